@@ -1,0 +1,4 @@
+"""Reaching Kafka and the Schema Registry: settings, topics, and the errors that everything above raises.
+
+Open ``topics.py`` first. ``errors.py`` draws the whole error tree; ``connection.py`` is the one typed setting.
+"""

@@ -1,0 +1,120 @@
+"""The manifest: what one shard of one run says it delivered.
+
+A shard writes two records to the control topic ``<topic>.manifests`` (compacted, key ``<run id>/<shard>``, value JSON):
+``running`` before the first event, ``finished`` after the last acknowledgement. Whoever can read Kafka can audit.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.identity import MAX_SHARDS
+
+CONTROL_SUFFIX = ".manifests"
+MAX_CRC_WINDOWS = 4096
+
+# Half-open [start, end) range of sequences.
+Range = tuple[int, int]
+
+
+def control_topic(topic: str) -> str:
+    """Return the name of the control topic of ``topic``."""
+    return topic + CONTROL_SUFFIX
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SchemaUsed(_Document):
+    """The schema that the values were written with."""
+
+    subject: str
+    version: int
+    id: int
+
+
+class RateWindow(_Document):
+    """Intended and achieved events in one second of the run."""
+
+    second: int = Field(ge=0, description="seconds since the first event was due")
+    intended: int = Field(ge=0)
+    achieved: int = Field(ge=0)
+
+
+class CrcWindows(_Document):
+    """Sums of CRC-32 (zlib) over the framed values of acknowledged events, a sum per window of sequences.
+
+    Window ``i`` covers sequences ``[first + i * size, first + (i + 1) * size)``; sums are not reduced modulo 2^32.
+    One altered event changes the sum of its window, so a difference names a window, not only a shard.
+    """
+
+    size: int = Field(gt=0)
+    sums: list[int] = Field(max_length=MAX_CRC_WINDOWS)
+
+
+class Manifest(_Document):
+    """What a shard says about itself. Sequences are dense: ``[first_sequence, next_sequence)`` were generated."""
+
+    format: Literal[1] = 1
+    status: Literal["running", "finished"]
+    run_id: str = Field(min_length=1, max_length=250)
+    shard: int = Field(ge=0, lt=MAX_SHARDS)
+    shards: int = Field(gt=0, le=MAX_SHARDS, description="shards of the run: how many manifests an audit waits for")
+    topic: str
+    scenario: str
+    scenario_version: int
+    seed: int
+    settings: dict[str, int | float | str | None] = Field(
+        default_factory=dict, description="the rest of what the data depends on; equal for every attempt at this run"
+    )
+    schema_used: SchemaUsed
+    started_at: str = Field(description="ISO 8601, UTC: the first attempt's first moment")
+    ended_at: str | None = None
+    start_offsets: dict[int, int] = Field(
+        default_factory=dict, description="end of each partition of the topic before the first event"
+    )
+    first_sequence: int = 0
+    next_sequence: int = 0
+    acknowledged: int = 0
+    failed: list[Range] = Field(default_factory=list, description="reported as not written")
+    unknown: list[Range] = Field(default_factory=list, description="sent, neither acknowledged nor refused")
+    crc: CrcWindows | None = None
+    faults: list[dict[str, int | str]] = Field(default_factory=list, description="injected faults: kind, sequence")
+    rate_windows: list[RateWindow] = Field(default_factory=list)
+    publish_delay_ms: dict[str, float] = Field(
+        default_factory=dict, description="percentiles from intended time to acknowledgement, as p50, p99 ..., max"
+    )
+    resumed: int = Field(default=0, ge=0, description="attempts before this one")
+
+    @model_validator(mode="after")
+    def _balance(self) -> Self:
+        """A finished manifest accounts for every sequence that it claims."""
+        if self.status == "finished":
+            generated = self.next_sequence - self.first_sequence
+            accounted = self.acknowledged + count(self.failed) + count(self.unknown)
+            if generated != accounted:
+                raise ValueError(f"{generated} events generated, {accounted} accounted for")
+        return self
+
+    def key(self) -> str:
+        """Return the record key on the control topic."""
+        return f"{self.run_id}/{self.shard}"
+
+
+def count(ranges: list[Range]) -> int:
+    """Return how many sequences the ranges hold."""
+    return sum(end - start for start, end in ranges)
+
+
+def to_ranges(sequences: list[int]) -> list[Range]:
+    """Fold sequences, in any order, into sorted half-open ranges."""
+    ranges: list[Range] = []
+    for sequence in sorted(set(sequences)):
+        if ranges and ranges[-1][1] == sequence:
+            ranges[-1] = (ranges[-1][0], sequence + 1)
+        else:
+            ranges.append((sequence, sequence + 1))
+    return ranges

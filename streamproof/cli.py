@@ -1,0 +1,68 @@
+"""The commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+from typer._click.exceptions import ClickException, NoArgsIsHelpError
+
+from cluster.errors import EXIT_BUG, EXIT_OK, Misconfigured, StreamproofError
+from streamproof.commands import (
+    demo,
+    load,
+    preview,
+    produce,
+    quarantine,
+    report,
+    schemas,
+    stack,
+    topics,
+    truth,
+)
+from streamproof.console import print_error, stderr
+from streamproof.logs import configure_logs
+
+app = typer.Typer(
+    name="streamproof",
+    help="Rehearse a Kafka pipeline, and prove that nothing was lost.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for module in (stack, topics, schemas, preview, produce, load, truth, report, quarantine, demo):
+    module.register(app)
+
+
+def main() -> None:
+    """Run the command line and exit with the code of the error tree."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each way to end
+    """Run one command and return its exit code."""
+    as_json = "--json" in arguments
+    try:
+        configure_logs()
+        result = app(args=arguments, prog_name="streamproof", standalone_mode=False)
+        return result if isinstance(result, int) else EXIT_OK
+    except StreamproofError as error:
+        print_error(error, as_json=as_json)
+        return error.exit_code
+    except NoArgsIsHelpError as error:
+        stderr.print(error.format_message())
+        return Misconfigured.exit_code
+    except ClickException as error:
+        wrong = Misconfigured(error.format_message().rstrip("."), hint="Run the command with --help")
+        print_error(wrong, as_json=as_json)
+        return wrong.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        stderr.print("interrupted")
+        return 130
+    except BrokenPipeError:
+        return EXIT_OK
+    except Exception:  # noqa: BLE001 - the outermost frame: report the bug and exit 70
+        traceback.print_exc()
+        stderr.print("[bold red]bug[/] Streamproof did something that it should not; the trace above says where.")
+        return EXIT_BUG

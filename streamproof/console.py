@@ -1,0 +1,53 @@
+"""What a command shows: a table for a person, or one JSON document for a machine; errors in one shape."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, RenderableType
+
+from cluster.errors import StreamproofError
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
+BootstrapFlag = Annotated[
+    str | None, typer.Option("--bootstrap-servers", metavar="HOST:PORT", help="Kafka brokers, comma separated.")
+]
+RegistryFlag = Annotated[str | None, typer.Option("--registry-url", metavar="URL", help="Schema Registry address.")]
+
+stdout = Console(highlight=False, soft_wrap=False)
+stderr = Console(stderr=True, highlight=False)
+
+
+class Output:
+    """One command's output. ``--json`` prints the document; otherwise the renderables are printed as they come."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+
+    def show(self, *renderables: RenderableType) -> None:
+        """Print for a person; nothing under ``--json``."""
+        if not self.as_json:
+            stdout.print(*renderables)
+
+    def document(self, document: Mapping[str, Any]) -> None:
+        """Print the JSON document under ``--json``; nothing for a person."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(document, default=str) + "\n")
+            sys.stdout.flush()
+
+
+def print_error(error: StreamproofError, *, as_json: bool) -> None:
+    """Print what failed, where and what to do next to stderr, and under ``--json`` as a document to stdout."""
+    if as_json:
+        sys.stdout.write(json.dumps({"error": error.document()}) + "\n")
+        sys.stdout.flush()
+    stderr.print("[bold red]error[/] ", end="")
+    stderr.print(error.message, markup=False, soft_wrap=True)
+    if error.where:
+        stderr.print(f"  where  {error.where}", markup=False, soft_wrap=True)
+    if error.hint:
+        stderr.print(f"  next   {error.hint}", markup=False, soft_wrap=True)

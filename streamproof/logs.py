@@ -1,0 +1,42 @@
+"""Logs of the command line: coloured and short on a terminal, JSON lines elsewhere; always on stderr."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import structlog
+
+from cluster.errors import Misconfigured
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure_logs() -> None:
+    """Set structlog up for a command. ``STREAMPROOF_LOG_LEVEL`` takes debug, info, warning or error.
+
+    Airflow sets structlog up for its own task logs, so this is for the command line only.
+    """
+    name = os.environ.get("STREAMPROOF_LOG_LEVEL", "info").lower()
+    if name not in LEVELS:
+        raise Misconfigured(
+            f"unknown log level {name!r}", where="STREAMPROOF_LOG_LEVEL", hint=f"Use one of {', '.join(LEVELS)}"
+        )
+    on_terminal = sys.stderr.isatty()
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer(pad_event_to=32) if on_terminal else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if on_terminal else "iso", utc=not on_terminal),
+            structlog.processors.StackInfoRenderer(),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[name]),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
