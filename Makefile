@@ -9,7 +9,7 @@ LOCK := requirements.txt requirements-dev.txt
 STAMP := .venv/.synced
 PACKAGES := cluster schemas producer consumer stack plugins streamproof
 
-.PHONY: help setup demo test check format bench up down status lock clean
+.PHONY: help setup demo test check format docs bench up down status lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ check: $(STAMP) ## Format, lint, types, import direction
 format: $(STAMP) ## Format and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(STAMP) ## Write docs/commands.md from the commands
+	@$(BIN)/python -m typer streamproof.cli utils docs --name streamproof --output docs/commands.md >/dev/null
 
 bench: $(STAMP) ## Measure against Kafka's and DuckDB's own tools, as ratios in one run
 	@$(BIN)/python -m bench
