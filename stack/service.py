@@ -1,0 +1,64 @@
+"""What the supervisor runs: a service, how to tell that it is ready, and the commands that prepare it.
+
+Everything here is plain data that survives JSON: ``up`` describes the services, the detached supervisor runs
+them, and ``status`` probes them later from the record.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaProbe(_Value):
+    """Ready when a broker answers a metadata request."""
+
+    kind: Literal["kafka"] = "kafka"
+    bootstrap_servers: str
+
+
+class HttpProbe(_Value):
+    """Ready when a GET answers 2xx and, if ``expect`` is given, its JSON holds those values.
+
+    ``expect`` maps dotted paths to text: ``{"scheduler.status": "healthy"}``.
+    """
+
+    kind: Literal["http"] = "http"
+    url: str
+    expect: dict[str, str] = Field(default_factory=dict)
+
+
+class AliveProbe(_Value):
+    """Ready as soon as the process runs: for a process that another one's health page speaks for."""
+
+    kind: Literal["alive"] = "alive"
+
+
+Probe = Annotated[KafkaProbe | HttpProbe | AliveProbe, Field(discriminator="kind")]
+
+
+class Service(_Value):
+    """One long-running process.
+
+    ``prepare`` lists commands that run to their end, in order, with the same environment, folder and log, each
+    time before the process starts; a non-zero exit fails the start. A service waits for those named in ``needs``
+    to be ready before it prepares.
+    """
+
+    name: str
+    version: str
+    argv: tuple[str, ...] = Field(min_length=1)
+    cwd: Path
+    log: Path
+    ready: Probe
+    env: dict[str, str] = Field(default_factory=dict, description="added to the environment of `up`", repr=False)
+    prepare: tuple[tuple[str, ...], ...] = ()
+    needs: tuple[str, ...] = ()
+    start_timeout_s: float = Field(default=90.0, gt=0, description="from the start of the process to ready")
+    stop_grace_s: float = Field(default=8.0, gt=0, le=10, description="from SIGTERM to SIGKILL of the whole group")
