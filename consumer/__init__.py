@@ -1,1 +1,8 @@
-"""consumer."""
+"""Loading a topic into its warehouse exactly once, and proving it.
+
+Open ``load.py`` first: its main function is the load protocol. ``warehouse.py`` is the file that it loads into.
+"""
+
+from consumer.warehouse import Warehouse, open_warehouse
+
+__all__ = ["Warehouse", "open_warehouse"]

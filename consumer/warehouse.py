@@ -1,0 +1,203 @@
+"""The warehouse: one DuckDB file per topic, opened by one process at a time.
+
+A file is created whole, beside its place, and linked there: a kill at any moment leaves a complete file or none.
+Times are TIMESTAMPTZ in the session zone UTC; DuckDB's ``fetchall`` gives them only where ``pytz`` is installed,
+so queries cast them (``::TIMESTAMP``, ``::VARCHAR``) or read them through Arrow.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from cluster.errors import Interrupted, Misconfigured, StoreFailed, WarehouseDamaged, WarehouseLocked
+from consumer.store_errors import as_store_errors, is_locked, locked, store_error
+
+FORMAT_VERSION = "1"
+DEFAULT_WAIT_S = 10.0
+# DuckDB spills above this; a load of any size then stays below 1 GB with Python, Arrow and librdkafka beside it.
+MEMORY_LIMIT = "400MB"
+_SETTINGS = f"""
+    SET memory_limit = '{MEMORY_LIMIT}';
+    SET preserve_insertion_order = false;
+    SET TimeZone = 'UTC';
+"""
+
+_DDL = Path(__file__).with_name("warehouse.sql")
+_RETRY_S = 0.1
+# DuckDB's lock does not exclude the own process, so the process excludes itself.
+_open_here: set[Path] = set()
+_open_here_lock = threading.Lock()
+
+
+class Warehouse:
+    """An open warehouse. ``connection`` is DuckDB's, for the one thread that works with it."""
+
+    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+        self.path = path
+        self.connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Commit what happens inside as a whole, or roll it back as a whole.
+
+        :raises StoreFull: the disk is full; nothing of the transaction is stored.
+        :raises StoreFailed: DuckDB failed; nothing of the transaction is stored.
+        """
+        with as_store_errors(self.path):
+            self.connection.execute("BEGIN TRANSACTION")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                # A failed COMMIT has rolled back already, and then ROLLBACK is an error of its own.
+                with suppress(duckdb.Error):
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Run one query and return its rows."""
+        with as_store_errors(self.path):
+            return self.connection.execute(query, parameters or []).fetchall()
+
+    def meta(self) -> dict[str, str]:
+        """Return format version, topic and creation time."""
+        return {str(key): str(value) for key, value in self.rows("SELECT key, value FROM meta")}
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the file."""
+        with as_store_errors(self.path):
+            self.connection.execute("CHECKPOINT")
+
+    def close(self) -> None:
+        """Close the file and release its lock."""
+        with suppress(duckdb.Error):
+            self.connection.close()
+        with _open_here_lock:
+            _open_here.discard(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_warehouse(
+    path: Path,
+    *,
+    wait_s: float = DEFAULT_WAIT_S,
+    create: bool = True,
+    topic: str | None = None,
+    stop: threading.Event | None = None,
+) -> Warehouse:
+    """Open a warehouse for reading and writing, waiting for another process that has it open.
+
+    :param wait_s: how long to wait for the lock, seconds.
+    :param create: create a missing file, and its folder, with all tables.
+    :param topic: the topic that the file must hold; noted in a new file.
+    :param stop: set it to give up waiting.
+    :raises WarehouseLocked: another process still holds the file; it is named.
+    :raises WarehouseDamaged: the file is not a warehouse that can be read.
+    :raises Misconfigured: the path cannot be used, is missing, or holds another topic.
+    """
+    path = path.expanduser().resolve()
+    if not path.exists():
+        if not create:
+            raise Misconfigured("there is no warehouse", where=str(path), hint="Run `streamproof load` first")
+        _create(path, topic)
+    connection = _connect(path, wait_s, stop or threading.Event())
+    warehouse = Warehouse(path, connection)
+    try:
+        _check_is_ours(warehouse, topic)
+    except BaseException:
+        warehouse.close()
+        raise
+    return warehouse
+
+
+def _create(path: Path, topic: str | None) -> None:
+    """Build a new warehouse in a folder beside ``path`` and link it there, unless another process was faster."""
+    stray_log = path.with_name(path.name + ".wal")
+    if stray_log.exists():
+        raise WarehouseDamaged(
+            "there is a write-ahead log without its database",
+            where=str(stray_log),
+            hint="Put the database file back, or move the log away to begin a new warehouse",
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            new = Path(folder) / path.name
+            _build(new, topic)
+            with suppress(FileExistsError):
+                os.link(new, path)
+    except (OSError, duckdb.Error) as error:
+        raise store_error(error, path) from error
+
+
+def _build(path: Path, topic: str | None) -> None:
+    meta = {"format": FORMAT_VERSION, "created_at": datetime.now(UTC).isoformat(), "duckdb": duckdb.__version__}
+    if topic is not None:
+        meta["topic"] = topic
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(_DDL.read_text())
+        connection.executemany("INSERT INTO meta VALUES (?, ?)", [list(pair) for pair in meta.items()])
+
+
+def _connect(path: Path, wait_s: float, stop: threading.Event) -> duckdb.DuckDBPyConnection:
+    """Take the file for this process, waiting at most ``wait_s`` for whoever has it."""
+    began = time.monotonic()
+    while True:
+        refusal: Exception
+        with _open_here_lock:
+            mine = path not in _open_here
+            if mine:
+                _open_here.add(path)
+        if mine:
+            try:
+                connection = duckdb.connect(str(path))
+                connection.execute(_SETTINGS)
+                return connection
+            except duckdb.Error as error:
+                with _open_here_lock:
+                    _open_here.discard(path)
+                if not is_locked(error):
+                    raise store_error(error, path) from error
+                refusal = locked(error, path, wait_s)
+        else:
+            refusal = WarehouseLocked("this process has the warehouse open already", where=str(path))
+        if time.monotonic() - began >= wait_s:
+            raise refusal
+        if stop.wait(_RETRY_S):
+            raise Interrupted("stopped while waiting for the warehouse", where=str(path)) from refusal
+
+
+def _check_is_ours(warehouse: Warehouse, topic: str | None) -> None:
+    try:
+        meta = warehouse.meta()
+    except StoreFailed as error:
+        raise WarehouseDamaged(
+            "the file is a DuckDB database, but not a warehouse", where=str(warehouse.path), hint="Name another file"
+        ) from error
+    if meta.get("format") != FORMAT_VERSION:
+        raise Misconfigured(
+            f"the warehouse has format {meta.get('format')}, this version reads {FORMAT_VERSION}",
+            where=str(warehouse.path),
+            hint="Load the topic into a new file",
+        )
+    if topic is not None and meta.get("topic") not in (None, topic):
+        raise Misconfigured(
+            f"the warehouse holds the topic {meta['topic']}, not {topic}",
+            where=str(warehouse.path),
+            hint="Use one file for each topic",
+        )
