@@ -1,0 +1,282 @@
+"""Arrow batches into framed Avro values, and back: fast where it can be proved, strict where it cannot.
+
+*Encoding* is pyruhvro's; ``Encoder.verify`` compares a sample with fastavro, byte for byte.
+
+*Decoding* is pyruhvro's for the types that it knows. It ignores bytes after the end and checks no UTF-8, so the fast
+path proves both for each group of values:
+
+1. prove the end: a random number of this process is appended to every payload and read back as one more field. A
+   payload with bytes left over, or one that reads beyond its own end, cannot give that number (chance 2^-64)
+2. read: pyruhvro, with every integer 64 bits wide and logical types as plain numbers
+3. check: Arrow's full validation, which reads all text as UTF-8
+4. type: narrow and label the columns; what does not fit raises
+
+A group that fails is halved until the faulty values stand alone; ``strict.py`` says what is wrong with each.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import struct
+from dataclasses import dataclass, field
+from typing import Any
+
+import fastavro
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyruhvro
+
+from cluster.errors import Misconfigured
+from schemas.arrow_types import arrow_schema, missing_value, raw_array, typed
+from schemas.avro import Node, parse
+from schemas.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema, frame_header, split_frame
+
+__all__ = ["Decoder", "Encoder", "Salvaged", "UndecodableValue", "UnsupportedSchema", "split_frame"]
+
+STRICT_GROUP = 32  # below this, halving on costs more than reading one by one
+_PROOF = struct.Struct("<d")
+# Logical types that pyruhvro writes itself; it takes uuid as text once the label is gone.
+_WRITTEN = frozenset({"", "date", "timestamp-millis", "timestamp-micros"})
+
+
+class CodecMismatch(RuntimeError):
+    """Two Avro libraries disagree about the same rows: a bug, never data."""
+
+
+class Encoder:
+    """Encode batches of one schema into framed values.
+
+    :raises Misconfigured: the schema has a type that the fast encoder does not write (bytes, fixed, decimal, time,
+        local timestamps, unions other than with null).
+    """
+
+    def __init__(self, schema_text: str, schema_id: int) -> None:
+        try:
+            self._root = parse(schema_text)
+        except UnsupportedSchema as error:
+            raise Misconfigured(f"the schema cannot be used: {error.message}") from None
+        lacking = sorted(
+            {n.logical or n.kind for n in self._root.walk() if not _is_fast(n) or n.logical not in _WRITTEN}
+        )
+        if lacking:
+            raise Misconfigured(f"the encoder does not write the Avro type {', '.join(lacking)}")
+        self._text = schema_text
+        self._plain = json.dumps(_plain_schema(self._root, wide=False))
+        self._header = pa.scalar(frame_header(schema_id), pa.binary())
+        self._nothing = pa.scalar(b"", pa.binary())
+        self.schema_id = schema_id
+        self.arrow_schema = arrow_schema(self._root)
+
+    def encode(self, batch: pa.RecordBatch) -> pa.BinaryArray:
+        """Return one framed value per row (``.to_pylist()`` gives ``list[bytes]``).
+
+        Columns are taken by name and cast without loss to ``arrow_schema``.
+
+        :raises ValueError: a column is missing or of another type, or a null stands where the schema allows none.
+        """
+        conform = self._conform(batch)
+        (payloads,) = pyruhvro.serialize_record_batch(conform, self._plain, 1)
+        framed: pa.BinaryArray = pc.binary_join_element_wise(self._header, payloads, self._nothing)
+        return framed
+
+    def verify(self, batch: pa.RecordBatch, rows: int = 64) -> None:
+        """Encode and decode a sample of ``batch`` with both libraries and compare bytes and rows.
+
+        :raises CodecMismatch: they differ.
+        """
+        sample = batch.take(pa.array(range(0, len(batch), max(1, len(batch) // rows))))
+        fast: list[Any] = self.encode(sample).to_pylist()
+        schema = fastavro.parse_schema(json.loads(self._text))
+        conform = self._conform(sample)
+        for number, (row, value) in enumerate(zip(conform.to_pylist(), fast, strict=True)):
+            buffer = io.BytesIO()
+            fastavro.schemaless_writer(buffer, schema, row)
+            if buffer.getvalue() != value[HEADER_BYTES:]:
+                raise CodecMismatch(f"row {number} of the sample: pyruhvro and fastavro write different bytes")
+        back = Decoder(self._text).decode([value[HEADER_BYTES:] for value in fast])
+        if not back.equals(conform):
+            raise CodecMismatch("rows of the sample differ from the rows that were encoded")
+
+    def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        columns = []
+        for number, target in enumerate(self.arrow_schema):
+            index = batch.schema.get_field_index(target.name)
+            if index < 0:
+                raise ValueError(f"column {target.name} of the schema is not in the batch, or twice")
+            column = batch.column(index)
+            try:
+                column = column.cast(target.type) if column.type != target.type else column
+            except pa.ArrowException as error:
+                raise ValueError(f"column {target.name} does not fit the schema: {error}") from None
+            missing = missing_value(column, self._root.fields[number][1], target.name)
+            if missing:
+                raise ValueError(f"column {missing} has a null; the schema allows none")
+            columns.append(column)
+        return pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What could be decoded of a group.
+
+    ``batch`` holds the good rows in order, ``kept`` their indices in the group, ``faults`` the rest by index.
+    """
+
+    batch: pa.RecordBatch
+    kept: list[int]
+    faults: dict[int, UndecodableValue] = field(default_factory=dict)
+
+
+class Decoder:
+    """Decode the unframed payloads of one writer schema.
+
+    :raises UnsupportedSchema: no typed table can hold the schema; treat every value of it as undecodable.
+    """
+
+    def __init__(self, schema_text: str) -> None:
+        # Deferred: the strict reader is compiled only when a value needs it.
+        self._root = parse(schema_text)
+        self._strict: Any = None
+        self.arrow_schema = arrow_schema(self._root)
+        self.fast = all(_is_fast(node) for node in self._root.walk()) and bool(self._root.fields)
+        if self.fast:
+            self._proof, self._proof_bits = _new_proof()
+            proof_field = "proof"
+            while proof_field in self.arrow_schema.names:
+                proof_field += "_"
+            plain = _plain_schema(self._root, wide=True)
+            plain["fields"].append({"name": proof_field, "type": "double"})
+            self._plain = json.dumps(plain)
+
+    def decode(self, values: list[bytes]) -> pa.RecordBatch:
+        """Return one row per payload, in order, typed as ``arrow_schema``.
+
+        :raises UndecodableValue: the fault of the first value that cannot be decoded; see :meth:`salvage`.
+        """
+        salvaged = self.salvage(values)
+        if salvaged.faults:
+            raise salvaged.faults[min(salvaged.faults)]
+        return salvaged.batch
+
+    def decode_one(self, value: bytes) -> dict[str, Any]:
+        """Return one payload as Python values (timestamps as aware datetimes, maps as lists of pairs).
+
+        :raises UndecodableValue: what is wrong and at which byte.
+        """
+        row: dict[str, Any] = self._read_strictly([value]).to_pylist()[0]
+        return row
+
+    def salvage(self, values: list[bytes]) -> Salvaged:
+        """Decode what can be decoded: the good rows as one batch, and the fault of every other value."""
+        batches: list[pa.RecordBatch] = []
+        kept: list[int] = []
+        faults: dict[int, UndecodableValue] = {}
+        groups = [(0, len(values))]  # a stack: the leftmost group is on top
+        while groups:
+            start, end = groups.pop()
+            group = values[start:end]
+            try:
+                batch = self._read_group(group)
+            except UndecodableValue as fault:
+                if len(group) == 1:
+                    faults[start] = fault
+                else:
+                    step = 1 if len(group) <= STRICT_GROUP else -(-len(group) // 2)
+                    groups.extend((at, min(at + step, end)) for at in reversed(range(start, end, step)))
+                continue
+            batches.append(batch)
+            kept.extend(range(start, end))
+        if len(batches) == 1:
+            return Salvaged(batches[0], kept, faults)
+        table = pa.Table.from_batches(batches, schema=self.arrow_schema).combine_chunks()
+        return Salvaged(table.to_batches()[0] if len(table) else self._empty(), kept, faults)
+
+    def _read_group(self, group: list[bytes]) -> pa.RecordBatch:
+        if not group:
+            return self._empty()
+        if self.fast and len(group) > 1:
+            return self._read_fast(group)
+        return self._read_strictly(group)
+
+    def _read_fast(self, group: list[bytes]) -> pa.RecordBatch:
+        proof = self._proof
+        try:
+            (raw,) = pyruhvro.deserialize_array_threaded([value + proof for value in group], self._plain, 1)
+            proofs = raw.column(raw.num_columns - 1).view(pa.int64())
+            bounds: Any = pc.min_max(proofs).as_py()
+            if not bounds["min"] == bounds["max"] == self._proof_bits:
+                raise UndecodableValue("group", "a value of the group does not end where its payload ends")
+            raw.validate(full=True)
+        except (ValueError, pa.ArrowException) as error:
+            if isinstance(error, UndecodableValue):
+                raise
+            raise UndecodableValue("group", "a value of the group cannot be decoded") from None
+        return self._typed(raw.columns[:-1])
+
+    def _read_strictly(self, group: list[bytes]) -> pa.RecordBatch:
+        if self._strict is None:
+            from schemas.strict import compile_reader
+
+            self._strict = compile_reader(self._root)
+        rows = [self._strict(value) for value in group]
+        return self._typed([raw_array(node, [row[name] for row in rows]) for name, node in self._root.fields])
+
+    def _typed(self, columns: list[Any]) -> pa.RecordBatch:
+        if not columns:
+            raise UnsupportedSchema("the record has no fields")
+        arrays = [typed(column, node) for column, (_, node) in zip(columns, self._root.fields, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=self.arrow_schema)
+
+    def _empty(self) -> pa.RecordBatch:
+        return self._typed([raw_array(node, []) for _, node in self._root.fields])
+
+
+def _is_fast(node: Node) -> bool:
+    """True if pyruhvro reads and writes the type rightly (property-tested against fastavro)."""
+    return node.kind not in ("bytes", "fixed", "union") and (node.kind != "record" or bool(node.fields))
+
+
+def _plain_schema(root: Node, *, wide: bool) -> dict[str, Any]:
+    """Return the schema for pyruhvro: same bytes, names made unique, no docs.
+
+    ``wide`` reads every integer as a long and drops logical types; otherwise the ones that pyruhvro writes stay.
+    """
+    count = 0
+
+    def plain(node: Node) -> Any:
+        nonlocal count
+        if node.kind in ("record", "enum"):
+            count += 1
+            named: dict[str, Any] = {"type": node.kind, "name": f"t{count}"}
+            if node.kind == "enum":
+                written: Any = named | {"symbols": list(node.symbols)}
+            else:
+                written = named | {"fields": [{"name": name, "type": plain(child)} for name, child in node.fields]}
+        elif node.kind == "array":
+            written = {"type": "array", "items": plain(node.element())}
+        elif node.kind == "map":
+            written = {"type": "map", "values": plain(node.element())}
+        elif wide:
+            written = "long" if node.kind == "int" else node.kind
+        else:
+            written = {"type": node.kind, "logicalType": node.logical} if node.logical else node.kind
+        if node.null_branch is None:
+            return written
+        return ["null", written] if node.null_branch == 0 else [written, "null"]
+
+    schema: dict[str, Any] = plain(root)
+    return schema
+
+
+def _new_proof() -> tuple[bytes, int]:
+    """Return eight random, different bytes that are an ordinary number, and the same bits as an int64.
+
+    Different bytes: a shifted reading of them can never equal them.
+    """
+    while True:
+        raw = os.urandom(_PROOF.size)
+        (number,) = _PROOF.unpack(raw)
+        if len(set(raw)) == len(raw) and number - number == 0.0:
+            return raw, int.from_bytes(raw, "little", signed=True)

@@ -1,0 +1,165 @@
+"""A contract on disk: the versions of one record schema, and the rules under which it evolves.
+
+``schemas/<name>/v1.avsc``, ``v2.avsc`` ... and ``contract.yaml``::
+
+    compatibility: BACKWARD   # the subject's level at the registry
+    active: 1                 # the gate registers up to this version unless told otherwise
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cluster.errors import Misconfigured
+from schemas.avro import parse
+from schemas.frame import UnsupportedSchema
+
+SCHEMAS_DIR = Path(__file__).resolve().parent
+CONTRACT_FILE = "contract.yaml"
+_VERSION = re.compile(r"v([1-9]\d*)\.avsc")
+
+Compatibility = Literal[
+    "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"
+]
+COMPATIBILITY_LEVELS: tuple[str, ...] = get_args(Compatibility)
+
+
+@dataclass(frozen=True, slots=True)
+class ContractVersion:
+    """One version: ``text`` is its JSON in canonical spacing, docs and defaults kept."""
+
+    version: int
+    path: Path
+    schema: dict[str, Any]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Versions, in order from 1 without a gap, and the rules."""
+
+    name: str
+    versions: tuple[ContractVersion, ...]
+    compatibility: Compatibility = "BACKWARD"
+    active: int = 1
+
+    def version(self, number: int) -> ContractVersion:
+        """Return one version.
+
+        :raises Misconfigured: the contract has no such version.
+        """
+        if not 1 <= number <= len(self.versions):
+            raise Misconfigured(
+                f"contract {self.name} has no version {number}", hint=f"It has versions 1 to {len(self.versions)}"
+            )
+        return self.versions[number - 1]
+
+    def latest(self) -> ContractVersion:
+        """Return the newest version on disk."""
+        return self.versions[-1]
+
+
+class _Rules(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    compatibility: Compatibility = "BACKWARD"
+    active: int = Field(default=1, ge=1)
+
+
+def subject_for(topic: str) -> str:
+    """Return the subject of a topic's values (Confluent's TopicNameStrategy)."""
+    return f"{topic}-value"
+
+
+def load_contract(name: str, folder: Path | None = None) -> Contract:
+    """Read a contract; ``folder`` holds the contracts' folders, ``schemas/`` unless given.
+
+    :raises Misconfigured: unknown name, a file that cannot be read or parsed, a gap between versions.
+    """
+    root = folder or SCHEMAS_DIR
+    known = sorted(path.parent.name for path in root.glob("*/v1.avsc"))
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise Misconfigured(
+            f"no contract is named {name!r}",
+            where=str(root),
+            hint=f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known) or 'none'}",
+        )
+    home = root / name
+    found = {int(match[1]): path for path in home.glob("*.avsc") if (match := _VERSION.fullmatch(path.name))}
+    numbers = sorted(found)
+    if numbers != list(range(1, len(numbers) + 1)):
+        raise Misconfigured(
+            f"the versions of contract {name} have a gap: {', '.join(f'v{number}' for number in numbers)}",
+            where=str(home),
+            hint="Versions are v1.avsc, v2.avsc ... without a gap",
+        )
+    rules = _load_rules(home / CONTRACT_FILE)
+    contract = Contract(
+        name,
+        tuple(_load_version(number, found[number]) for number in numbers),
+        compatibility=rules.compatibility,
+        active=rules.active,
+    )
+    if rules.active > len(numbers):
+        raise Misconfigured(
+            f"active: {rules.active}, and the newest version is {len(numbers)}", where=str(home / CONTRACT_FILE)
+        )
+    return contract
+
+
+def _load_version(number: int, path: Path) -> ContractVersion:
+    try:
+        schema = json.loads(_read(path))
+    except ValueError as error:
+        raise Misconfigured(f"the schema file is not JSON: {error}", where=str(path)) from None
+    text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+    try:
+        parse(text)
+    except UnsupportedSchema as error:
+        raise Misconfigured(f"the schema file is not usable: {error.message}", where=str(path)) from None
+    return ContractVersion(number, path, schema, text)
+
+
+def _load_rules(path: Path) -> _Rules:
+    if not path.exists():
+        return _Rules()
+    try:
+        document = yaml.safe_load(_read(path)) or {}
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f", line {place.line + 1}" if place else ""
+        raise Misconfigured(f"the file is not YAML{line}", where=str(path)) from None
+    try:
+        return _Rules.model_validate(document)
+    except ValidationError as error:
+        raise Misconfigured("; ".join(_faults(error)), where=str(path)) from None
+
+
+def _faults(error: ValidationError) -> list[str]:
+    faults = []
+    for fault in error.errors():
+        place = ".".join(map(str, fault["loc"]))
+        if fault["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(place, _Rules.model_fields, n=1)
+            faults.append(f"unknown key {place}" + (f", did you mean {near[0]}?" if near else ""))
+        else:
+            faults.append(f"{place}: {fault['msg']}")
+    return faults
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(f"the file cannot be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise Misconfigured("the file is not UTF-8", where=str(path)) from None
