@@ -47,19 +47,33 @@ def read_local_stack(folder: Path) -> LocalStack | None:
     try:
         record = json.loads((folder / RECORD_NAME).read_text())
         supervisor = record["supervisor"]
-        alive = _started_at(int(supervisor["pid"])) == float(supervisor["started_at"])
-        if not alive:
+        started = process_started(int(supervisor["pid"]))
+        if started is None or started != supervisor["started_at"]:
             return None
         return LocalStack(folder, record["bootstrap_servers"], record["registry_url"], record.get("airflow_url"))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
 
-def _started_at(pid: int) -> float | None:
-    """Return when ``pid`` started: a number alone would match a process that took the number after a reboot."""
-    import psutil  # deferred: only commands that look for a local stack pay for it
+def process_started(pid: int) -> str | None:
+    """Return what tells the process with this number from any other that ever had it; ``None`` when it has ended.
+
+    Linux gives clock ticks since boot, and a name for the boot: unlike a time of day, neither moves when the clock
+    is set. A process that has ended and whose parent has not noticed (a zombie) has ended.
+    """
+    try:
+        # The name of the program comes second, in parentheses, and may hold anything.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        if fields[0] in {"Z", "X"}:
+            return None
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}/{fields[19]}"
+    except (FileNotFoundError, ProcessLookupError):
+        if Path("/proc/self/stat").exists():
+            return None
+    import psutil  # deferred: only where there is no /proc
 
     try:
-        return float(psutil.Process(pid).create_time())
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
     except psutil.NoSuchProcess:
         return None

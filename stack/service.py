@@ -57,6 +57,7 @@ class Service(_Value):
     cwd: Path
     log: Path
     ready: Probe
+    address: str = Field(default="", description="what `status` shows")
     env: dict[str, str] = Field(default_factory=dict, description="added to the environment of `up`", repr=False)
     prepare: tuple[tuple[str, ...], ...] = ()
     needs: tuple[str, ...] = ()

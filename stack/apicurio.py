@@ -1,0 +1,49 @@
+"""Apicurio Registry behind its Confluent-compatible API, with its schemas in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stack.artifacts import Artifacts
+from stack.java import JAVA
+from stack.ports import LOOPBACK
+from stack.service import HttpProbe, Service
+
+HEAP = "256m"
+
+
+def registry_url(port: int) -> str:
+    """Return the address that Confluent's clients take."""
+    return f"http://{LOOPBACK}:{port}/apis/ccompat/v7"
+
+
+def registry_service(state: Path, artifacts: Artifacts, *, port: int, management_port: int) -> Service:
+    """Describe the registry."""
+    home = state / "registry"
+    home.mkdir(parents=True, exist_ok=True)
+    properties = {
+        "quarkus.http.host": LOOPBACK,
+        "quarkus.http.port": str(port),
+        # Health and metrics: on every address and port 9000 unless told.
+        "quarkus.management.host": LOOPBACK,
+        "quarkus.management.port": str(management_port),
+        "apicurio.storage.kind": "sql",
+        "apicurio.storage.sql.kind": "h2",
+        # Relative to the working folder; written before a registration is answered.
+        "apicurio.datasource.url": "jdbc:h2:file:./schemas;WRITE_DELAY=0",
+    }
+    return Service(
+        name="registry",
+        version=artifacts.registry_version,
+        argv=(
+            str(JAVA),
+            f"-Xmx{HEAP}",
+            *(f"-D{name}={value}" for name, value in properties.items()),
+            "-jar",
+            str(artifacts.registry_home / "quarkus-run.jar"),
+        ),
+        cwd=home,
+        log=state / "log" / "registry.log",
+        ready=HttpProbe(url=f"{registry_url(port)}/subjects"),
+        address=registry_url(port),
+    )

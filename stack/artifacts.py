@@ -1,0 +1,264 @@
+"""The jars and the registry's archive: fetched once per user, exactly as ``jgo.lock.toml`` names them.
+
+A file enters the cache by a rename after its SHA-256 agreed with the lock, so a reader never meets half of one,
+and a fetch that was cut off leaves nothing behind that counts.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import structlog
+
+from cluster.errors import DependencyDown, Interrupted, StoreFailed, StoreFull
+
+SPEC_FILE = Path(__file__).with_name("jgo.toml")
+LOCK_FILE = Path(__file__).with_name("jgo.lock.toml")
+# One answer of the repository; the registry's archive alone takes minutes on a slow line, so the whole has no limit.
+REQUEST_TIMEOUT_S = 30
+ATTEMPTS = 3
+PARALLEL_FETCHES = 4
+# How long to wait for another process that fetches the same files.
+LOCK_TIMEOUT_S = 900.0
+
+# Takes a file name and its size in bytes, and gives a function that takes the bytes that arrived since.
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """One file of the lock."""
+
+    group: str
+    name: str
+    version: str
+    packaging: str
+    classifier: str
+    sha256: str
+
+    @property
+    def filename(self) -> str:
+        """Return the name that Maven repositories give the file."""
+        classifier = f"-{self.classifier}" if self.classifier else ""
+        return f"{self.name}-{self.version}{classifier}.{self.packaging}"
+
+    def path(self, cache: Path) -> Path:
+        """Return where the file is kept; an archive is kept unpacked, as a folder."""
+        if self.packaging == "jar":
+            return cache / "jars" / Path(*self.group.split(".")) / self.filename
+        return cache / f"{self.name}-{self.version}-{self.sha256[:12]}"
+
+    def is_cached(self, cache: Path) -> bool:
+        """Tell whether the cache holds it; a jar is read through, which takes 0.1 s for all of them."""
+        path = self.path(cache)
+        if self.packaging != "jar":
+            return path.is_dir()
+        return path.is_file() and sha256_of(path) == self.sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """What the stack runs."""
+
+    kafka_jars: tuple[Path, ...]
+    kafka_version: str
+    registry_home: Path
+    registry_version: str
+
+
+def cache_dir(env: Mapping[str, str] = os.environ) -> Path:
+    """Return the user's cache: ``STREAMPROOF_CACHE_DIR``, or ``streamproof`` in the XDG cache folder."""
+    named = env.get("STREAMPROOF_CACHE_DIR")
+    if named:
+        return Path(named).resolve()
+    return Path(env.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "streamproof"
+
+
+@cache
+def locked() -> tuple[Artifact, ...]:
+    """Read the lock."""
+    document = tomllib.loads(LOCK_FILE.read_text())
+    return tuple(
+        Artifact(
+            group=entry["groupId"],
+            name=entry["artifactId"],
+            version=entry["version"],
+            packaging=entry["packaging"],
+            classifier=entry.get("classifier", ""),
+            sha256=entry["sha256"],
+        )
+        for entry in document["dependencies"]
+    )
+
+
+@contextmanager
+def _silent(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
+    yield lambda _arrived: None
+
+
+def ensure_artifacts(cache: Path, progress: Progress = _silent, stop: threading.Event | None = None) -> Artifacts:
+    """Return the paths of everything in the lock, fetching what the cache lacks.
+
+    :raises DependencyDown: the repository cannot be reached, lacks a file, or gives another one than the lock names.
+    :raises StoreFailed: the cache cannot be written; :class:`StoreFull` when there is no space left.
+    :raises Interrupted: ``stop`` was set; nothing half-fetched is kept.
+    """
+    artifacts = locked()
+    if any(not artifact.is_cached(cache) for artifact in artifacts):
+        try:
+            with _one_at_a_time(cache):
+                missing = [artifact for artifact in artifacts if not artifact.is_cached(cache)]
+                _fetch(missing, cache, _stoppable(progress, stop or threading.Event()))
+        except OSError as error:
+            raise _store_error(error, cache) from error
+    kafka = next(artifact for artifact in artifacts if artifact.name == "kafka_2.13")
+    registry = next(artifact for artifact in artifacts if artifact.name == "apicurio-registry-app")
+    return Artifacts(
+        kafka_jars=tuple(artifact.path(cache) for artifact in artifacts if artifact.packaging == "jar"),
+        kafka_version=kafka.version,
+        registry_home=registry.path(cache),
+        registry_version=registry.version,
+    )
+
+
+def _stoppable(progress: Progress, stop: threading.Event) -> Progress:
+    """Wrap a progress so that a set ``stop`` breaks off a download at its next chunk."""
+
+    @contextmanager
+    def watched(name: str, size: int) -> Iterator[Callable[[int], None]]:
+        with progress(name, size) as advance:
+
+            def arrived(count: int) -> None:
+                if stop.is_set():
+                    raise Interrupted("fetching the Java parts was interrupted", hint="Run the same command again")
+                advance(count)
+
+            yield arrived
+
+    return watched
+
+
+@contextmanager
+def _one_at_a_time(cache: Path) -> Iterator[None]:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".lock").open("w") as handle:
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        waiting = False
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise DependencyDown(
+                        f"another process has been fetching the same files for {LOCK_TIMEOUT_S:.0f} s",
+                        where=str(cache),
+                        hint="Look at what it does, end it, and try again",
+                    ) from None
+                if not waiting:
+                    log.info("waiting for another process that fetches the same files", cache=str(cache))
+                    waiting = True
+                time.sleep(0.2)
+        yield
+
+
+def _fetch(missing: list[Artifact], cache: Path, progress: Progress) -> None:
+    """Fetch into a folder of our own, verify, rename. The caller holds the lock."""
+    for left_over in cache.glob(".fetch-*"):
+        shutil.rmtree(left_over)
+    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as folder:
+        with ThreadPoolExecutor(PARALLEL_FETCHES) as pool:
+            # The largest first: the others fit beside it.
+            missing.sort(key=lambda artifact: artifact.packaging == "jar")
+            fetches = [pool.submit(_fetch_one, artifact, Path(folder), progress) for artifact in missing]
+            try:
+                fetched = [fetch.result() for fetch in fetches]
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        for artifact, file in zip(missing, fetched, strict=True):
+            _install(artifact, file, cache)
+
+
+def _fetch_one(artifact: Artifact, folder: Path, progress: Progress) -> Path:
+    import requests
+    from jgo.maven import MavenContext, PythonResolver
+
+    context = MavenContext(
+        resolver=PythonResolver(progress_callback=progress), repo_cache=folder, timeout=REQUEST_TIMEOUT_S
+    )
+    source = context.project(artifact.group, artifact.name).at_version(artifact.version)
+    remote = source.artifact(artifact.classifier, artifact.packaging)
+    fault = ""
+    for _ in range(ATTEMPTS):
+        try:
+            file: Path = remote.resolve()
+        except requests.RequestException as error:
+            fault = f"{type(error).__name__} while fetching it"
+            for piece in folder.rglob(artifact.filename):
+                piece.unlink()
+            continue
+        except RuntimeError:
+            fault = "Maven Central does not have it"
+            break
+        found = sha256_of(file)
+        if found == artifact.sha256:
+            return file
+        fault = f"its SHA-256 is {found[:16]}..., the lock says {artifact.sha256[:16]}..."
+        file.unlink()
+    raise DependencyDown(
+        f"{artifact.filename} could not be fetched: {fault}",
+        where="Maven Central",
+        hint="Check the network (and HTTPS_PROXY) and run the same command again; what arrived is kept",
+    )
+
+
+def _install(artifact: Artifact, file: Path, cache: Path) -> None:
+    target = artifact.path(cache)
+    if artifact.packaging == "jar":
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("rb") as handle:
+            os.fsync(handle.fileno())
+        file.replace(target)
+        return
+    unpacked = file.parent / "unpacked"
+    with tarfile.open(file) as archive:
+        archive.extractall(unpacked, filter="data")
+    unpacked.rename(target)
+
+
+def _store_error(error: OSError, cache: Path) -> StoreFailed:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreFull(
+            "no space left for the jars, which take 370 MB once and 210 MB afterwards",
+            where=str(cache),
+            hint="Free some space, or set STREAMPROOF_CACHE_DIR to a folder on another disk",
+        )
+    return StoreFailed(
+        f"the cache cannot be written: {error.strerror or error}",
+        where=str(error.filename or cache),
+        hint="Set STREAMPROOF_CACHE_DIR to a folder that you may write",
+    )
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

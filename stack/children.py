@@ -1,0 +1,106 @@
+"""Starting and ending processes so that none is left behind.
+
+Each process of a stack carries a mark in its environment, which whatever it starts inherits. So what belongs to a
+stack can be told apart exactly, also after its parent has died or it has moved to another process group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from stack.record import Identity
+
+MARK = "LOCAL_STACK_MEMBER"
+POLL_S = 0.05
+# How long the kernel may take to end what got SIGKILL: longer only for a process that hangs in a disk or a mount.
+KILL_TIMEOUT_S = 3.0
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def spawn(
+    argv: Sequence[str], *, state: Path, name: str, cwd: Path, env: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    """Start a marked process in a session of its own, with its output appended to ``log``.
+
+    On Linux it gets SIGTERM when the calling process dies, however that dies. Call from the main thread only: the
+    kernel watches the thread that started the process.
+    """
+    parent = os.getpid()
+
+    def die_with_parent() -> None:
+        if _LIBC is not None:
+            _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+            if os.getppid() != parent:  # it died before the line above
+                os._exit(1)
+
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            argv,
+            cwd=cwd,
+            env={**env, MARK: f"{state}#{name}"},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervisor has one thread
+        )
+
+
+def members(state: Path, name: str | None = None) -> Iterator[psutil.Process]:
+    """Yield the living processes of the stack in ``state``, or of one of its services."""
+    wanted = f"{state}#{name or ''}"
+    for process in psutil.process_iter():
+        try:
+            mark = process.environ().get(MARK, "")
+            if (mark == wanted if name else mark.startswith(wanted)) and process.pid != os.getpid():
+                yield process
+        except psutil.Error:
+            continue  # it ended meanwhile, or is another user's
+
+
+def end(state: Path, leaders: Iterable[tuple[Identity, float]]) -> None:
+    """End every process of a stack: SIGTERM to the leaders, SIGKILL to all that is left after their graces.
+
+    :param leaders: the services' own processes, each with its grace in seconds.
+    """
+    began = time.monotonic()
+    asked = [(leader, grace_s) for leader, grace_s in leaders if leader.is_alive()]
+    for leader, _ in asked:
+        _ignore_missing(os.kill, leader.pid, signal.SIGTERM)
+    while any(leader.is_alive() and time.monotonic() - began < grace_s for leader, grace_s in asked):
+        time.sleep(POLL_S)
+    kill_leftovers(state)
+
+
+def kill_leftovers(state: Path, name: str | None = None) -> int:
+    """SIGKILL what is left of a stack, or of one of its services, and return how many processes that were."""
+    left = list(members(state, name))
+    for process in left:
+        _ignore_missing(process.kill)
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    while time.monotonic() < deadline and any(_lives(process) for process in left):
+        time.sleep(POLL_S)
+    return len(left)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _ignore_missing(action: Callable[..., object], *arguments: object) -> None:
+    with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+        action(*arguments)

@@ -1,0 +1,84 @@
+"""Which ports the stack listens on: those that were asked for, else last time's, else free ones."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+from pathlib import Path
+
+from cluster.errors import Misconfigured
+
+LOOPBACK = "127.0.0.1"
+# Below the range from which systems take the ports of outgoing connections (Linux 32768, macOS 49152), so that
+# no client that happens to run can hold ours.
+FIRST, LAST = 20_000, 32_000
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen on the port of the loopback address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+class Ports:
+    """The ports of one state folder. A port that was chosen once is chosen again while it is free."""
+
+    def __init__(self, state: Path) -> None:
+        self._file = state / "ports.json"
+        self._taken: set[int] = set()
+        try:
+            remembered = json.loads(self._file.read_text())
+            self._remembered = {str(name): int(port) for name, port in remembered.items()}
+        except (FileNotFoundError, ValueError, AttributeError):
+            self._remembered = {}
+
+    def take(self, name: str, wanted: int | None = None) -> int:
+        """Return the port for a name.
+
+        :raises Misconfigured: the port that is asked for is taken, or is no port.
+        """
+        if wanted is not None:
+            port = self._asked_for(name, wanted)
+        else:
+            port = self._remembered.get(name, 0)
+            while not port or port in self._taken or not is_free(port):
+                port = random.randint(FIRST, LAST)  # noqa: S311 - nothing to guess here
+        self._taken.add(port)
+        self._remembered[name] = port
+        return port
+
+    def save(self) -> None:
+        """Remember the ports for the next start."""
+        self._file.write_text(json.dumps(self._remembered, indent=1))
+
+    def _asked_for(self, name: str, port: int) -> int:
+        if not 1 <= port <= 65_535:
+            raise Misconfigured(f"{port} is no port for {name}", hint="Use a number from 1 to 65535")
+        if port in self._taken:
+            raise Misconfigured(f"port {port} is asked for twice", hint="Give each service a port of its own")
+        if not is_free(port):
+            raise Misconfigured(
+                f"port {port} for {name} is taken{_holder(port)}",
+                where=f"{LOOPBACK}:{port}",
+                hint="Name another port, or none: then a free one is used",
+            )
+        return port
+
+
+def _holder(port: int) -> str:
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            _, held = connection.laddr or ("", 0)
+            if connection.status == psutil.CONN_LISTEN and held == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except psutil.Error:
+        pass  # not ours to look at; the port is named all the same
+    return ""

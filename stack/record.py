@@ -1,0 +1,118 @@
+"""The record of a stack: ``stack.json`` in the state folder, replaced whole at every change.
+
+The supervisor is its only writer while it lives. ``cluster.local`` reads the addresses from it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cluster.local import RECORD_NAME, process_started
+from stack.service import Probe, Service
+
+LOG_TAIL_LINES = 12
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Identity(_Part):
+    """One process, told apart from every later one with the same number."""
+
+    pid: int
+    started_at: str
+
+    @classmethod
+    def of(cls, pid: int) -> Identity | None:
+        """Return the identity of a living process."""
+        started = process_started(pid)
+        return cls(pid=pid, started_at=started) if started is not None else None
+
+    def is_alive(self) -> bool:
+        """Tell whether this very process still runs."""
+        return process_started(self.pid) == self.started_at
+
+
+class ProcessRecord(_Part):
+    """One service as the supervisor last saw it."""
+
+    name: str
+    version: str
+    address: str
+    log: Path
+    ready: Probe
+    stop_grace_s: float
+    stage: Literal["waiting", "preparing", "starting", "ready", "died", "stopped"] = "waiting"
+    process: Identity | None = None
+    seconds: float | None = None
+    fault: str = ""
+
+    @classmethod
+    def of(cls, service: Service) -> ProcessRecord:
+        """Return the record of a service that has not started."""
+        return cls(
+            name=service.name,
+            version=service.version,
+            address=service.address,
+            log=service.log,
+            ready=service.ready,
+            stop_grace_s=service.stop_grace_s,
+        )
+
+
+class Record(_Part):
+    """A stack: who supervises it, where it listens, and how each service is."""
+
+    supervisor: Identity
+    started: str
+    bootstrap_servers: str
+    registry_url: str
+    airflow_url: str | None = None
+    processes: list[ProcessRecord]
+
+    def is_running(self) -> bool:
+        """Tell whether the supervisor that wrote this still runs."""
+        return self.supervisor.is_alive()
+
+    def is_ready(self) -> bool:
+        """Tell whether every service has become ready and none has died."""
+        return all(process.stage == "ready" for process in self.processes)
+
+    def casualties(self) -> list[ProcessRecord]:
+        """Return the services that ended without being told to."""
+        return [process for process in self.processes if process.stage == "died"]
+
+    def write(self, state: Path) -> None:
+        """Replace the record in one step."""
+        draft = state / f".{RECORD_NAME}.{os.getpid()}"
+        draft.write_text(self.model_dump_json(indent=1))
+        draft.replace(state / RECORD_NAME)
+
+
+def read_record(state: Path) -> Record | None:
+    """Return the record, or ``None`` when there is none or it is no record of ours."""
+    try:
+        return Record.model_validate_json((state / RECORD_NAME).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
+
+
+def remove_record(state: Path) -> None:
+    """Forget the stack."""
+    (state / RECORD_NAME).unlink(missing_ok=True)
+
+
+def last_lines(log: Path, count: int = LOG_TAIL_LINES) -> list[str]:
+    """Return the end of a log, reading no more than 16 KiB of it."""
+    try:
+        with log.open("rb") as handle:
+            handle.seek(0, os.SEEK_END)
+            handle.seek(max(0, handle.tell() - 16_384))
+            return handle.read().decode(errors="replace").splitlines()[-count:]
+    except OSError:
+        return []

@@ -1,0 +1,62 @@
+"""The state folder of a stack, and whose turn it is to change it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster.errors import Busy, Interrupted, StoreFailed, StoreFull
+
+# A start may take this long where Airflow and all downloads are in it.
+TURN_TIMEOUT_S = 900.0
+
+
+@contextmanager
+def store_errors(folder: Path) -> Iterator[None]:
+    """Turn a failure of the file system into one of the error tree."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StoreFull(
+                "no space left for the state of the stack",
+                where=str(error.filename or folder),
+                hint="Free some space, or set STREAMPROOF_STATE_DIR to a folder on another disk",
+            ) from error
+        raise StoreFailed(
+            f"the state folder cannot be written: {error.strerror or error}",
+            where=str(error.filename or folder),
+            hint="Set STREAMPROOF_STATE_DIR to a folder that you may write",
+        ) from error
+
+
+@contextmanager
+def turn(state: Path, stop: threading.Event, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold the right to start a stack in ``state``; a second holder waits until the first has finished.
+
+    :raises StoreFailed: the folder cannot be made or written.
+    """
+    with store_errors(state):
+        (state / "log").mkdir(parents=True, exist_ok=True)
+        handle = (state / "stack.lock").open("w")
+    with handle:
+        deadline = time.monotonic() + TURN_TIMEOUT_S
+        told = False
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    on_wait()
+                    told = True
+            if time.monotonic() > deadline:
+                raise Busy("another `streamproof up` is still starting this stack", where=str(state))
+            if stop.wait(0.2):
+                raise Interrupted("interrupted while another `streamproof up` was starting this stack")
+        yield
