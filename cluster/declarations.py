@@ -1,0 +1,124 @@
+"""The topics that should exist, read from one YAML file and validated whole."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from cluster.errors import Misconfigured
+
+TOPICS_FILE = Path(__file__).with_name("topics.yaml")
+TEMPLATE = "customer_events"
+_LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """What a topic should be. ``by_template`` marks a topic that no file names: its numbers are only defaults."""
+
+    name: str
+    partitions: int
+    replication_factor: int
+    config: dict[str, str] = field(default_factory=dict)
+    by_template: bool = False
+
+
+class _Topic(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    partitions: int = Field(default=3, ge=1, le=10_000)
+    replication_factor: int = Field(default=1, ge=1, le=100)
+    config: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("config", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        """Kafka takes text; YAML gives numbers and booleans where people write them."""
+        if not isinstance(value, dict):
+            return value
+        return {str(k): str(v).lower() if isinstance(v, bool) else v if v is None else str(v) for k, v in value.items()}
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    topics: dict[str, _Topic] = Field(min_length=1)
+
+
+def load_topics(path: Path | None = None) -> list[TopicSpec]:
+    """Read the declaration; every fault of the file is named at once.
+
+    :raises Misconfigured: the file cannot be read, is not YAML, has an unknown key or a value out of range.
+    """
+    path = path or TOPICS_FILE
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Misconfigured(f"the topics file cannot be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise Misconfigured("the topics file is not UTF-8", where=str(path)) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        raise Misconfigured(f"the topics file is not YAML{line}", where=str(path)) from None
+    try:
+        declared = _File.model_validate(document)
+    except ValidationError as error:
+        raise Misconfigured("; ".join(_faults(error)), where=str(path), hint="See docs/topics.md") from None
+    for name in declared.topics:
+        check_topic_name(name, where=str(path))
+    return [TopicSpec(name, t.partitions, t.replication_factor, t.config) for name, t in declared.topics.items()]
+
+
+def specs_for(topic: str, path: Path | None = None) -> list[TopicSpec]:
+    """Return the declaration of one topic and of its companions (``<topic>.<suffix>``, such as the control topic).
+
+    A topic or a companion that the file does not name takes the settings of ``customer_events``.
+
+    :raises Misconfigured: Kafka allows no such name, or the file is faulty.
+    """
+    check_topic_name(topic)
+    declared = {spec.name: spec for spec in load_topics(path)}
+    template = declared if TEMPLATE in declared else {spec.name: spec for spec in load_topics()}
+    specs = {
+        topic + name.removeprefix(TEMPLATE): replace(spec, name=topic + name.removeprefix(TEMPLATE), by_template=True)
+        for name, spec in template.items()
+        if name == TEMPLATE or name.startswith(f"{TEMPLATE}.")
+    }
+    specs |= {name: spec for name, spec in declared.items() if name == topic or name.startswith(f"{topic}.")}
+    for name in specs:
+        check_topic_name(name)
+    return list(specs.values())
+
+
+def check_topic_name(name: str, *, where: str = "") -> None:
+    """Check what Kafka checks.
+
+    :raises Misconfigured: Kafka would not take the name.
+    """
+    if not _LEGAL_NAME.fullmatch(name) or name in (".", ".."):
+        raise Misconfigured(
+            f"{name[:60]!r} is not a topic name",
+            where=where,
+            hint="Use letters, digits, dot, underscore and hyphen, at most 249 of them",
+        )
+
+
+def _faults(error: ValidationError) -> list[str]:
+    faults = []
+    for fault in error.errors():
+        place = ".".join(map(str, fault["loc"]))
+        if fault["type"] != "extra_forbidden":
+            faults.append(f"{place or 'the file'}: {fault['msg']}")
+            continue
+        known = _Topic.model_fields if len(fault["loc"]) > 1 else _File.model_fields
+        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+        faults.append(
+            f"unknown key {place}, " + (f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}")
+        )
+    return faults

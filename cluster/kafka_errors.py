@@ -1,0 +1,197 @@
+"""Every failure of Kafka as an error of our tree: the one translation, for admin, producer and consumer.
+
+Two doors:
+
+* :func:`translate` turns one ``KafkaError`` (from a delivery report, a future, ``message.error()``, an exception)
+  into an error of the tree;
+* :class:`BrokerWatch` listens to a client's error callback, which is where librdkafka says that it cannot reach or
+  enter the cluster; calls themselves only time out. Share one per client::
+
+      watch = BrokerWatch(settings.bootstrap_servers)
+      client = Producer(settings.as_librdkafka() | watch.settings())
+      while ...:
+          client.poll(0.1)          # callbacks run inside poll() or consume()
+          watch.check()             # raises Refused at once, BrokerUnreachable after ``patience_s``
+          ... watch.answered()      # after any delivery report or message
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+
+from cluster.errors import (
+    BrokerUnreachable,
+    DataRejected,
+    DependencyDown,
+    Misconfigured,
+    Refused,
+    StreamproofError,
+    TopicConflict,
+    TopicMissing,
+)
+
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Which codes, by librdkafka's names, become which error."""
+
+    names: tuple[str, ...]
+    kind: type[StreamproofError]
+    says: str  # {doing} and {said} are filled in
+    hint: str = ""
+
+    def codes(self) -> frozenset[int]:
+        return frozenset(getattr(KafkaError, name) for name in self.names)
+
+
+_REFUSED = _Rule(
+    (
+        "_AUTHENTICATION",
+        "_SSL",
+        "SASL_AUTHENTICATION_FAILED",
+        "UNSUPPORTED_SASL_MECHANISM",
+        "ILLEGAL_SASL_STATE",
+        "TOPIC_AUTHORIZATION_FAILED",
+        "GROUP_AUTHORIZATION_FAILED",
+        "CLUSTER_AUTHORIZATION_FAILED",
+        "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+        "SECURITY_DISABLED",
+    ),
+    Refused,
+    "Kafka refused {doing}: {said}",
+    "Check the credentials, the ACLs and the certificates",
+)
+_RULES = (
+    _REFUSED,
+    _Rule(
+        (
+            "_TRANSPORT",
+            "_ALL_BROKERS_DOWN",
+            "_RESOLVE",
+            "_TIMED_OUT",
+            "_TIMED_OUT_QUEUE",
+            "_MSG_TIMED_OUT",
+            "_WAIT_COORD",
+            "REQUEST_TIMED_OUT",
+            "BROKER_NOT_AVAILABLE",
+            "LEADER_NOT_AVAILABLE",
+            "NETWORK_EXCEPTION",
+            "COORDINATOR_NOT_AVAILABLE",
+        ),
+        BrokerUnreachable,
+        "no broker answered while {doing}: {said}",
+        "Check that Kafka runs and the address",
+    ),
+    _Rule(
+        ("UNKNOWN_TOPIC_OR_PART", "_UNKNOWN_TOPIC", "_UNKNOWN_PARTITION"),
+        TopicMissing,
+        "the topic does not exist ({doing})",
+        "Create it with `streamproof topics apply`",
+    ),
+    _Rule(
+        (
+            "INVALID_PARTITIONS",
+            "INVALID_REPLICATION_FACTOR",
+            "INVALID_REPLICA_ASSIGNMENT",
+            "POLICY_VIOLATION",
+        ),
+        TopicConflict,
+        "Kafka cannot do it while {doing}: {said}",
+    ),
+    _Rule(
+        (
+            "_INVALID_ARG",
+            "_CONFLICT",
+            "_NOT_IMPLEMENTED",
+            "TOPIC_EXCEPTION",
+            "INVALID_CONFIG",
+            "UNSUPPORTED_VERSION",
+            "INVALID_REQUEST",
+        ),
+        Misconfigured,
+        "Kafka does not accept the settings while {doing}: {said}",
+    ),
+    _Rule(
+        ("MSG_SIZE_TOO_LARGE", "INVALID_MSG", "INVALID_RECORD"),
+        DataRejected,
+        "Kafka does not take the record while {doing}: {said}",
+    ),
+)
+_BY_CODE = {code: rule for rule in _RULES for code in rule.codes()}
+_OTHER = _Rule((), DependencyDown, "Kafka failed while {doing}: {said}")
+_ALL_DOWN = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - librdkafka's name for it
+
+
+def translate(error: KafkaError | KafkaException, doing: str, *, where: str = "") -> StreamproofError:
+    """Return the error of the tree for a failure of Kafka.
+
+    :param doing: what was being done, as in "creating the topic".
+    :param where: topic, partition or address.
+    """
+    cause = error.args[0] if isinstance(error, KafkaException) else error
+    rule = _BY_CODE.get(cause.code(), _OTHER)
+    return rule.kind(rule.says.format(doing=doing, said=_said(cause)), where=where, hint=rule.hint)
+
+
+class BrokerWatch:
+    """What a client's error callback said about the brokers, and whether it is time to give up.
+
+    :param servers: shown in messages.
+    :param patience_s: how long all brokers may be down before :meth:`check` raises.
+    """
+
+    def __init__(self, servers: str, *, patience_s: float = PATIENCE_S) -> None:
+        self.servers = servers
+        self.patience_s = patience_s
+        self._refused: KafkaError | None = None
+        self._last: KafkaError | None = None
+        self._down_since: float | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return what to add to the client's configuration: the callback, and silence on stderr."""
+        return {"error_cb": self.on_error, "log_level": 0}
+
+    def on_error(self, error: KafkaError) -> None:
+        """Take one report of librdkafka. Cheap: a broker that is away reports many times a second."""
+        code = error.code()
+        if _BY_CODE.get(code) is _REFUSED:
+            self._refused = error
+        elif code == _ALL_DOWN:
+            self._down_since = self._down_since or time.monotonic()
+        else:
+            self._last = error
+
+    def answered(self) -> None:
+        """A broker answered: forget that all were down."""
+        self._down_since = None
+
+    def check(self, doing: str = "waiting for an answer") -> None:
+        """Raise if the cluster let nobody in, or if all brokers have been down for ``patience_s``.
+
+        :raises Refused: authentication or TLS failed.
+        :raises BrokerUnreachable: no broker for too long.
+        """
+        if self._refused is not None:
+            raise translate(self._refused, "the connection", where=self.servers)
+        if self._down_since is not None and time.monotonic() - self._down_since >= self.patience_s:
+            raise self.unreachable(doing)
+
+    def unreachable(self, doing: str) -> BrokerUnreachable:
+        """Return the error for a call that found no broker, with librdkafka's last word on why."""
+        reason = f": {_said(self._last)}" if self._last is not None else ""
+        return BrokerUnreachable(
+            f"no broker answered while {doing}{reason}",
+            where=self.servers,
+            hint="Check that Kafka runs (`streamproof status`) and the address",
+        )
+
+
+def _said(error: KafkaError) -> str:
+    """Return librdkafka's words, shortened: they name addresses, never credentials."""
+    return f"{error.str().strip().splitlines()[0][:300]} [{error.name()}]" if error.str() else error.name()
