@@ -1,0 +1,210 @@
+"""A client of the Schema Registry, with a deadline on every call and every failure in our tree."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+from cluster.connection import RegistrySettings
+from cluster.errors import Misconfigured, RegistryUnreachable, SchemaIncompatible
+from schemas.frame import UnsupportedSchema
+from schemas.manifest import SchemaUsed
+from schemas.registry_http import Answer, RegistryHttp
+
+__all__ = ["Registered", "Registry", "UnknownSchema"]
+
+NEGATIVE_S = 60.0  # how long an unknown id stays unknown without asking again
+
+
+class UnknownSchema(UnsupportedSchema):
+    """The registry answered, and knows no schema with this id: the value is at fault, not the registry."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind="unknown_schema")
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One version of a subject, as the registry holds it."""
+
+    subject: str
+    version: int
+    id: int
+    text: str = field(repr=False)
+    kind: str = "AVRO"
+
+    @property
+    def used(self) -> SchemaUsed:
+        """Return what a manifest records of it."""
+        return SchemaUsed(subject=self.subject, version=self.version, id=self.id)
+
+
+class Registry:
+    """A client of one registry. Not for several threads at once.
+
+    Any method raises:
+
+    * :class:`RegistryUnreachable` (69): no answer within the deadline, or 5xx, after one more attempt
+    * :class:`Refused` (77): 401, 403 or TLS; never repeated
+    * :class:`Misconfigured` (78): the address does not speak the API, or the registry rejects the request as invalid
+    """
+
+    def __init__(self, settings: RegistrySettings) -> None:
+        self.url = settings.url
+        self._http = RegistryHttp(settings)
+        self._texts: dict[int, str] = {}
+        self._unknown: dict[int, tuple[float, str]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def schema_text(self, schema_id: int) -> str:
+        """Return the Avro text of a schema id; cached for the life of the client.
+
+        :raises UnknownSchema: the registry knows no such id; asked again after a minute at the earliest.
+        :raises UnsupportedSchema: it is JSON Schema or Protobuf, or refers to other subjects.
+        """
+        if schema_id in self._texts:
+            return self._texts[schema_id]
+        asked_at, message = self._unknown.get(schema_id, (-NEGATIVE_S, ""))
+        if time.monotonic() - asked_at < NEGATIVE_S:
+            raise UnknownSchema(message)
+        try:
+            answer = self._http.ask("GET", f"/schemas/ids/{schema_id}", doing=f"reading schema {schema_id}")
+        except Answer as missing:
+            if missing.status != 404:
+                raise _unexpected(missing, f"reading schema {schema_id}") from None
+            message = f"the registry knows no schema with id {schema_id}"
+            self._unknown[schema_id] = (time.monotonic(), message)
+            raise UnknownSchema(message) from None
+        kind = answer.get("schemaType", "AVRO")
+        if kind != "AVRO":
+            raise UnsupportedSchema(f"schema {schema_id} is {kind}, not Avro")
+        if answer.get("references"):
+            raise UnsupportedSchema(f"schema {schema_id} refers to schemas of other subjects")
+        text = self._text(answer)
+        self._texts[schema_id] = text
+        return text
+
+    def versions(self, subject: str) -> list[Registered]:
+        """Return all versions of a subject, oldest first; empty for a subject that does not exist."""
+        path = f"/subjects/{_quoted(subject)}/versions"
+        try:
+            numbers = self._http.ask("GET", path, doing=f"listing subject {subject}")
+        except Answer as missing:
+            if missing.status == 404:
+                return []
+            raise _unexpected(missing, f"listing subject {subject}") from None
+        return [found for number in numbers if (found := self._version(subject, number)) is not None]
+
+    def latest(self, subject: str) -> Registered | None:
+        """Return the newest version of a subject, or ``None``."""
+        return self._version(subject, "latest")
+
+    def lookup(self, subject: str, text: str) -> SchemaUsed | None:
+        """Return how the subject holds this schema, or ``None`` if it does not. Formatting makes no difference."""
+        doing = f"looking up a schema of subject {subject}"
+        try:
+            answer = self._http.ask("POST", f"/subjects/{_quoted(subject)}", doing=doing, body={"schema": text})
+        except Answer as missing:
+            if missing.status == 404:
+                return None
+            raise _unexpected(missing, doing) from None
+        return SchemaUsed(subject=subject, version=answer["version"], id=answer["id"])
+
+    def register(self, subject: str, text: str) -> SchemaUsed:
+        """Register a schema, or find it registered.
+
+        :raises SchemaIncompatible: the registry refuses it under the subject's level.
+        """
+        doing = f"registering a schema of subject {subject}"
+        try:
+            answer = self._http.ask(
+                "POST", f"/subjects/{_quoted(subject)}/versions", doing=doing, body={"schema": text}
+            )
+        except Answer as refusal:
+            if refusal.status == 409:
+                raise SchemaIncompatible(
+                    f"the registry refuses the schema: {refusal.said}", where=f"subject {subject}"
+                ) from None
+            raise _unexpected(refusal, doing) from None
+        self._texts[answer["id"]] = text
+        used = self.lookup(subject, text)
+        if used is None:
+            raise RegistryUnreachable(
+                "the registry took the schema and does not show it", where=f"subject {subject}", hint="Try again"
+            )
+        return used
+
+    def compatible(self, subject: str, text: str) -> list[str]:
+        """Ask whether the subject, at its own level, would take the schema. Return the reasons why not; empty if so."""
+        doing = f"asking whether subject {subject} takes a schema"
+        path = f"/compatibility/subjects/{_quoted(subject)}/versions?verbose=true"
+        try:
+            answer = self._http.ask("POST", path, doing=doing, body={"schema": text})
+        except Answer as refusal:
+            if refusal.status == 404:
+                return []  # nothing registered yet: nothing to be compatible with
+            raise _unexpected(refusal, doing) from None
+        if answer.get("is_compatible", False):
+            return []
+        return [str(reason) for reason in answer.get("messages") or ["the registry gives no reason"]]
+
+    def compatibility(self, subject: str) -> str | None:
+        """Return the subject's own level, or ``None`` if the registry's default holds for it."""
+        doing = f"reading the compatibility level of subject {subject}"
+        try:
+            answer = self._http.ask("GET", f"/config/{_quoted(subject)}", doing=doing)
+        except Answer as missing:
+            if missing.status == 404:
+                return None
+            raise _unexpected(missing, doing) from None
+        return str(answer["compatibilityLevel"])
+
+    def set_compatibility(self, subject: str, level: str) -> None:
+        """Set the subject's own level."""
+        doing = f"setting the compatibility level of subject {subject}"
+        try:
+            self._http.ask("PUT", f"/config/{_quoted(subject)}", doing=doing, body={"compatibility": level})
+        except Answer as refusal:
+            raise _unexpected(refusal, doing) from None
+
+    def _version(self, subject: str, number: int | str) -> Registered | None:
+        doing = f"reading version {number} of subject {subject}"
+        try:
+            answer = self._http.ask("GET", f"/subjects/{_quoted(subject)}/versions/{number}", doing=doing)
+        except Answer as missing:
+            if missing.status == 404:
+                return None
+            raise _unexpected(missing, doing) from None
+        return Registered(
+            subject, answer["version"], answer["id"], self._text(answer), answer.get("schemaType") or "AVRO"
+        )
+
+    def _text(self, answer: dict[str, Any]) -> str:
+        text = answer.get("schema")
+        if not isinstance(text, str):
+            raise self._http.not_a_registry()
+        return text
+
+
+def _unexpected(answer: Answer, doing: str) -> Misconfigured:
+    return Misconfigured(
+        f"the registry rejects the request while {doing}: {answer.said} (HTTP {answer.status}, code {answer.code})"
+    )
+
+
+def _quoted(subject: str) -> str:
+    return quote(subject, safe="")
