@@ -95,7 +95,7 @@ CREATE TABLE check_results (
     run_id     VARCHAR NOT NULL,
     check_name VARCHAR NOT NULL,
     severity   VARCHAR NOT NULL,
-    passed     BOOLEAN NOT NULL,
+    passed     BOOLEAN,                -- NULL: the check does not apply to this topic
     offending  BIGINT NOT NULL,
     detail     VARCHAR,
     checked_at TIMESTAMPTZ NOT NULL
