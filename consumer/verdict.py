@@ -1,0 +1,177 @@
+"""What an audit says, as plain data, and the one rule that turns findings into a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Verdict = Literal["PASSED", "FAILED", "UNKNOWN"]
+
+# Every class of damage, in the order of the verdict table, with what it means.
+CLASSES: dict[str, str] = {
+    "lost": "acknowledged by Kafka, stored nowhere",
+    "duplicated": "stored more than once",
+    "phantom": "stored, but the run never sent it",
+    "altered": "stored with other bytes than were sent",
+    "undecodable": "in quarantine: it could not be decoded",
+    "reordered": "stored behind a later event of its key",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One event, or a window of events, that a finding is about."""
+
+    event_id: str
+    shard: int | None = None
+    sequence: int | None = None
+    partition: int | None = None
+    offset: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardAudit:
+    """One shard: what its manifest says, and what is stored."""
+
+    shard: int
+    status: Literal["finished", "running", "missing"]
+    generated: int = 0
+    acknowledged: int = 0
+    failed: int = 0
+    unknown: int = 0
+    unknown_stored: int = 0
+    stored: int = 0
+    lost: int = 0
+    lost_ranges: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionPosition:
+    """How far a partition is loaded. The verdict needs ``next_offset`` to reach ``bound``."""
+
+    partition: int
+    next_offset: int
+    bound: int
+    end: int
+
+    @property
+    def behind(self) -> int:
+        """Offsets below the bound that are not loaded."""
+        return max(0, self.bound - self.next_offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What the SQL found for one run.
+
+    ``missing`` counts acknowledged events that are stored nowhere, ``uncompared`` acknowledged and stored events
+    whose checksums could not be compared, ``unattributed`` quarantined records that carry no readable identity.
+    """
+
+    expected: int
+    loaded: int
+    missing: int
+    duplicated: int
+    phantom: int
+    altered: int
+    undecodable: int
+    reordered: int
+    uncompared: int
+    unattributed: int
+    shards: list[ShardAudit]
+    examples: dict[str, list[Example]]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditResult:
+    """The verdict on one run, with everything that it rests on. Times are ISO 8601, UTC.
+
+    ``settles`` says that every manifest had finished when the ends of the topic were taken, so that a later audit
+    may hold the load to the same bounds. ``examples`` gives identities, ``located`` the same with their positions.
+    """
+
+    audit_id: str
+    run_id: str
+    topic: str
+    audited_at: str
+    verdict: Verdict
+    reason: str
+    expected: int
+    loaded: int
+    lost: int
+    duplicated: int
+    phantom: int
+    altered: int
+    reordered: int
+    undecodable: int
+    awaited: int
+    failed: int
+    unknown: int
+    unknown_stored: int
+    uncompared: int
+    unattributed: int
+    settles: bool
+    examples: dict[str, list[str]]
+    located: dict[str, list[Example]]
+    shards: list[ShardAudit]
+    partitions: list[PartitionPosition]
+    notes: list[str]
+    seconds: float
+
+    def document(self) -> dict[str, Any]:
+        """Return a JSON-ready mapping: what ``--json`` prints and the warehouse keeps."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, the sentence that explains it, and how the missing events count."""
+
+    verdict: Verdict
+    reason: str
+    lost: int
+    awaited: int
+
+
+def judge(findings: Findings, positions: list[PartitionPosition]) -> Judgement:
+    """Turn findings into a verdict. The rules, first that applies:
+
+    1. a manifest is missing or unfinished: UNKNOWN, as nobody says what was sent
+    2. damage that no further load can mend (duplicated, phantom, altered, undecodable, reordered): FAILED
+    3. not loaded up to the bound: UNKNOWN; what is missing may be in the rest, and so nothing is called lost
+    4. an acknowledged event is missing: FAILED
+    5. PASSED
+    """
+    behind = sum(position.behind for position in positions)
+    lost, awaited = (0, findings.missing) if behind else (findings.missing, 0)
+    open_shards = [shard for shard in findings.shards if shard.status != "finished"]
+    if open_shards:
+        return Judgement("UNKNOWN", _open_reason(open_shards, len(findings.shards)), lost, awaited)
+    counts = {name: lost if name == "lost" else int(getattr(findings, name)) for name in CLASSES}
+    damage = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    if damage:
+        return Judgement("FAILED", f"Of {findings.expected:,} acknowledged events: {damage}.", lost, awaited)
+    if behind:
+        what = f"; {awaited:,} acknowledged events are not loaded yet" if awaited else ""
+        return Judgement("UNKNOWN", f"The load is {behind:,} offsets behind the topic{what}.", lost, awaited)
+    return Judgement("PASSED", _passed_reason(findings), lost, awaited)
+
+
+def _open_reason(shards: list[ShardAudit], expected: int) -> str:
+    parts = []
+    for status, what in (("missing", "left no manifest"), ("running", "has only begun, or was cut off")):
+        numbers = [str(shard.shard) for shard in shards if shard.status == status]
+        if numbers:
+            shown = ", ".join(numbers[:10]) + (" and more" if len(numbers) > 10 else "")
+            parts.append(f"shard {shown} of {expected} {what}")
+    return f"Nothing can be proved: {'; '.join(parts)}."
+
+
+def _passed_reason(findings: Findings) -> str:
+    if findings.expected == 0:
+        return "Nothing was acknowledged, and nothing is stored."
+    bytes_too = "unaltered" if not findings.uncompared else "though not every byte could be compared"
+    if findings.expected == 1:
+        return f"The one acknowledged event is in the warehouse, once, {bytes_too}."
+    return f"All {findings.expected:,} acknowledged events are in the warehouse, once, {bytes_too}."
