@@ -23,7 +23,7 @@ from stack.record import Identity
 MARK = "LOCAL_STACK_MEMBER"
 POLL_S = 0.05
 # How long the kernel may take to end what got SIGKILL: longer only for a process that hangs in a disk or a mount.
-KILL_TIMEOUT_S = 3.0
+KILL_TIMEOUT_S = 2.0
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
@@ -59,39 +59,37 @@ def spawn(
 
 def members(state: Path, name: str | None = None) -> Iterator[psutil.Process]:
     """Yield the living processes of the stack in ``state``, or of one of its services."""
-    wanted = f"{state}#{name or ''}"
     for process in psutil.process_iter():
         try:
-            mark = process.environ().get(MARK, "")
-            if (mark == wanted if name else mark.startswith(wanted)) and process.pid != os.getpid():
-                yield process
+            stack, _, service = process.environ().get(MARK, "").rpartition("#")
         except psutil.Error:
             continue  # it ended meanwhile, or is another user's
+        if stack == str(state) and name in {None, service} and process.pid != os.getpid():
+            yield process
 
 
-def end(state: Path, leaders: Iterable[tuple[Identity, float]]) -> None:
-    """End every process of a stack: SIGTERM to the leaders, SIGKILL to all that is left after their graces.
+def end(state: Path, leaders: Iterable[tuple[Identity, float]], name: str | None = None) -> None:
+    """End a stack, or one of its services: SIGTERM to the leaders, SIGKILL to all that is left after their graces.
 
     :param leaders: the services' own processes, each with its grace in seconds.
     """
     began = time.monotonic()
     asked = [(leader, grace_s) for leader, grace_s in leaders if leader.is_alive()]
     for leader, _ in asked:
-        _ignore_missing(os.kill, leader.pid, signal.SIGTERM)
+        _unless_gone(os.kill, leader.pid, signal.SIGTERM)
     while any(leader.is_alive() and time.monotonic() - began < grace_s for leader, grace_s in asked):
         time.sleep(POLL_S)
-    kill_leftovers(state)
+    kill_leftovers(state, name)
 
 
-def kill_leftovers(state: Path, name: str | None = None) -> int:
-    """SIGKILL what is left of a stack, or of one of its services, and return how many processes that were."""
+def kill_leftovers(state: Path, name: str | None = None) -> None:
+    """SIGKILL what is left of a stack, or of one of its services, and wait until it is gone."""
     left = list(members(state, name))
     for process in left:
-        _ignore_missing(process.kill)
+        _unless_gone(process.kill)
     deadline = time.monotonic() + KILL_TIMEOUT_S
-    while time.monotonic() < deadline and any(_lives(process) for process in left):
+    while any(map(_lives, left)) and time.monotonic() < deadline:
         time.sleep(POLL_S)
-    return len(left)
 
 
 def _lives(process: psutil.Process) -> bool:
@@ -101,6 +99,6 @@ def _lives(process: psutil.Process) -> bool:
         return False
 
 
-def _ignore_missing(action: Callable[..., object], *arguments: object) -> None:
+def _unless_gone(action: Callable[..., object], *arguments: object) -> None:
     with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
         action(*arguments)

@@ -11,34 +11,45 @@ from pathlib import Path
 from stack.children import POLL_S, end, members
 from stack.record import Identity, read_record, remove_record
 
-# The supervisor ends its services in parallel; the longest grace is 10 s, and killing takes moments.
-SUPERVISOR_GRACE_S = 12.0
+# Together under 15 s: a service's grace is 10 s at most (`stack.service`), and killing takes moments.
+SUPERVISOR_GRACE_S = 12.5
+ORPHANS_GRACE_S = 1.0
 
 
 def stop_stack(state: Path) -> list[str]:
     """End the stack of a state folder within 15 s and return the names of the services that were ended.
 
     1. ask the supervisor, which asks its services and waits for them
-    2. end what is left: all of it, when the supervisor itself was killed
+    2. end what is left: nothing, or all of it when the supervisor itself was killed
     3. forget the record
     """
     record = read_record(state)
     if record is None:
-        names = sorted({process.name() for process in members(state)})
+        left = sorted({process.name() for process in members(state)})
         end(state, ())
-        return names
+        return left
     leaders = [(each.process, each.stop_grace_s) for each in record.processes if each.process is not None]
     names = [each.name for each in record.processes if each.process is not None and each.process.is_alive()]
     if record.is_running():
-        _tell(record.supervisor, signal.SIGTERM)
-        deadline = time.monotonic() + SUPERVISOR_GRACE_S
-        while record.is_running() and time.monotonic() < deadline:
-            time.sleep(POLL_S)
-        if record.is_running():
-            _tell(record.supervisor, signal.SIGKILL)
+        _end_supervisor(record.supervisor)
+        leaders = [(leader, min(grace_s, ORPHANS_GRACE_S)) for leader, grace_s in leaders]
     end(state, leaders)
-    remove_record(state)
+    # A start that came in between has a record of its own.
+    latest = read_record(state)
+    if latest is None or latest.supervisor == record.supervisor:
+        remove_record(state)
     return names
+
+
+def _end_supervisor(supervisor: Identity) -> None:
+    _tell(supervisor, signal.SIGTERM)
+    deadline = time.monotonic() + SUPERVISOR_GRACE_S
+    while supervisor.is_alive() and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    if supervisor.is_alive():
+        _tell(supervisor, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):  # only its own parent, such as a test, has to take note
+        os.waitpid(supervisor.pid, os.WNOHANG)
 
 
 def _tell(process: Identity, number: signal.Signals) -> None:

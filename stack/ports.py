@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import socket
@@ -13,6 +14,7 @@ LOOPBACK = "127.0.0.1"
 # Below the range from which systems take the ports of outgoing connections (Linux 32768, macOS 49152), so that
 # no client that happens to run can hold ours.
 FIRST, LAST = 20_000, 32_000
+ATTEMPTS = 1_000
 
 
 def is_free(port: int) -> bool:
@@ -38,17 +40,34 @@ class Ports:
         except (FileNotFoundError, ValueError, AttributeError):
             self._remembered = {}
 
+    @staticmethod
+    def check(**wanted: int | None) -> None:
+        """Look at all ports that are asked for, by name, before anything else is done.
+
+        :raises Misconfigured: one is taken, is no port, or is asked for twice.
+        """
+        asked = [(name, port) for name, port in wanted.items() if port is not None]
+        for name, port in asked:
+            _check(name, port)
+            if sum(port == other for _, other in asked) > 1:
+                raise Misconfigured(f"port {port} is asked for twice", hint="Give each service a port of its own")
+
     def take(self, name: str, wanted: int | None = None) -> int:
         """Return the port for a name.
 
-        :raises Misconfigured: the port that is asked for is taken, or is no port.
+        :raises Misconfigured: the port that is asked for is taken, or none is free.
         """
         if wanted is not None:
-            port = self._asked_for(name, wanted)
+            _check(name, wanted)
+            port = wanted
         else:
-            port = self._remembered.get(name, 0)
-            while not port or port in self._taken or not is_free(port):
-                port = random.randint(FIRST, LAST)  # noqa: S311 - nothing to guess here
+            # Nothing to guess here: the numbers need not be secret.
+            chances = (random.randint(FIRST, LAST) for _ in range(ATTEMPTS))  # noqa: S311
+            candidates = itertools.chain([self._remembered.get(name, 0)], chances)
+            usable = (port for port in candidates if port and port not in self._taken and is_free(port))
+            port = next(usable, 0)
+            if not port:
+                raise Misconfigured(f"no free port between {FIRST} and {LAST} was found for {name}")
         self._taken.add(port)
         self._remembered[name] = port
         return port
@@ -57,18 +76,16 @@ class Ports:
         """Remember the ports for the next start."""
         self._file.write_text(json.dumps(self._remembered, indent=1))
 
-    def _asked_for(self, name: str, port: int) -> int:
-        if not 1 <= port <= 65_535:
-            raise Misconfigured(f"{port} is no port for {name}", hint="Use a number from 1 to 65535")
-        if port in self._taken:
-            raise Misconfigured(f"port {port} is asked for twice", hint="Give each service a port of its own")
-        if not is_free(port):
-            raise Misconfigured(
-                f"port {port} for {name} is taken{_holder(port)}",
-                where=f"{LOOPBACK}:{port}",
-                hint="Name another port, or none: then a free one is used",
-            )
-        return port
+
+def _check(name: str, port: int) -> None:
+    if not 1 <= port <= 65_535:
+        raise Misconfigured(f"{port} is no port for {name}", hint="Use a number from 1 to 65535")
+    if not is_free(port):
+        raise Misconfigured(
+            f"port {port} for {name} is taken{_holder(port)}",
+            where=f"{LOOPBACK}:{port}",
+            hint="Name another port, or none: then a free one is used",
+        )
 
 
 def _holder(port: int) -> str:

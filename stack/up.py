@@ -7,25 +7,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from cluster.errors import DependencyDown, Interrupted, Misconfigured
 from cluster.local import PROJECT_ROOT
-from stack import airflow as local_airflow
-from stack.apicurio import registry_service, registry_url
-from stack.artifacts import cache_dir, ensure_artifacts
-from stack.children import MARK, kill_leftovers
+from stack.children import MARK, members
+from stack.describe import Description, describe
 from stack.down import stop_stack
-from stack.kafka import kafka_service
-from stack.ports import LOOPBACK, Ports
-from stack.record import Identity, Record, last_lines, read_record, remove_record
-from stack.service import Service
+from stack.ports import LOOPBACK
+from stack.record import Identity, Record, last_lines, read_record
+from stack.request import UpRequest, Watcher
 from stack.state import store_errors, turn
-from stack.supervisor import ADDITION_NAME, Plan
+from stack.supervisor import Change, Plan
 
 POLL_S = 0.1
 # From its start to its first record: an interpreter and a few imports.
@@ -33,39 +27,12 @@ SUPERVISOR_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class UpRequest:
-    """What to start. A port of ``None`` takes last time's, or a free one.
-
-    ``owned`` ties the stack to the calling process: it ends when that does, however that ends.
-    """
-
-    airflow: bool = False
-    kafka_port: int | None = None
-    registry_port: int | None = None
-    airflow_port: int | None = None
-    owned: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class UpResult:
-    """What runs. ``new_password`` is Airflow's, when this start made it."""
+    """What runs, which services this call started, and Airflow's password if this call made it."""
 
     record: Record
-    already_running: bool
+    started: tuple[str, ...] = ()
     new_password: str | None = field(default=None, repr=False)
-
-
-class Watcher(Protocol):
-    """Whoever shows the start to a person."""
-
-    def fetching(self, name: str, size: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Take the name and size of a file, and give a function that takes the bytes that arrived since."""
-
-    def say(self, sentence: str) -> None:
-        """Take a sentence about what happens."""
-
-    def look(self, record: Record) -> None:
-        """Take the record, many times while the services start."""
 
 
 def up(state: Path, request: UpRequest, watcher: Watcher, stop: threading.Event) -> UpResult:
@@ -73,111 +40,85 @@ def up(state: Path, request: UpRequest, watcher: Watcher, stop: threading.Event)
 
     1. take turns: one start at a time in a state folder
     2. look: what runs already stays; what a crash left is cleared away
-    3. fetch: the Java parts, if the cache lacks them
-    4. describe: ports, settings, services
-    5. launch: a supervisor that outlives this process
-    6. watch: until all are ready; one that dies ends the start and everything with it
+    3. describe: parts from the cache, ports, settings, services
+    4. launch: a supervisor that outlives this process, or hand over to the one that runs
+    5. watch: until all are ready; when one dies, what this call started is ended
 
     :raises DependencyDown: a service died or the parts cannot be fetched.
     :raises Misconfigured: a port is taken.
     :raises StoreFailed: the state folder or the cache cannot be written.
     :raises Interrupted: ``stop`` was set; what this call started is ended.
     """
-    with turn(state, stop, on_wait=lambda: watcher.say("waiting: another `streamproof up` is starting this stack")):
-        running = _running(state, watcher)
-        if running is not None:
-            _check_ports(running, request)
-            if not request.airflow or running.airflow_url:
-                return UpResult(running, already_running=True)
+    with turn(state, stop, on_wait=lambda: watcher.say("waiting for another `streamproof up` of this stack")):
+        running = _what_runs(state, request, watcher)
+        if running is not None and (running.airflow_url or not request.airflow):
+            return UpResult(running)
         with store_errors(state):
-            plan, new_password = _describe(state, request, watcher, stop, running)
-            if running is not None:
-                _hand_over(state, plan)
+            description = describe(state, request, running, watcher, stop)
+            _keep_last_logs(description)
+            if running is None:
+                _launch(state, description, owned=request.owned)
             else:
-                _launch(state, plan)
-        record = _watch(state, plan, watcher, stop)
-        return UpResult(record, already_running=False, new_password=new_password)
+                Change(airflow_url=description.airflow_url, services=description.services).hand_over(state)
+        names = tuple(service.name for service in description.services)
+        try:
+            record = _watch(state, names, watcher, stop)
+        except BaseException:
+            _take_back(state, names, whole=running is None)
+            raise
+        return UpResult(record, names, description.new_password)
 
 
-def _running(state: Path, watcher: Watcher) -> Record | None:
+def _what_runs(state: Path, request: UpRequest, watcher: Watcher) -> Record | None:
     record = read_record(state)
-    if record is not None and record.is_running():
-        for casualty in record.casualties():
-            raise DependencyDown(
-                f"the stack runs, but {casualty.name} died: {casualty.fault}",
-                where=str(casualty.log),
-                hint="Run `streamproof down`, then `streamproof up`",
-            )
-        return record
-    left = kill_leftovers(state)
-    if record is not None or left:
-        watcher.say("clearing away a stack that was not stopped")
-        remove_record(state)
-    return None
-
-
-def _check_ports(running: Record, request: UpRequest) -> None:
+    if record is None or not record.is_running():
+        if record is not None or any(members(state)):
+            watcher.say("clearing away a stack that was not stopped")
+            stop_stack(state)
+        return None
+    for casualty in record.casualties():
+        raise DependencyDown(
+            f"the stack runs, but {casualty.name} died: {casualty.fault}",
+            where=str(casualty.log),
+            hint="Run `streamproof down`, then `streamproof up`",
+        )
     wanted = (
-        ("Kafka", request.kafka_port, running.bootstrap_servers),
-        ("the registry", request.registry_port, running.registry_url),
-        ("Airflow", request.airflow_port if running.airflow_url else None, running.airflow_url or ""),
+        ("Kafka", request.kafka_port, record.bootstrap_servers),
+        ("the registry", request.registry_port, record.registry_url),
+        ("Airflow", request.airflow_port if record.airflow_url else None, record.airflow_url or ""),
     )
     for name, port, address in wanted:
-        if port is not None and f"{LOOPBACK}:{port}" not in address:
+        if port is not None and f"{LOOPBACK}:{port}" not in f"{address}/":
             raise Misconfigured(
                 f"{name} runs already, and not on port {port}",
                 where=address,
                 hint="Run `streamproof down` first, or leave the port out",
             )
+    return record
 
 
-def _describe(
-    state: Path, request: UpRequest, watcher: Watcher, stop: threading.Event, running: Record | None
-) -> tuple[Plan, str | None]:
-    ports = Ports(state)
-    if running is not None:
-        services: tuple[Service, ...] = ()
-        bootstrap_servers, registry = running.bootstrap_servers, running.registry_url
-    else:
-        kafka_port = ports.take("kafka", request.kafka_port)
-        http_port = ports.take("registry", request.registry_port)
-        artifacts = ensure_artifacts(cache_dir(), watcher.fetching, stop)
-        bootstrap_servers, registry = f"{LOOPBACK}:{kafka_port}", registry_url(http_port)
-        services = (
-            kafka_service(state, artifacts, port=kafka_port, controller_port=ports.take("kafka-controller")),
-            registry_service(state, artifacts, port=http_port, management_port=ports.take("registry-management")),
-        )
-    airflow_url = new_password = None
-    if request.airflow:
-        port = ports.take("airflow", request.airflow_port)
-        new_password = local_airflow.prepare_home(state)
-        airflow_url = local_airflow.airflow_addresses(state, port).url
-        services += local_airflow.airflow_services(
-            state, state / "log", port=port, bootstrap_servers=bootstrap_servers, registry_url=registry
-        )
-    ports.save()
+def _keep_last_logs(description: Description) -> None:
+    """Begin new logs, and keep those of the last start beside them."""
+    for service in description.services:
+        if service.log.exists():
+            service.log.replace(service.log.with_name(f"{service.log.name}.1"))
+
+
+def _launch(state: Path, description: Description, *, owned: bool) -> None:
+    """Start the supervisor in a session of its own: no terminal and no shell ends it."""
     plan = Plan(
         state=state,
-        bootstrap_servers=bootstrap_servers,
-        registry_url=registry,
-        airflow_url=airflow_url,
-        services=services,
-        owner=Identity.of(os.getpid()) if request.owned else None,
+        bootstrap_servers=description.bootstrap_servers,
+        registry_url=description.registry_url,
+        airflow_url=description.airflow_url,
+        services=description.services,
+        owner=Identity.of(os.getpid()) if owned else None,
     )
-    for service in services:
-        if service.log.exists():
-            service.log.replace(service.log.with_suffix(".log.1"))
-    return plan, new_password
-
-
-def _launch(state: Path, plan: Plan) -> None:
-    """Start the supervisor in a session of its own: no terminal and no shell ends it."""
-    environment = {name: value for name, value in os.environ.items() if name != MARK}
     with (state / "log" / "supervisor.log").open("wb") as log:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "stack.supervisor"],
             cwd=PROJECT_ROOT,
-            env=environment,
+            env={name: value for name, value in os.environ.items() if name != MARK},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -185,44 +126,30 @@ def _launch(state: Path, plan: Plan) -> None:
         )
     assert supervisor.stdin is not None
     with supervisor.stdin as pipe:
-        pipe.write(plan.hand_over().encode())
-    # It outlives this process on purpose, and nobody waits for it.
+        pipe.write(plan.model_dump_json().encode())
+    # It outlives this process on purpose: tell Popen that nobody waits for it.
     supervisor.returncode = 0
 
 
-def _hand_over(state: Path, plan: Plan) -> None:
-    """Give the running supervisor more services."""
-    draft = state / f".{ADDITION_NAME}"
-    draft.touch(mode=0o600)
-    draft.write_text(plan.hand_over())
-    draft.replace(state / ADDITION_NAME)
-
-
-def _watch(state: Path, plan: Plan, watcher: Watcher, stop: threading.Event) -> Record:
-    names = {service.name for service in plan.services}
-
-    def give_up() -> None:
-        stop_stack(state)
-
-    deadline = time.monotonic() + SUPERVISOR_TIMEOUT_S
+def _watch(state: Path, names: tuple[str, ...], watcher: Watcher, stop: threading.Event) -> Record:
+    first_record_by = time.monotonic() + SUPERVISOR_TIMEOUT_S
     while True:
         if stop.wait(POLL_S):
-            give_up()
-            raise Interrupted("the start was interrupted", hint="Everything that it started is stopped")
+            raise Interrupted(
+                "the start was interrupted", hint="What it started is stopped; run `streamproof up` again"
+            )
         record = read_record(state)
-        if record is None or not names <= {process.name for process in record.processes}:
-            if time.monotonic() > deadline:
-                give_up()
+        known = {process.name for process in record.processes} if record is not None else set()
+        if record is None or not known.issuperset(names):
+            if time.monotonic() > first_record_by:
                 raise _supervisor_fault(state)
             continue
         watcher.look(record)
         for casualty in record.casualties():
-            tail = "\n    ".join(last_lines(casualty.log))
-            give_up()
             raise DependencyDown(
                 f"{casualty.name} did not start: {casualty.fault}",
                 where=str(casualty.log),
-                hint=f"Everything that was started is stopped. The last lines of its log:\n    {tail}",
+                hint="What was started is stopped again. " + _tail(casualty.log),
             )
         if record.is_ready():
             return record
@@ -230,11 +157,28 @@ def _watch(state: Path, plan: Plan, watcher: Watcher, stop: threading.Event) -> 
             raise _supervisor_fault(state)
 
 
+def _take_back(state: Path, names: tuple[str, ...], *, whole: bool) -> None:
+    """End what this call started: the whole stack, or only what it added to a running one."""
+    record = read_record(state)
+    if whole or record is None or not record.is_running():
+        stop_stack(state)
+        return
+    Change(end=names).hand_over(state)
+    deadline = time.monotonic() + SUPERVISOR_TIMEOUT_S
+    while record is not None and record.is_running() and time.monotonic() < deadline:
+        if not {process.name for process in record.processes}.intersection(names):
+            return
+        time.sleep(POLL_S)
+        record = read_record(state)
+
+
 def _supervisor_fault(state: Path) -> DependencyDown:
     log = state / "log" / "supervisor.log"
-    tail = "\n    ".join(last_lines(log))
     return DependencyDown(
-        "the supervisor of the stack ended while the stack was starting",
-        where=str(log),
-        hint=f"The last lines of its log:\n    {tail}" if tail else "Somebody stopped it: run `streamproof up` again",
+        "the stack was stopped, or its supervisor ended, while it was starting", where=str(log), hint=_tail(log)
     )
+
+
+def _tail(log: Path) -> str:
+    lines = last_lines(log)
+    return "The last lines of its log:\n" + "\n".join(f"    {line}" for line in lines) if lines else "Its log is empty"

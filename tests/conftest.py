@@ -20,7 +20,8 @@ from cluster.connection import Connection
 from cluster.local import LocalStack, read_local_stack
 from stack.down import stop_stack
 from stack.record import Record
-from stack.up import UpRequest, up
+from stack.request import UpRequest
+from stack.up import up
 
 MARKERS = ("integration", "faults", "e2e")
 

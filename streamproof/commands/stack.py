@@ -4,65 +4,142 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
+from cluster.errors import EXIT_OK, DependencyDown
 from cluster.local import state_dir
+from stack.airflow import ADMIN, password_file
 from stack.down import stop_stack
-from stack.record import Record
-from stack.up import UpRequest, up
-from streamproof.console import JsonFlag, Output, stderr
+from stack.request import UpRequest
+from stack.status import ServiceStatus, StackStatus, stack_status
+from stack.up import up
+from streamproof.console import JsonFlag, Output
+from streamproof.start_view import start_view
 
-PortFlag = Annotated[int | None, typer.Option(metavar="PORT")]
-
-
-class _Lines:
-    """Shows the start as plain lines."""
-
-    @contextmanager
-    def fetching(self, name: str, size: int) -> Iterator[Callable[[int], None]]:
-        """Say what is fetched."""
-        stderr.print(f"fetching {name} ({size / 1e6:.0f} MB)")
-        yield lambda _arrived: None
-
-    def say(self, sentence: str) -> None:
-        """Print the sentence."""
-        stderr.print(sentence)
-
-    def look(self, record: Record) -> None:
-        """Say nothing yet."""
+PORT_HELP = "Port on 127.0.0.1 for {}; without it last time's, or a free one."
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("up")(up_command)
     app.command("down")(down_command)
+    app.command("status")(status_command)
 
 
 def up_command(
-    airflow: Annotated[bool, typer.Option("--airflow", help="Start Airflow too.")] = False,
-    kafka_port: PortFlag = None,
-    registry_port: PortFlag = None,
-    airflow_port: PortFlag = None,
+    airflow: Annotated[bool, typer.Option("--airflow", help="Start Airflow too, or add it to what runs.")] = False,
+    kafka_port: Annotated[int | None, typer.Option(metavar="PORT", help=PORT_HELP.format("Kafka"))] = None,
+    registry_port: Annotated[int | None, typer.Option(metavar="PORT", help=PORT_HELP.format("the registry"))] = None,
+    airflow_port: Annotated[int | None, typer.Option(metavar="PORT", help=PORT_HELP.format("Airflow"))] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Start a real Kafka and a real Schema Registry on this machine, and Airflow if asked."""
+    state = state_dir()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     request = UpRequest(airflow=airflow, kafka_port=kafka_port, registry_port=registry_port, airflow_port=airflow_port)
-    record = up(state_dir(), request, _Lines(), stop).record
+    with start_view() as watcher:
+        result = up(state, request, watcher, stop)
+    status = stack_status(state)
     output = Output(as_json)
-    output.show(record.bootstrap_servers, record.registry_url, record.airflow_url or "")
-    output.document({"state_dir": state_dir(), **record.model_dump(mode="json")})
+    if not result.started:
+        output.show(f"The stack runs already, since {status.record.started}.")
+    output.show(_addresses(status), _table(status))
+    if result.new_password:
+        output.show(f"Airflow: user [bold]{ADMIN}[/], password [bold]{escape(result.new_password)}[/], shown once")
+        output.show(f"  and kept in {password_file(state)}")
+    output.show("Every command finds this stack by itself. `streamproof down` stops it.")
+    output.document({**_document(status), "started": result.started})
 
 
 def down_command(as_json: JsonFlag = False) -> None:
-    """Stop what `up` started."""
+    """Stop what `up` started; its data stays."""
     stopped = stop_stack(state_dir())
     output = Output(as_json)
-    output.show(f"stopped: {', '.join(stopped)}" if stopped else "nothing is running")
-    output.document({"stopped": stopped})
+    output.show(f"Stopped {', '.join(stopped)}." if stopped else "Nothing was running.")
+    output.document({"state_dir": state_dir(), "stopped": stopped})
+
+
+def status_command(as_json: JsonFlag = False) -> int:
+    """Show what runs, where, and how it is; exit with 69 unless everything answers."""
+    status = stack_status(state_dir())
+    output = Output(as_json)
+    output.show(_addresses(status), _table(status))
+    for service in status.services:
+        if not service.healthy:
+            output.show(f"[bold red]{service.name}[/]: {service.fault}; the last lines of {service.log}:")
+            # Text, because a log may hold what reads like markup.
+            output.show(Text("\n".join(f"    {line}" for line in service.log_tail())))
+    output.document(_document(status))
+    return EXIT_OK if status.healthy else DependencyDown.exit_code
+
+
+def _addresses(status: StackStatus) -> str:
+    record = status.record
+    known = (
+        ("Kafka", record.bootstrap_servers),
+        ("Registry", record.registry_url),
+        ("Airflow", record.airflow_url),
+        ("State", state_dir()),
+    )
+    return "\n".join(f"[bold]{name:<9}[/]{escape(str(value))}" for name, value in known if value is not None) + "\n"
+
+
+def _table(status: StackStatus) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("service", "version", "health"):
+        table.add_column(name)
+    for name in ("process", "memory", "up"):
+        table.add_column(name, justify="right")
+    for service in status.services:
+        table.add_row(
+            service.name,
+            service.version,
+            "[green]healthy[/]" if service.healthy else f"[red]{service.stage}[/]",
+            str(service.pid or ""),
+            f"{service.memory_bytes / 1e6:.0f} MB",
+            _duration(service.uptime_s),
+        )
+    return table
+
+
+def _document(status: StackStatus) -> Mapping[str, Any]:
+    return {
+        "state_dir": state_dir(),
+        "bootstrap_servers": status.record.bootstrap_servers,
+        "registry_url": status.record.registry_url,
+        "airflow_url": status.record.airflow_url,
+        "healthy": status.healthy,
+        "processes": [_process(service) for service in status.services],
+    }
+
+
+def _process(service: ServiceStatus) -> Mapping[str, Any]:
+    return {
+        "name": service.name,
+        "version": service.version,
+        "address": service.address,
+        "stage": service.stage,
+        "healthy": service.healthy,
+        "fault": service.fault,
+        "pid": service.pid,
+        "memory_bytes": service.memory_bytes,
+        "uptime_seconds": None if service.uptime_s is None else round(service.uptime_s, 1),
+        "log": service.log,
+        "log_tail": [] if service.healthy else service.log_tail(),
+    }
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

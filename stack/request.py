@@ -1,0 +1,40 @@
+"""What a start is asked for, and who looks on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from stack.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class UpRequest:
+    """What to start. A port of ``None`` takes last time's, or a free one.
+
+    ``owned`` ties the stack to the calling process: it ends when that does, however that ends.
+    """
+
+    airflow: bool = False
+    kafka_port: int | None = None
+    registry_port: int | None = None
+    airflow_port: int | None = None
+    owned: bool = False
+
+
+class Watcher(Protocol):
+    """Whoever shows the start to a person."""
+
+    def fetching(self, name: str, size: int, /) -> AbstractContextManager[Callable[[int], None]]:
+        """Take the name and size of a file, and give a function that takes the bytes that arrived since.
+
+        Several threads call it at once.
+        """
+
+    def say(self, sentence: str) -> None:
+        """Take a sentence about what happens."""
+
+    def look(self, record: Record) -> None:
+        """Take the record, many times while the services start."""
