@@ -1,0 +1,94 @@
+"""Where to go on: the stored positions, checked against the topic that is there now.
+
+A position means something only for the topic that it was taken from. A topic that was recreated, or whose retention
+has passed the position, is told apart before anything is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cluster.errors import TopicRecreated
+from cluster.topics import TopicInfo
+from consumer import ledger
+from consumer.batch import Span
+from consumer.source import Watermarks
+from consumer.warehouse import Warehouse
+
+
+def resume(
+    warehouse: Warehouse, topic: TopicInfo, there: Mapping[int, Watermarks], *, load_id: str, accept_gap: bool = False
+) -> dict[int, int]:
+    """Return the offset at which every partition goes on; partitions that are new begin at their first record.
+
+    :param accept_gap: write down in the ledger what retention deleted before it was read, and go on behind it.
+    :raises TopicRecreated: the positions belong to another topic, or lie outside what the topic holds.
+    """
+    check_identity(warehouse, topic)
+    stored = _stored(warehouse)
+    expired = [Span(p, at, there[p].low) for p, at in stored.items() if p in there and at < there[p].low]
+    ahead = [
+        f"partition {p}: stored {at}, high watermark {there[p].high}" for p, at in stored.items() if at > there[p].high
+    ]
+    if ahead:
+        raise TopicRecreated(
+            "the topic holds less than was loaded from it: " + "; ".join(ahead[:3]),
+            where=f"{topic.name}, {warehouse.path}",
+            hint="Its log was cut. Give --set-aside to keep this warehouse under another name and load into a new one",
+        )
+    if expired and not accept_gap:
+        gaps = "; ".join(f"partition {s.partition}: stored {s.start}, first record {s.end}" for s in expired[:3])
+        raise TopicRecreated(
+            f"retention deleted {sum(s.end - s.start for s in expired)} offsets before they were read: {gaps}",
+            where=f"{topic.name}, {warehouse.path}",
+            hint="Give --accept-gap to note the gap in the ledger and go on behind it",
+        )
+    with warehouse.transaction() as connection:
+        for span in expired:
+            ledger.record_expired(connection, load_id, span)
+            ledger.advance(connection, span)
+        for partition in sorted(set(there) - set(stored)):
+            connection.execute(
+                "INSERT INTO load_offsets VALUES (?, ?, ?, ?, ?)",
+                [topic.cluster_id, topic.name, topic.topic_id, partition, there[partition].low],
+            )
+    return _stored(warehouse)
+
+
+def check_identity(warehouse: Warehouse, topic: TopicInfo) -> None:
+    """Check that the warehouse was loaded from this very topic.
+
+    :raises TopicRecreated: it was another one, of the same name.
+    """
+    known = warehouse.rows("SELECT DISTINCT cluster_id, topic_id FROM load_offsets")
+    if known in ([], [(topic.cluster_id, topic.topic_id)]):
+        return
+    cluster_id, topic_id = known[0]
+    if cluster_id != topic.cluster_id:
+        what = f"the warehouse was loaded from cluster {cluster_id}, this is cluster {topic.cluster_id}"
+    else:
+        what = f"the topic was deleted and created again: stored id {topic_id}, id there {topic.topic_id}"
+    positions = ", ".join(f"{partition}: {at}" for partition, at in _stored(warehouse).items())
+    raise TopicRecreated(
+        f"{what}; stored positions {positions}",
+        where=f"{topic.name}, {warehouse.path}",
+        hint="Give --set-aside to keep this warehouse under another name and load the topic into a new one",
+    )
+
+
+def set_aside(path: Path) -> Path:
+    """Give a warehouse another name, so that a new one can take its place. Nothing is deleted.
+
+    The file must be closed: then there is no write-ahead log left beside it.
+    """
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    other = path.with_name(f"{path.stem}.set-aside-{stamp}{path.suffix}")
+    if other.exists():
+        raise FileExistsError(other)
+    return path.rename(other)
+
+
+def _stored(warehouse: Warehouse) -> dict[int, int]:
+    return dict(warehouse.rows("SELECT partition, next_offset FROM load_offsets ORDER BY partition"))

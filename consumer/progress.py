@@ -1,0 +1,79 @@
+"""What a load says about itself: while it runs, and at its end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from consumer.store import Stored
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgress:
+    """How far a load is. Offsets count everything that was read, rows only events."""
+
+    rows: int = 0
+    quarantined: int = 0
+    tombstones: int = 0
+    absent: int = 0
+    offsets_total: int = 0
+    seconds: float = 0.0
+
+    def plus(self, stored: Stored, seconds: float) -> Self:
+        """Return the progress after one more batch."""
+        return replace(
+            self,
+            rows=self.rows + stored.events,
+            quarantined=self.quarantined + stored.quarantined,
+            tombstones=self.tombstones + stored.tombstones,
+            absent=self.absent + stored.absent,
+            seconds=seconds,
+        )
+
+    @property
+    def offsets_done(self) -> int:
+        """Offsets that are behind the stored positions."""
+        return self.rows + self.quarantined + self.tombstones + self.absent
+
+    @property
+    def rate(self) -> float:
+        """Rows per second."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds to the bound at the rate so far."""
+        done = self.offsets_done
+        return (self.offsets_total - done) * self.seconds / done if done else None
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionResult:
+    """What one run did to one partition: ``[start, end)`` was there to load, ``next_offset`` is stored."""
+
+    partition: int
+    start: int
+    end: int
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadResult:
+    """What one run loaded."""
+
+    topic: str
+    warehouse: Path
+    rows: int
+    quarantined: int
+    tombstones: int
+    absent: int
+    partitions: list[PartitionResult]
+    seconds: float
+    load_id: str
+    set_aside: Path | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return the result as ``load --json`` prints it."""
+        document = asdict(self) | {"warehouse": str(self.warehouse), "seconds": round(self.seconds, 3)}
+        return document | {"set_aside": str(self.set_aside) if self.set_aside else None}

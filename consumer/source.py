@@ -1,0 +1,243 @@
+"""The topic as a bounded source: identity, watermarks, and records from stored positions up to a fixed end.
+
+Positions are assigned, never subscribed to: no consumer group can move, steal or repeat them. A partition's end is
+reached when its *position* is there, not when its last record is: compaction, transaction markers and aborted records
+leave offsets without a record.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # its stubs do not re-export it
+
+from cluster.connection import KafkaSettings
+from cluster.errors import BrokerSilent, DependencyDown, Misconfigured, Refused, TopicMissing, TopicRecreated
+from cluster.kafka_errors import BrokerWatch, translate
+from cluster.topics import Admin, TopicInfo, admin_client, describe
+from consumer.batch import Message, Records, Span
+
+log = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT_S = 5.0
+SILENCE_S = 10.0
+# consume() does not let signals through while it waits, so it never waits longer than this.
+_WAIT_S = 0.25
+# A batch is closed by size as well, so that memory does not depend on how large the records are.
+MAX_BATCH_BYTES = 32 * 1024 * 1024
+_FIRST_GUESS_BYTES = 32 * 1024
+_CONSUMER = {
+    "enable_auto_commit": False,
+    "enable_auto_offset_store": False,
+    "auto_offset_reset": "error",  # a position that is gone is a finding, never a reason to start elsewhere
+    "isolation_level": "read_committed",
+    "enable_partition_eof": True,  # tells the position behind trailing offsets that hold no record
+    "check_crcs": True,
+    "queued_max_messages_kbytes": 32 * 1024,
+    "fetch_wait_max_ms": 100,
+    "reconnect_backoff_max_ms": 1000,
+}
+_DAMAGED = {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION}  # noqa: SLF001 - so librdkafka spells its own codes
+_GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa: SLF001
+# Errors that librdkafka does not get over by itself; it retries all others, and silence ends the run if they stay.
+_FINAL = (TopicMissing, Refused, Misconfigured)
+
+
+@dataclass(frozen=True, slots=True)
+class Watermarks:
+    """What a partition holds: ``[low, high)``, ``high`` being the last stable offset."""
+
+    low: int
+    high: int
+
+
+class Source:
+    """A consumer of one topic. Use it as a context manager.
+
+    :param silence_s: how long the broker may deliver nothing below the bound.
+    """
+
+    def __init__(self, settings: KafkaSettings, topic: str, *, silence_s: float = SILENCE_S) -> None:
+        self.topic = topic
+        self._silence_s = silence_s
+        self._address = settings.bootstrap_servers
+        self._admin: Admin = admin_client(settings)
+        self._watch = BrokerWatch(settings.bootstrap_servers, patience_s=silence_s)
+        self._consumer = self._open(settings)
+        self._commit_answers: list[KafkaError | None] = []
+        self._positions: dict[int, int] = {}
+        self._ends = np.zeros(0, np.int64)
+        self._largest_bytes = _FIRST_GUESS_BYTES
+
+    def identify(self) -> TopicInfo:
+        """Return the topic's id, cluster and partitions.
+
+        :raises TopicMissing: there is no such topic.
+        :raises BrokerUnreachable: no broker answers.
+        """
+        return describe(self._admin, self.topic)
+
+    def watermarks(self, partitions: Iterable[int]) -> dict[int, Watermarks]:
+        """Return the first offset and the last stable offset of every partition."""
+        wanted = [TopicPartition(self.topic, partition) for partition in partitions]
+        low, high = (
+            self._admin.list_offsets(
+                dict.fromkeys(wanted, spec),
+                isolation_level=IsolationLevel.READ_COMMITTED,
+                request_timeout=REQUEST_TIMEOUT_S,
+            )
+            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
+        )
+        return {tp.partition: Watermarks(self._offset(low[tp], tp), self._offset(high[tp], tp)) for tp in wanted}
+
+    def assign(self, positions: Mapping[int, int], ends: Mapping[int, int]) -> None:
+        """Read every partition from its position up to its end (half-open)."""
+        self._positions = dict(positions)
+        self._ends = np.zeros(max(ends, default=-1) + 1, np.int64)
+        for partition, end in ends.items():
+            self._ends[partition] = end
+        self._consumer.assign([TopicPartition(self.topic, p, self._positions[p]) for p in self._unfinished()])
+
+    @property
+    def finished(self) -> bool:
+        """Tell whether every position has reached its end."""
+        return not self._unfinished()
+
+    def fetch(self, max_rows: int, stop: threading.Event) -> tuple[Records, list[Span]]:
+        """Return up to ``max_rows`` records and the offsets that they cover; less at the end, or when stopped.
+
+        A span without records is possible: its offsets hold none.
+
+        :raises BrokerSilent: nothing came for ``silence_s`` although the end is not reached.
+        :raises TopicRecreated: a position is not in the topic any more.
+        """
+        began = time.perf_counter()
+        starts = dict(self._positions)
+        messages: list[Message] = []
+        size_bytes = 0
+        heard = time.monotonic()
+        while not self.finished and len(messages) < max_rows and size_bytes < MAX_BATCH_BYTES and not stop.is_set():
+            fits = (MAX_BATCH_BYTES - size_bytes) // self._largest_bytes
+            got = self._consumer.consume(max(1, min(max_rows - len(messages), self._left(), fits)), _WAIT_S)
+            fresh = self._take(got)
+            if fresh:
+                sizes = [len(message) for message in fresh]
+                size_bytes += sum(sizes)
+                self._largest_bytes = max(1, *sizes, self._largest_bytes // 2)
+                messages += fresh
+            if got:
+                heard = time.monotonic()
+                self._watch.answered()
+            elif time.monotonic() - heard > self._silence_s:
+                raise self._silent()
+            self._watch.check()
+        spans = [Span(p, start, self._positions[p]) for p, start in starts.items() if self._positions[p] > start]
+        return Records.of(messages, time.perf_counter() - began), spans
+
+    def commit(self, positions: Mapping[int, int], *, timeout_s: float = 3.0) -> None:
+        """Tell the consumer group where the warehouse is, so that lag tools see it. Best effort; nothing reads it."""
+        offsets = [TopicPartition(self.topic, partition, offset) for partition, offset in positions.items()]
+        try:
+            self._consumer.unassign()
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+            deadline = time.monotonic() + timeout_s
+            while not self._commit_answers and time.monotonic() < deadline:
+                self._consumer.poll(0.1)
+        except KafkaException as error:
+            self._commit_answers.append(error.args[0])
+        if self._commit_answers != [None]:
+            log.info("the group's offset was not committed: %s", self._commit_answers or "no answer")
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        with suppress(KafkaException, RuntimeError):
+            self._consumer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self, settings: KafkaSettings) -> Consumer:
+        known = settings.as_librdkafka(group_id=f"streamproof-load-{self.topic}", **_CONSUMER)
+        try:
+            return Consumer(known | self._watch.settings() | {"on_commit": self._committed})
+        except KafkaException as error:
+            raise translate(error, "opening the connection", where=self._address) from None
+
+    def _offset(self, answer: Future[Any], partition: TopicPartition) -> int:
+        found = self._admin.ask(answer, "reading the watermarks", where=f"{self.topic}/{partition.partition}")
+        return int(found.offset)
+
+    def _unfinished(self) -> list[int]:
+        return [partition for partition, at in self._positions.items() if at < self._ends[partition]]
+
+    def _left(self) -> int:
+        return sum(int(self._ends[partition]) - at for partition, at in self._positions.items())
+
+    def _take(self, got: list[Message]) -> list[Message]:
+        """Move the positions over what came, and return the records that lie before the ends."""
+        messages = [message for message in got if message.error() is None]
+        if messages:
+            partitions = np.fromiter([message.partition() for message in messages], np.int32, len(messages))
+            offsets = np.fromiter([message.offset() for message in messages], np.int64, len(messages))
+            for partition in np.unique(partitions).tolist():
+                these = offsets[partitions == partition]
+                self._advance(partition, int(these[0]), int(these[-1]) + 1)
+            inside = offsets < self._ends[partitions]
+            if not inside.all():
+                messages = [message for message, keep in zip(messages, inside.tolist(), strict=True) if keep]
+        if len(messages) < len(got):
+            for message in got:
+                if message.error() is not None:
+                    self._heed(message.error(), message.partition(), message.offset())
+        return messages
+
+    def _advance(self, partition: int, first: int, after: int) -> None:
+        at, end = self._positions[partition], int(self._ends[partition])
+        if first < at:
+            raise RuntimeError(f"{self.topic}/{partition}: offset {first} came after the position was {at}")
+        self._positions[partition] = min(after, end)
+        if at < end <= after:
+            self._consumer.pause([TopicPartition(self.topic, partition)])
+
+    def _heed(self, error: KafkaError, partition: int, offset: int) -> None:
+        """Take the end of a partition as news of its position, and anything else that is final as an error."""
+        code = error.code()
+        where = f"{self.topic}/{partition}, offset {self._positions.get(partition, offset)}"
+        if code == KafkaError._PARTITION_EOF:  # noqa: SLF001
+            at = self._positions[partition]
+            self._advance(partition, at, max(at, offset))
+        elif code in _GONE:
+            raise TopicRecreated(
+                "records were deleted before they were read: the topic does not hold the position any more",
+                where=where,
+                hint="Run the command again: it says what is stored and what is there",
+            )
+        elif code in _DAMAGED:
+            raise DependencyDown(f"the broker delivered a damaged batch of records: {error.str()}", where=where)
+        elif isinstance(meaning := translate(error, "reading", where=where), _FINAL) or error.fatal():
+            raise meaning
+        else:
+            log.debug("kafka: %s", error)
+
+    def _committed(self, error: KafkaError | None, _: Any) -> None:
+        self._commit_answers.append(error)
+
+    def _silent(self) -> BrokerSilent:
+        waiting = ", ".join(f"{p} at {self._positions[p]} of {self._ends[p]}" for p in self._unfinished()[:5])
+        return BrokerSilent(
+            f"nothing came for {self._silence_s:.0f} s although records are there",
+            where=f"{self._address}, {self.topic}, partitions {waiting}",
+            hint="Everything that came is kept; run the same command again when the broker answers",
+        )
