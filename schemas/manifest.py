@@ -88,6 +88,9 @@ class Manifest(_Document):
         default_factory=dict, description="percentiles from intended time to acknowledgement, as p50, p99 ..., max"
     )
     resumed: int = Field(default=0, ge=0, description="attempts before this one")
+    interrupted: bool = Field(
+        default=False, description="ended before its end, by a signal or a failure: the same command continues it"
+    )
 
     @model_validator(mode="after")
     def _balance(self) -> Self:
