@@ -1,7 +1,278 @@
-"""The Schema Registry: the client."""
+"""The gate: what is on disk against what the registry holds, and nothing registered that does not fit.
+
+Open :func:`gate` first. ``registry_client.py`` talks to the registry, ``diff.py`` says what changed,
+``compatibility.py`` says why something does not fit.
+"""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from cluster.errors import Misconfigured, SchemaIncompatible
+from schemas.compatibility import reasons
+from schemas.contract import COMPATIBILITY_LEVELS, Contract, ContractVersion
+from schemas.diff import Change, diff_schemas
+from schemas.manifest import SchemaUsed
 from schemas.registry_client import Registered, Registry, UnknownSchema
 
-__all__ = ["Registered", "Registry", "UnknownSchema"]
+__all__ = [
+    "GateResult",
+    "Registered",
+    "Registry",
+    "UnknownSchema",
+    "UnknownVersion",
+    "VersionResult",
+    "gate",
+    "inspect_subject",
+]
+
+
+_DIRECTIONS = {
+    "NONE": frozenset[str](),
+    "BACKWARD": frozenset({"backward"}),
+    "FORWARD": frozenset({"forward"}),
+    "FULL": frozenset({"backward", "forward"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class VersionResult:
+    """One local version. ``compared_with`` names what ``changes`` are counted from; ``reasons`` speak against it."""
+
+    version: int
+    status: Literal["present", "missing", "registered"]
+    used: SchemaUsed | None = None
+    compared_with: str | None = None
+    changes: tuple[Change, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownVersion:
+    """A version that the registry holds and no local file knows: somebody else's."""
+
+    used: SchemaUsed
+    changes: tuple[Change, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What the gate saw and did. ``level`` is what the contract (or the caller) asks for, ``level_held`` what holds."""
+
+    contract: str
+    subject: str
+    level: str
+    level_held: str | None
+    level_conflict: str
+    versions: tuple[VersionResult, ...]
+    unknown: tuple[UnknownVersion, ...] = ()
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return everything that speaks against the schemas, each with the version that it is about."""
+        ours = [f"v{version.version}: {reason}" for version in self.versions for reason in version.reasons]
+        return ours + [
+            f"registry version {version.used.version}: {reason}"
+            for version in self.unknown
+            for reason in version.reasons
+        ]
+
+    @property
+    def current(self) -> SchemaUsed | None:
+        """Return the newest version asked for, as registered; ``None`` before it is."""
+        return self.versions[-1].used
+
+
+def gate(
+    registry: Registry,
+    contract: Contract,
+    subject: str,
+    *,
+    up_to: int | None = None,
+    level: str | None = None,
+    dry_run: bool = False,
+) -> GateResult:
+    """Register the contract's versions under ``subject``, in order, or refuse and register nothing.
+
+    1. inspect: what the subject holds, what is missing, what changed, what speaks against it
+    2. refuse: if anything does
+    3. guard: give the subject its level, so that the registry holds everyone to it
+    4. register: in order
+
+    :param up_to: the newest version to register; the contract's ``active`` one unless given.
+    :param level: use this level instead of the contract's, and loosen the subject's own if need be.
+    :param dry_run: stop after step 2.
+    :raises SchemaIncompatible: a version does not fit, or the registry holds one of somebody else's that does not.
+    :raises Misconfigured: the contract would loosen the level that the subject has.
+    """
+    # 1. inspect
+    seen = inspect_subject(registry, contract, subject, up_to=up_to, level=level)
+    # 2. refuse
+    if seen.reasons:
+        raise SchemaIncompatible(
+            f"the schema does not fit under {seen.level}: " + "; ".join(_shortened(seen.reasons)),
+            where=f"subject {subject}",
+            hint=f"Nothing was registered. See `streamproof schemas diff {contract.name}`",
+        )
+    if seen.level_conflict:
+        raise Misconfigured(
+            seen.level_conflict,
+            where=f"subject {subject}",
+            hint=f"Correct contract.yaml, or loosen the subject on purpose with --compatibility {seen.level}",
+        )
+    if dry_run:
+        return seen
+    # 3. guard
+    if seen.level_held != seen.level:
+        registry.set_compatibility(subject, seen.level)
+    # 4. register
+    versions = [
+        result
+        if result.used is not None
+        else replace(
+            result, status="registered", used=registry.register(subject, contract.version(result.version).text)
+        )
+        for result in seen.versions
+    ]
+    return replace(seen, versions=tuple(versions), level_held=seen.level)
+
+
+def inspect_subject(
+    registry: Registry, contract: Contract, subject: str, *, up_to: int | None = None, level: str | None = None
+) -> GateResult:
+    """Compare and ask, and change nothing. What speaks against the contract is in ``reasons``, not raised."""
+    wanted = level or contract.compatibility
+    if wanted not in COMPATIBILITY_LEVELS:
+        raise Misconfigured(
+            f"unknown compatibility level {wanted}", hint=f"Use one of {', '.join(COMPATIBILITY_LEVELS)}"
+        )
+    target = contract.version(up_to if up_to is not None else contract.active)
+    held = registry.versions(subject)
+    used = {version.version: _find(registry, subject, version, held) for version in contract.versions}
+    ours = {found.version for found in used.values() if found is not None}
+    strangers = [version for version in held if version.version not in ours]
+
+    results = []
+    line = [_Step(f"registry version {version.version} (id {version.id})", _record(version)) for version in held]
+    for version in contract.versions[: target.version]:
+        present = used[version.version]
+        if present is not None:
+            held_text = next((v for v in held if v.version == present.version), None)
+            changes = diff_schemas(_record(held_text) or version.schema, version.schema) if held_text else []
+            results.append(VersionResult(version.version, "present", present, changes=tuple(changes)))
+            continue
+        before = line[-1] if line else None
+        against = _against(wanted, version.schema, line)
+        against += [f"the registry says: {said}" for said in registry.compatible(subject, version.text)]
+        results.append(
+            VersionResult(
+                version.version,
+                "missing",
+                compared_with=before.name if before else None,
+                changes=tuple(diff_schemas(before.schema, version.schema)) if before and before.schema else (),
+                reasons=tuple(against),
+            )
+        )
+        line.append(_Step(f"v{version.version}", version.schema))
+
+    last = used[target.version]
+    held_level, conflict = _levels(registry, subject, wanted, forced=level is not None, shared=bool(strangers))
+    return GateResult(
+        contract=contract.name,
+        subject=subject,
+        level=wanted,
+        level_held=held_level,
+        level_conflict=conflict,
+        versions=tuple(results),
+        unknown=tuple(_stranger(stranger, target, last, wanted, held) for stranger in strangers),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One version in the subject's history; ``schema`` is ``None`` when it is not an Avro record."""
+
+    name: str
+    schema: dict[str, Any] | None
+
+
+def _find(registry: Registry, subject: str, version: ContractVersion, held: list[Registered]) -> SchemaUsed | None:
+    """Return how the subject holds a local version: in normal form, or as the registry recognises it."""
+    if not held:
+        return None
+    for candidate in held:
+        schema = _record(candidate)
+        if schema is not None and not diff_schemas(schema, version.schema):
+            return candidate.used
+    return registry.lookup(subject, version.text)
+
+
+def _record(version: Registered | None) -> dict[str, Any] | None:
+    """Return the schema of a registered version, or ``None`` if it is anything but an Avro record."""
+    if version is None or version.kind != "AVRO":
+        return None
+    try:
+        schema = json.loads(version.text)
+    except ValueError:
+        return None
+    return schema if isinstance(schema, dict) and schema.get("type") == "record" else None
+
+
+def _against(level: str, schema: dict[str, Any], before: list[_Step]) -> list[str]:
+    """Apply the level to a new version: against the last one before it, or all of them for a transitive level."""
+    found = []
+    for step in before if level.endswith("_TRANSITIVE") else before[-1:]:
+        if step.schema is None:
+            found.append(f"{step.name} is not an Avro record")
+        else:
+            found += [f"{reason} (against {step.name})" for reason in reasons(level, step.schema, schema)]
+    return found
+
+
+def _stranger(
+    stranger: Registered, target: ContractVersion, registered: SchemaUsed | None, level: str, held: list[Registered]
+) -> UnknownVersion:
+    """Judge somebody else's version by the version that we are to write.
+
+    A newer one always: its readers will meet our events. An older one if the level looks back that far. When ours is
+    not registered yet, the rules for ours have judged it already.
+    """
+    schema = _record(stranger)
+    if schema is None:
+        return UnknownVersion(stranger.used, reasons=(f"it is {stranger.kind}, not an Avro record",))
+    changes = tuple(diff_schemas(target.schema, schema))
+    if registered is None:
+        return UnknownVersion(stranger.used, changes)
+    if stranger.version > registered.version:
+        return UnknownVersion(stranger.used, changes, tuple(reasons(level, target.schema, schema)))
+    nearest = max(version.version for version in held if version.version < registered.version)
+    if stranger.version == nearest or level.endswith("_TRANSITIVE"):
+        return UnknownVersion(stranger.used, changes, tuple(reasons(level, schema, target.schema)))
+    return UnknownVersion(stranger.used, changes)
+
+
+def _levels(registry: Registry, subject: str, wanted: str, *, forced: bool, shared: bool) -> tuple[str | None, str]:
+    """Return the level that the subject has of its own, and why ``wanted`` must not replace what holds, if it must not.
+
+    A level is a promise to everybody who uses the subject. It may be made stricter; it is loosened only on demand.
+    """
+    own = registry.compatibility(subject)
+    holds = own or (registry.default_compatibility() if shared else None)
+    if forced or holds is None or _keeps(wanted, holds):
+        return own, ""
+    return own, f"the subject is held to {holds}, which {wanted} would loosen"
+
+
+def _keeps(wanted: str, holds: str) -> bool:
+    """True if ``wanted`` demands at least what ``holds`` does."""
+    transitive = "_TRANSITIVE"
+    if holds.endswith(transitive) and not wanted.endswith(transitive):
+        return False
+    return _DIRECTIONS[holds.removesuffix(transitive)] <= _DIRECTIONS[wanted.removesuffix(transitive)]
+
+
+def _shortened(found: list[str], most: int = 5) -> list[str]:
+    return found if len(found) <= most else [*found[:most], f"and {len(found) - most} more"]

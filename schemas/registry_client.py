@@ -173,6 +173,17 @@ class Registry:
             raise _unexpected(missing, doing) from None
         return str(answer["compatibilityLevel"])
 
+    def default_compatibility(self) -> str | None:
+        """Return the level of subjects that have none of their own."""
+        doing = "reading the default compatibility level"
+        try:
+            answer = self._http.ask("GET", "/config", doing=doing)
+        except Answer as missing:
+            if missing.status == 404:
+                return None
+            raise _unexpected(missing, doing) from None
+        return str(answer["compatibilityLevel"])
+
     def set_compatibility(self, subject: str, level: str) -> None:
         """Set the subject's own level."""
         doing = f"setting the compatibility level of subject {subject}"

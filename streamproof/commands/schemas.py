@@ -1,9 +1,163 @@
-"""Placeholder."""
+"""``streamproof schemas diff|gate``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated, Any
+
 import typer
+from rich.table import Table
+from rich.text import Text
+
+from cluster.connection import Connection
+from schemas.contract import load_contract, subject_for
+from schemas.diff import Change
+from schemas.registry import GateResult, Registry, VersionResult, gate, inspect_subject
+from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag
+
+ContractArgument = Annotated[str, typer.Argument(help="Folder under schemas/, such as customer_events.")]
+TopicFlag = Annotated[
+    str | None, typer.Option("--topic", help="Topic whose subject is meant; the contract's name unless given.")
+]
+UpToFlag = Annotated[
+    int | None, typer.Option("--up-to", min=1, help="Newest version; the contract's active one unless given.")
+]
+LevelFlag = Annotated[
+    str | None,
+    typer.Option("--compatibility", metavar="LEVEL", help="Level to use instead of the contract's, such as FULL."),
+]
+_COLOUR = {"added": "green", "removed": "red", "type_changed": "red", "default_changed": "yellow"}
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
+    """Add ``schemas``."""
+    schemas = typer.Typer(help="Compare contracts with the registry, and register what fits.", no_args_is_help=True)
+    app.add_typer(schemas, name="schemas")
+    schemas.command("diff")(diff)
+    schemas.command("gate")(run_gate)
+
+
+def diff(
+    contract: ContractArgument,
+    *,
+    topic: TopicFlag = None,
+    up_to: UpToFlag = None,
+    compatibility: LevelFlag = None,
+    bootstrap_servers: BootstrapFlag = None,
+    registry_url: RegistryFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show how the contract differs from what the registry holds, and what speaks against it; change nothing."""
+    output = Output(as_json)
+    known = load_contract(contract)
+    settings = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).registry
+    with Registry(settings) as registry:
+        seen = inspect_subject(
+            registry, known, subject_for(topic or contract), up_to=up_to, level=_level(compatibility)
+        )
+    _show(output, seen)
+    output.document(_document(seen))
+
+
+def run_gate(
+    contract: ContractArgument,
+    *,
+    topic: TopicFlag = None,
+    up_to: UpToFlag = None,
+    compatibility: LevelFlag = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, register nothing.")] = False,
+    bootstrap_servers: BootstrapFlag = None,
+    registry_url: RegistryFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Register the contract's versions in order, or refuse (exit 65) and register nothing."""
+    output = Output(as_json)
+    known = load_contract(contract)
+    settings = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).registry
+    with Registry(settings) as registry:
+        result = gate(
+            registry,
+            known,
+            subject_for(topic or contract),
+            up_to=up_to,
+            level=_level(compatibility),
+            dry_run=dry_run,
+        )
+    _show(output, result)
+    output.document(_document(result))
+
+
+def _level(text: str | None) -> str | None:
+    return text.upper() if text is not None else None
+
+
+def _show(output: Output, result: GateResult) -> None:
+    held = "" if result.level_held == result.level else f" (the subject has {result.level_held or 'none of its own'})"
+    output.show(f"subject [bold]{result.subject}[/], compatibility {result.level}{held}")
+    for version in result.versions:
+        output.show(_headline(version))
+        _show_changes(output, version.changes)
+        for reason in version.reasons:
+            output.show(Text(f"  refused: {reason}", style="red"))
+    for stranger in result.unknown:
+        used = stranger.used
+        output.show(
+            f"registry version {used.version} (id {used.id}) is in no local file; from v{result.versions[-1].version}:"
+        )
+        _show_changes(output, stranger.changes)
+        for reason in stranger.reasons:
+            output.show(Text(f"  refused: {reason}", style="red"))
+    if result.level_conflict:
+        output.show(Text(f"refused: {result.level_conflict}", style="red"))
+
+
+def _headline(version: VersionResult) -> str:
+    place = f"version {version.used.version}, id {version.used.id}" if version.used is not None else ""
+    if version.status == "missing":
+        return f"v{version.version} is not registered; changes from {version.compared_with or 'nothing'}:"
+    verb = "registered now" if version.status == "registered" else "is registered"
+    return f"v{version.version} {verb} ({place})"
+
+
+def _show_changes(output: Output, changes: Sequence[Change]) -> None:
+    if not changes:
+        return
+    table = Table("field", "change", "old", "new", box=None, header_style="dim", pad_edge=True)
+    for change in changes:
+        table.add_row(
+            Text(change.path),
+            Text(change.kind.replace("_", " "), style=_COLOUR.get(change.kind, "dim")),
+            Text(change.old or "-"),
+            Text(change.new or "-"),
+        )
+    output.show(table)
+
+
+def _document(result: GateResult) -> dict[str, Any]:
+    return {
+        "contract": result.contract,
+        "subject": result.subject,
+        "compatibility": {"wanted": result.level, "held": result.level_held, "conflict": result.level_conflict},
+        "compatible": not result.reasons and not result.level_conflict,
+        "versions": [
+            {
+                "version": version.version,
+                "status": version.status,
+                "registry_version": version.used.version if version.used is not None else None,
+                "id": version.used.id if version.used is not None else None,
+                "compared_with": version.compared_with,
+                "changes": [change.document() for change in version.changes],
+                "reasons": list(version.reasons),
+            }
+            for version in result.versions
+        ],
+        "unknown_versions": [
+            {
+                "registry_version": stranger.used.version,
+                "id": stranger.used.id,
+                "changes": [change.document() for change in stranger.changes],
+                "reasons": list(stranger.reasons),
+            }
+            for stranger in result.unknown
+        ],
+    }

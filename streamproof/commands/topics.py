@@ -1,9 +1,123 @@
-"""Placeholder."""
+"""``streamproof topics apply|diff``."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+from rich.table import Table
+
+from cluster.connection import Connection
+from cluster.topics import TopicChange, TopicSpec, admin_client, apply_topics, diff_topics, load_topics, specs_for
+from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag
+
+FileFlag = Annotated[Path | None, typer.Option("--file", help="Declaration to use instead of cluster/topics.yaml.")]
+TopicFlag = Annotated[
+    str | None, typer.Option("--topic", help="Only this topic and its control topic; it need not be declared.")
+]
+_REMEDY = {"alter": "--alter changes it", "impossible": "Kafka cannot change it", "none": "not declared, left alone"}
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
+    """Add ``topics``."""
+    topics = typer.Typer(help="Create the declared topics, and show where they differ.", no_args_is_help=True)
+    app.add_typer(topics, name="topics")
+    topics.command("apply")(apply)
+    topics.command("diff")(diff)
+
+
+def apply(
+    *,
+    file: FileFlag = None,
+    topic: TopicFlag = None,
+    alter: Annotated[
+        bool, typer.Option("--alter", help="Add partitions and change the configuration of topics that differ.")
+    ] = False,
+    bootstrap_servers: BootstrapFlag = None,
+    registry_url: RegistryFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Create what is missing, and wait until every partition has a leader."""
+    output = Output(as_json)
+    specs = _specs(file, topic)
+    kafka = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).kafka
+    results = apply_topics(admin_client(kafka), specs, alter=alter)
+    for result in results:
+        info = result.info
+        output.show(
+            f"[bold]{result.name}[/] {result.action}: "
+            f"{info.partitions} partitions, {info.replication_factor} replicas, id {info.topic_id}"
+        )
+        if result.action == "differs":
+            output.show(_table(result.changes))
+    output.document(
+        {
+            "topics": [
+                {
+                    "name": result.name,
+                    "action": result.action,
+                    "partitions": result.info.partitions,
+                    "replication_factor": result.info.replication_factor,
+                    "topic_id": result.info.topic_id,
+                    "changes": [_document(change) for change in result.changes],
+                }
+                for result in results
+            ]
+        }
+    )
+
+
+def diff(
+    *,
+    file: FileFlag = None,
+    topic: TopicFlag = None,
+    bootstrap_servers: BootstrapFlag = None,
+    registry_url: RegistryFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show where the cluster differs from the declaration; change nothing."""
+    output = Output(as_json)
+    specs = _specs(file, topic)
+    kafka = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).kafka
+    diffs = diff_topics(admin_client(kafka), specs)
+    for found in diffs:
+        if found.info is None:
+            output.show(f"[bold]{found.spec.name}[/] does not exist; `topics apply` creates it")
+        elif not found.changes:
+            output.show(f"[bold]{found.spec.name}[/] is as declared")
+        else:
+            output.show(f"[bold]{found.spec.name}[/] differs", _table(found.changes))
+    output.document(
+        {
+            "differs": any(found.info is None or found.changes for found in diffs),
+            "topics": [
+                {
+                    "name": found.spec.name,
+                    "exists": found.info is not None,
+                    "changes": [_document(change) for change in found.changes],
+                }
+                for found in diffs
+            ],
+        }
+    )
+
+
+def _specs(file: Path | None, topic: str | None) -> list[TopicSpec]:
+    return specs_for(topic, file) if topic is not None else load_topics(file)
+
+
+def _table(changes: tuple[TopicChange, ...]) -> Table:
+    table = Table("setting", "declared", "actual", "remedy", box=None, header_style="dim")
+    for change in changes:
+        table.add_row(change.setting, change.declared or "-", change.actual or "-", _REMEDY[change.remedy])
+    return table
+
+
+def _document(change: TopicChange) -> dict[str, Any]:
+    return {
+        "setting": change.setting,
+        "declared": change.declared,
+        "actual": change.actual,
+        "remedy": change.remedy,
+    }
