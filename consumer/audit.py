@@ -1,0 +1,233 @@
+"""The audit: is everything that Kafka acknowledged in the warehouse, once, unaltered?
+
+Open :func:`audit` first: it is the protocol. ``findings.sql`` finds what is wrong, ``verdict.py`` judges it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # there, only without a stub
+
+from cluster.connection import Connection
+from cluster.kafka_errors import translate
+from cluster.topics import TopicInfo, admin_client
+from consumer.findings import find
+from consumer.manifests import ControlTopic, read_control_topic, store_manifests, stored_manifests
+from consumer.positions import check_identity
+from consumer.run_scope import chosen_run, known_runs, unknown_run
+from consumer.source import REQUEST_TIMEOUT_S, Source, Watermarks
+from consumer.verdict import AuditResult, Findings, PartitionPosition, judge
+from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from schemas.manifest import Manifest
+
+_KEEP = "INSERT INTO audits VALUES (?, ?, ?, ?, ?)"
+_LATEST = "SELECT document FROM audits WHERE run_id = ? ORDER BY audited_at DESC, audit_id DESC LIMIT 1"
+_POSITIONS = "SELECT partition, next_offset FROM load_offsets"
+# Record times and the end of a run come from the same clock; the manifest rounds.
+_CLOCK_MARGIN = timedelta(seconds=1)
+
+
+def audit(
+    connection: Connection,
+    warehouse: Path,
+    topic: str,
+    run_id: str | None = None,
+    *,
+    wait_s: float = DEFAULT_WAIT_S,
+) -> AuditResult:
+    """Compare what a run's manifests claim with what the warehouse holds, and keep the result there.
+
+    1. read the control topic to its end, then take the ends of the topic: a finished run lies below them
+    2. keep the manifests in the warehouse, so that the claim can be checked from the file alone
+    3. find what is wrong, by SQL over the records of the run
+    4. bound: how far the load must have come for the findings to be final
+    5. judge, and keep the result
+
+    :param run_id: the run; the latest one that a manifest names when ``None``.
+    :param wait_s: how long to wait for another process that has the warehouse open, seconds.
+    :raises Misconfigured: there is no warehouse, or no manifest names the run.
+    :raises WarehouseLocked: another process holds the warehouse.
+    :raises TopicRecreated: the warehouse was loaded from another topic of this name.
+    :raises DependencyDown: Kafka does not answer.
+    """
+    began = time.monotonic()
+    control = read_control_topic(connection, topic)
+    info, marks = look_at_topic(connection, topic)
+    with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
+        check_identity(store, info)
+        store_manifests(store, control)
+        run = _run_of(store, control, run_id, topic)
+        manifests = stored_manifests(store, run)
+        findings = find(store, run, manifests)
+        partitions = _positions(store, run, marks)
+        if _finished(manifests) and findings.missing == 0:
+            partitions = _bounded_by_time(connection, topic, partitions, manifests)
+        result = _result(topic, run, findings, partitions, control, began)
+        with store.transaction() as db:
+            row = [result.audit_id, run, datetime.fromisoformat(result.audited_at), result.verdict]
+            db.execute(_KEEP, [*row, json.dumps(result.document())])
+        store.checkpoint()
+    return result
+
+
+def latest_audit(warehouse: Warehouse, run_id: str) -> dict[str, Any] | None:
+    """Return the document of the run's latest audit, or ``None`` when it was never audited."""
+    rows = warehouse.rows(_LATEST, [run_id])
+    return dict(json.loads(rows[0][0])) if rows else None
+
+
+def _run_of(store: Warehouse, control: ControlTopic, run_id: str | None, topic: str) -> str:
+    """Return the run to audit, looking in what the control topic and the warehouse know."""
+    if run_id is None or any(run == run_id for run, _ in control.manifests):
+        return chosen_run(store, run_id)
+    known = [run.run_id for run in known_runs(store)]
+    if run_id in known:
+        return run_id
+    raise unknown_run(run_id, known, f"control topic of {topic}")
+
+
+def _finished(manifests: list[Manifest]) -> bool:
+    shards = {manifest.shard for manifest in manifests if manifest.status == "finished"}
+    return bool(manifests) and shards >= set(range(max(manifest.shards for manifest in manifests)))
+
+
+def _positions(store: Warehouse, run_id: str, marks: dict[int, Watermarks]) -> list[PartitionPosition]:
+    """Return how far each partition is loaded, and the end that it must reach.
+
+    The end is taken after the manifests were read, so a run whose manifests have all finished lies below it. The
+    first such end is kept: on a topic that others go on writing to, the load reaches it, whatever comes after.
+    """
+    loaded = dict(store.rows(_POSITIONS))
+    earlier = latest_audit(store, run_id) or {}
+    first = {row["partition"]: row["bound"] for row in earlier.get("partitions", [])} if earlier.get("settles") else {}
+    return [
+        PartitionPosition(
+            partition,
+            next_offset=loaded.get(partition, mark.low),
+            bound=min(mark.high, first.get(partition, mark.high)),
+            end=mark.high,
+        )
+        for partition, mark in sorted(marks.items())
+    ]
+
+
+def look_at_topic(connection: Connection, topic: str) -> tuple[TopicInfo, dict[int, Watermarks]]:
+    """Return the topic's identity, and where each partition begins and ends."""
+    with Source(connection.kafka, topic) as source:
+        info = source.identify()
+        return info, source.watermarks(range(info.partitions))
+
+
+def offsets_after(connection: Connection, topic: str, moment: datetime, partitions: list[int]) -> dict[int, int | None]:
+    """Return for every partition the first offset with a record of ``moment`` or later, ``None`` if there is none."""
+    since = OffsetSpec.for_timestamp(int(moment.timestamp() * 1000))
+    asked = {TopicPartition(topic, partition): since for partition in partitions}
+    found = admin_client(connection.kafka).list_offsets(asked, request_timeout=REQUEST_TIMEOUT_S)
+    try:
+        offsets = {place.partition: answer.result().offset for place, answer in found.items()}
+    except KafkaException as error:
+        raise translate(error, "reading offsets by time", where=topic) from error
+    return {partition: offset if offset >= 0 else None for partition, offset in offsets.items()}
+
+
+def _bounded_by_time(
+    connection: Connection, topic: str, partitions: list[PartitionPosition], manifests: list[Manifest]
+) -> list[PartitionPosition]:
+    """Lower the bounds to the end of the run, as record times tell it.
+
+    Used only when every acknowledged event is stored: then the load need not chase what others write. It is not
+    sound enough to call something lost, as another producer's clock may be ahead.
+    """
+    if not any(position.behind for position in partitions):
+        return partitions
+    ended = max(datetime.fromisoformat(manifest.ended_at) for manifest in manifests if manifest.ended_at)
+    after = offsets_after(connection, topic, ended + _CLOCK_MARGIN, [position.partition for position in partitions])
+    return [
+        PartitionPosition(
+            position.partition,
+            position.next_offset,
+            min(position.bound, end if (end := after.get(position.partition)) is not None else position.bound),
+            position.end,
+        )
+        for position in partitions
+    ]
+
+
+def _result(  # noqa: PLR0917 - the parts of one document
+    topic: str,
+    run_id: str,
+    findings: Findings,
+    partitions: list[PartitionPosition],
+    control: ControlTopic,
+    began: float,
+) -> AuditResult:
+    judgement = judge(findings, partitions)
+    examples = {
+        name: rows for name, rows in findings.examples.items() if rows and not (name == "lost" and judgement.awaited)
+    }
+    if judgement.awaited:
+        # Not loaded yet is not lost.
+        examples["awaited"] = findings.examples["lost"]
+    return AuditResult(
+        audit_id=str(uuid.uuid4()),
+        run_id=run_id,
+        topic=topic,
+        audited_at=datetime.now(UTC).isoformat(),
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        expected=findings.expected,
+        loaded=findings.loaded,
+        lost=judgement.lost,
+        duplicated=findings.duplicated,
+        phantom=findings.phantom,
+        altered=findings.altered,
+        reordered=findings.reordered,
+        undecodable=findings.undecodable,
+        awaited=judgement.awaited,
+        failed=sum(shard.failed for shard in findings.shards),
+        unknown=sum(shard.unknown for shard in findings.shards),
+        unknown_stored=sum(shard.unknown_stored for shard in findings.shards),
+        uncompared=findings.uncompared,
+        unattributed=findings.unattributed,
+        settles=all(shard.status == "finished" for shard in findings.shards),
+        examples={name: [row.event_id for row in rows] for name, rows in examples.items()},
+        located=examples,
+        shards=findings.shards,
+        partitions=partitions,
+        notes=_notes(findings, control),
+        seconds=round(time.monotonic() - began, 3),
+    )
+
+
+def _notes(findings: Findings, control: ControlTopic) -> list[str]:
+    """Return what a reader must know beside the figures."""
+    notes = []
+    failed = sum(shard.failed for shard in findings.shards)
+    unknown = sum(shard.unknown for shard in findings.shards)
+    arrived = sum(shard.unknown_stored for shard in findings.shards)
+    if failed:
+        notes.append(f"{failed:,} events were refused by Kafka and never written; the producer reported them.")
+    if unknown:
+        notes.append(
+            f"{unknown:,} events were sent and neither acknowledged nor refused; {arrived:,} of them arrived. "
+            "Either is right, so they do not count."
+        )
+    if findings.uncompared:
+        notes.append(
+            f"The bytes of {findings.uncompared:,} stored events could not be compared: their checksum is missing, "
+            "or covers a window of sequences from which events are missing or stored twice with different bytes."
+        )
+    if findings.unattributed:
+        notes.append(
+            f"{findings.unattributed:,} records in quarantine carry no readable identity; "
+            "a lost event may be among them."
+        )
+    notes += [f"A manifest cannot be read: {position}." for position in control.unreadable[:5]]
+    return notes

@@ -1,0 +1,221 @@
+"""A warehouse with one delivered run, made through the real tables, for tests to break."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.connection import Connection
+from cluster.topics import TopicInfo
+from consumer.manifests import ControlTopic
+from consumer.source import Watermarks
+from consumer.verdict import AuditResult
+from consumer.warehouse import Warehouse, open_warehouse
+from schemas.identity import run_prefix
+from schemas.manifest import CrcWindows, Manifest, RateWindow, SchemaUsed
+
+audit_module = importlib.import_module("consumer.audit")
+
+TOPIC = "customer_events"
+RUN = "rehearsal/one"
+STARTED = "2026-11-20T10:00:00+00:00"
+ENDED = "2026-11-20T10:00:10+00:00"
+NOWHERE = Connection.of({"bootstrap_servers": "127.0.0.1:1"}, {"url": "http://127.0.0.1:1"})
+
+# A believable run: {events} events per shard over {shards} shards, three partitions, one batch.
+_EVENTS = """
+CREATE OR REPLACE TABLE events AS
+WITH numbered AS (
+    SELECT s.range AS shard, n.range AS sequence, (hash(s.range * 1000003 + n.range) >> 1)::BIGINT AS h
+    FROM range({shards}) s, range({events}) n
+),
+placed AS (
+    SELECT *, h % 40 AS customer, (h % 40) % 3 AS partition,
+           row_number() OVER (PARTITION BY (h % 40) % 3 ORDER BY sequence, shard) - 1 AS "offset",
+           CASE h % 5 WHEN 0 THEN 'search' WHEN 1 THEN 'browse' ELSE 'content_play' END AS kind,
+           TIMESTAMPTZ '{started}' + to_milliseconds(sequence * 10) AS happened
+    FROM numbered
+)
+SELECT
+    '{p1}-{p2}-8' || printf('%03x', shard) || '-8000-' || printf('%012x', sequence) AS event_id,
+    kind AS event_type,
+    'user-' || customer AS user_id,
+    'session-' || customer AS session_id,
+    happened AS timestamp,
+    {{'type': ['mobile', 'tablet', 'smart_tv', 'desktop'][1 + customer % 4], 'os': 'x', 'os_version': '1',
+      'app_version': '1.0.0', 'model': 'm'}} AS device,
+    {{'country': 'DE', 'city': 'Berlin', 'region': 'Berlin', 'timezone': 'Europe/Berlin'}} AS location,
+    CASE WHEN kind = 'content_play' THEN
+        {{'id': 'c' || h % 10, 'title': 'Title', 'type': 'movie', 'episode': NULL::INTEGER, 'season': NULL::INTEGER,
+          'provider': 'p', 'genre': ['Drama', 'Comedy', 'Sport'][1 + (h // 7) % 3], 'release_year': 2020,
+          'duration': 6000, 'language': 'de'}} END AS content,
+    {{'plan': 'premium', 'start_date': DATE '2025-01-01', 'billing_cycle': 'monthly',
+      'connected_services': []::VARCHAR[]}} AS subscription,
+    CASE WHEN kind = 'content_play' THEN
+        {{'play_duration': (60 * (h % 101))::INTEGER, 'play_percentage': (h % 101)::DOUBLE, 'playback_quality': '1080p',
+          'buffering_incidents': (h % 3)::INTEGER, 'playback_speed': 1.0::DOUBLE, 'paused': FALSE,
+          'completed': h % 101 >= 95, 'network_type': ['wifi', '5g', 'ethernet'][1 + (h // 11) % 3],
+          'bandwidth': 20.0::DOUBLE}} END AS details,
+    []::STRUCT(action_type VARCHAR, timestamp TIMESTAMPTZ)[] AS actions,
+    partition::INTEGER AS _partition,
+    "offset"::BIGINT AS _offset,
+    happened + INTERVAL 5 MILLISECONDS AS _timestamp,
+    encode('user-' || customer) AS _key,
+    1::INTEGER AS _schema_id,
+    (h % 4294967291)::UINTEGER AS _crc32,
+    1::BIGINT AS _batch
+FROM placed
+"""
+_LEDGER = """
+INSERT INTO load_batches
+SELECT 1, 'load', TIMESTAMPTZ '{ended}' + INTERVAL 5 SECONDS, _partition, 0, count(*), count(*), 0, 0, 0, 0, [1],
+       sum(_crc32), count(*) * 500, 0.1, 0.1, 0.2
+FROM events GROUP BY _partition
+"""
+_OFFSETS = """
+INSERT INTO load_offsets
+SELECT 'cluster', '{topic}', 'topic-id', _partition, count(*) FROM events GROUP BY _partition
+"""
+
+Delivery = tuple[bytes, dict[int, tuple[int, int]], dict[tuple[str, int], Manifest]]
+_MADE: dict[tuple[Any, ...], Delivery] = {}  # a run is made once, and copied
+
+
+class Lab:
+    """The warehouse of one run, and the broker's part of an audit, played by a double."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path = folder / "warehouse.duckdb"
+        self.publications = folder / "publications"
+        self.control = ControlTopic()
+        self.ends: dict[int, tuple[int, int]] = {}
+        self.topic_id = "topic-id"
+        self.after: dict[int, int | None] = {}
+        monkeypatch.setattr(audit_module, "read_control_topic", lambda *_: self.control)
+        monkeypatch.setattr(audit_module, "look_at_topic", lambda *_: (self.info, self.marks()))
+        monkeypatch.setattr(audit_module, "offsets_after", lambda *_: self.after)
+
+    @property
+    def info(self) -> TopicInfo:
+        return TopicInfo(TOPIC, self.topic_id, "cluster", len(self.ends), 1)
+
+    def marks(self) -> dict[int, Watermarks]:
+        return {partition: Watermarks(low, high) for partition, (low, high) in self.ends.items()}
+
+    def open(self) -> Warehouse:
+        return open_warehouse(self.path, topic=TOPIC)
+
+    def sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        """Run statements in a session of their own and return the last one's rows."""
+        rows: list[tuple[Any, ...]] = []
+        with self.open() as store:
+            for statement in statements:
+                rows = store.rows(statement)
+        return rows
+
+    def deliver(self, *, run_id: str = RUN, shards: int = 2, events: int = 300, window: int = 16) -> None:
+        """Fill the warehouse with one run, and the control topic with its manifests."""
+        facts = (run_id, shards, events, window)
+        if facts not in _MADE:
+            _MADE[facts] = self._deliver(*facts)
+        content, ends, manifests = _MADE[facts]
+        self.path.write_bytes(content)
+        self.ends = dict(ends)
+        self.control.manifests.update(manifests)
+
+    def _deliver(self, run_id: str, shards: int, events: int, window: int) -> Delivery:
+        prefix = run_prefix(run_id)
+        facts = {
+            "shards": shards,
+            "events": events,
+            "p1": prefix[:8],
+            "p2": prefix[8:],
+            "started": STARTED,
+            "ended": ENDED,
+            "topic": TOPIC,
+        }
+        with self.open() as store:
+            for statement in (_EVENTS, _LEDGER, _OFFSETS):
+                store.rows(statement.format(**facts))
+            store.rows(
+                "INSERT INTO event_columns SELECT name, name FROM pragma_table_info('events') WHERE name[1] <> '_'"
+            )
+            sums = {
+                (shard, number): int(total)
+                for shard, number, total in store.rows(
+                    f"SELECT event_shard(event_id), event_sequence(event_id) // {window}, sum(_crc32) "
+                    "FROM events GROUP BY ALL"
+                )
+            }
+            ends = {
+                partition: (0, end) for partition, end in store.rows("SELECT partition, next_offset FROM load_offsets")
+            }
+            store.checkpoint()
+        for shard in range(shards):
+            windows = [sums[shard, number] for number in range((events + window - 1) // window)]
+            self.claim(
+                manifest(run_id, shard, shards, next_sequence=events, acknowledged=events).model_copy(
+                    update={"crc": CrcWindows(size=window, sums=windows)}
+                )
+            )
+        return self.path.read_bytes(), ends, dict(self.control.manifests)
+
+    def claim(self, claimed: Manifest) -> None:
+        """Put a manifest on the control topic."""
+        self.control.manifests[claimed.run_id, claimed.shard] = claimed
+
+    def amend(self, shard: int, **changes: Any) -> None:
+        """Change what a shard's manifest says."""
+        self.claim(self.control.manifests[RUN, shard].model_copy(update=changes))
+
+    def withdraw(self, shard: int) -> None:
+        """Take the manifest of a shard away."""
+        del self.control.manifests[RUN, shard]
+
+    def audit(self, run_id: str | None = RUN) -> AuditResult:
+        result: AuditResult = audit_module.audit(NOWHERE, self.path, TOPIC, run_id)
+        return result
+
+
+def manifest(run_id: str, shard: int, shards: int, **changes: Any) -> Manifest:
+    """Return a finished manifest."""
+    return Manifest.model_validate(
+        {
+            "status": "finished",
+            "run_id": run_id,
+            "shard": shard,
+            "shards": shards,
+            "topic": TOPIC,
+            "scenario": "customer_events",
+            "scenario_version": 1,
+            "seed": 7,
+            "settings": {"rate": 30.0},
+            "schema_used": SchemaUsed(subject=f"{TOPIC}-value", version=1, id=1),
+            "started_at": STARTED,
+            "ended_at": ENDED,
+            "rate_windows": [RateWindow(second=second, intended=30, achieved=30 - second % 2) for second in range(10)],
+            "publish_delay_ms": {"p50": 3.2, "p90": 6.0, "p99": 11.5, "p99.9": 20.0, "max": 31.0},
+            **changes,
+        }
+    )
+
+
+@pytest.fixture
+def new_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
+    """Return a function that makes a lab with one delivered run."""
+
+    def make(**facts: Any) -> Lab:
+        lab = Lab(tmp_path, monkeypatch)
+        lab.deliver(**facts)
+        return lab
+
+    return make
+
+
+@pytest.fixture
+def lab(new_lab: Callable[..., Lab]) -> Lab:
+    return new_lab()

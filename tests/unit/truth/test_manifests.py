@@ -1,0 +1,106 @@
+"""What the control topic says, and what of it counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from consumer.manifests import ControlTopic, store_manifests, stored_manifests
+
+RUN = "rehearsal/one"
+
+
+@dataclass
+class Record:
+    """The parts of a Kafka message that are read."""
+
+    raw_key: bytes | None
+    raw_value: bytes | None
+    at: int = 0
+
+    def key(self) -> bytes | None:
+        return self.raw_key
+
+    def value(self) -> bytes | None:
+        return self.raw_value
+
+    def topic(self) -> str:
+        return "t.manifests"
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self.at
+
+
+def record(manifest: Any) -> Record:
+    return Record(manifest.key().encode(), manifest.model_dump_json().encode())
+
+
+@pytest.fixture
+def claims(lab: Any) -> list[Any]:
+    return [lab.control.manifests[RUN, shard] for shard in (0, 1)]
+
+
+def test_the_last_word_of_a_shard_counts(claims: list[Any]) -> None:
+    topic = ControlTopic()
+    topic.take(record(claims[0].model_copy(update={"status": "running"})))
+    topic.take(record(claims[0]))
+    assert topic.manifests == {(RUN, 0): claims[0]}
+    assert not topic.deleted
+
+
+def test_a_manifest_that_was_taken_back_is_none(claims: list[Any], lab: Any) -> None:
+    topic = ControlTopic()
+    for claim in claims:
+        topic.take(record(claim))
+    with lab.open() as store:
+        store_manifests(store, topic)
+        topic.take(Record(claims[1].key().encode(), None))
+        store_manifests(store, topic)
+        assert [kept.shard for kept in stored_manifests(store, RUN)] == [0]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Record(f"{RUN}/0".encode(), b"{"),
+        Record(f"{RUN}/0".encode(), b"\xff\xfe"),
+        Record(f"{RUN}/0".encode(), b'{"status": "finished"}'),
+        Record(None, b"{}"),
+        Record(b"no shard", b"{}"),
+        Record(b"\xff/0", b"{}"),
+    ],
+    ids=["not JSON", "not UTF-8", "not a manifest", "without key", "key without shard", "key not UTF-8"],
+)
+def test_an_unreadable_manifest_is_noted_by_its_position_and_stands_for_none(claims: list[Any], broken: Record) -> None:
+    broken.at = 41
+    topic = ControlTopic()
+    topic.take(broken)
+    assert topic.unreadable == ["t.manifests partition 0 offset 41"]
+    assert topic.manifests == {}
+
+
+def test_a_manifest_under_a_key_that_is_not_its_own_is_unreadable(claims: list[Any]) -> None:
+    topic = ControlTopic()
+    topic.take(Record(b"another run/0", claims[0].model_dump_json().encode()))
+    assert (len(topic.unreadable), topic.manifests) == (1, {})
+
+
+def test_an_unreadable_manifest_makes_the_verdict_unknown_and_the_audit_says_where(lab: Any) -> None:
+    lab.audit()
+    topic = ControlTopic(dict(lab.control.manifests))
+    topic.take(Record(f"{RUN}/1".encode(), b"{", at=7))
+    lab.control = topic
+    result = lab.audit()
+    assert result.verdict == "UNKNOWN"
+    assert any("offset 7" in note for note in result.notes)
+
+
+def test_a_run_that_kafka_forgot_is_audited_from_what_the_warehouse_kept(lab: Any) -> None:
+    lab.audit()
+    lab.control = ControlTopic()
+    assert lab.audit(RUN).verdict == "PASSED"
