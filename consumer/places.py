@@ -1,0 +1,25 @@
+"""Where publications lie: folder and file names for topics and runs."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+from cluster.errors import Misconfigured
+
+
+def run_slug(run_id: str) -> str:
+    """Return a name for files: what is readable of the run id, and a digest that keeps different runs apart."""
+    readable = re.sub(r"[^A-Za-z0-9._-]+", "-", run_id).strip("-.")[:60] or "run"
+    return f"{readable}-{hashlib.sha256(run_id.encode()).hexdigest()[:12]}"
+
+
+def topic_folder(publications: Path, topic: str) -> Path:
+    """Return the folder of a topic. Kafka's names are safe for files, apart from two.
+
+    :raises Misconfigured: the name is not one of a topic.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic) or topic in (".", ".."):
+        raise Misconfigured(f"{topic!r} is not the name of a topic", hint="Use letters, digits, '.', '_' and '-'")
+    return publications.expanduser().resolve() / topic

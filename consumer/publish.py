@@ -1,0 +1,214 @@
+"""Publication: what readers see, and only after it was proved.
+
+Open :func:`publish` first: it is the protocol. ``snapshot.py`` says what a snapshot holds. The folder of a topic::
+
+    <publications>/<topic>/current -> snapshots/<UTC time>-<run>     moved by one rename
+    <publications>/<topic>/snapshots/<UTC time>-<run>/snapshot.duckdb, events/*.parquet
+    <publications>/<topic>/reports/<run>/index.html, summary.json
+
+A snapshot never changes once it has its name. A reader who has one open keeps it; the last three are kept.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from cluster.errors import Busy, StoreFailed, StoreFull, VerdictFailed, VerdictUnknown
+from consumer.audit import latest_audit
+from consumer.checks import latest_results
+from consumer.places import run_slug, topic_folder
+from consumer.run_scope import chosen_run, enter_run
+from consumer.snapshot import write_snapshot
+from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+
+__all__ = ["Publication", "publish", "run_slug"]
+
+KEPT_SNAPSHOTS = 3
+_BUILDING = ".building-"
+_NEW_LINK = ".current-"
+_LOCK_RETRY_S = 0.1
+
+_LOADED_SINCE = """
+    SELECT count(*) FROM run_events
+    WHERE _batch IN (SELECT batch FROM load_batches WHERE loaded_at > CAST(? AS TIMESTAMPTZ))
+"""
+_RECORD = "INSERT INTO publications VALUES (?, ?, ?, ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A snapshot that readers see now. ``rows`` counts the events of every run in it."""
+
+    path: Path
+    rows: int
+    runs: int
+    run_id: str
+    published_at: str
+    database: Path
+
+    def document(self) -> dict[str, Any]:
+        """Return a JSON-ready mapping."""
+        return asdict(self) | {"path": str(self.path), "database": str(self.database)}
+
+
+def publish(
+    warehouse: Path,
+    topic: str,
+    run_id: str | None,
+    publications: Path,
+    *,
+    wait_s: float = DEFAULT_WAIT_S,
+) -> Publication:
+    """Give readers a snapshot with this run in it, all at once.
+
+    1. permit: the run's latest audit passed, its checks ran after that, and no blocking one failed
+    2. build: beside the others, under a name that no reader looks at
+    3. settle: everything is on the disk before it gets its name
+    4. swap: one rename moves ``current``
+    5. record it in the warehouse, and remove what is old or was left behind
+
+    :param run_id: the run; the latest one when ``None``.
+    :raises VerdictFailed: the audit or a blocking check failed.
+    :raises VerdictUnknown: the run was not audited or not checked, or events were loaded since.
+    :raises StoreFull: the disk is full; what was published before stays.
+    """
+    folder = topic_folder(publications, topic)
+    with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
+        run = chosen_run(store, run_id)
+        enter_run(store, run)
+        _permit(store, run)
+        with _as_publication_errors(folder), _alone(folder, wait_s):
+            now = datetime.now(UTC)
+            name = f"{now:%Y%m%dT%H%M%S.%fZ}-{run_slug(run)}"
+            building, final = folder / "snapshots" / f"{_BUILDING}{name}", folder / "snapshots" / name
+            _remove_leftovers(folder)
+            building.mkdir(parents=True)
+            try:
+                rows, runs = write_snapshot(store, run, building, final, folder / "current", topic=topic, now=now)
+                _settle(building)
+                building.rename(final)
+            except BaseException:
+                shutil.rmtree(building, ignore_errors=True)
+                raise
+            _swap(folder, final)
+            with store.transaction() as db:
+                db.execute(_RECORD, [now, run, str(final), rows])
+            _prune(folder)
+        store.checkpoint()
+    return Publication(final, rows, runs, run, now.isoformat(), folder / "current" / "snapshot.duckdb")
+
+
+def _permit(store: Warehouse, run_id: str) -> None:
+    """Refuse to publish what was not proved."""
+    found = latest_audit(store, run_id)
+    if found is None:
+        raise VerdictUnknown("the run has not been audited", where=run_id, hint="Run `streamproof audit` first")
+    if found["verdict"] != "PASSED":
+        kind = VerdictUnknown if found["verdict"] == "UNKNOWN" else VerdictFailed
+        raise kind(
+            f"the audit says {found['verdict']}: {found['reason'].rstrip('.')}",
+            where=run_id,
+            hint="`streamproof report` shows the details; what was published before stays",
+        )
+    if store.rows(_LOADED_SINCE, [found["audited_at"]]) != [(0,)]:
+        raise VerdictUnknown("events of the run were loaded after its audit", where=run_id, hint="Audit the run again")
+    results = latest_results(store, run_id)
+    if not results:
+        raise VerdictUnknown("the run has not been checked", where=run_id, hint="Run `streamproof check` first")
+    failed = [result for result in results if result.severity == "blocking" and result.passed is False]
+    if failed:
+        raise VerdictFailed(
+            "blocking checks failed: " + "; ".join(f"{result.check} ({result.detail})" for result in failed[:3]),
+            where=run_id,
+            hint="`streamproof report` shows the details; what was published before stays",
+        )
+
+
+@contextmanager
+def _alone(folder: Path, wait_s: float) -> Iterator[None]:
+    """Keep two publications of a topic apart; the lock ends with the process that holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + wait_s
+    with (folder / ".lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Busy(
+                        "another process publishes this topic", where=str(folder), hint="Run the command again later"
+                    ) from None
+                time.sleep(_LOCK_RETRY_S)
+        yield
+
+
+def _settle(building: Path) -> None:
+    """Wait until everything in the folder, and the folder itself, is on the disk."""
+    for path in [*building.rglob("*"), building, building.parent]:
+        _sync(path)
+
+
+def _swap(folder: Path, final: Path) -> None:
+    """Let ``current`` point to ``final``: one rename, so that a reader sees the old one or the new one."""
+    _sync(final.parent)
+    link = folder / f"{_NEW_LINK}{os.getpid()}"
+    link.symlink_to(final.relative_to(folder))
+    link.replace(folder / "current")
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a publication that was killed left behind; called under the lock."""
+    for path in (folder / "snapshots").glob(f"{_BUILDING}*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(f"{_NEW_LINK}*"):
+        path.unlink(missing_ok=True)
+
+
+def _prune(folder: Path) -> None:
+    """Keep the last snapshots; names sort by time. The current one stays in any case."""
+    current = (folder / "current").resolve()
+    snapshots = sorted(path for path in (folder / "snapshots").iterdir() if not path.name.startswith("."))
+    for path in snapshots[:-KEPT_SNAPSHOTS]:
+        if path != current:
+            with suppress(OSError):
+                shutil.rmtree(path)
+
+
+@contextmanager
+def _as_publication_errors(folder: Path) -> Iterator[None]:
+    """Raise what the disk or DuckDB says while publishing as errors of the tree."""
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        text = str(error).splitlines()[0]
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text
+        kind = StoreFull if full else StoreFailed
+        raise kind(
+            "no space left for the publication" if full else f"the publication cannot be written: {text}",
+            where=str(folder),
+            hint="What was published before stays. Free some space and publish again"
+            if full
+            else "What was published before stays. Check the folder and publish again",
+        ) from error

@@ -1,0 +1,113 @@
+"""What a snapshot holds: the events as Parquet, one file per run, and a small DuckDB file with marts and run ledger.
+
+A run's file is written once. Later snapshots link to it as long as the run's latest audit passes, so publishing costs
+what the new run costs, not what the history costs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from consumer.places import run_slug
+from consumer.run_scope import known_runs, quoted
+from consumer.sql_files import lacking, read_folder
+from consumer.warehouse import MEMORY_LIMIT, Warehouse
+
+MARTS = Path(__file__).parent / "marts"
+# Set this variable before the first query to read a snapshot that was moved or is mounted elsewhere.
+EVENTS_VARIABLE = "streamproof_events"
+
+_PASSED = """
+    SELECT run_id FROM audits
+    GROUP BY run_id HAVING arg_max(verdict, audited_at) = 'PASSED'
+"""
+_LEDGER = """
+    SELECT run_id, arg_max(verdict, audited_at), arg_max(document, audited_at) FROM audits GROUP BY run_id
+"""
+_EXPORT = "SELECT getvariable('run_id') AS _run_id, * FROM run_events"
+_RUNS = """
+    CREATE TABLE runs (
+        run_id VARCHAR, verdict VARCHAR, reason VARCHAR, published BOOLEAN, audited_at TIMESTAMPTZ,
+        expected BIGINT, loaded BIGINT, lost BIGINT, duplicated BIGINT, phantom BIGINT, altered BIGINT,
+        reordered BIGINT, undecodable BIGINT, failed BIGINT, unknown BIGINT
+    );
+    CREATE TABLE publication (topic VARCHAR, run_id VARCHAR, published_at TIMESTAMPTZ, rows BIGINT, runs BIGINT);
+"""
+_RUN_COLUMNS = (
+    "reason", "published", "audited_at", "expected", "loaded", "lost", "duplicated", "phantom", "altered", "reordered",
+    "undecodable", "failed", "unknown",
+)  # fmt: skip
+
+
+def write_snapshot(
+    store: Warehouse, run_id: str, building: Path, final: Path, previous: Path, *, topic: str, now: datetime
+) -> tuple[int, int]:
+    """Write a snapshot into ``building``, to be read at ``final``, and return its rows and runs.
+
+    :param store: the warehouse, with the run entered.
+    :param previous: the snapshot to take earlier runs from; may be missing.
+    """
+    events = building / "events"
+    events.mkdir()
+    slugs = {run_slug(run.run_id): run.run_id for run in known_runs(store)}
+    passed = {row[0] for row in store.rows(_PASSED)}
+    own = f"{run_slug(run_id)}.parquet"
+    store.connection.execute(f"COPY ({_EXPORT}) TO {_text(events / own)} (FORMAT parquet, COMPRESSION zstd)")
+    published = {run_id}
+    for earlier in sorted((previous / "events").glob("*.parquet")):
+        run = slugs.get(earlier.stem)
+        if run is not None and run in passed and earlier.name != own:
+            _link(earlier, events / earlier.name)
+            published.add(run)
+    rows = _write_database(store, building, final, published, facts=(topic, run_id, now))
+    return rows, len(published)
+
+
+def _write_database(
+    store: Warehouse, building: Path, final: Path, published: set[str], *, facts: tuple[str, str, datetime]
+) -> int:
+    topic, run_id, now = facts
+    with duckdb.connect(str(building / "snapshot.duckdb")) as database:
+        database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET TimeZone = 'UTC'")
+        # While it is built, the files are not yet where readers will find them.
+        database.execute(f"SET VARIABLE {EVENTS_VARIABLE} = ?", [_pattern(building)])
+        place = f"coalesce(getvariable('{EVENTS_VARIABLE}'), {_text(_pattern(final))})"
+        database.execute(f"CREATE VIEW events AS FROM read_parquet({place}, union_by_name = true)")
+        for mart in read_folder(MARTS):
+            if not lacking(database, mart, has_run=True):
+                database.execute(f"CREATE TABLE {quoted(mart.name)} AS\n{mart.query}")
+                database.execute(f"COMMENT ON TABLE {quoted(mart.name)} IS {_text(mart.description)}")
+        database.execute(_RUNS)
+        for run, verdict, document in store.rows(_LEDGER):
+            said = json.loads(document) | {"published": run in published}
+            row = [run, verdict, *(said.get(column) for column in _RUN_COLUMNS)]
+            places = ", ".join("?" * len(row))
+            database.execute(f"INSERT INTO runs VALUES ({places})", row)  # noqa: S608 - only question marks
+        rows = int(database.execute("SELECT count(*) FROM events").fetchall()[0][0])
+        database.execute("INSERT INTO publication VALUES (?, ?, ?, ?, ?)", [topic, run_id, now, rows, len(published)])
+    return rows
+
+
+def _pattern(folder: Path) -> str:
+    """Return the pattern of a snapshot's Parquet files; the folder's own name is not a pattern."""
+    escaped = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(folder / "events"))
+    return f"{escaped}/*.parquet"
+
+
+def _text(value: object) -> str:
+    """Return an SQL string literal, for the places where DuckDB takes no bound value."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _link(earlier: Path, new: Path) -> None:
+    """Link a file that never changes, or copy it where the file system has no links."""
+    try:
+        os.link(earlier.resolve(), new)
+    except OSError:
+        shutil.copyfile(earlier, new)

@@ -1,0 +1,299 @@
+"""Readers see what was proved, all of it or the one before, and what they have open stays."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cluster.errors import Busy, Misconfigured, StoreFull, VerdictFailed, VerdictUnknown
+from consumer.checks import run_checks
+from consumer.publish import Publication, publish, run_slug
+from schemas.identity import event_id
+
+publish_module = importlib.import_module("consumer.publish")
+snapshot_module = importlib.import_module("consumer.snapshot")
+
+RUN = "rehearsal/one"
+TOPIC = "customer_events"
+
+
+@pytest.fixture
+def proved(lab: Any) -> Any:
+    """A run that passed its audit and its checks."""
+    lab.audit()
+    run_checks(lab.path, RUN)
+    return lab
+
+
+def publish_it(lab: Any, run_id: str | None = RUN) -> Publication:
+    return publish(lab.path, TOPIC, run_id, lab.publications, wait_s=0.2)
+
+
+def current(lab: Any) -> Path:
+    return Path(lab.publications) / TOPIC / "current"
+
+
+def read(path: Path, query: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(path), read_only=True) as reader:
+        return reader.execute(query).fetchall()
+
+
+def test_a_proved_run_is_published(proved: Any) -> None:
+    publication = publish_it(proved)
+    assert (publication.rows, publication.runs) == (600, 1)
+    assert current(proved).resolve() == publication.path
+    assert read(publication.database, "SELECT count(*), count(DISTINCT event_id) FROM events") == [(600, 600)]
+    assert read(publication.database, "SELECT run_id, verdict, lost, published FROM runs") == [(RUN, "PASSED", 0, True)]
+    assert proved.sql("SELECT run_id, path, rows FROM publications") == [(RUN, str(publication.path), 600)]
+
+
+def test_the_marts_agree_with_the_events(proved: Any) -> None:
+    database = publish_it(proved).database
+    tables = {row[0] for row in read(database, "SELECT table_name FROM duckdb_tables()")}
+    marts = {path.stem for path in (Path(snapshot_module.__file__).parent / "marts").glob("*.sql")}
+    assert tables == marts | {"runs", "publication"}
+    plays = read(database, "SELECT count(*) FROM events WHERE event_type = 'content_play'")
+    assert read(database, "SELECT sum(plays)::BIGINT FROM plays_by_genre_and_device") == plays
+    for mart in ("event_mix", "events_per_second", "partition_skew"):
+        assert read(database, f"SELECT sum(events)::BIGINT FROM {mart}") == [(600,)]
+
+
+def test_a_topic_with_other_columns_is_published_without_their_marts(proved: Any) -> None:
+    proved.sql("ALTER TABLE events DROP details")
+    database = publish_it(proved).database
+    tables = {row[0] for row in read(database, "SELECT table_name FROM duckdb_tables()")}
+    assert "event_mix" in tables
+    assert "buffering_by_network" not in tables
+
+
+def test_a_snapshot_reads_from_any_folder_and_through_the_link(proved: Any, tmp_path: Path) -> None:
+    publish_it(proved)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = (
+        "import duckdb, sys; reader = duckdb.connect(sys.argv[1], read_only=True); "
+        "print(reader.execute('SELECT count(*) FROM events').fetchone()[0])"
+    )
+    database = str(current(proved) / "snapshot.duckdb")
+    done = subprocess.run(
+        [sys.executable, "-c", command, database], cwd=elsewhere, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == "600"
+
+
+def test_a_snapshot_that_was_moved_reads_when_told_where_it_is(proved: Any, tmp_path: Path) -> None:
+    moved = publish_it(proved).path.rename(tmp_path / "moved")
+    with duckdb.connect(str(moved / "snapshot.duckdb"), read_only=True) as reader:
+        reader.execute("SET VARIABLE streamproof_events = ?", [f"{moved}/events/*.parquet"])
+        assert reader.execute("SELECT count(*) FROM events").fetchall() == [(600,)]
+
+
+def test_a_folder_with_pattern_letters_in_its_name_is_only_a_name(proved: Any, tmp_path: Path) -> None:
+    proved.publications = tmp_path / "it's [1] *"
+    assert read(publish_it(proved).database, "SELECT count(*) FROM events") == [(600,)]
+
+
+def test_a_reader_keeps_the_snapshot_that_it_has_open(proved: Any) -> None:
+    first = publish_it(proved)
+    with duckdb.connect(str(first.database), read_only=True) as reader:
+        second = publish_it(proved)
+        assert second.path != first.path
+        assert reader.execute("SELECT count(*) FROM events").fetchall() == [(600,)]
+        assert reader.execute("SELECT sum(events)::BIGINT FROM event_mix").fetchall() == [(600,)]
+
+
+def test_the_last_three_snapshots_are_kept(proved: Any) -> None:
+    paths = [publish_it(proved).path for _ in range(5)]
+    assert sorted((current(proved).parent / "snapshots").iterdir()) == paths[2:]
+
+
+def test_earlier_runs_stay_published_as_long_as_they_pass(proved: Any) -> None:
+    publish_it(proved)
+    other = "rehearsal/two"
+    add_run(proved, other)
+    second = publish_it(proved, other)
+    assert (second.rows, second.runs) == (1200, 2)
+    parquet = {path.stem: path for path in (second.path / "events").iterdir()}
+    assert set(parquet) == {run_slug(RUN), run_slug(other)}
+    assert parquet[run_slug(RUN)].stat().st_nlink == 2, "linked, not written again"
+    proved.sql(f"INSERT INTO events SELECT * FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    assert proved.audit(RUN).verdict == "FAILED"
+    third = publish_it(proved, other)
+    assert (third.rows, third.runs) == (600, 1)
+    assert read(third.database, "SELECT run_id, published FROM runs ORDER BY 1") == [(RUN, False), (other, True)]
+
+
+def add_run(lab: Any, run_id: str) -> None:
+    """Add a copy of the run under another id, audited and checked."""
+    old, new = event_id(RUN, 0, 0)[:15], event_id(run_id, 0, 0)[:15]
+    lab.sql(
+        f"""
+        INSERT INTO events
+        SELECT * REPLACE (
+            replace(event_id, '{old}', '{new}') AS event_id,
+            _offset + (SELECT next_offset FROM load_offsets WHERE partition = _partition) AS _offset,
+            2 AS _batch
+        ) FROM events
+        """,
+        """
+        INSERT INTO load_batches
+        SELECT * REPLACE (2 AS batch, end_offset AS start_offset, 2 * end_offset AS end_offset) FROM load_batches
+        """,
+        "UPDATE load_offsets SET next_offset = 2 * next_offset",
+    )
+    for shard in (0, 1):
+        claim = lab.control.manifests[RUN, shard]
+        lab.claim(claim.model_copy(update={"run_id": run_id}))
+    lab.ends = {partition: (0, 2 * end) for partition, (_, end) in lab.ends.items()}
+    assert lab.audit(run_id).verdict == "PASSED", lab.audit(run_id)
+    run_checks(lab.path, run_id)
+
+
+def test_a_failed_audit_publishes_nothing(proved: Any) -> None:
+    before = publish_it(proved)
+    proved.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    proved.audit()
+    with pytest.raises(VerdictFailed, match="1 lost"):
+        publish_it(proved)
+    assert current(proved).resolve() == before.path
+
+
+def test_an_unknown_verdict_publishes_nothing(proved: Any) -> None:
+    proved.withdraw(1)
+    proved.sql("DELETE FROM manifests")
+    proved.audit()
+    with pytest.raises(VerdictUnknown, match="left no manifest"):
+        publish_it(proved)
+    assert not current(proved).exists()
+
+
+def test_a_failed_blocking_check_publishes_nothing(proved: Any) -> None:
+    proved.sql("UPDATE events SET user_id = '' WHERE event_id = (SELECT min(event_id) FROM events)")
+    run_checks(proved.path, RUN)
+    with pytest.raises(VerdictFailed, match="required_fields"):
+        publish_it(proved)
+
+
+def test_a_failed_warning_does_not_hold_a_publication_up(proved: Any) -> None:
+    proved.sql("UPDATE load_batches SET loaded_at = loaded_at + INTERVAL 2 HOURS")
+    proved.audit()
+    assert [r.check for r in run_checks(proved.path, RUN).results if r.passed is False] == ["freshness"]
+    assert publish_it(proved).rows == 600
+
+
+def test_a_run_that_was_not_checked_is_not_published(lab: Any) -> None:
+    lab.audit()
+    with pytest.raises(VerdictUnknown, match="not been checked"):
+        publish_it(lab)
+
+
+def test_a_run_that_was_not_audited_is_not_published(lab: Any) -> None:
+    lab.audit()
+    lab.sql("DELETE FROM audits")
+    with pytest.raises(VerdictUnknown, match="not been audited"):
+        publish_it(lab)
+
+
+def test_what_was_loaded_after_the_audit_was_not_proved(proved: Any) -> None:
+    proved.sql("UPDATE load_batches SET loaded_at = now()")
+    with pytest.raises(VerdictUnknown, match="loaded after its audit"):
+        publish_it(proved)
+
+
+_KILLED = """
+import importlib, os, signal, sys
+from pathlib import Path
+publish = importlib.import_module("consumer.publish")
+snapshot = importlib.import_module("consumer.snapshot")
+module, name = sys.argv[1].split(":")
+target = sys.modules[module]
+real = getattr(target, name)
+def die(*args, **kwargs):
+    if sys.argv[2] == "after":
+        real(*args, **kwargs)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(target, name, die)
+publish.publish(Path(sys.argv[3]), "customer_events", None, Path(sys.argv[4]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "when"),
+    [
+        ("consumer.snapshot:_write_database", "before"),
+        ("consumer.publish:write_snapshot", "after"),
+        ("consumer.publish:_settle", "after"),
+        ("consumer.publish:_swap", "before"),
+        ("consumer.publish:_swap", "after"),
+    ],
+)
+def test_a_kill_leaves_one_whole_snapshot_current_and_no_half_one(proved: Any, where: str, when: str) -> None:
+    before = publish_it(proved)
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLED, where, when, str(proved.path), str(proved.publications)],
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGKILL
+    swapped = (where, when) == ("consumer.publish:_swap", "after")
+    assert (current(proved).resolve() != before.path) is swapped
+    assert read(current(proved) / "snapshot.duckdb", "SELECT count(*) FROM events") == [(600,)]
+    after = publish_it(proved)
+    names = sorted(path.name for path in (current(proved).parent / "snapshots").iterdir())
+    assert not [name for name in names if name.startswith(".")]
+    assert after.path.name == names[-1]
+    assert sorted(path.name for path in current(proved).parent.iterdir()) == [".lock", "current", "snapshots"]
+
+
+def test_a_full_disk_keeps_what_was_published(proved: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = publish_it(proved)
+
+    def full(*_: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(publish_module, "_settle", full)
+    with pytest.raises(StoreFull) as caught:
+        publish_it(proved)
+    assert caught.value.exit_code == 74
+    assert current(proved).resolve() == before.path
+    assert [path for path in (current(proved).parent / "snapshots").iterdir() if path != before.path] == []
+
+
+def test_two_publications_of_a_topic_do_not_meet(proved: Any) -> None:
+    folder = current(proved).parent
+    with publish_module._alone(folder, 0.1), pytest.raises(Busy, match="another process publishes"):
+        publish_it(proved)
+
+
+@pytest.mark.parametrize("topic", ["../x", "a/b", "..", "", "x" * 250])
+def test_a_topic_that_is_none_reaches_no_folder(proved: Any, topic: str) -> None:
+    with pytest.raises(Misconfigured):
+        publish(proved.path, topic, RUN, proved.publications)
+
+
+def test_slugs_are_safe_for_files_and_different_for_different_runs() -> None:
+    names = [
+        "a/b",
+        "a-b",
+        "a b",
+        "../../etc/passwd",
+        "..",
+        "x" * 250,
+        "x" * 249 + "y",
+        "ü",
+        "",
+        "scheduled__2026-11-20T10:00:00+00:00",
+    ]
+    slugs = [run_slug(name) for name in names]
+    assert len(set(slugs)) == len(names)
+    assert all(
+        slug not in (".", "..") and "/" not in slug and len(slug) < 80 and not slug.startswith(".") for slug in slugs
+    )
