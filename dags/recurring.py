@@ -1,0 +1,19 @@
+"""One airflow Dag for each file of `profiles/` that has a `schedule:`.
+
+A profile that cannot be used does not disturb the others: `recurring_faults.py` reports it.
+"""
+
+from __future__ import annotations
+
+from plugins.profiles import profiles_dir, read_profiles
+from plugins.rehearsal import rehearsal_dag
+
+for name, profile in read_profiles(profiles_dir())[0].items():
+    if profile.schedule is not None:
+        dag = rehearsal_dag(
+            f"recurring_{name}",
+            doc_md=f"### {name}\n\n{profile.description}\n\nMade from `profiles/{name}.yaml`, where its settings are.",
+            defaults=profile.rehearsal(),
+            schedule=profile.schedule,
+            tags=("recurring",),
+        )

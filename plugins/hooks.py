@@ -1,0 +1,83 @@
+"""Airflow connections in, the one typed setting out.
+
+``kafka_default`` is the Kafka provider's connection: its *extra* holds librdkafka's names, as it does for the
+provider's own operators. ``schema_registry_default`` is an ``http`` connection, since no provider brings one for
+a registry: schema, host, port, login and password as the UI asks for them; *extra* takes ``path``
+(``/apis/ccompat/v7``), ``bearer_token``, ``ssl_ca_location`` and ``timeout_s``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from cluster.connection import Connection
+from cluster.errors import Misconfigured
+
+KAFKA_CONN_ID = "kafka_default"
+REGISTRY_CONN_ID = "schema_registry_default"
+
+
+class KafkaHook(KafkaBaseHook):
+    """The provider's Kafka connection, read as settings."""
+
+    def __init__(self, kafka_config_id: str = KAFKA_CONN_ID) -> None:
+        super().__init__(kafka_config_id)  # type: ignore[no-untyped-call]
+
+    def settings(self) -> dict[str, object]:
+        """Return the connection's extra with underscores for dots: librdkafka's names as ``KafkaSettings`` has them."""
+        extra: dict[str, Any] = self.get_connection(self.kafka_config_id).extra_dejson
+        return {name.replace(".", "_"): value for name, value in extra.items()}
+
+
+class SchemaRegistryHook(BaseHook):
+    """A Schema Registry behind an ``http`` connection."""
+
+    conn_name_attr = "registry_conn_id"
+    default_conn_name = REGISTRY_CONN_ID
+    conn_type = "http"
+    hook_name = "Schema Registry"
+
+    def __init__(self, registry_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.registry_conn_id = registry_conn_id
+
+    def settings(self) -> dict[str, object]:
+        """Return the connection as ``RegistrySettings`` has it; its base path is the extra ``path``."""
+        connection = self.get_connection(self.registry_conn_id)
+        host = connection.host or ""
+        address = host if "://" in host else f"{connection.schema or 'http'}://{host}"
+        if connection.port:
+            address = f"{address}:{connection.port}"
+        extra: dict[str, object] = dict(connection.extra_dejson)
+        settings: dict[str, object] = {"url": address + str(extra.pop("path", ""))}
+        if connection.login:
+            settings["username"] = connection.login
+        if connection.password:
+            settings["password"] = connection.password
+        return settings | extra
+
+
+def connect(kafka_conn_id: str = KAFKA_CONN_ID, registry_conn_id: str = REGISTRY_CONN_ID) -> Connection:
+    """Return the typed setting that the packages take.
+
+    :raises Misconfigured: a connection does not exist, or holds something that is not a setting.
+    """
+    return Connection.of(
+        _found(KafkaHook(kafka_conn_id).settings, kafka_conn_id),
+        _found(SchemaRegistryHook(registry_conn_id).settings, registry_conn_id),
+    )
+
+
+def _found(settings: Callable[[], dict[str, object]], conn_id: str) -> dict[str, object]:
+    try:
+        return settings()
+    except AirflowNotFoundException:
+        raise Misconfigured(
+            f"Airflow has no connection {conn_id!r}",
+            hint="Create it under Admin > Connections, or set AIRFLOW_CONN_" + conn_id.upper(),
+        ) from None

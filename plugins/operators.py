@@ -1,0 +1,201 @@
+"""The steps of a rehearsal as operators: each calls one function of the packages and says in figures what it did.
+
+Every step may be retried: a topic or a schema that is there is recognised, a generator goes on where its acknowledged
+events end, a load goes on at the position in the warehouse, the rest is computed anew. ``step.py`` has what they share.
+
+Packages are imported in ``execute``: the Dag processor reads this module every few seconds.
+"""
+# ruff: noqa: ARG002, D102 - Airflow hands every execute() a context, and the class says what it does
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import Asset, AssetAlias, Context
+
+from plugins.step import StoppableOperator, StreamproofOperator, WarehouseOperator, every
+
+# Which assets a run writes is known when it runs: the topic is a field of the form. Hence aliases.
+TOPICS = AssetAlias("streamproof-topics")
+PUBLICATIONS = AssetAlias("streamproof-publications")
+
+LOG_EVERY_S = 5.0
+
+
+class EnsureTopicsOperator(StreamproofOperator):
+    """Create the topic and its control topic as declared; say how existing ones differ, and change nothing."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from cluster.topics import admin_client, apply_topics, specs_for
+
+        results = apply_topics(admin_client(self.connection().kafka), specs_for(self.topic))
+        for result in results:
+            self.log.info("Topic %s %s, %s partitions", result.name, result.action, result.info.partitions)
+            for change in result.changes:
+                self.log.warning("  %s is %s, declared as %s", change.setting, change.actual, change.declared)
+        return {result.name: result.action for result in results}
+
+
+class SchemaGateOperator(StreamproofOperator):
+    """Register the contract's versions for the topic, or refuse with the reasons.
+
+    :param contract: folder below ``schemas/``.
+    """
+
+    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "contract")
+
+    def __init__(self, *, contract: str = "customer_events", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.contract = contract
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from schemas.contract import load_contract, subject_for
+        from schemas.registry import Registry, gate
+
+        with Registry(self.connection().registry) as registry:
+            result = gate(registry, load_contract(self.contract), subject_for(self.topic))
+        for version in result.versions:
+            self.log.info("%s v%s: %s", result.subject, version.version, version.status)
+            for change in version.changes:
+                self.log.info("  %s %s: %s -> %s", change.path, change.kind, change.old, change.new)
+        return {"subject": result.subject, "schema_id": result.current.id if result.current else None}
+
+
+class GenerateShardOperator(StoppableOperator):
+    """Produce one shard of a run and return what its manifest says.
+
+    :param shard: what ``ProduceRequest`` takes beside topic and run id; map the operator over these.
+    """
+
+    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "shard")
+    ui_color = "#e9f7ea"
+
+    def __init__(self, *, shard: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from producer.emit import produce_shard
+        from producer.plan import ProduceRequest
+        from schemas.manifest import count
+
+        request = ProduceRequest(topic=self.topic, run_id=self.run_id, **self.shard)
+        with self.stopping() as stop:
+            manifest = produce_shard(self.connection(), request, stop=stop, progress=every(LOG_EVERY_S, self._say))
+        self.log.info(
+            "Acknowledged %s events, attempts before this one: %s", f"{manifest.acknowledged:,}", manifest.resumed
+        )
+        return {
+            "shard": manifest.shard,
+            "acknowledged": manifest.acknowledged,
+            "failed": count(manifest.failed),
+            "unknown": count(manifest.unknown),
+        }
+
+    def _say(self, progress: Any) -> None:
+        self.log.info("Acknowledged %s, %s events/s", f"{progress.acknowledged:,}", f"{progress.rate:,.0f}")
+
+
+class LoadOperator(WarehouseOperator):
+    """Load what the topic holds into its warehouse, exactly once."""
+
+    ui_color = "#fdf3e1"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from consumer.load import load
+
+        with self.stopping() as stop:
+            result = load(
+                self.connection(), self.topic, self.warehouse_file(), stop=stop, progress=every(LOG_EVERY_S, self._say)
+            )
+        self.log.info(
+            "Loaded %s rows in %.1f s, quarantined %s", f"{result.rows:,}", result.seconds, result.quarantined
+        )
+        return {"rows": result.rows, "quarantined": result.quarantined, "seconds": round(result.seconds, 3)}
+
+    def _say(self, progress: Any) -> None:
+        done, total = f"{progress.offsets_done:,}", f"{progress.offsets_total:,}"
+        self.log.info("Read %s of %s records, %s rows/s", done, total, f"{progress.rate:,.0f}")
+
+
+class AuditOperator(WarehouseOperator):
+    """Compare the run's manifests with the warehouse; anything but PASSED fails the task.
+
+    Success is an event of the topic's asset: the topic holds a run that is proved.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("outlets", [TOPICS])
+        super().__init__(**kwargs)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from cluster.errors import VerdictFailed, VerdictUnknown
+        from consumer.audit import audit
+
+        result = audit(self.connection(), self.warehouse_file(), self.topic, self.run_id)
+        figures = {
+            name: getattr(result, name)
+            for name in ("expected", "loaded", "lost", "duplicated", "phantom", "altered", "reordered", "undecodable")
+        }
+        self.log.info("%s: %s", result.verdict, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
+        if result.verdict != "PASSED":
+            kind = VerdictUnknown if result.verdict == "UNKNOWN" else VerdictFailed
+            raise kind(f"the audit says {result.verdict}", where=self.run_id, hint="The report has the details")
+        facts: dict[str, Any] = {"run_id": self.run_id, "verdict": result.verdict, "events": result.loaded}
+        topic = Asset(f"kafka://{self.kafka_conn_id}/{self.topic}")
+        context["outlet_events"][TOPICS].add(topic, extra=facts)
+        return {"verdict": result.verdict, **figures}
+
+
+class CheckOperator(WarehouseOperator):
+    """Run the aggregate checks; a blocking one that does not hold fails the task."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from cluster.errors import VerdictFailed
+        from consumer.checks import run_checks
+
+        report = run_checks(self.warehouse_file(), self.run_id)
+        failed = [result for result in report.results if result.passed is False]
+        for result in failed:
+            self.log.warning("%s (%s): %s", result.check, result.severity, result.detail or result.description)
+        self.log.info("%s checks ran, %s do not hold", len(report.results), len(failed))
+        if report.blocked_by:
+            names = ", ".join(result.check for result in report.blocked_by)
+            raise VerdictFailed(
+                f"blocking checks do not hold: {names}", where=self.run_id, hint="The report has the details"
+            )
+        return {"checks": len(report.results), "warnings": len(failed)}
+
+
+class PublishOperator(WarehouseOperator):
+    """Swap a new snapshot in for readers."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("outlets", [PUBLICATIONS])
+        super().__init__(**kwargs)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from consumer.publish import publish
+
+        publication = publish(self.warehouse_file(), self.topic, self.run_id, self.publications_folder())
+        self.log.info("Published %s rows as %s", f"{publication.rows:,}", publication.path)
+        facts: dict[str, Any] = {
+            "run_id": self.run_id,
+            "rows": publication.rows,
+            "verdict": "PASSED",
+            "path": str(publication.path),
+        }
+        context["outlet_events"][PUBLICATIONS].add(Asset(f"streamproof://publications/{self.topic}"), extra=facts)
+        return {"path": str(publication.path), "rows": publication.rows}
+
+
+class ReportOperator(WarehouseOperator):
+    """Write the run's page, whatever its verdict."""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        from consumer.report import write_report
+
+        report = write_report(self.warehouse_file(), self.topic, self.run_id, self.publications_folder())
+        self.log.info("Report written to %s", report.path)
+        return {"path": str(report.path)}

@@ -1,0 +1,135 @@
+"""What the steps of a rehearsal share as operators: connections, retries, stopping, the warehouse.
+
+An error of the tree decides about a retry by its kind: ``Transient`` is tried again, ``Terminal`` fails the task
+at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
+
+from cluster.errors import Terminal, VerdictUnknown
+from cluster.local import publications_dir, warehouse_path
+
+if TYPE_CHECKING:
+    from cluster.connection import Connection
+
+RUN_ID = "{{ dag.dag_id }}/{{ run_id }}"
+WAREHOUSE_POOL = "warehouse"
+
+# Generators have ended when an audit starts, so a manifest that is missing then stays missing.
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[RetryRule([Terminal, VerdictUnknown], RetryAction.FAIL, reason="Trying again would not help")]
+)
+# A task that is told to end has 5 s; one that runs out of time is told this long before Airflow interrupts it.
+STOP_BEFORE_TIMEOUT_S = 15.0
+
+
+class StreamproofOperator(BaseOperator):
+    """What all steps share: the topic, the run, and how to reach Kafka and the registry.
+
+    :param topic: topic to work on.
+    :param run_id: identity of the run in manifests, audits and reports.
+    :param kafka_conn_id: connection of type ``kafka``.
+    :param registry_conn_id: connection of type ``http``.
+    """
+
+    template_fields: Sequence[str] = ("topic", "run_id")
+    ui_color = "#e8f1fb"
+
+    def __init__(
+        self,
+        *,
+        topic: str = "{{ params.topic }}",
+        run_id: str = RUN_ID,
+        kafka_conn_id: str = "kafka_default",
+        registry_conn_id: str = "schema_registry_default",
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("retry_policy", RETRY_POLICY)
+        super().__init__(**kwargs)
+        self.topic = topic
+        self.run_id = run_id
+        self.kafka_conn_id = kafka_conn_id
+        self.registry_conn_id = registry_conn_id
+
+    def connection(self) -> Connection:
+        """Return the typed setting made of the two Airflow connections."""
+        from plugins.hooks import connect
+
+        return connect(self.kafka_conn_id, self.registry_conn_id)
+
+
+class StoppableOperator(StreamproofOperator):
+    """A step that takes long: it stops cleanly when Airflow ends the task, and before its timeout cuts it off."""
+
+    @cached_property
+    def stop(self) -> threading.Event:
+        """Set when the work has to end. Made on demand: operators are copied, and a lock cannot be."""
+        return threading.Event()
+
+    def on_kill(self) -> None:
+        """Ask the work to end; it does within 4 s, and a retry goes on from there."""
+        self.log.info("Told to stop: finishing what is in flight")
+        self.stop.set()
+
+    @contextmanager
+    def stopping(self) -> Iterator[threading.Event]:
+        """Give out ``stop``, which the approaching ``execution_timeout`` sets too."""
+        if self.execution_timeout is None:
+            yield self.stop
+            return
+        left_s = self.execution_timeout.total_seconds() - STOP_BEFORE_TIMEOUT_S
+        timer = threading.Timer(max(left_s, 0.0), self.stop.set)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield self.stop
+        finally:
+            timer.cancel()
+
+
+class WarehouseOperator(StoppableOperator):
+    """A step on the topic's warehouse: one at a time, by a pool of one slot.
+
+    :param warehouse: DuckDB file; the topic's default file when empty.
+    :param publications: folder for snapshots and reports; the default folder when empty.
+    """
+
+    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "warehouse", "publications")
+
+    def __init__(self, *, warehouse: str = "", publications: str = "", **kwargs: Any) -> None:
+        kwargs.setdefault("pool", WAREHOUSE_POOL)
+        super().__init__(**kwargs)
+        self.warehouse = warehouse
+        self.publications = publications
+
+    def warehouse_file(self) -> Path:
+        """Return the DuckDB file of the topic."""
+        return Path(self.warehouse) if self.warehouse else warehouse_path(self.topic)
+
+    def publications_folder(self) -> Path:
+        """Return the folder that readers see."""
+        return Path(self.publications) if self.publications else publications_dir()
+
+
+def every(interval_s: float, say: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Return ``say``, made silent unless ``interval_s`` went by since it last spoke."""
+    spoke_at = time.monotonic()
+
+    def throttled(progress: Any) -> None:
+        nonlocal spoke_at
+        now = time.monotonic()
+        if now - spoke_at >= interval_s:
+            spoke_at = now
+            say(progress)
+
+    return throttled

@@ -1,0 +1,201 @@
+"""The Dags as Airflow reads them: complete, light, wired so that a run cannot be green by accident.
+
+Each test reads what one Python process found, as the Dag processor would: Airflow sets itself up when it is
+imported, and what a Dag file imports can only be told in a process that imported nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.local import PROJECT_ROOT
+
+READ_DAGS = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+
+bag = DagBag()
+
+def bounds(param):
+    return {"default": param.value, **param.schema}
+
+def told(value):
+    return value.total_seconds() if hasattr(value, "total_seconds") else value
+
+def mapped(task, name):
+    return getattr(task, name, None) if not task.is_mapped else task.partial_kwargs.get(name, getattr(task, name, None))
+
+dags = {
+    dag.dag_id: {
+        "doc_md": dag.doc_md, "tags": sorted(dag.tags), "schedule": dag.schedule, "paused": dag.is_paused_upon_creation,
+        "max_active_runs": dag.max_active_runs, "dagrun_timeout": told(dag.dagrun_timeout), "catchup": dag.catchup,
+        "params": {name: bounds(dag.params.get_param(name)) for name in dag.params},
+        "serialised": len(json.dumps(DagSerialization.to_dict(dag))),
+        "tasks": {
+            task.task_id: {
+                "owner": task.owner, "doc_md": task.doc_md, "retries": task.retries,
+                "rule": str(task.trigger_rule.value),
+                "execution_timeout": told(task.execution_timeout), "pool": task.pool, "teardown": task.is_teardown,
+                "priority": task.priority_weight, "upstream": sorted(task.upstream_task_ids),
+                "downstream": sorted(task.downstream_task_ids), "label": mapped(task, "map_index_template"),
+            }
+            for task in dag.tasks
+        },
+    }
+    for dag in bag.dags.values()
+}
+heavy = {"duckdb", "pyarrow", "numpy", "confluent_kafka", "fastavro", "faker", "consumer", "producer"}
+print("\\n" + json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": sorted(heavy & sys.modules.keys())}))
+"""
+
+
+def read_dags(folder: Path, profiles: Path, home: Path) -> dict[str, Any]:
+    environment = os.environ | {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "STREAMPROOF_PROFILES_DIR": str(profiles),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", READ_DAGS],
+        env=environment,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return read_dags(PROJECT_ROOT / "dags", PROJECT_ROOT / "profiles", tmp_path_factory.mktemp("airflow"))
+
+
+@pytest.fixture(scope="module")
+def rehearse(found: dict[str, Any]) -> dict[str, Any]:
+    dag: dict[str, Any] = found["dags"]["rehearse_customer_events"]
+    return dag
+
+
+def test_every_dag_file_can_be_read(found: dict[str, Any]) -> None:
+    assert found["errors"] == {}
+    assert set(found["dags"]) == {"rehearse_customer_events", "recurring_steady_hourly"}
+
+
+def test_reading_the_dags_loads_neither_kafka_nor_the_warehouse(found: dict[str, Any]) -> None:
+    assert found["heavy"] == []
+
+
+def test_every_dag_says_what_it_is_and_ends(found: dict[str, Any]) -> None:
+    for name, dag in found["dags"].items():
+        assert dag["doc_md"].strip(), name
+        assert {"streamproof", "rehearsal"} <= set(dag["tags"]), name
+        assert dag["max_active_runs"] == 1, name
+        assert dag["dagrun_timeout"], name
+        assert dag["catchup"] is False, name
+
+
+def test_every_task_has_an_owner_a_doc_a_limit_and_retries(found: dict[str, Any]) -> None:
+    for name, dag in found["dags"].items():
+        for task_id, task in dag["tasks"].items():
+            assert task["owner"] == "streamproof", (name, task_id)
+            assert task["doc_md"], (name, task_id)
+            assert task["execution_timeout"], (name, task_id)
+            # The plan asks nobody, so nothing can change between two tries.
+            assert task["retries"] == (0 if task_id == "plan" else 2), (name, task_id)
+
+
+def test_a_run_is_green_only_if_shards_audit_checks_and_report_succeeded(rehearse: dict[str, Any]) -> None:
+    tasks = rehearse["tasks"]
+    # Airflow judges a run by its leaves, and a leaf that always runs would hide what failed before it.
+    assert [name for name, task in tasks.items() if not task["downstream"]] == ["publish", "report"]
+    assert not any(task["teardown"] for task in tasks.values())
+    assert tasks["publish"]["rule"] == "all_success"
+    assert {"generate", "audit", "check"} <= set(tasks["publish"]["upstream"])
+
+
+def test_a_failed_shard_does_not_keep_the_rest_from_being_loaded_and_audited(rehearse: dict[str, Any]) -> None:
+    tasks = rehearse["tasks"]
+    assert tasks["load"]["rule"] == "all_done_min_one_success"
+    assert tasks["load"]["upstream"] == ["generate", "plan"]
+    assert tasks["audit"]["upstream"] == ["load"]
+    # Checks run whatever the audit says, and not when the load failed.
+    assert tasks["check"]["rule"] == "all_done_min_one_success"
+    assert tasks["check"]["upstream"] == ["audit", "load"]
+
+
+def test_the_report_comes_after_everything_else_whatever_happened(rehearse: dict[str, Any]) -> None:
+    tasks = rehearse["tasks"]
+    assert tasks["report"]["rule"] == "all_done"
+    before, found = {"report"}, {"report"}
+    while found:
+        found = {name for task in found for name in tasks[task]["upstream"]} - before
+        before |= found
+    assert before == set(tasks) - {"publish"}
+    # One slot for both: the publication comes first, and the report knows of it.
+    assert tasks["publish"]["priority"] > tasks["report"]["priority"]
+
+
+def test_the_warehouse_is_used_by_one_task_at_a_time(rehearse: dict[str, Any]) -> None:
+    pools = {name: task["pool"] for name, task in rehearse["tasks"].items()}
+    assert {name for name, pool in pools.items() if pool == "warehouse"} == {
+        "load",
+        "audit",
+        "check",
+        "publish",
+        "report",
+    }
+
+
+def test_shards_are_labelled(rehearse: dict[str, Any]) -> None:
+    assert rehearse["tasks"]["generate"]["label"].startswith("shard {{")
+
+
+def test_the_form_shows_the_main_settings_and_bounds_them(rehearse: dict[str, Any]) -> None:
+    params = rehearse["params"]
+    main = [name for name, param in params.items() if param.get("section") is None]
+    assert main == ["rate", "seconds", "shards", "seed", "topic"]
+    assert all(param["title"] and param["description_md"] for param in params.values())
+    for name in ("rate", "seconds", "shards", "seed"):
+        assert {"minimum", "maximum", "type"} <= params[name].keys(), name
+    assert params["topic"]["pattern"]
+    assert params["events"]["type"] == ["integer", "null"]
+
+
+def test_a_scheduled_profile_is_a_dag_that_starts_paused(found: dict[str, Any]) -> None:
+    dag = found["dags"]["recurring_steady_hourly"]
+    assert dag["schedule"] == "0 * * * *"
+    assert dag["paused"] is True
+    assert dag["params"]["rate"]["default"] == 2000
+    assert dag["tasks"] == found["dags"]["rehearse_customer_events"]["tasks"]
+
+
+def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(tmp_path: Path) -> None:
+    dags, profiles, home = tmp_path / "dags", tmp_path / "profiles", tmp_path / "airflow"
+    shutil.copytree(PROJECT_ROOT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    profiles.mkdir()
+    home.mkdir()
+    (profiles / "good.yaml").write_text('schedule: "15 3 * * *"\nrate: 10\n')
+    (profiles / "misspelt.yaml").write_text('schedule: "@daily"\nshard: 3\nrate: -1\n')
+    (profiles / "by_hand.yaml").write_text("rate: 10\n")
+    found = read_dags(dags, profiles, home)
+    assert set(found["dags"]) == {"rehearse_customer_events", "recurring_good"}
+    ((file, error),) = found["errors"].items()
+    assert Path(file).name == "recurring_faults.py"
+    assert "misspelt.yaml" in error
+    assert "unknown key 'shard', did you mean 'shards'?" in error
+    assert "rate: Input should be greater than or equal to 0" in error

@@ -1,0 +1,81 @@
+"""Profiles: every fault is named, with the file and the nearest key that exists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.errors import Misconfigured
+from cluster.local import PROJECT_ROOT
+from plugins.profiles import Rehearsal, load_profile, profiles_dir, read_profiles
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("rate: -1", "rate: Input should be greater than or equal to 0"),
+        ("rate: fast", "rate: Input should be a valid number"),
+        ("seconds: 0", "seconds: Input should be greater than or equal to 1"),
+        ("shards: 17", "shards: Input should be less than or equal to 16"),
+        ("events: 0", "events: Input should be greater than or equal to 1"),
+        ("topic: a b", "not a control topic"),
+        ("topic: ../up", "not a control topic"),
+        ("topic: customer_events.manifests", "not a control topic"),
+        ("rtae: 5", "unknown key 'rtae', did you mean 'rate'?"),
+        ("something_else: 5", "unknown key 'something_else'"),
+        ("- rate", "not a mapping"),
+        ("", "not a mapping"),
+        ("rate: [1", "not YAML"),
+    ],
+)
+def test_a_profile_that_cannot_be_used_says_why_and_where(tmp_path: Path, content: str, fault: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(content)
+    with pytest.raises(Misconfigured) as raised:
+        load_profile(path)
+    assert fault in str(raised.value)
+    assert raised.value.where == str(path)
+
+
+def test_all_faults_of_a_profile_are_named_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text("rate: -1\nshards: 0\nsede: 1\n")
+    with pytest.raises(Misconfigured) as raised:
+        load_profile(path)
+    assert all(name in str(raised.value) for name in ("rate", "shards", "'sede'"))
+
+
+@pytest.mark.parametrize("name", ["Upper", "with-dash", "0first", "ünicode"])
+def test_a_profile_needs_a_name_that_a_dag_can_have(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.yaml"
+    path.write_text("rate: 1")
+    with pytest.raises(Misconfigured, match="cannot be part of a Dag's name"):
+        load_profile(path)
+
+
+def test_one_bad_profile_does_not_hide_the_good_ones(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text("rate: 1")
+    (tmp_path / "bad.yaml").write_text("rate: -1")
+    (tmp_path / "notes.txt").write_text("not a profile")
+    profiles, faults = read_profiles(tmp_path)
+    assert list(profiles) == ["good"]
+    assert len(faults) == 1
+
+
+def test_a_missing_folder_holds_no_profiles(tmp_path: Path) -> None:
+    assert read_profiles(tmp_path / "none") == ({}, [])
+
+
+def test_the_folder_of_profiles_can_be_set() -> None:
+    assert profiles_dir({}) == PROJECT_ROOT / "profiles"
+    assert profiles_dir({"STREAMPROOF_PROFILES_DIR": "/somewhere"}) == Path("/somewhere")
+
+
+def test_our_own_profiles_are_valid_and_say_what_they_are_for() -> None:
+    profiles, faults = read_profiles(PROJECT_ROOT / "profiles")
+    assert faults == []
+    assert profiles
+    assert all(profile.description for profile in profiles.values())
+    for profile in profiles.values():
+        assert isinstance(profile.rehearsal(), Rehearsal)
