@@ -5,6 +5,7 @@ Open :func:`audit` first: it is the protocol. ``findings.sql`` finds what is wro
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import uuid
@@ -66,10 +67,11 @@ def audit(
         run = _run_of(store, control, run_id, topic)
         manifests = stored_manifests(store, run)
         findings = find(store, run, manifests)
-        partitions = _positions(store, run, marks)
-        if _finished(manifests) and findings.missing == 0:
+        claims = _fingerprint(manifests) if _finished(manifests) else ""
+        partitions = _positions(store, run, marks, claims)
+        if claims and findings.missing == 0:
             partitions = _bounded_by_time(connection, topic, partitions, manifests)
-        result = _result(topic, run, findings, partitions, control, began)
+        result = _result(topic, run, findings, partitions, _notes(findings, manifests, control), claims, began)
         with store.transaction() as db:
             row = [result.audit_id, run, datetime.fromisoformat(result.audited_at), result.verdict]
             db.execute(_KEEP, [*row, json.dumps(result.document())])
@@ -98,15 +100,23 @@ def _finished(manifests: list[Manifest]) -> bool:
     return bool(manifests) and shards >= set(range(max(manifest.shards for manifest in manifests)))
 
 
-def _positions(store: Warehouse, run_id: str, marks: dict[int, Watermarks]) -> list[PartitionPosition]:
+def _fingerprint(manifests: list[Manifest]) -> str:
+    """Return a digest of what the manifests claim: a run that is continued later claims something else."""
+    return hashlib.sha256("\n".join(manifest.model_dump_json() for manifest in manifests).encode()).hexdigest()
+
+
+def _positions(store: Warehouse, run_id: str, marks: dict[int, Watermarks], claims: str) -> list[PartitionPosition]:
     """Return how far each partition is loaded, and the end that it must reach.
 
     The end is taken after the manifests were read, so a run whose manifests have all finished lies below it. The
     first such end is kept: on a topic that others go on writing to, the load reaches it, whatever comes after.
+
+    :param claims: fingerprint of the manifests when all have finished, else empty.
     """
     loaded = dict(store.rows(_POSITIONS))
     earlier = latest_audit(store, run_id) or {}
-    first = {row["partition"]: row["bound"] for row in earlier.get("partitions", [])} if earlier.get("settles") else {}
+    same = claims != "" and earlier.get("claims") == claims
+    first = {row["partition"]: row["bound"] for row in earlier["partitions"]} if same else {}
     return [
         PartitionPosition(
             partition,
@@ -165,7 +175,8 @@ def _result(  # noqa: PLR0917 - the parts of one document
     run_id: str,
     findings: Findings,
     partitions: list[PartitionPosition],
-    control: ControlTopic,
+    notes: list[str],
+    claims: str,
     began: float,
 ) -> AuditResult:
     judgement = judge(findings, partitions)
@@ -196,17 +207,17 @@ def _result(  # noqa: PLR0917 - the parts of one document
         unknown_stored=sum(shard.unknown_stored for shard in findings.shards),
         uncompared=findings.uncompared,
         unattributed=findings.unattributed,
-        settles=all(shard.status == "finished" for shard in findings.shards),
+        claims=claims,
         examples={name: [row.event_id for row in rows] for name, rows in examples.items()},
         located=examples,
         shards=findings.shards,
         partitions=partitions,
-        notes=_notes(findings, control),
+        notes=notes,
         seconds=round(time.monotonic() - began, 3),
     )
 
 
-def _notes(findings: Findings, control: ControlTopic) -> list[str]:
+def _notes(findings: Findings, manifests: list[Manifest], control: ControlTopic) -> list[str]:
     """Return what a reader must know beside the figures."""
     notes = []
     failed = sum(shard.failed for shard in findings.shards)
@@ -219,6 +230,9 @@ def _notes(findings: Findings, control: ControlTopic) -> list[str]:
             f"{unknown:,} events were sent and neither acknowledged nor refused; {arrived:,} of them arrived. "
             "Either is right, so they do not count."
         )
+    short = ", ".join(str(manifest.shard) for manifest in manifests if manifest.interrupted)
+    if short:
+        notes.append(f"Shard {short} was cut short; the verdict is about what was sent. `produce` continues it.")
     if findings.uncompared:
         notes.append(
             f"The bytes of {findings.uncompared:,} stored events could not be compared: their checksum is missing, "

@@ -87,8 +87,9 @@ class Findings:
 class AuditResult:
     """The verdict on one run, with everything that it rests on. Times are ISO 8601, UTC.
 
-    ``settles`` says that every manifest had finished when the ends of the topic were taken, so that a later audit
-    may hold the load to the same bounds. ``examples`` gives identities, ``located`` the same with their positions.
+    ``claims`` is the fingerprint of the manifests if all had finished when the ends of the topic were taken: as long
+    as it stays, a later audit may hold the load to the same bounds. ``examples`` gives identities, ``located`` the
+    same with their positions.
     """
 
     audit_id: str
@@ -111,7 +112,7 @@ class AuditResult:
     unknown_stored: int
     uncompared: int
     unattributed: int
-    settles: bool
+    claims: str
     examples: dict[str, list[str]]
     located: dict[str, list[Example]]
     shards: list[ShardAudit]

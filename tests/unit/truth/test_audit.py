@@ -289,6 +289,21 @@ def test_a_load_that_reached_the_first_bound_settles_the_verdict(lab: Any) -> No
     assert (lab.audit().verdict, lab.audit().lost) == ("FAILED", 1)
 
 
+def test_a_run_that_was_continued_is_not_held_to_its_earlier_end(lab: Any) -> None:
+    assert lab.audit().verdict == "PASSED"
+    lab.amend(0, next_sequence=EVENTS + 10, acknowledged=EVENTS + 10)
+    lab.ends[0] = (0, lab.ends[0][1] + 10)
+    result = lab.audit()
+    assert (result.verdict, result.lost, result.awaited) == ("UNKNOWN", 0, 10)
+
+
+def test_a_run_that_was_cut_short_is_judged_by_what_was_sent(lab: Any) -> None:
+    lab.amend(1, interrupted=True)
+    result = lab.audit()
+    assert result.verdict == "PASSED"
+    assert any("Shard 1 was cut short" in note for note in result.notes)
+
+
 def test_a_run_that_nobody_knows_is_refused_with_the_last_ones(lab: Any) -> None:
     with pytest.raises(Misconfigured, match="no manifest names the run nope") as caught:
         lab.audit("nope")
