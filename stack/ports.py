@@ -37,7 +37,7 @@ class Ports:
         try:
             remembered = json.loads(self._file.read_text())
             self._remembered = {str(name): int(port) for name, port in remembered.items()}
-        except (FileNotFoundError, ValueError, AttributeError):
+        except (FileNotFoundError, ValueError, TypeError, AttributeError):
             self._remembered = {}
 
     @staticmethod

@@ -88,7 +88,7 @@ def _what_runs(state: Path, request: UpRequest, watcher: Watcher) -> Record | No
         ("Airflow", request.airflow_port if record.airflow_url else None, record.airflow_url or ""),
     )
     for name, port, address in wanted:
-        if port is not None and f"{LOOPBACK}:{port}" not in f"{address}/":
+        if port is not None and f"{LOOPBACK}:{port}/" not in f"{address}/":
             raise Misconfigured(
                 f"{name} runs already, and not on port {port}",
                 where=address,

@@ -38,7 +38,7 @@ class SilentWatcher:
     """A start that nobody looks at."""
 
     @contextmanager
-    def fetching(self, name: str, size: int) -> Iterator[Callable[[int], None]]:
+    def fetching(self, name: str, size: int, /) -> Iterator[Callable[[int], None]]:
         yield lambda arrived: None
 
     def say(self, sentence: str) -> None:
@@ -46,6 +46,12 @@ class SilentWatcher:
 
     def look(self, record: Record) -> None:
         pass
+
+
+@pytest.fixture
+def silent() -> SilentWatcher:
+    """A watcher that shows nothing."""
+    return SilentWatcher()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -74,9 +74,10 @@ def status_command(as_json: JsonFlag = False) -> int:
     output.show(_addresses(status), _table(status))
     for service in status.services:
         if not service.healthy:
-            output.show(f"[bold red]{service.name}[/]: {service.fault}; the last lines of {service.log}:")
+            output.show(f"\n[bold red]{service.name}[/]: {escape(service.fault)}\n{escape(str(service.log))} ends with")
             # Text, because a log may hold what reads like markup.
-            output.show(Text("\n".join(f"    {line}" for line in service.log_tail())))
+            tail = "\n".join(f"    {line}" for line in service.log_tail())
+            output.show(Text(tail, no_wrap=True, overflow="ignore"))
     output.document(_document(status))
     return EXIT_OK if status.healthy else DependencyDown.exit_code
 

@@ -1,6 +1,212 @@
+"""The real Kafka and the real registry under ``streamproof up``, ``status`` and ``down``."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from confluent_kafka import Consumer, Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
 from cluster.connection import Connection
 from cluster.local import LocalStack
+from stack.artifacts import cache_dir, ensure_artifacts
+from stack.children import members
+from stack.down import stop_stack
+from stack.java import kafka_command
+
+STRING = json.dumps({"schema": json.dumps({"type": "string"})})
+JSON = {"Content-Type": "application/json"}
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def own_state(tmp_path: Path) -> Iterator[Path]:
+    """A state folder beside the session's, with a space, a comma and a letter that is not ASCII in its name."""
+    state = tmp_path / "état, local"
+    yield state
+    stop_stack(state)
+    assert not list(members(state))
+
+
+@pytest.fixture
+def streamproof(own_state: Path) -> Command:
+    """Run a command on that folder, as a user would."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "streamproof", *arguments]
+        env = {**os.environ, "STREAMPROOF_STATE_DIR": str(own_state)}
+        return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
+
+
+def document(result: subprocess.CompletedProcess[str]) -> Mapping[str, Any]:
+    """The one JSON document that a command printed."""
+    found: Mapping[str, Any] = json.loads(result.stdout)
+    return found
 
 
 def test_commands_find_the_running_stack_by_themselves(stack: LocalStack, connection: Connection) -> None:
     assert Connection.discover() == connection
+
+
+def test_with_the_cache_filled_nothing_is_fetched(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: object) -> None:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    assert (ensure_artifacts(cache_dir()).registry_home / "quarkus-run.jar").is_file()
+
+
+def test_the_stack_listens_on_the_loopback_address_only(stack: LocalStack) -> None:
+    listening = [
+        connection.laddr[0]
+        for process in members(stack.state_dir)
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) == 4  # broker, controller, registry, the registry's management
+    assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+
+
+def test_a_mistyped_topic_does_not_appear(stack: LocalStack, topic_name: Callable[[str], str]) -> None:
+    topic = topic_name("mistyped")
+    producer = Producer({"bootstrap.servers": stack.bootstrap_servers, "message.timeout.ms": 1500})
+    producer.produce(topic, b"value")
+    producer.flush(10)
+    assert topic not in AdminClient({"bootstrap.servers": stack.bootstrap_servers}).list_topics(timeout=10).topics
+
+
+def test_kafkas_own_tools_run_from_the_same_jars(stack: LocalStack, topic_name: Callable[[str], str]) -> None:
+    topic = topic_name("tools")
+    where = ("--bootstrap-server", stack.bootstrap_servers)
+    for tool, *arguments in (
+        ("TopicCommand", *where, "--create", "--topic", topic),
+        (
+            "ProducerPerformance",
+            *("--topic", topic, "--num-records", "1000", "--record-size", "100", "--throughput", "-1"),
+            *("--command-property", f"bootstrap.servers={stack.bootstrap_servers}"),
+        ),
+        (
+            "consumer.ConsoleConsumer",
+            *(*where, "--topic", topic, "--from-beginning", "--max-messages", "1000", "--timeout-ms", "20000"),
+        ),
+    ):
+        argv = kafka_command(f"org.apache.kafka.tools.{tool}", *arguments)
+        result = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        assert result.returncode == 0, result.stderr + result.stdout
+    assert "Processed a total of 1000 messages" in result.stderr
+    assert len(result.stdout.splitlines()) == 1000
+
+
+def test_a_whole_life(streamproof: Command, own_state: Path, topic_name: Callable[[str], str]) -> None:
+    """Up, status, up again, data, kill -9, down, up: with everything that was stored still there."""
+    nothing = streamproof("status", "--json")
+    assert nothing.returncode == 69
+    assert document(nothing)["error"]["hint"] == "Run `streamproof up`"
+    assert "Nothing was running" in streamproof("down").stdout
+
+    first = streamproof("up", "--json")
+    assert first.returncode == 0, first.stderr
+    addresses = document(first)
+    assert addresses["state_dir"] == str(own_state)
+    assert [process["name"] for process in addresses["processes"]] == ["kafka", "registry"]
+    topic, kafka, registry = topic_name("kept"), addresses["bootstrap_servers"], addresses["registry_url"]
+    _store(kafka, registry, topic)
+
+    status = streamproof("status", "--json")
+    assert status.returncode == 0, status.stderr
+    for process in document(status)["processes"]:
+        assert process["healthy"], process
+        assert 50e6 < process["memory_bytes"] < 1e9
+    assert "healthy" in streamproof("status").stdout
+
+    again = streamproof("up")
+    assert again.returncode == 0
+    assert "runs already" in again.stdout
+    assert kafka in again.stdout
+
+    pid = next(process["pid"] for process in document(status)["processes"] if process["name"] == "registry")
+    os.kill(pid, signal.SIGKILL)
+    _wait_until_ended(pid)
+    broken = _until(lambda: streamproof("status", "--json"), lambda result: result.returncode == 69)
+    dead = document(broken)["processes"][1]
+    assert (dead["name"], dead["stage"]) == ("registry", "died")
+    assert "SIGKILL" in dead["fault"]
+    assert dead["log_tail"]
+
+    began = time.monotonic()
+    assert document(streamproof("down", "--json"))["stopped"] == ["kafka"]
+    assert time.monotonic() - began < 15
+    assert not list(members(own_state))
+
+    second = document(streamproof("up", "--json"))
+    assert (second["bootstrap_servers"], second["registry_url"]) == (kafka, registry)
+    _find_again(kafka, registry, topic)
+    assert document(streamproof("down", "--json"))["stopped"] == ["kafka", "registry"]
+
+
+def test_a_taken_port_is_named(streamproof: Command, stack: LocalStack) -> None:
+    port = stack.bootstrap_servers.rpartition(":")[2]
+    result = streamproof("up", "--kafka-port", port)
+    assert result.returncode == 78
+    assert f"port {port} for kafka is taken" in result.stderr
+
+
+def test_ctrl_c_while_starting_leaves_nothing(own_state: Path) -> None:
+    argv = [sys.executable, "-m", "streamproof", "up"]
+    env = {**os.environ, "STREAMPROOF_STATE_DIR": str(own_state)}
+    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as starting:
+        _until(lambda: list(members(own_state)), bool)
+        starting.send_signal(signal.SIGINT)
+        _, told = starting.communicate(timeout=15)
+    assert starting.returncode == 75
+    assert "the start was interrupted" in told
+    assert not list(members(own_state))
+    assert not (own_state / "stack.json").exists()
+
+
+def _store(kafka: str, registry: str, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(timeout=20)
+    producer = Producer({"bootstrap.servers": kafka, "acks": "all"})
+    producer.produce(topic, b"kept")
+    assert producer.flush(20) == 0
+    answer = httpx.post(f"{registry}/subjects/{topic}-value/versions", content=STRING, headers=JSON, timeout=20)
+    assert answer.status_code == 200, answer.text
+
+
+def _find_again(kafka: str, registry: str, topic: str) -> None:
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": topic, "auto.offset.reset": "earliest"})
+    consumer.subscribe([topic])
+    message = consumer.poll(30)
+    consumer.close()
+    assert message is not None
+    assert message.value() == b"kept"
+    assert httpx.get(f"{registry}/subjects/{topic}-value/versions", timeout=20).json() == [1]
+
+
+def _until(look: Callable[[], Any], good: Callable[[Any], bool], deadline_s: float = 20.0) -> Any:
+    end = time.monotonic() + deadline_s
+    while not good(found := look()):
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+    return found
+
+
+def _wait_until_ended(pid: int) -> None:
+    _until(
+        lambda: psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE, lambda lives: not lives
+    )

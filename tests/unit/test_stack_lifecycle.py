@@ -1,0 +1,359 @@
+"""Starting and ending, with small processes of our own in the place of Kafka and the registry."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cluster.errors import DependencyDown, Interrupted, Misconfigured, StoreFailed
+from cluster.local import PROJECT_ROOT, process_started, read_local_stack
+from stack import up as starting
+from stack.children import members
+from stack.describe import Description
+from stack.down import stop_stack
+from stack.record import Identity, Record, read_record
+from stack.request import UpRequest, Watcher
+from stack.service import AliveProbe, HttpProbe, Service
+from stack.status import stack_status
+from stack.up import UpResult, up
+
+RUNS = "import time; time.sleep(600)"
+FAILS = "import sys; print('the disk is on fire'); sys.exit(3)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+)
+# A child that moved to a session of its own, so that neither its parent nor a process group leads to it.
+HAS_A_CHILD = (
+    "import subprocess, sys, time;"
+    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True);"
+    "time.sleep(600)"
+)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    state = tmp_path / "state"
+    yield state
+    stop_stack(state)
+    assert not list(members(state))
+
+
+@pytest.fixture
+def service(state: Path) -> Callable[..., Service]:
+    """A factory of services that run a line of Python."""
+
+    def make(name: str, line: str = RUNS, **more: object) -> Service:
+        return Service.model_validate(
+            {
+                "name": name,
+                "version": "1",
+                "argv": (sys.executable, "-c", line),
+                "cwd": PROJECT_ROOT,
+                "log": state / "log" / f"{name}.log",
+                "ready": AliveProbe(),
+                "stop_grace_s": 5,
+                **more,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def start(state: Path, monkeypatch: pytest.MonkeyPatch, silent: Watcher) -> Callable[..., UpResult]:
+    """``up`` with the services that it is given instead of Kafka and the registry."""
+
+    def run(
+        *services: Service,
+        request: UpRequest = UpRequest(),  # noqa: B008 - frozen
+        watcher: Watcher = silent,
+        stop: threading.Event | None = None,
+    ) -> UpResult:
+        airflow_url = "http://127.0.0.1:1" if request.airflow else None
+        description = Description(services, "127.0.0.1:20001", "http://127.0.0.1:20002/x", airflow_url)
+        monkeypatch.setattr(starting, "describe", lambda *_: description)
+        return up(state, request, watcher, stop or threading.Event())
+
+    return run
+
+
+def eventually(condition: Callable[[], object], deadline_s: float = 10.0) -> None:
+    """Wait until a condition holds."""
+    end = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def leader(record: Record, name: str) -> Identity:
+    """The process of a service."""
+    found = next(process.process for process in record.processes if process.name == name)
+    assert found is not None
+    return found
+
+
+def test_up_leaves_a_supervisor_that_every_command_finds(start, service, state) -> None:
+    result = start(service("kafka"), service("registry"))
+    found = read_local_stack(state)
+    assert found is not None
+    assert found.bootstrap_servers == "127.0.0.1:20001"
+    assert os.getsid(result.record.supervisor.pid) == result.record.supervisor.pid != os.getsid(0)
+    assert result.started == ("kafka", "registry")
+
+
+def test_down_ends_all_of_it_and_forgets(start, service, state) -> None:
+    record = start(service("kafka", HAS_A_CHILD), service("registry")).record
+    eventually(lambda: len(list(members(state, "kafka"))) == 2)
+    assert stop_stack(state) == ["kafka", "registry"]
+    assert not list(members(state))
+    assert not record.is_running()
+    assert read_record(state) is None
+
+
+def test_down_with_nothing_running_ends_nothing(state) -> None:
+    assert stop_stack(state) == []
+
+
+def test_a_service_that_ignores_sigterm_is_killed_after_its_grace(start, service, state) -> None:
+    deaf = service("kafka", STUBBORN, stop_grace_s=0.2)
+    start(deaf)
+    eventually(lambda: "deaf" in deaf.log.read_text())
+    began = time.monotonic()
+    stop_stack(state)
+    assert time.monotonic() - began < 5
+    assert not list(members(state))
+
+
+def test_a_second_up_finds_what_runs(start, service) -> None:
+    first = start(service("kafka"))
+    second = start(service("kafka"))
+    assert second.started == ()
+    assert second.record == first.record
+
+
+def test_of_two_starts_at_once_one_starts_and_the_other_finds_it(start, service, state) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: start(service("kafka")), range(2)))
+    assert sorted(result.started for result in results) == [(), ("kafka",)]
+    assert results[0].record.supervisor == results[1].record.supervisor
+
+
+def test_a_service_that_fails_at_the_start_ends_the_start_with_its_last_words(start, service, state) -> None:
+    with pytest.raises(DependencyDown) as caught:
+        start(service("kafka"), service("registry", FAILS, ready=HttpProbe(url="http://127.0.0.1:9/")))
+    assert caught.value.exit_code == 69
+    assert "registry did not start: it ended with exit code 3" in caught.value.message
+    assert "the disk is on fire" in caught.value.hint
+    assert not list(members(state))
+    assert read_local_stack(state) is None
+
+
+def test_a_preparing_command_that_fails_ends_the_start(start, service) -> None:
+    failing = service("kafka", prepare=((sys.executable, "-c", FAILS),))
+    with pytest.raises(DependencyDown, match="kafka did not start: a preparing command ended with exit code 3"):
+        start(failing)
+
+
+def test_a_program_that_is_not_there_is_named(start, service) -> None:
+    with pytest.raises(DependencyDown, match="no/such/java cannot be run: No such file"):
+        start(service("kafka", argv=("no/such/java",)))
+
+
+def test_a_service_that_is_never_ready_is_given_up(start, service) -> None:
+    mute = service("registry", ready=HttpProbe(url="http://127.0.0.1:9/"), start_timeout_s=0.3)
+    with pytest.raises(DependencyDown, match="registry did not start: it was not ready after 0 s: no answer"):
+        start(mute)
+
+
+def test_a_service_waits_for_those_that_it_needs(start, service, tmp_path) -> None:
+    order = tmp_path / "order"
+    note = f"open({str(order)!r}, 'a').write('{{}} ')"
+    start(
+        service("second", prepare=((sys.executable, "-c", note.format("second")),), needs=("first",)),
+        service("first", prepare=((sys.executable, "-c", note.format("first")),)),
+    )
+    assert order.read_text() == "first second "
+
+
+def test_an_interrupted_start_ends_what_it_started(start, service, state, silent) -> None:
+    stop = threading.Event()
+
+    class Impatient(type(silent)):  # type: ignore[misc]
+        def look(self, record: Record) -> None:
+            stop.set()
+
+    never_ready = service("kafka", ready=HttpProbe(url="http://127.0.0.1:9/"))
+    with pytest.raises(Interrupted) as caught:
+        start(never_ready, watcher=Impatient(), stop=stop)
+    assert caught.value.exit_code == 75
+    assert not list(members(state))
+    assert read_record(state) is None
+
+
+def test_a_service_that_dies_later_is_named_and_the_others_run_on(start, service, state) -> None:
+    record = start(service("kafka"), service("registry")).record
+    os.kill(leader(record, "kafka").pid, signal.SIGKILL)
+    eventually(lambda: (found := read_record(state)) is not None and found.casualties())
+    kafka, registry = stack_status(state).services
+    assert kafka.stage == "died"
+    assert "was ended by SIGKILL at" in kafka.fault
+    assert registry.healthy
+    with pytest.raises(DependencyDown, match="the stack runs, but kafka died"):
+        start(service("kafka"))
+
+
+def test_a_dead_service_leaves_no_children(start, service, state) -> None:
+    record = start(service("kafka", HAS_A_CHILD)).record
+    eventually(lambda: len(list(members(state))) == 2)
+    os.kill(leader(record, "kafka").pid, signal.SIGKILL)
+    eventually(lambda: not list(members(state)))
+
+
+def test_after_a_killed_supervisor_down_ends_what_is_left(start, service, state) -> None:
+    record = start(service("kafka", STUBBORN, stop_grace_s=0.2), service("registry", HAS_A_CHILD)).record
+    os.kill(record.supervisor.pid, signal.SIGKILL)
+    eventually(lambda: not record.is_running())
+    assert read_local_stack(state) is None
+    with pytest.raises(DependencyDown, match="was not stopped: a crash or a reboot"):
+        stack_status(state)
+    stop_stack(state)
+    assert not list(members(state))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_services_do_not_outlive_their_supervisor(start, service, state) -> None:
+    record = start(service("kafka"), service("registry")).record
+    os.kill(record.supervisor.pid, signal.SIGKILL)
+    eventually(lambda: not list(members(state)))
+
+
+def test_up_clears_away_what_a_crash_left(start, service, state) -> None:
+    first = start(service("kafka", STUBBORN, stop_grace_s=0.2)).record
+    os.kill(first.supervisor.pid, signal.SIGKILL)
+    eventually(lambda: not first.is_running())
+    second = start(service("kafka")).record
+    assert second.supervisor != first.supervisor
+    assert not leader(first, "kafka").is_alive()
+    assert len(list(members(state))) == 1
+
+
+def test_a_record_from_before_a_reboot_is_not_taken_for_a_running_stack(start, service, state) -> None:
+    start(service("kafka"))
+    stop_stack(state)
+    # The number of a process that lives, and a start that is not its.
+    document = {
+        "supervisor": {"pid": os.getpid(), "started_at": "another boot/1"},
+        "started": "2026-01-01T00:00:00+00:00",
+        "bootstrap_servers": "127.0.0.1:1",
+        "registry_url": "http://127.0.0.1:2",
+        "processes": [],
+    }
+    (state / "stack.json").write_text(json.dumps(document))
+    assert read_local_stack(state) is None
+    assert start(service("kafka")).started == ("kafka",)
+    assert process_started(os.getpid()) is not None
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"supervisor": 1}', "\x00" * 64])
+def test_a_damaged_record_is_no_record(state, start, service, damage) -> None:
+    state.mkdir()
+    (state / "stack.json").write_text(damage)
+    assert read_local_stack(state) is None
+    assert start(service("kafka")).started == ("kafka",)
+
+
+def test_airflow_is_added_to_what_runs(start, service, state) -> None:
+    first = start(service("kafka"))
+    second = start(service("airflow"), request=UpRequest(airflow=True))
+    assert second.started == ("airflow",)
+    assert second.record.supervisor == first.record.supervisor
+    assert second.record.airflow_url == "http://127.0.0.1:1"
+    assert {process.name for process in second.record.processes} == {"kafka", "airflow"}
+    assert leader(second.record, "kafka") == leader(first.record, "kafka")
+
+
+def test_an_addition_that_fails_leaves_what_ran(start, service, state) -> None:
+    first = start(service("kafka")).record
+    with pytest.raises(DependencyDown, match="airflow did not start"):
+        start(service("airflow", FAILS, ready=HttpProbe(url="http://127.0.0.1:9/")), request=UpRequest(airflow=True))
+    record = read_record(state)
+    assert record is not None
+    assert [process.name for process in record.processes] == ["kafka"]
+    assert record.airflow_url is None
+    assert leader(first, "kafka").is_alive()
+    assert start(service("airflow"), request=UpRequest(airflow=True)).started == ("airflow",)
+
+
+def test_another_port_than_the_running_one_is_refused(start, service) -> None:
+    start(service("kafka"))
+    with pytest.raises(Misconfigured, match="Kafka runs already, and not on port 2000"):
+        start(service("kafka"), request=UpRequest(kafka_port=2000))
+
+
+def test_the_environment_of_a_service_is_not_recorded(start, service, state) -> None:
+    start(service("kafka", env={"TOKEN": "a-secret-of-the-service"}))
+    written = [path for path in state.rglob("*") if path.is_file() and b"a-secret-of" in path.read_bytes()]
+    assert written == []
+    (process,) = members(state)
+    assert process.environ()["TOKEN"] == "a-secret-of-the-service"
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path, silent) -> None:
+    occupied = tmp_path / "file"
+    occupied.write_text("")
+    with pytest.raises(StoreFailed, match="STREAMPROOF_STATE_DIR") as caught:
+        up(occupied / "state", UpRequest(), silent, threading.Event())
+    assert caught.value.exit_code == 74
+
+
+def test_the_log_of_the_last_start_is_kept(start, service, state) -> None:
+    for word in ("first", "second"):
+        talker = service("kafka", f"print('{word}', flush=True); {RUNS}")
+        start(talker)
+        eventually(lambda log=talker.log, word=word: word in log.read_text())
+        stop_stack(state)
+    assert (state / "log" / "kafka.log.1").read_text() == "first\n"
+
+
+def test_an_owned_stack_ends_with_its_owner(service, state) -> None:
+    """The owner is another interpreter, which is killed as soon as its stack runs."""
+    script = f"""
+import os, signal, sys, threading
+from pathlib import Path
+from stack import up as starting
+from stack.describe import Description
+from stack.request import UpRequest
+from stack.service import Service
+class Silent:
+    def say(self, sentence): pass
+    def look(self, record): pass
+service = Service.model_validate_json(sys.argv[1])
+starting.describe = lambda *_: Description((service,), "a:1", "http://a:2", None)
+starting.up(Path({str(state)!r}), UpRequest(owned=True), Silent(), threading.Event())
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    argv = [sys.executable, "-c", script, service("kafka").model_dump_json()]
+    assert subprocess.run(argv, cwd=PROJECT_ROOT, timeout=60, check=False).returncode == -signal.SIGKILL
+    eventually(lambda: not list(members(state)))
+    eventually(lambda: read_local_stack(state) is None)
+
+
+def test_status_counts_the_memory_of_all_processes_of_a_service(start, service, state) -> None:
+    start(service("kafka", HAS_A_CHILD))
+    eventually(lambda: len(list(members(state))) == 2)
+    (kafka,) = stack_status(state).services
+    assert kafka.memory_bytes > max(
+        getattr(process.memory_full_info(), "pss", process.memory_info().rss) for process in members(state)
+    )
+    assert kafka.uptime_s is not None
+    assert kafka.uptime_s < 60
+    assert psutil.pid_exists(kafka.pid or 0)
