@@ -1,7 +1,7 @@
 """Starting and ending processes so that none is left behind.
 
-Each process of a stack carries a mark in its environment, which whatever it starts inherits. So what belongs to a
-stack can be told apart exactly, also after its parent has died or it has moved to another process group.
+Each process of a stack is started in a session of its own and carries a mark in its environment; whatever it starts
+inherits both. So what belongs to a stack can be told apart, also after its parent has died.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -57,15 +57,24 @@ def spawn(
         )
 
 
-def members(state: Path, name: str | None = None) -> Iterator[psutil.Process]:
-    """Yield the living processes of the stack in ``state``, or of one of its services."""
-    for process in psutil.process_iter():
-        try:
-            stack, _, service = process.environ().get(MARK, "").rpartition("#")
-        except psutil.Error:
-            continue  # it ended meanwhile, or is another user's
-        if stack == str(state) and name in {None, service} and process.pid != os.getpid():
-            yield process
+def members(state: Path, leaders: Iterable[Identity] = (), name: str | None = None) -> list[psutil.Process]:
+    """Return the living processes of the stack in ``state``, or of one of its services.
+
+    A process that sets its title, as Airflow's do, writes over its environment. So the sessions and the descendants
+    of the leaders, which are the services' own processes, belong to it too.
+    """
+    known = list(leaders)
+    sessions = {leader.pid for leader in known if leader.owns_its_session()}
+    found = [
+        process
+        for process in psutil.process_iter()
+        if process.pid != os.getpid() and (_session(process) in sessions or _is_marked(process, state, name))
+    ]
+    for leader in known:
+        if leader.is_alive():
+            with contextlib.suppress(psutil.Error):
+                found += psutil.Process(leader.pid).children(recursive=True)
+    return list({process.pid: process for process in found}.values())
 
 
 def end(state: Path, leaders: Iterable[tuple[Identity, float]], name: str | None = None) -> None:
@@ -74,22 +83,44 @@ def end(state: Path, leaders: Iterable[tuple[Identity, float]], name: str | None
     :param leaders: the services' own processes, each with its grace in seconds.
     """
     began = time.monotonic()
-    asked = [(leader, grace_s) for leader, grace_s in leaders if leader.is_alive()]
+    known = list(leaders)
+    asked = [(leader, grace_s) for leader, grace_s in known if leader.is_alive()]
+    # Taken down now, because a parent that ends takes the way to its children with it.
+    family = members(state, [leader for leader, _ in known], name)
     for leader, _ in asked:
         _unless_gone(os.kill, leader.pid, signal.SIGTERM)
     while any(leader.is_alive() and time.monotonic() - began < grace_s for leader, grace_s in asked):
         time.sleep(POLL_S)
-    kill_leftovers(state, name)
+    _kill([*family, *members(state, [leader for leader, _ in known], name)])
 
 
-def kill_leftovers(state: Path, name: str | None = None) -> None:
-    """SIGKILL what is left of a stack, or of one of its services, and wait until it is gone."""
-    left = list(members(state, name))
+def kill_leftovers(state: Path, leader: Identity, name: str) -> None:
+    """SIGKILL what a service that ended by itself has left."""
+    _kill(members(state, [leader], name))
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    left = [process for process in processes if _lives(process)]
     for process in left:
         _unless_gone(process.kill)
     deadline = time.monotonic() + KILL_TIMEOUT_S
     while any(map(_lives, left)) and time.monotonic() < deadline:
         time.sleep(POLL_S)
+
+
+def _session(process: psutil.Process) -> int:
+    try:
+        return os.getsid(process.pid)
+    except (ProcessLookupError, PermissionError):
+        return 0
+
+
+def _is_marked(process: psutil.Process, state: Path, name: str | None) -> bool:
+    try:
+        stack, _, service = process.environ().get(MARK, "").rpartition("#")
+    except psutil.Error:  # it ended meanwhile, or is another user's
+        return False
+    return stack == str(state) and name in {None, service}
 
 
 def _lives(process: psutil.Process) -> bool:

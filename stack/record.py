@@ -37,6 +37,18 @@ class Identity(_Part):
         """Tell whether this very process still runs."""
         return process_started(self.pid) == self.started_at
 
+    def owns_its_session(self) -> bool:
+        """Tell whether the session that this process founded, dead or alive, is still the one of that number.
+
+        The kernel gives no number anew while a session has it, so a dead founder's session is its own unless
+        somebody else has the number now, or the machine was started again.
+        """
+        now = process_started(self.pid)
+        if now is not None:
+            return now == self.started_at
+        this_boot = (process_started(os.getpid()) or "").partition("/")[0]
+        return self.started_at.partition("/")[0] == this_boot
+
 
 class ProcessRecord(_Part):
     """One service as the supervisor last saw it."""

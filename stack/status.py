@@ -74,6 +74,7 @@ def stack_status(state: Path) -> StackStatus:
 def _look(state: Path, process: ProcessRecord) -> ServiceStatus:
     # A service that is not ready has said why; asking it again would only wait.
     fault = fault_of(process.ready) if process.stage == "ready" else process.fault or f"it is {process.stage}"
+    leaders = [process.process] if process.process is not None else []
     alive = process.process is not None and process.process.is_alive()
     return ServiceStatus(
         name=process.name,
@@ -82,7 +83,7 @@ def _look(state: Path, process: ProcessRecord) -> ServiceStatus:
         stage=process.stage,
         fault=fault,
         pid=process.process.pid if process.process is not None and alive else None,
-        memory_bytes=sum(_memory(member) for member in members(state, process.name)),
+        memory_bytes=sum(map(_memory, members(state, leaders, process.name))),
         uptime_s=_uptime_s(process.process.pid) if process.process is not None and alive else None,
         log=process.log,
     )

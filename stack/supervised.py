@@ -97,7 +97,8 @@ class Supervised:
     def _died(self, fault: str) -> None:
         self.record.stage = "died"
         self.record.fault = fault
-        kill_leftovers(self._state, self.service.name)
+        if self.record.process is not None:
+            kill_leftovers(self._state, self.record.process, self.service.name)
 
 
 def _ending(exit_code: int) -> str:

@@ -72,7 +72,7 @@ def up(state: Path, request: UpRequest, watcher: Watcher, stop: threading.Event)
 def _what_runs(state: Path, request: UpRequest, watcher: Watcher) -> Record | None:
     record = read_record(state)
     if record is None or not record.is_running():
-        if record is not None or any(members(state)):
+        if record is not None or members(state):
             watcher.say("clearing away a stack that was not stopped")
             stop_stack(state)
         return None

@@ -36,7 +36,7 @@ def own_state(tmp_path: Path) -> Iterator[Path]:
     state = tmp_path / "état, local"
     yield state
     stop_stack(state)
-    assert not list(members(state))
+    assert not members(state)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_a_whole_life(streamproof: Command, own_state: Path, topic_name: Callabl
     began = time.monotonic()
     assert document(streamproof("down", "--json"))["stopped"] == ["kafka"]
     assert time.monotonic() - began < 15
-    assert not list(members(own_state))
+    assert not members(own_state)
 
     second = document(streamproof("up", "--json"))
     assert (second["bootstrap_servers"], second["registry_url"]) == (kafka, registry)
@@ -169,12 +169,12 @@ def test_ctrl_c_while_starting_leaves_nothing(own_state: Path) -> None:
     argv = [sys.executable, "-m", "streamproof", "up"]
     env = {**os.environ, "STREAMPROOF_STATE_DIR": str(own_state)}
     with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as starting:
-        _until(lambda: list(members(own_state)), bool)
+        _until(lambda: members(own_state), bool)
         starting.send_signal(signal.SIGINT)
         _, told = starting.communicate(timeout=15)
     assert starting.returncode == 75
     assert "the start was interrupted" in told
-    assert not list(members(own_state))
+    assert not members(own_state)
     assert not (own_state / "stack.json").exists()
 
 
