@@ -1,4 +1,7 @@
-"""One batch on its way from Kafka into the warehouse: what was fetched, and what became of each record."""
+"""Records on their way from Kafka into the warehouse: what a fetch gave, and what became of each record.
+
+A *chunk* is what one fetch gave. A *batch* is what one transaction stores: several chunks.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,6 @@ from schemas.frame import UndecodableValue
 
 # confluent_kafka.Message, which has no types of its own.
 Message = Any
-_NO_TIMESTAMP = 0
 _LAST_TIMESTAMP_MS = 253_402_300_799_999  # the end of the year 9999
 
 
@@ -39,7 +41,7 @@ class Fate(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The records of a batch, in the order of arrival, their common properties as columns."""
+    """The records of a chunk, in the order of arrival, their common properties as columns."""
 
     messages: Sequence[Message]
     values: Sequence[bytes | None]
@@ -51,16 +53,17 @@ class Records:
 
     @classmethod
     def of(cls, messages: Sequence[Message], fetch_s: float = 0.0) -> Records:
-        """Read the properties out of Kafka's messages; these comprehensions are the loader's only loops per record."""
+        """Read the properties out of Kafka's messages; these are the loader's only loops per record."""
         values = [message.value() for message in messages]
+        solid = [value or b"" for value in values] if None in values else values
         count = len(messages)
         return cls(
             messages,
             values,
             np.fromiter([message.partition() for message in messages], np.int32, count),
             np.fromiter([message.offset() for message in messages], np.int64, count),
-            np.fromiter([zlib.crc32(value or b"") for value in values], np.uint32, count),
-            np.fromiter([len(value or b"") for value in values], np.int64, count),
+            np.fromiter(map(zlib.crc32, solid), np.uint32, count),
+            np.fromiter(map(len, solid), np.int64, count),
             fetch_s,
         )
 
@@ -73,22 +76,22 @@ class Records:
         return {
             "_partition": pa.array(self.partitions[rows]),
             "_offset": pa.array(self.offsets[rows]),
-            "_timestamp": pa.array([timestamp_ms(m) for m in messages], pa.timestamp("ms", tz="UTC")),
-            "_key": pa.array([m.key() for m in messages], pa.binary()),
+            "_timestamp": timestamps(messages),
+            "_key": pa.array([message.key() for message in messages], pa.binary()),
             "_schema_id": pa.repeat(pa.scalar(schema_id, pa.int32()), len(rows)),
             "_crc32": pa.array(self.crcs[rows]),
         }
 
 
-def timestamp_ms(message: Message) -> int | None:
-    """Return the record's timestamp in milliseconds since the epoch, if it carries one that a calendar knows."""
-    kind, at_ms = message.timestamp()
-    return at_ms if kind != _NO_TIMESTAMP and 0 <= at_ms <= _LAST_TIMESTAMP_MS else None
+def timestamps(messages: Sequence[Message]) -> pa.Array[Any]:
+    """Return the records' timestamps; null where a record carries none, or one that no calendar knows."""
+    at_ms = np.fromiter([message.timestamp()[1] for message in messages], np.int64, len(messages))
+    return pa.array(at_ms, pa.timestamp("ms", tz="UTC"), mask=(at_ms < 0) | (at_ms > _LAST_TIMESTAMP_MS))
 
 
 @dataclass(frozen=True, slots=True)
 class EventGroup:
-    """Decoded events of one schema: row ``i`` of ``table`` is record ``rows[i]`` of the batch."""
+    """Decoded events of one schema: row ``i`` of ``table`` is record ``rows[i]`` of the chunk."""
 
     schema_id: int
     rows: NDArray[np.int64]
@@ -129,17 +132,31 @@ class Tally:
         """Offsets without a record: compacted away, transaction markers, aborted records."""
         return self.span.end - self.span.start - self.events - self.quarantined - self.tombstones - self.expired
 
+    def plus(self, later: Tally) -> Tally:
+        """Return the tally of both spans; ``later`` begins where this one ends."""
+        if later.span.start != self.span.end:
+            raise ValueError(f"{later.span} does not follow {self.span}")
+        return Tally(
+            Span(self.span.partition, self.span.start, later.span.end),
+            self.events + later.events,
+            self.quarantined + later.quarantined,
+            self.tombstones + later.tombstones,
+            self.expired + later.expired,
+            self.crc_sum + later.crc_sum,
+            self.value_bytes + later.value_bytes,
+            sorted({*self.schema_ids, *later.schema_ids}),
+        )
 
-@dataclass(slots=True)
-class Batch:
-    """A decoded batch, ready to be stored. Every row is in one group, in ``rejects``, or a tombstone."""
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Decoded records, ready to be stored. Every row is in one group, in ``rejects``, or a tombstone."""
 
     spans: list[Span]
     records: Records
     groups: list[EventGroup]
     rejects: list[Reject]
     decode_s: float = 0.0
-    insert_s: float = field(default=0.0)
 
     def fates(self) -> NDArray[np.int8]:
         """Return the fate of every record."""

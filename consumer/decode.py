@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from consumer.batch import Batch, EventGroup, Records, Reject, Span
+from consumer.batch import Chunk, EventGroup, Records, Reject, Span
 from schemas.codec import Decoder
 from schemas.frame import HEADER_BYTES, UndecodableValue, split_frame
 
@@ -42,8 +42,8 @@ class Reader:
 ReaderOf = Callable[[int], Reader]
 
 
-def decode(records: Records, spans: list[Span], reader_of: ReaderOf) -> Batch:
-    """Turn fetched records into a batch: groups of events, rejects, and (what is in neither) tombstones.
+def decode(records: Records, spans: list[Span], reader_of: ReaderOf) -> Chunk:
+    """Turn fetched records into a chunk: groups of events, rejects, and (what is in neither) tombstones.
 
     :raises RegistryUnreachable: a schema is not known yet and the registry does not answer; nothing is rejected for it.
     """
@@ -61,7 +61,7 @@ def decode(records: Records, spans: list[Span], reader_of: ReaderOf) -> Batch:
         if group is not None:
             groups.append(group)
     rejects.sort(key=lambda reject: reject.row)
-    return Batch(spans, records, groups, rejects, decode_s=time.perf_counter() - began)
+    return Chunk(spans, records, groups, rejects, decode_s=time.perf_counter() - began)
 
 
 def _by_schema(records: Records) -> tuple[dict[int, NDArray[np.int64]], list[Reject]]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import duckdb
 
 from cluster.errors import WarehouseDamaged, WarehouseLocked
-from consumer.batch import Batch, Span, Tally
+from consumer.batch import Span, Tally
 from consumer.warehouse import Warehouse
 
 _BALANCE = """
@@ -123,38 +123,33 @@ def next_batch(connection: duckdb.DuckDBPyConnection) -> int:
     return int(number)
 
 
-def record(connection: duckdb.DuckDBPyConnection, number: int, load_id: str, batch: Batch) -> list[Tally]:
-    """Write one ledger row for each partition of a batch, inside the caller's transaction, and return them."""
-    seconds = (batch.records.fetch_s, batch.decode_s, batch.insert_s)
-    tallies = list(batch.tallies())
-    for tally in tallies:
-        _append(connection, number, load_id, tally, seconds)
-    return tallies
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Where the time of a batch went."""
+
+    fetch: float = 0.0
+    decode: float = 0.0
+    insert: float = 0.0
+
+    def plus(self, fetch: float, decode: float, insert: float) -> Seconds:
+        """Return the time of one more chunk added."""
+        return Seconds(self.fetch + fetch, self.decode + decode, self.insert + insert)
 
 
-def record_expired(connection: duckdb.DuckDBPyConnection, load_id: str, span: Span) -> None:
-    """Write that retention deleted a span before it was read, inside the caller's transaction."""
-    _append(connection, next_batch(connection), load_id, Tally(span, expired=span.end - span.start))
+_NO_TIME = Seconds()
 
 
-def record_replay(connection: duckdb.DuckDBPyConnection, number: int, load_id: str, tally: Tally) -> None:
-    """Write that records went from the quarantine to the events; the span is empty, at the partition's end."""
-    _append(connection, number, load_id, tally)
-
-
-def _append(
-    connection: duckdb.DuckDBPyConnection,
-    number: int,
-    load_id: str,
-    tally: Tally,
-    seconds: tuple[float, float, float] = (0.0, 0.0, 0.0),
+def record(
+    connection: duckdb.DuckDBPyConnection, number: int, load_id: str, tally: Tally, seconds: Seconds = _NO_TIME
 ) -> None:
+    """Write the ledger row of one partition of a batch, inside the caller's transaction."""
     span = tally.span
-    counts = [tally.events, tally.quarantined, tally.tombstones, tally.absent, tally.expired]
-    sums = [tally.schema_ids, tally.crc_sum, tally.value_bytes]
+    where = (number, load_id, span.partition, span.start, span.end)
+    counts = (tally.events, tally.quarantined, tally.tombstones, tally.absent, tally.expired)
+    sums = (tally.schema_ids, tally.crc_sum, tally.value_bytes)
     connection.execute(
         "INSERT INTO load_batches VALUES (?, ?, now(), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [number, load_id, span.partition, span.start, span.end, *counts, *sums, *seconds],
+        [*where, *counts, *sums, seconds.fetch, seconds.decode, seconds.insert],
     )
 
 

@@ -13,19 +13,18 @@ from cluster.errors import Interrupted, TopicRecreated
 from cluster.topics import TopicInfo
 from consumer.decode import decode
 from consumer.ledger import verify
-from consumer.positions import check_identity, resume, set_aside
+from consumer.limit import NO_LIMIT, Limit
+from consumer.positions import check_identity, resume, set_aside, stored_positions
 from consumer.progress import LoadProgress, LoadResult, PartitionResult
 from consumer.readers import Readers, SchemaShelf
 from consumer.source import Source
-from consumer.store import NO_LIMIT, Limit, Store, Stored
+from consumer.store import BATCH_ROWS, RowsRefused, Store, Stored
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 from consumer.writer import Writer
 from schemas.registry import Registry
 
-# Measured (docs/consumer.md).
-DEFAULT_BATCH_ROWS = 20_000
-# From 131,072 nested rows in one Arrow table on, DuckDB has read wrong inner values.
-MAX_BATCH_ROWS = 122_880
+# Measured (docs/consumer.md). From 131,072 nested rows in one Arrow table on, DuckDB has read wrong inner values.
+CHUNK_ROWS = 20_480
 
 
 def load(
@@ -37,7 +36,7 @@ def load(
     progress: Callable[[LoadProgress], None] | None = None,
     wait_s: float = DEFAULT_WAIT_S,
     limit: Limit = NO_LIMIT,
-    batch_rows: int = DEFAULT_BATCH_ROWS,
+    batch_rows: int = BATCH_ROWS,
     step_aside: bool = False,
     accept_gap: bool = False,
 ) -> LoadResult:
@@ -54,6 +53,7 @@ def load(
 
     :param wait_s: how long to wait for another process that has the warehouse open.
     :param limit: how much the quarantine may hold.
+    :param batch_rows: how many records one transaction stores, about.
     :param step_aside: when the topic was recreated, keep the old warehouse under another name and begin a new one.
     :param accept_gap: when retention deleted records that were not read, note it in the ledger and go on.
     :raises Interrupted: ``stop`` was set; the same call continues.
@@ -71,7 +71,6 @@ def load(
             starts = resume(file, identity, there, load_id=load_id, accept_gap=accept_gap)
             # 2. bound
             ends = {partition: marks.high for partition, marks in there.items()}
-            source.assign(starts, ends)
             state = LoadProgress(offsets_total=sum(ends.values()) - sum(starts.values()))
 
             def on_stored(stored: Stored) -> None:
@@ -81,15 +80,23 @@ def load(
                     progress(state)
 
             shelf = SchemaShelf(file, topic, registry)
-            with Writer(file, Store(file, load_id, limit), stop, on_stored) as writer:
-                readers = Readers(registry, shelf.texts, lambda *schema: writer.call(shelf.adopt, *schema))
-                while not (source.finished or stop.is_set()):
-                    # 3. fetch and decode
-                    records, spans = source.fetch(min(batch_rows, MAX_BATCH_ROWS), stop)
-                    batch = decode(records, spans, readers)
-                    # 4. commit
-                    writer.submit(batch)
-                writer.drain()
+
+            def transfer(*, careful: bool) -> None:
+                store = Store(file, load_id, limit=limit, batch_rows=batch_rows, careful=careful)
+                source.assign(stored_positions(file), ends)
+                with Writer(file, store, stop, on_stored) as writer:
+                    readers = Readers(registry, shelf.texts, lambda *schema: writer.call(shelf.adopt, *schema))
+                    while not (source.finished or stop.is_set()):
+                        # 3. fetch and decode
+                        records, spans = source.fetch(min(batch_rows, CHUNK_ROWS), stop)
+                        chunk = decode(records, spans, readers)
+                        # 4. commit
+                        writer.submit(chunk)
+
+            try:
+                transfer(careful=False)
+            except RowsRefused:
+                transfer(careful=True)
             if state.offsets_done < state.offsets_total:
                 raise Interrupted(
                     f"stopped; {state.rows:,} events of this run are stored",

@@ -13,7 +13,7 @@ from pathlib import Path
 from cluster.errors import TopicRecreated
 from cluster.topics import TopicInfo
 from consumer import ledger
-from consumer.batch import Span
+from consumer.batch import Span, Tally
 from consumer.source import Watermarks
 from consumer.warehouse import Warehouse
 
@@ -27,7 +27,7 @@ def resume(
     :raises TopicRecreated: the positions belong to another topic, or lie outside what the topic holds.
     """
     check_identity(warehouse, topic)
-    stored = _stored(warehouse)
+    stored = stored_positions(warehouse)
     expired = [Span(p, at, there[p].low) for p, at in stored.items() if p in there and at < there[p].low]
     ahead = [
         f"partition {p}: stored {at}, high watermark {there[p].high}" for p, at in stored.items() if at > there[p].high
@@ -47,14 +47,15 @@ def resume(
         )
     with warehouse.transaction() as connection:
         for span in expired:
-            ledger.record_expired(connection, load_id, span)
+            gap = Tally(span, expired=span.end - span.start)
+            ledger.record(connection, ledger.next_batch(connection), load_id, gap)
             ledger.advance(connection, span)
         for partition in sorted(set(there) - set(stored)):
             connection.execute(
                 "INSERT INTO load_offsets VALUES (?, ?, ?, ?, ?)",
                 [topic.cluster_id, topic.name, topic.topic_id, partition, there[partition].low],
             )
-    return _stored(warehouse)
+    return stored_positions(warehouse)
 
 
 def check_identity(warehouse: Warehouse, topic: TopicInfo) -> None:
@@ -70,7 +71,7 @@ def check_identity(warehouse: Warehouse, topic: TopicInfo) -> None:
         what = f"the warehouse was loaded from cluster {cluster_id}, this is cluster {topic.cluster_id}"
     else:
         what = f"the topic was deleted and created again: stored id {topic_id}, id there {topic.topic_id}"
-    positions = ", ".join(f"{partition}: {at}" for partition, at in _stored(warehouse).items())
+    positions = ", ".join(f"{partition}: {at}" for partition, at in stored_positions(warehouse).items())
     raise TopicRecreated(
         f"{what}; stored positions {positions}",
         where=f"{topic.name}, {warehouse.path}",
@@ -90,5 +91,6 @@ def set_aside(path: Path) -> Path:
     return path.rename(other)
 
 
-def _stored(warehouse: Warehouse) -> dict[int, int]:
+def stored_positions(warehouse: Warehouse) -> dict[int, int]:
+    """Return the offset at which every partition goes on."""
     return dict(warehouse.rows("SELECT partition, next_offset FROM load_offsets ORDER BY partition"))

@@ -1,68 +1,44 @@
-"""Storing a batch: events, quarantine, ledger and positions in one transaction."""
+"""Storing: events, quarantine, ledger and positions in one transaction.
+
+Chunks go into an open transaction one by one, and a commit covers several of them. DuckDB then writes whole row groups
+straight into the file, instead of every row into its log first; it costs half as much, and memory holds few rows.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 
-from cluster.errors import DataRejected, Misconfigured, StoreFailed
+from cluster.errors import StoreFailed
 from consumer import ledger
-from consumer.batch import Batch, EventGroup, Records, Reject, timestamp_ms
-from consumer.store_errors import DATA_ERRORS
+from consumer.batch import Chunk, Records, Reject, Tally, timestamps
+from consumer.limit import NO_LIMIT, Limit, LimitBroken
+from consumer.refused import DATA_ERRORS, set_apart
 from consumer.warehouse import Warehouse
+
+# A batch is committed at the first of these.
+BATCH_ROWS = 122_880  # one row group of DuckDB
+MAX_BATCH_BYTES = 128 * 1024 * 1024
+MAX_BATCH_S = 5.0
 
 _INCOMING = "incoming"
 _INSERT_EVENTS = f"INSERT INTO events BY NAME SELECT *, ?::BIGINT AS _batch FROM {_INCOMING}"  # noqa: S608 - a constant
+_INSERT_PROBE = _INSERT_EVENTS.replace("INTO events", "INTO temp.probe")
 _INSERT_REJECTS = f"INSERT INTO quarantine BY NAME SELECT *, ?::BIGINT AS batch FROM {_INCOMING}"  # noqa: S608
 _HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """How many records the quarantine may hold: a number, or a share of all records with a value."""
-
-    records: int | None = None
-    share: float | None = None
-
-    def broken_by(self, held: ledger.Totals) -> bool:
-        """Tell whether ``held`` is too much."""
-        if self.records is not None and held.quarantined > self.records:
-            return True
-        return self.share is not None and held.quarantined > self.share * (held.events + held.quarantined)
-
-    @classmethod
-    def parse(cls, text: str) -> Limit:
-        """Read ``100`` or ``0.5%``.
-
-        :raises Misconfigured: it is neither.
-        """
-        try:
-            limit = cls(share=float(text[:-1]) / 100) if text.endswith("%") else cls(records=int(text))
-        except ValueError:
-            limit = cls()
-        if limit == cls() or (limit.records or 0) < 0 or not 0 <= (limit.share or 0) <= 1:
-            raise Misconfigured(f"{text!r} is not a limit", hint="Give a number of records, or a share such as 0.5%")
-        return limit
-
-    def __str__(self) -> str:
-        return f"{self.records}" if self.records is not None else f"{100 * (self.share or 0):g} %"
-
-
-NO_LIMIT = Limit()
-
-
-class LimitBroken(DataRejected):
-    """The quarantine would hold more than it may."""
+class RowsRefused(Exception):
+    """DuckDB refused a row, and the batch is rolled back: load on from the stored positions, carefully."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a stored batch held."""
+    """What a committed batch held."""
 
     events: int
     quarantined: int
@@ -70,49 +46,107 @@ class Stored:
     absent: int
 
 
-class Store:
-    """Writes batches into a warehouse. One thread calls it."""
+@dataclass(slots=True)
+class _OpenBatch:
+    """What the open transaction holds so far."""
 
-    def __init__(self, warehouse: Warehouse, load_id: str, limit: Limit) -> None:
+    number: int
+    began: float = field(default_factory=time.monotonic)
+    tallies: dict[int, Tally] = field(default_factory=dict)
+    seconds: ledger.Seconds = field(default_factory=ledger.Seconds)
+    rejects: int = 0
+    first_reject: str = ""
+
+    def note(self, chunk: Chunk, insert_s: float) -> None:
+        for tally in chunk.tallies():
+            before = self.tallies.get(tally.span.partition)
+            self.tallies[tally.span.partition] = before.plus(tally) if before else tally
+        self.seconds = self.seconds.plus(chunk.records.fetch_s, chunk.decode_s, insert_s)
+        if chunk.rejects and not self.rejects:
+            first = chunk.rejects[0]
+            records = chunk.records
+            self.first_reject = (
+                f"partition {records.partitions[first.row]}, offset {records.offsets[first.row]}, "
+                f"{first.phase}/{first.kind}"
+            )
+        self.rejects += len(chunk.rejects)
+
+    def is_full(self, batch_rows: int) -> bool:
+        return (
+            sum(tally.span.end - tally.span.start for tally in self.tallies.values()) >= batch_rows
+            or sum(tally.value_bytes for tally in self.tallies.values()) >= MAX_BATCH_BYTES
+            or time.monotonic() - self.began >= MAX_BATCH_S
+        )
+
+
+class Store:
+    """Writes chunks into a warehouse, in batches. One thread calls it. Any error rolls the open batch back.
+
+    :param careful: try every row before it is stored, and make every chunk a batch of its own.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        load_id: str,
+        *,
+        limit: Limit = NO_LIMIT,
+        batch_rows: int = BATCH_ROWS,
+        careful: bool = False,
+    ) -> None:
         self._warehouse = warehouse
         self._load_id = load_id
         self._limit = limit
-        self._next_batch = ledger.next_batch(warehouse.connection)
+        self._batch_rows = batch_rows
+        self._careful = careful
+        self._batch: _OpenBatch | None = None
+        # One thread stores a chunk as fast as two do, and leaves the other core to fetching and decoding.
+        warehouse.connection.execute("SET threads = 1")
 
-    def write(self, batch: Batch) -> Stored:
-        """Store a batch as a whole, or nothing of it.
+    def add(self, chunk: Chunk) -> Stored | None:
+        """Put a chunk into the batch. If that makes the batch full, commit it and return what it held.
 
-        Rows that DuckDB itself refuses (a value beyond the range of its types) go to the quarantine like any other.
+        :raises RowsRefused: DuckDB refused a row.
+        :raises StoreFull: the disk is full.
+        :raises StreamproofError: as :meth:`commit`.
+        """
+        if self._careful:
+            chunk = self._without_refused(chunk)
+        try:
+            batch = self._insert(chunk)
+        except StoreFailed as error:
+            self.rollback()
+            if isinstance(error.__cause__, DATA_ERRORS) and not self._careful:
+                raise RowsRefused from error
+            raise
+        except BaseException:
+            self.rollback()
+            raise
+        return self.commit() if self._careful or batch.is_full(self._batch_rows) else None
+
+    def commit(self) -> Stored | None:
+        """Commit the batch, if there is one: rows, ledger and positions as one.
 
         :raises LimitBroken: the quarantine would hold more than the limit.
-        :raises StoreFull: the disk is full.
         :raises WarehouseLocked: somebody else moved a position.
+        :raises StoreFull: the disk is full.
         """
+        batch = self._batch
+        if batch is None:
+            return None
+        tallies = list(batch.tallies.values())
         try:
-            return self._write(batch)
-        except StoreFailed as error:
-            if not isinstance(error.__cause__, DATA_ERRORS):
-                raise
-            without = self._set_apart(batch)
-            if without is batch:
-                raise
-            return self._write(without)
-
-    def _write(self, batch: Batch) -> Stored:
-        began = time.perf_counter()
-        number = self._next_batch
-        with self._warehouse.transaction() as connection:
-            for group in batch.groups:
-                _insert(connection, _INSERT_EVENTS, group.table, number)
-            if batch.rejects:
-                _insert(connection, _INSERT_REJECTS, _quarantine_rows(batch.records, batch.rejects), number)
-            batch.insert_s = time.perf_counter() - began
-            tallies = ledger.record(connection, number, self._load_id, batch)
-            for span in batch.spans:
-                ledger.advance(connection, span)
-            if batch.rejects:
-                self._hold_limit(connection, batch)
-        self._next_batch += 1
+            with self._warehouse.errors():
+                for tally in tallies:
+                    ledger.record(self._warehouse.connection, batch.number, self._load_id, tally, batch.seconds)
+                    ledger.advance(self._warehouse.connection, tally.span)
+                if batch.rejects:
+                    self._hold_limit(batch)
+            self._warehouse.commit()
+        except BaseException:
+            self.rollback()
+            raise
+        self._batch = None
         return Stored(
             events=sum(tally.events for tally in tallies),
             quarantined=sum(tally.quarantined for tally in tallies),
@@ -120,64 +154,49 @@ class Store:
             absent=sum(tally.absent for tally in tallies),
         )
 
-    def _hold_limit(self, connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-        held = ledger.totals(connection)
-        if not self._limit.broken_by(held):
+    def rollback(self) -> None:
+        """Forget what was added since the last commit."""
+        if self._batch is not None:
+            self._warehouse.rollback()
+            self._batch = None
+
+    def _insert(self, chunk: Chunk) -> _OpenBatch:
+        began = time.perf_counter()
+        connection = self._warehouse.connection
+        with self._warehouse.errors():
+            if self._batch is None:
+                self._batch = _OpenBatch(ledger.next_batch(connection))
+                self._warehouse.begin()
+            for group in chunk.groups:
+                _insert_rows(connection, _INSERT_EVENTS, group.table, self._batch.number)
+            if chunk.rejects:
+                rows = _quarantine_rows(chunk.records, chunk.rejects)
+                _insert_rows(connection, _INSERT_REJECTS, rows, self._batch.number)
+        self._batch.note(chunk, time.perf_counter() - began)
+        return self._batch
+
+    def _hold_limit(self, batch: _OpenBatch) -> None:
+        held = ledger.totals(self._warehouse.connection)
+        if not self._limit.broken_by(held.events, held.quarantined):
             return
-        first = batch.rejects[0]
-        where = f"partition {batch.records.partitions[first.row]}, offset {batch.records.offsets[first.row]}"
-        stored = ", ".join(f"partition {span.partition} up to {span.start}" for span in batch.spans)
+        stored = ", ".join(f"partition {p} up to offset {tally.span.start}" for p, tally in batch.tallies.items())
         raise LimitBroken(
             f"the quarantine would hold {held.quarantined} records, the limit is {self._limit}; the batch with "
-            f"{len(batch.rejects)} of them was rolled back, stored is {stored}",
-            where=f"{self._warehouse.path}, first: {where}, {first.phase}/{first.kind}",
+            f"{batch.rejects} of them was rolled back, stored is {stored}",
+            where=f"{self._warehouse.path}, first: {batch.first_reject}",
             hint="Mend the producer and replay the quarantine, or raise --max-quarantined",
         )
 
-    def _set_apart(self, batch: Batch) -> Batch:
-        """Return the batch with the rows that DuckDB refuses as rejects."""
-        groups: list[EventGroup] = []
-        rejects = list(batch.rejects)
-        for group in batch.groups:
-            refused = self._refused_rows(group.table)
-            if not refused:
-                groups.append(group)
-                continue
-            rejects += [
-                Reject(int(group.rows[at]), group.schema_id, "insert", "refused_by_store", why)
-                for at, why in refused.items()
-            ]
-            keep = np.setdiff1d(np.arange(len(group.rows)), list(refused))
-            if len(keep):
-                # take() copies: DuckDB must never see a slice of nested Arrow.
-                groups.append(replace(group, rows=group.rows[keep], table=group.table.take(pa.array(keep))))
-        if len(rejects) == len(batch.rejects):
-            return batch
-        rejects.sort(key=lambda reject: reject.row)
-        return replace(batch, groups=groups, rejects=rejects)
-
-    def _refused_rows(self, table: pa.Table) -> dict[int, str]:
-        """Return the rows that cannot be inserted, with DuckDB's reason, by halving what fails."""
+    def _without_refused(self, chunk: Chunk) -> Chunk:
         connection = self._warehouse.connection
-        refused: dict[int, str] = {}
-        connection.execute("CREATE OR REPLACE TEMP TABLE probe AS FROM events LIMIT 0")
-        pending = [(0, table.num_rows)]
-        while pending:
-            start, end = pending.pop()
-            part = table.take(pa.array(range(start, end)))
-            try:
-                _insert(connection, _INSERT_EVENTS.replace("INTO events", "INTO temp.probe"), part, 0)
-            except DATA_ERRORS as error:
-                if end - start == 1:
-                    refused[start] = _reason(error)
-                else:
-                    middle = (start + end) // 2
-                    pending += [(middle, end), (start, middle)]
-        connection.execute("DROP TABLE temp.probe")
-        return refused
+        with self._warehouse.errors():
+            connection.execute("CREATE OR REPLACE TEMP TABLE probe AS FROM events LIMIT 0")
+            chunk = set_apart(chunk, lambda rows: _insert_rows(connection, _INSERT_PROBE, rows, 0))
+            connection.execute("DROP TABLE temp.probe")
+        return chunk
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, statement: str, rows: pa.Table, number: int) -> None:
+def _insert_rows(connection: duckdb.DuckDBPyConnection, statement: str, rows: pa.Table, number: int) -> None:
     connection.register(_INCOMING, rows)
     try:
         connection.execute(statement, [number])
@@ -192,10 +211,10 @@ def _quarantine_rows(records: Records, rejects: list[Reject]) -> pa.Table:
         {
             "_partition": records.partitions[rows],
             "_offset": records.offsets[rows],
-            "_timestamp": pa.array([timestamp_ms(m) for m in messages], pa.timestamp("ms", tz="UTC")),
-            "key": pa.array([m.key() for m in messages], pa.binary()),
+            "_timestamp": timestamps(messages),
+            "key": pa.array([message.key() for message in messages], pa.binary()),
             "value": pa.array([records.values[row] for row in rows], pa.binary()),
-            "headers": pa.array([_headers(m) for m in messages], _HEADERS),
+            "headers": pa.array([_headers(message) for message in messages], _HEADERS),
             "schema_id": pa.array([reject.schema_id for reject in rejects], pa.int32()),
             "phase": [reject.phase for reject in rejects],
             "error_class": [reject.kind for reject in rejects],
@@ -208,8 +227,3 @@ def _quarantine_rows(records: Records, rejects: list[Reject]) -> pa.Table:
 def _headers(message: Any) -> list[dict[str, Any]] | None:
     headers = message.headers()
     return [{"name": name, "value": value} for name, value in headers] if headers else None
-
-
-def _reason(error: Exception) -> str:
-    """Return DuckDB's sentence without the value that it quotes: an error carries no payload."""
-    return str(error).split("\n", 1)[0].split(" with value ", 1)[0][:200]

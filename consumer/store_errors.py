@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,19 +10,49 @@ from pathlib import Path
 import duckdb
 import psutil
 
-from cluster.errors import Misconfigured, StoreFailed, StoreFull, StreamproofError, WarehouseDamaged, WarehouseLocked
+from cluster.errors import (
+    Interrupted,
+    Misconfigured,
+    StoreFailed,
+    StoreFull,
+    StreamproofError,
+    WarehouseDamaged,
+    WarehouseLocked,
+)
 
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
-_FULL = ("No space left on device", "Disk quota exceeded", "File too large")
-_NOT_A_DATABASE = ("not a valid DuckDB database file", "Corrupt", "corrupt", "checksum", "Serialization Error")
-# What a row can be blamed for; everything else that DuckDB raises is the store's.
-DATA_ERRORS = (
-    duckdb.ConversionException,
-    duckdb.InvalidInputException,
-    duckdb.OutOfRangeException,
-    duckdb.TypeMismatchException,
-    duckdb.ConstraintException,
-    duckdb.NotImplementedException,
+# What a message says, what it means, and what to do next.
+_MEANINGS: tuple[tuple[tuple[str, ...], type[StreamproofError], str, str], ...] = (
+    (
+        ("INTERRUPT",),
+        Interrupted,
+        "stopped; the batch at hand was rolled back",
+        "The same command continues",
+    ),
+    (
+        ("No space left on device", "Disk quota exceeded", "File too large"),
+        StoreFull,
+        "no space left for the warehouse; the batch at hand was rolled back, everything before it is kept",
+        "Free some space and run the same command again: it continues where it stopped",
+    ),
+    (
+        ("Is a directory",),
+        Misconfigured,
+        "the warehouse path is a folder",
+        "Name a file, such as events.duckdb",
+    ),
+    (
+        ("Permission denied", "Read-only file system", "Operation not permitted", "Not a directory", "File exists"),
+        Misconfigured,
+        "the warehouse cannot be written",
+        "Check the path, and who owns the file and its folder",
+    ),
+    (
+        ("not a valid DuckDB database file", "Corrupt", "corrupt", "checksum", "Serialization Error"),
+        WarehouseDamaged,
+        "the file is not a readable DuckDB database",
+        "Move it away, or restore a copy of it; a new warehouse loads again what Kafka still holds",
+    ),
 )
 
 
@@ -58,32 +87,10 @@ def _command_line(pid: int) -> str | None:
 def store_error(error: duckdb.Error | OSError, path: Path) -> StreamproofError:
     """Return the error of the tree for what DuckDB or the file system raised about ``path``."""
     text = str(error).split("\n", 1)[0]
-    full = any(sign in text for sign in _FULL) or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-    if full:
-        return StoreFull(
-            "no space left for the warehouse; the batch at hand was rolled back, everything before it is kept",
-            where=str(path),
-            hint="Free some space and run the same command again: it continues where it stopped",
-        )
-    if "Is a directory" in text:
-        return Misconfigured(
-            "the warehouse path is a folder", where=str(path), hint="Name a file, such as events.duckdb"
-        )
-    if "Permission denied" in text or "Read-only file system" in text or isinstance(error, PermissionError):
-        return Misconfigured(
-            "the warehouse cannot be written", where=str(path), hint="Check who owns the file and its folder"
-        )
-    if isinstance(error, OSError):
-        return Misconfigured(f"the warehouse cannot be written: {error.strerror}", where=str(path))
-    if any(sign in text for sign in _NOT_A_DATABASE):
-        return WarehouseDamaged(
-            f"the file is not a readable DuckDB database: {text}",
-            where=str(path),
-            hint="Move it away, or restore a copy of it; a new warehouse loads again what Kafka still holds",
-        )
-    return StoreFailed(
-        f"DuckDB failed: {text}", where=str(path), hint="Run the same command again: nothing is half-stored"
-    )
+    for signs, kind, message, hint in _MEANINGS:
+        if any(sign in text for sign in signs):
+            return kind(message, where=f"{path}: {text}", hint=hint)
+    return StoreFailed(f"the warehouse failed: {text}", where=str(path), hint="Run the same command again")
 
 
 @contextmanager

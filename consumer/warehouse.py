@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -46,27 +46,47 @@ class Warehouse:
         self.path = path
         self.connection = connection
 
-    @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Commit what happens inside as a whole, or roll it back as a whole.
+    def errors(self) -> AbstractContextManager[None]:
+        """Raise what DuckDB raises inside as errors of the tree."""
+        return as_store_errors(self.path)
+
+    def begin(self) -> None:
+        """Begin a transaction; end it with :meth:`commit` or :meth:`rollback`."""
+        with self.errors():
+            self.connection.execute("BEGIN TRANSACTION")
+
+    def commit(self) -> None:
+        """Make the transaction durable.
 
         :raises StoreFull: the disk is full; nothing of the transaction is stored.
         :raises StoreFailed: DuckDB failed; nothing of the transaction is stored.
         """
-        with as_store_errors(self.path):
-            self.connection.execute("BEGIN TRANSACTION")
-            try:
+        with self.errors():
+            self.connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """Forget the transaction. A failed COMMIT has done so already, and then ROLLBACK is an error of its own."""
+        with suppress(duckdb.Error):
+            self.connection.execute("ROLLBACK")
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Commit what happens inside as a whole, or roll it back as a whole.
+
+        :raises StoreFailed: as :meth:`commit`.
+        """
+        self.begin()
+        try:
+            with self.errors():
                 yield self.connection
-                self.connection.execute("COMMIT")
-            except BaseException:
-                # A failed COMMIT has rolled back already, and then ROLLBACK is an error of its own.
-                with suppress(duckdb.Error):
-                    self.connection.execute("ROLLBACK")
-                raise
+            self.commit()
+        except BaseException:
+            self.rollback()
+            raise
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """Run one query and return its rows."""
-        with as_store_errors(self.path):
+        with self.errors():
             return self.connection.execute(query, parameters or []).fetchall()
 
     def meta(self) -> dict[str, str]:
@@ -75,7 +95,7 @@ class Warehouse:
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file."""
-        with as_store_errors(self.path):
+        with self.errors():
             self.connection.execute("CHECKPOINT")
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""One thread that works on the warehouse while the next batch is fetched and decoded.
+"""One thread that works on the warehouse while the next chunk is fetched and decoded.
 
-At most two batches wait, so memory is bounded. Whatever fails in the thread is raised where the next batch is handed
-over; the compare-and-set of positions keeps a later batch from being stored without the one before it.
+At most two chunks wait, so memory is bounded. Whatever fails in the thread is raised where the next chunk is handed
+over; the compare-and-set of positions keeps a later chunk from being stored without the one before it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import ParamSpec, Self, TypeVar
 
-from consumer.batch import Batch
+from consumer.batch import Chunk
 from consumer.store import Store, Stored
 from consumer.warehouse import Warehouse
 
 MAX_WAITING = 2
-# A stopped command must be gone within 4 s: a batch that takes longer is rolled back.
+# A stopped command must be gone within 4 s: what takes longer is rolled back.
 ABANDON_AFTER_S = 2.0
 _POLL_S = 0.1
 
@@ -27,11 +27,11 @@ T = TypeVar("T")
 
 
 class Writer:
-    """Stores batches in order, in a thread of its own. Use it as a context manager.
+    """Stores chunks in order, in a thread of its own. Use it as a context manager.
 
-    Leaving it after an error or a stop drops what waits, and finishes or rolls back what is being stored.
+    Leaving it normally, or after a stop, commits what was handed over; leaving it with an error rolls it back.
 
-    :param stored: called, in the caller's thread, with what each batch held.
+    :param stored: called, in the caller's thread, with what each batch held once it is durable.
     """
 
     def __init__(
@@ -42,45 +42,57 @@ class Writer:
         self._stop = stop
         self._stored = stored
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="warehouse")
-        self._waiting: deque[Future[Stored]] = deque()
+        self._waiting: deque[Future[Stored | None]] = deque()
 
-    def submit(self, batch: Batch) -> None:
-        """Hand a batch over, after waiting for a free place.
+    def submit(self, chunk: Chunk) -> None:
+        """Hand a chunk over, after waiting for a free place.
 
-        :raises StreamproofError: an earlier batch could not be stored.
+        :raises StreamproofError: an earlier chunk could not be stored.
         """
         while len(self._waiting) > MAX_WAITING and not self._stop.is_set():
             self._reap()
-        self._waiting.append(self._pool.submit(self._store.write, batch))
-
-    def drain(self) -> None:
-        """Wait until everything is stored, or until a stop."""
-        while self._waiting and not self._stop.is_set():
-            self._reap()
+        self._waiting.append(self._pool.submit(self._store.add, chunk))
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function on the warehouse's thread, after the batches that wait, and return what it gives."""
+        """Run a function on the warehouse's thread and return what it gives.
+
+        What was handed over is committed first: the function may change tables.
+        """
+        self._waiting.append(self._pool.submit(self._store.commit))
         return self._pool.submit(function, *args, **kwargs).result()
 
     def _reap(self) -> None:
-        """Wait a moment for the oldest batch, and report it when it is stored."""
+        """Wait a moment for the oldest chunk, and report the batch that it completed."""
         done, _ = wait([self._waiting[0]], timeout=_POLL_S)
         if done:
-            self._stored(self._waiting.popleft().result())
+            stored = self._waiting.popleft().result()
+            if stored is not None:
+                self._stored(stored)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Finish or roll back the batch at hand; what only waits is dropped."""
-        running = [future for future in self._waiting if not future.cancel()]
-        deadline = time.monotonic() + ABANDON_AFTER_S
-        while running and time.monotonic() < deadline:
-            running = list(wait(running, timeout=_POLL_S).not_done)
-        if running:
-            self._warehouse.connection.interrupt()
-        self._pool.shutdown(wait=True)
-        for future in self._waiting:
-            if not future.cancelled() and future.exception() is None:
-                self._stored(future.result())
-        self._waiting.clear()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        try:
+            if error is None:
+                self._finish()
+        finally:
+            for future in self._waiting:
+                future.cancel()
+            if self._waiting:
+                self._warehouse.connection.interrupt()
+            self._pool.submit(self._store.rollback)
+            self._pool.shutdown(wait=True)
+
+    def _finish(self) -> None:
+        """Commit what was handed over. After a stop there is little time: what only waits is dropped."""
+        if self._stop.is_set():
+            self._waiting = deque(future for future in self._waiting if not future.cancel())
+        self._waiting.append(self._pool.submit(self._store.commit))
+        deadline = None
+        while self._waiting:
+            self._reap()
+            if self._stop.is_set():
+                deadline = deadline or time.monotonic() + ABANDON_AFTER_S
+                if time.monotonic() > deadline:
+                    self._warehouse.connection.interrupt()
