@@ -17,7 +17,7 @@ import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -180,24 +180,27 @@ def _one_at_a_time(cache: Path) -> Iterator[None]:
 
 
 def _fetch(missing: list[Artifact], cache: Path, progress: Progress) -> None:
-    """Fetch into a folder of our own, verify, rename. The caller holds the lock."""
+    """Fetch into a folder of our own, verify, rename; what is verified stays when another file fails.
+
+    The caller holds the lock.
+    """
     for left_over in cache.glob(".fetch-*"):
         shutil.rmtree(left_over)
-    with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as folder:
-        with ThreadPoolExecutor(PARALLEL_FETCHES) as pool:
-            # The largest first: the others fit beside it.
-            missing.sort(key=lambda artifact: artifact.packaging == "jar")
-            fetches = [pool.submit(_fetch_one, artifact, Path(folder), progress) for artifact in missing]
-            try:
-                fetched = [fetch.result() for fetch in fetches]
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
-        for artifact, file in zip(missing, fetched, strict=True):
-            _install(artifact, file, cache)
+    # The largest first: the others fit beside it.
+    missing.sort(key=lambda artifact: artifact.packaging == "jar")
+    with (
+        tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache) as folder,
+        ThreadPoolExecutor(PARALLEL_FETCHES) as pool,
+    ):
+        fetches = [pool.submit(_fetch_one, artifact, Path(folder), cache, progress) for artifact in missing]
+        try:
+            for fetch in as_completed(fetches):
+                fetch.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _fetch_one(artifact: Artifact, folder: Path, progress: Progress) -> Path:
+def _fetch_one(artifact: Artifact, folder: Path, cache: Path, progress: Progress) -> None:
     import requests
     from jgo.maven import MavenContext, PythonResolver
 
@@ -220,7 +223,8 @@ def _fetch_one(artifact: Artifact, folder: Path, progress: Progress) -> Path:
             break
         found = sha256_of(file)
         if found == artifact.sha256:
-            return file
+            _install(artifact, file, cache)
+            return
         fault = f"its SHA-256 is {found[:16]}..., the lock says {artifact.sha256[:16]}..."
         file.unlink()
     raise DependencyDown(
@@ -241,6 +245,8 @@ def _install(artifact: Artifact, file: Path, cache: Path) -> None:
     unpacked = file.parent / "unpacked"
     with tarfile.open(file) as archive:
         archive.extractall(unpacked, filter="data")
+    # The folder is trusted as soon as it has its name: its files must survive a power cut that comes right after.
+    os.sync()
     unpacked.rename(target)
 
 

@@ -16,6 +16,7 @@ from streamproof.console import stderr
 
 # Smaller files are counted, but not named in a log.
 NAMED_FROM_BYTES = 5_000_000
+FETCHING = "fetching"
 
 
 @contextmanager
@@ -68,7 +69,7 @@ class _Moving:
             with self._lock:
                 self._arrived += count
                 text = f"fetching Kafka and the registry, once: {self._arrived / 1e6:.0f} of {self._size / 1e6:.0f} MB"
-                self._line("", text, done=self._arrived == self._size)
+                self._line(FETCHING, text, done=False)
 
         with self._lock:
             self._size += size
@@ -78,6 +79,8 @@ class _Moving:
         self._progress.console.print(sentence, markup=False)
 
     def look(self, record: Record) -> None:
+        if FETCHING in self._lines:
+            self._progress.update(self._lines[FETCHING], completed=1)
         for process in record.processes:
             self._line(process.name, _description(process), done=process.stage == "ready")
 

@@ -114,7 +114,7 @@ def test_a_file_that_is_not_the_locked_one_is_refused(repository: Repository, tm
     repository.files["kafka_2.13-4.jar"] = b"another jar"
     with pytest.raises(DependencyDown, match=r"kafka_2\.13-4\.jar could not be fetched: its SHA-256 is"):
         ensure_artifacts(tmp_path)
-    assert not list(tmp_path.rglob("*.jar"))
+    assert not list(tmp_path.rglob("kafka*"))
 
 
 def test_a_download_that_breaks_off_is_tried_again(repository: Repository, tmp_path: Path) -> None:
@@ -127,6 +127,18 @@ def test_a_file_that_the_repository_lacks_is_named(repository: Repository, tmp_p
     del repository.files["apicurio-registry-app-3-all.tar.gz"]
     with pytest.raises(DependencyDown, match=r"apicurio-registry-app-3-all\.tar\.gz .* does not have it"):
         ensure_artifacts(tmp_path)
+
+
+def test_what_arrived_before_a_failure_is_not_fetched_again(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artifacts, "PARALLEL_FETCHES", 1)
+    jar = repository.files.pop("kafka_2.13-4.jar")
+    with pytest.raises(DependencyDown):
+        ensure_artifacts(tmp_path)
+    repository.files["kafka_2.13-4.jar"] = jar
+    ensure_artifacts(tmp_path)
+    assert set(repository.answers.values()) == {1}
 
 
 def test_without_a_network_the_error_says_what_to_do(

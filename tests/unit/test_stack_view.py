@@ -1,0 +1,77 @@
+"""What a person sees of the stack: the start as it goes, and the sizes of things in words."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+import structlog
+from rich.console import Console
+
+from stack.record import Identity, ProcessRecord, Record
+from stack.service import AliveProbe
+from streamproof import start_view as view
+from streamproof.commands.stack import _duration
+
+
+def a_record(stage: str) -> Record:
+    """A stack with one service."""
+    kafka = ProcessRecord.model_validate(
+        {
+            "name": "kafka",
+            "version": "4.3.1",
+            "address": "127.0.0.1:1",
+            "log": Path("kafka.log"),
+            "ready": AliveProbe(),
+            "stop_grace_s": 1,
+            "stage": stage,
+        }
+    )
+    return Record(
+        supervisor=Identity(pid=1, started_at="x"),
+        started="2026-01-01T00:00:00+00:00",
+        bootstrap_servers="127.0.0.1:1",
+        registry_url="http://127.0.0.1:2",
+        processes=[kafka],
+    )
+
+
+def test_a_terminal_gets_a_line_for_each_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(view, "stderr", Console(file=screen, force_terminal=True, highlight=False, width=100))
+    with view.start_view() as watcher:
+        with watcher.fetching("kafka.jar", 10_000_000) as arrived:
+            arrived(4_000_000)
+        watcher.say("waiting for [somebody]")
+        watcher.look(a_record("starting"))
+        watcher.look(a_record("ready"))
+    shown = screen.getvalue()
+    for text in ("4 of 10 MB", "waiting for [somebody]", "kafka 4.3.1: ready"):
+        assert text in shown
+
+
+def test_elsewhere_each_change_is_one_log_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(view, "stderr", Console(file=io.StringIO(), force_terminal=False))
+    structlog.configure(
+        processors=[structlog.processors.JSONRenderer()],
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        with view.start_view() as watcher:
+            for stage in ("starting", "starting", "ready", "ready"):
+                watcher.look(a_record(stage))
+    finally:
+        structlog.reset_defaults()
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["event"] for line in lines] == ["starting", "ready"]
+    assert all(line["service"] == "kafka" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(None, ""), (0.4, "0 s"), (59.9, "59 s"), (61, "1 min 1 s"), (3 * 3600 + 120, "3 h 2 min")]
+)
+def test_durations_read_as_people_say_them(seconds: float | None, words: str) -> None:
+    assert _duration(seconds) == words
