@@ -26,8 +26,8 @@ MAX_BATCH_BYTES = 128 * 1024 * 1024
 MAX_BATCH_S = 5.0
 
 _INCOMING = "incoming"
-_INSERT_EVENTS = f"INSERT INTO events BY NAME SELECT *, ?::BIGINT AS _batch FROM {_INCOMING}"  # noqa: S608 - a constant
-_INSERT_PROBE = _INSERT_EVENTS.replace("INTO events", "INTO temp.probe")
+INSERT_EVENTS = f"INSERT INTO events BY NAME SELECT *, ?::BIGINT AS _batch FROM {_INCOMING}"  # noqa: S608 - a constant
+_INSERT_PROBE = INSERT_EVENTS.replace("INTO events", "INTO temp.probe")
 _INSERT_REJECTS = f"INSERT INTO quarantine BY NAME SELECT *, ?::BIGINT AS batch FROM {_INCOMING}"  # noqa: S608
 _HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
 
@@ -111,7 +111,7 @@ class Store:
         :raises StreamproofError: as :meth:`commit`.
         """
         if self._careful:
-            chunk = self._without_refused(chunk)
+            chunk = without_refused(self._warehouse, chunk)
         try:
             batch = self._insert(chunk)
         except StoreFailed as error:
@@ -168,10 +168,10 @@ class Store:
                 self._batch = _OpenBatch(ledger.next_batch(connection))
                 self._warehouse.begin()
             for group in chunk.groups:
-                _insert_rows(connection, _INSERT_EVENTS, group.table, self._batch.number)
+                insert_rows(connection, INSERT_EVENTS, group.table, self._batch.number)
             if chunk.rejects:
                 rows = _quarantine_rows(chunk.records, chunk.rejects)
-                _insert_rows(connection, _INSERT_REJECTS, rows, self._batch.number)
+                insert_rows(connection, _INSERT_REJECTS, rows, self._batch.number)
         self._batch.note(chunk, time.perf_counter() - began)
         return self._batch
 
@@ -187,16 +187,19 @@ class Store:
             hint="Mend the producer and replay the quarantine, or raise --max-quarantined",
         )
 
-    def _without_refused(self, chunk: Chunk) -> Chunk:
-        connection = self._warehouse.connection
-        with self._warehouse.errors():
-            connection.execute("CREATE OR REPLACE TEMP TABLE probe AS FROM events LIMIT 0")
-            chunk = set_apart(chunk, lambda rows: _insert_rows(connection, _INSERT_PROBE, rows, 0))
-            connection.execute("DROP TABLE temp.probe")
-        return chunk
+
+def without_refused(warehouse: Warehouse, chunk: Chunk) -> Chunk:
+    """Return the chunk with the rows that DuckDB refuses as rejects; tried on a table that is thrown away."""
+    connection = warehouse.connection
+    with warehouse.errors():
+        connection.execute("CREATE OR REPLACE TEMP TABLE probe AS FROM events LIMIT 0")
+        chunk = set_apart(chunk, lambda rows: insert_rows(connection, _INSERT_PROBE, rows, 0))
+        connection.execute("DROP TABLE temp.probe")
+    return chunk
 
 
-def _insert_rows(connection: duckdb.DuckDBPyConnection, statement: str, rows: pa.Table, number: int) -> None:
+def insert_rows(connection: duckdb.DuckDBPyConnection, statement: str, rows: pa.Table, number: int) -> None:
+    """Insert an Arrow table as part of batch ``number``."""
     connection.register(_INCOMING, rows)
     try:
         connection.execute(statement, [number])

@@ -1,9 +1,106 @@
-"""Placeholder."""
+"""``streamproof load``: load a topic into its warehouse, exactly once."""
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag, stderr
+
+WarehouseFlag = Annotated[
+    Path | None, typer.Option("--warehouse", help="DuckDB file; by default <topic>.duckdb in the state folder.")
+]
+WaitFlag = Annotated[
+    float, typer.Option("--wait", min=0, help="Seconds to wait for another process that has the warehouse open.")
+]
+# A signal must end the command within 4 s, whatever call it meets.
+_PATIENCE_S = 3.5
+_INTERRUPTED = 75
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command()(load)
+
+
+def load(  # noqa: PLR0917 - typer reads them by name
+    topic: Annotated[str, typer.Argument(help="Topic to load.")],
+    warehouse: WarehouseFlag = None,
+    wait: WaitFlag = 10.0,
+    max_quarantined: Annotated[
+        str | None,
+        typer.Option("--max-quarantined", metavar="N|P%", help="Fail when the quarantine would hold more than this."),
+    ] = None,
+    set_aside: Annotated[
+        bool, typer.Option("--set-aside", help="If the topic was recreated: rename the old warehouse, begin a new one.")
+    ] = False,
+    accept_gap: Annotated[
+        bool, typer.Option("--accept-gap", help="If retention deleted unread records: note it in the ledger, go on.")
+    ] = False,
+    batch_rows: Annotated[
+        int, typer.Option("--batch-rows", min=1, help="Records that one transaction stores, about.")
+    ] = 122_880,
+    bootstrap_servers: BootstrapFlag = None,
+    registry_url: RegistryFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Load every record that is in a topic now into its warehouse, exactly once.
+
+    It ends at the offsets that were the ends when it began. Stopped or killed at any moment, the same command
+    continues where the last commit left it. Values that cannot be decoded go to the quarantine with all their bytes.
+    """
+    from cluster.connection import Connection
+    from cluster.local import warehouse_path
+    from consumer import Limit
+    from consumer import load as load_topic
+    from streamproof.load_progress import shown_load
+    from streamproof.signals import stop_on_signals
+
+    limit = Limit.parse(max_quarantined) if max_quarantined is not None else Limit()
+    connection = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url)
+    with stop_on_signals() as stop, _ends_in_time(stop), shown_load(topic) as progress:
+        result = load_topic(
+            connection,
+            topic,
+            warehouse or warehouse_path(topic),
+            stop=stop,
+            progress=progress,
+            wait_s=wait,
+            limit=limit,
+            batch_rows=batch_rows,
+            step_aside=set_aside,
+            accept_gap=accept_gap,
+        )
+    output = Output(as_json)
+    output.document(result.document())
+    counts = f"{result.rows:,} rows  {result.quarantined:,} quarantined  {result.tombstones:,} tombstones"
+    output.show(f"loaded [bold]{topic}[/]: {counts}  in {result.seconds:.1f} s")
+    output.show(f"warehouse {result.warehouse}")
+    if result.set_aside is not None:
+        output.show(f"the warehouse of the former topic is now {result.set_aside}")
+    if result.quarantined:
+        output.show(f"[yellow]see[/] streamproof quarantine list {topic}")
+
+
+@contextmanager
+def _ends_in_time(stop: threading.Event) -> Iterator[None]:
+    """End the process when a stop meets a call that does not answer. A kill is safe at any moment, and so is this."""
+    finished = threading.Event()
+
+    def watch() -> None:
+        stop.wait()
+        if not finished.wait(_PATIENCE_S):
+            stderr.print("stopped; the batch at hand was rolled back. The same command continues")
+            os._exit(_INTERRUPTED)
+
+    threading.Thread(target=watch, daemon=True, name="stop-watch").start()
+    try:
+        yield
+    finally:
+        finished.set()

@@ -1,9 +1,78 @@
-"""Placeholder."""
+"""``streamproof quarantine``: what could not be decoded, and trying again."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+from rich.table import Table
+
+from streamproof.commands.load import WaitFlag, WarehouseFlag
+from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag
+
+if TYPE_CHECKING:
+    from consumer.quarantine import QuarantineClass
+
+TopicArgument = Annotated[str, typer.Argument(help="Topic whose warehouse to look into.")]
+quarantine = typer.Typer(help="Records that could not be decoded or stored.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.add_typer(quarantine, name="quarantine")
+
+
+@quarantine.command("list")
+def list_command(
+    topic: TopicArgument, warehouse: WarehouseFlag = None, wait: WaitFlag = 10.0, as_json: JsonFlag = False
+) -> None:
+    """Show what the quarantine holds, by phase and class, with the positions of the first records. No payload."""
+    from cluster.local import warehouse_path
+    from consumer.quarantine import list_quarantine
+
+    path = warehouse or warehouse_path(topic)
+    classes = list_quarantine(path, wait_s=wait)
+    records = sum(found.records for found in classes)
+    output = Output(as_json)
+    output.document(
+        {"topic": topic, "warehouse": str(path), "records": records, "classes": [asdict(found) for found in classes]}
+    )
+    output.show(_table(classes) if classes else "the quarantine is empty")
+
+
+@quarantine.command("replay")
+def replay_command(  # noqa: PLR0917 - typer reads them by name
+    topic: TopicArgument,
+    warehouse: WarehouseFlag = None,
+    wait: WaitFlag = 10.0,
+    bootstrap_servers: BootstrapFlag = None,
+    registry_url: RegistryFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Decode the quarantined records again, with today's code and registry, and move those that succeed."""
+    from cluster.connection import Connection
+    from cluster.local import warehouse_path
+    from consumer.quarantine import replay
+    from streamproof.signals import stop_on_signals
+
+    connection = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url)
+    with stop_on_signals() as stop:
+        result = replay(connection, warehouse or warehouse_path(topic), stop=stop, wait_s=wait)
+    output = Output(as_json)
+    output.document(result.document())
+    output.show(f"{result.replayed:,} records moved to the events, {result.remaining:,} remain in quarantine")
+
+
+def _table(classes: list[QuarantineClass]) -> Table:
+    table = Table("phase", "class", "records", "schema ids", "first at partition/offset", "for example")
+    for found in classes:
+        table.add_row(
+            found.phase,
+            found.error_class,
+            f"{found.records:,}",
+            ", ".join(str(schema_id) for schema_id in found.schema_ids if schema_id is not None),
+            ", ".join(f"{at['partition']}/{at['offset']}" for at in found.examples),
+            found.error,
+        )
+    return table
