@@ -120,12 +120,13 @@ def ensure_artifacts(cache: Path, progress: Progress = _silent, stop: threading.
     :raises StoreFailed: the cache cannot be written; :class:`StoreFull` when there is no space left.
     :raises Interrupted: ``stop`` was set; nothing half-fetched is kept.
     """
+    stop = stop or threading.Event()
     artifacts = locked()
     if any(not artifact.is_cached(cache) for artifact in artifacts):
         try:
-            with _one_at_a_time(cache):
+            with _one_at_a_time(cache, stop):
                 missing = [artifact for artifact in artifacts if not artifact.is_cached(cache)]
-                _fetch(missing, cache, _stoppable(progress, stop or threading.Event()))
+                _fetch(missing, cache, _stoppable(progress, stop))
         except OSError as error:
             raise _store_error(error, cache) from error
     kafka = next(artifact for artifact in artifacts if artifact.name == "kafka_2.13")
@@ -147,7 +148,7 @@ def _stoppable(progress: Progress, stop: threading.Event) -> Progress:
 
             def arrived(count: int) -> None:
                 if stop.is_set():
-                    raise Interrupted("fetching the Java parts was interrupted", hint="Run the same command again")
+                    raise _interrupted()
                 advance(count)
 
             yield arrived
@@ -156,7 +157,7 @@ def _stoppable(progress: Progress, stop: threading.Event) -> Progress:
 
 
 @contextmanager
-def _one_at_a_time(cache: Path) -> Iterator[None]:
+def _one_at_a_time(cache: Path, stop: threading.Event) -> Iterator[None]:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".lock").open("w") as handle:
         deadline = time.monotonic() + LOCK_TIMEOUT_S
@@ -175,7 +176,8 @@ def _one_at_a_time(cache: Path) -> Iterator[None]:
                 if not waiting:
                     log.info("waiting for another process that fetches the same files", cache=str(cache))
                     waiting = True
-                time.sleep(0.2)
+                if stop.wait(0.2):
+                    raise _interrupted() from None
         yield
 
 
@@ -248,6 +250,10 @@ def _install(artifact: Artifact, file: Path, cache: Path) -> None:
     # The folder is trusted as soon as it has its name: its files must survive a power cut that comes right after.
     os.sync()
     unpacked.rename(target)
+
+
+def _interrupted() -> Interrupted:
+    return Interrupted("fetching the Java parts was interrupted", hint="Run the same command again")
 
 
 def _store_error(error: OSError, cache: Path) -> StoreFailed:

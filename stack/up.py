@@ -133,6 +133,7 @@ def _launch(state: Path, description: Description, *, owned: bool) -> None:
 
 def _watch(state: Path, names: tuple[str, ...], watcher: Watcher, stop: threading.Event) -> Record:
     first_record_by = time.monotonic() + SUPERVISOR_TIMEOUT_S
+    seen = False
     while True:
         if stop.wait(POLL_S):
             raise Interrupted(
@@ -141,9 +142,10 @@ def _watch(state: Path, names: tuple[str, ...], watcher: Watcher, stop: threadin
         record = read_record(state)
         known = {process.name for process in record.processes} if record is not None else set()
         if record is None or not known.issuperset(names):
-            if time.monotonic() > first_record_by:
+            if seen or time.monotonic() > first_record_by:
                 raise _supervisor_fault(state)
             continue
+        seen = True
         watcher.look(record)
         for casualty in record.casualties():
             raise DependencyDown(

@@ -206,6 +206,15 @@ def test_an_interrupted_start_ends_what_it_started(start, service, state, silent
     assert read_record(state) is None
 
 
+def test_a_start_that_somebody_stops_says_so(start, service, state, silent) -> None:
+    class Rival(type(silent)):  # type: ignore[misc]
+        def look(self, record: Record) -> None:
+            stop_stack(state)
+
+    with pytest.raises(DependencyDown, match="the stack was stopped, or its supervisor ended, while it was starting"):
+        start(service("kafka", ready=HttpProbe(url="http://127.0.0.1:9/")), watcher=Rival())
+
+
 def test_a_service_that_dies_later_is_named_and_the_others_run_on(start, service, state) -> None:
     record = start(service("kafka"), service("registry")).record
     os.kill(leader(record, "kafka").pid, signal.SIGKILL)
