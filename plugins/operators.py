@@ -81,11 +81,14 @@ class GenerateShardOperator(StoppableOperator):
         from schemas.manifest import count
 
         request = ProduceRequest(topic=self.topic, run_id=self.run_id, **self.shard)
+        target = "as many events as fit" if request.target is None else f"{request.target:,} events"
+        pace = f"{request.shard_rate:,.0f} events/s" if request.rate else "full speed"
+        self.log.info("Shard %s of %s: %s at %s", request.shard + 1, request.shards, target, pace)
         with self.stopping() as stop:
             manifest = produce_shard(self.connection(), request, stop=stop, progress=every(LOG_EVERY_S, self._say))
-        self.log.info(
-            "Acknowledged %s events, attempts before this one: %s", f"{manifest.acknowledged:,}", manifest.resumed
-        )
+        self.log.info("Kafka acknowledged %s events", f"{manifest.acknowledged:,}")
+        if manifest.resumed:
+            self.log.info("%s earlier attempts at this shard were continued", manifest.resumed)
         return {
             "shard": manifest.shard,
             "acknowledged": manifest.acknowledged,

@@ -54,8 +54,8 @@ class StreamproofOperator(BaseOperator):
         registry_conn_id: str = "schema_registry_default",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retry_policy", RETRY_POLICY)
-        super().__init__(**kwargs)
+        # Airflow hands a mapped task None for what nobody set.
+        super().__init__(**kwargs | {"retry_policy": kwargs.get("retry_policy") or RETRY_POLICY})
         self.topic = topic
         self.run_id = run_id
         self.kafka_conn_id = kafka_conn_id

@@ -104,6 +104,7 @@ def airflow_services(
                 "argv": (*airflow, *command),
                 "cwd": addresses.home,
                 "log": logs / f"{name}.log",
+                "address": addresses.url if name == API_SERVER else "",
                 "ready": ready,
                 "env": env,
                 **more,
@@ -177,5 +178,7 @@ def airflow_environment(addresses: AirflowAddresses, *, bootstrap_servers: str, 
         "AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps(kafka_connection),
         "AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT": json.dumps(registry_connection),
         "PYTHONPATH": str(PROJECT_ROOT),
+        # Airflow warns of itself once in every task's log.
+        "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",
         "STREAMPROOF_STATE_DIR": str(addresses.home.parent),
     }
