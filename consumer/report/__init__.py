@@ -1,0 +1,162 @@
+"""The report of a run: one self-contained HTML page, and the same figures as ``summary.json``.
+
+Open ``page.py`` first. ``facts.py`` holds the queries, ``figures.py`` and ``svg.py`` the drawings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cluster.errors import StoreFailed
+from consumer.places import run_slug, topic_folder
+from consumer.report.facts import Facts, as_json, gather, has_records
+from consumer.run_scope import chosen_run, known_runs, unknown_run
+from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+
+__all__ = ["ReportEntry", "ReportResult", "find_report", "list_reports", "write_report"]
+
+PAGE = "index.html"
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """A report that was written. ``url`` opens it in a browser on this machine."""
+
+    path: Path
+    url: str
+    run_id: str
+    verdict: str
+
+    def document(self) -> dict[str, Any]:
+        """Return a JSON-ready mapping."""
+        return asdict(self) | {"path": str(self.path)}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportEntry:
+    """A report that is there. ``written_at`` is ISO 8601, UTC."""
+
+    topic: str
+    run_id: str
+    verdict: str
+    reason: str
+    written_at: str
+    events: int
+    path: Path
+
+
+def write_report(
+    warehouse: Path,
+    topic: str,
+    run_id: str | None,
+    publications: Path,
+    *,
+    wait_s: float = DEFAULT_WAIT_S,
+) -> ReportResult:
+    """Write the page and the summary of a run, whatever its verdict; the ones before are replaced at once.
+
+    :param run_id: the run; the latest one when ``None``.
+    :raises Misconfigured: there is no warehouse, or nothing is known about the run.
+    :raises StoreFailed: the page cannot be written.
+    """
+    from consumer.report.page import render  # deferred: reading reports needs no templates
+
+    written_at = datetime.now(UTC)
+    with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
+        run = _run_of(store, run_id)
+        facts = gather(store, topic, run)
+    folder = topic_folder(publications, topic) / "reports" / run_slug(run)
+    summary = _summary(facts, written_at)
+    try:
+        _replace(folder, {PAGE: render(facts, written_at=written_at), SUMMARY: as_json(summary)})
+    except OSError as error:
+        raise StoreFailed(
+            f"the report cannot be written: {error.strerror}", where=str(folder), hint="Free some space, and try again"
+        ) from error
+    path = folder / PAGE
+    return ReportResult(path, path.as_uri(), run, summary["verdict"])
+
+
+def find_report(publications: Path, run_id: str) -> Path | None:
+    """Return the page of a run, of whatever topic, or ``None``."""
+    slug = run_slug(run_id)
+    return next((path for path in sorted(publications.glob(f"*/reports/{slug}/{PAGE}")) if path.is_file()), None)
+
+
+def list_reports(publications: Path) -> list[ReportEntry]:
+    """Return the reports that are there, the latest first. A summary that cannot be read is left out."""
+    return sorted(_entries(publications), key=lambda entry: entry.written_at, reverse=True)
+
+
+def _entries(publications: Path) -> Iterator[ReportEntry]:
+    for path in publications.glob(f"*/reports/*/{SUMMARY}"):
+        try:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            audit = said["audit"] or {}
+            yield ReportEntry(
+                str(said["topic"]),
+                str(said["run_id"]),
+                str(said["verdict"]),
+                str(said["reason"]),
+                str(said["written_at"]),
+                int(audit.get("loaded", 0)),
+                path.with_name(PAGE),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+
+
+def _run_of(store: Warehouse, run_id: str | None) -> str:
+    """Return the run; one that left no manifest counts when something of it is stored."""
+    if run_id is None:
+        return chosen_run(store, None)
+    known = [run.run_id for run in known_runs(store)]
+    if run_id in known or has_records(store, run_id):
+        return run_id
+    raise unknown_run(run_id, known, str(store.path))
+
+
+def _summary(facts: Facts, written_at: datetime) -> dict[str, Any]:
+    audit = facts.audit
+    return {
+        "run_id": facts.run_id,
+        "topic": facts.topic,
+        "verdict": audit["verdict"] if audit else "UNKNOWN",
+        "reason": audit["reason"] if audit else "No audit of this run is recorded.",
+        "written_at": written_at.isoformat(),
+        "audit": audit,
+        "checks": [asdict(check) for check in facts.checks],
+        "event_mix": [list(row) for row in facts.event_mix],
+        "plays_by_genre_and_device": [list(row) for row in facts.plays],
+        "buffering_by_network": [list(row) for row in facts.buffering],
+        "partitions": [list(row) for row in facts.partitions],
+        "rates": [list(row) for row in facts.rates],
+        "quarantine": [list(row) for row in facts.quarantine],
+        "manifests": [manifest.model_dump(exclude={"crc", "rate_windows"}) for manifest in facts.manifests],
+    }
+
+
+def _replace(folder: Path, files: dict[str, str]) -> None:
+    """Write files so that a reader sees the old page or the new one, never half of one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder.parent))
+    try:
+        for name, content in files.items():
+            staged = staging / name
+            with staged.open("w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for name in files:
+            (staging / name).replace(folder / name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)

@@ -1,0 +1,170 @@
+"""What the report shows: one query per figure, over the run at hand. Where a column is missing, the figure is empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from consumer.audit import latest_audit
+from consumer.checks import CheckResult, latest_results
+from consumer.manifests import stored_manifests
+from consumer.run_scope import enter_run
+from consumer.store_errors import as_store_errors
+from consumer.warehouse import Warehouse
+from schemas.manifest import Manifest
+
+Row = tuple[Any, ...]
+
+MAX_GROUPS = 12
+
+_EVENT_MIX = "SELECT event_type, count(*) FROM run_events GROUP BY 1 ORDER BY 2 DESC, 1"
+_PLAYS = """
+    SELECT content.genre, device.type, count(*)
+    FROM run_events WHERE event_type = 'content_play' GROUP BY 1, 2
+"""
+_BUFFERING = """
+    SELECT details.network_type, count(*), 100.0 * count(*) FILTER (details.buffering_incidents > 0) / count(*),
+           avg(details.buffering_incidents)
+    FROM run_events WHERE details IS NOT NULL GROUP BY 1 ORDER BY 3 DESC, 1
+"""
+_PARTITIONS = """
+    SELECT partition, count(*), count(DISTINCT key) FROM run_records GROUP BY 1 ORDER BY 1
+"""
+# A second of the load's clock, counted from its first batch with events of the run.
+_LOADED = """
+    WITH own AS (SELECT DISTINCT _batch AS batch FROM run_events),
+    seconds AS (
+        SELECT CAST(floor(epoch(loaded_at)) AS BIGINT) AS second, sum(events) AS events
+        FROM load_batches WHERE batch IN (SELECT batch FROM own) GROUP BY 1
+    )
+    SELECT second - min(second) OVER (), events FROM seconds ORDER BY 1
+"""
+_BATCHES = """
+    WITH own AS (SELECT DISTINCT _batch AS batch FROM run_events)
+    SELECT batch, sum(events), strftime(any_value(loaded_at), '%H:%M:%S')
+    FROM load_batches WHERE batch IN (SELECT batch FROM own) GROUP BY batch ORDER BY batch LIMIT 12
+"""
+_LEDGER = """
+    WITH own AS (SELECT DISTINCT _batch AS batch FROM run_events),
+    batches AS (
+        SELECT batch, any_value(fetch_s) AS fetch_s, any_value(decode_s) AS decode_s, any_value(insert_s) AS insert_s,
+               sum(events) AS events, sum(quarantined) AS quarantined, sum(tombstones) AS tombstones,
+               sum(absent) AS absent, sum(value_bytes) AS value_bytes, min(loaded_at) AS loaded_at
+        FROM load_batches WHERE batch IN (SELECT batch FROM own) GROUP BY batch
+    )
+    SELECT count(*), sum(events), sum(quarantined), sum(tombstones), sum(absent), sum(value_bytes),
+           sum(fetch_s), sum(decode_s), sum(insert_s),
+           CAST(min(loaded_at) AS VARCHAR), CAST(max(loaded_at) AS VARCHAR)
+    FROM batches
+"""
+_OFFSETS = """
+    SELECT partition, min(start_offset), max(end_offset), sum(events), sum(quarantined), sum(tombstones), sum(absent)
+    FROM load_batches GROUP BY partition ORDER BY partition
+"""
+_QUARANTINE = """
+    SELECT phase, error_class, count(*),
+           count(*) FILTER (coalesce(starts_with(event_id, getvariable('id_start')), FALSE)),
+           min(_partition || '/' || _offset)
+    FROM quarantine_identities GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
+"""
+_PUBLISHED = "SELECT CAST(max(published_at) AS VARCHAR), arg_max(rows, published_at) FROM publications WHERE run_id = ?"
+_KNOWN = "SELECT count(*) FROM run_records"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that a report shows about a run. Rows are as their queries above select them."""
+
+    run_id: str
+    topic: str
+    audit: dict[str, Any] | None
+    manifests: list[Manifest]
+    checks: list[CheckResult]
+    event_mix: list[Row] = field(default_factory=list)
+    plays: list[Row] = field(default_factory=list)
+    buffering: list[Row] = field(default_factory=list)
+    partitions: list[Row] = field(default_factory=list)
+    loaded: list[Row] = field(default_factory=list)
+    batches: list[Row] = field(default_factory=list)
+    ledger: Row | None = None
+    offsets: list[Row] = field(default_factory=list)
+    quarantine: list[Row] = field(default_factory=list)
+    published: Row | None = None
+
+    @property
+    def rates(self) -> list[tuple[int, int, int]]:
+        """Return (second, intended, achieved) summed over the shards, in order."""
+        sums: dict[int, list[int]] = {}
+        for manifest in self.manifests:
+            for window in manifest.rate_windows:
+                both = sums.setdefault(window.second, [0, 0])
+                both[0] += window.intended
+                both[1] += window.achieved
+        return [(second, *sums[second]) for second in sorted(sums)]  # type: ignore[misc]
+
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Return when the run began and ended, if its shards say so."""
+        starts = [datetime.fromisoformat(manifest.started_at) for manifest in self.manifests]
+        ends = [datetime.fromisoformat(manifest.ended_at) for manifest in self.manifests if manifest.ended_at]
+        return (min(starts), max(ends)) if starts and ends else None
+
+
+def gather(warehouse: Warehouse, topic: str, run_id: str) -> Facts:
+    """Read everything for one run. Nothing is written."""
+    enter_run(warehouse, run_id)
+    ledger = warehouse.rows(_LEDGER)
+    published = warehouse.rows(_PUBLISHED, [run_id])
+    return Facts(
+        run_id=run_id,
+        topic=topic,
+        audit=latest_audit(warehouse, run_id),
+        manifests=stored_manifests(warehouse, run_id),
+        checks=latest_results(warehouse, run_id),
+        event_mix=_where_it_applies(warehouse, _EVENT_MIX),
+        plays=_where_it_applies(warehouse, _PLAYS),
+        buffering=_where_it_applies(warehouse, _BUFFERING),
+        partitions=warehouse.rows(_PARTITIONS),
+        loaded=warehouse.rows(_LOADED),
+        batches=warehouse.rows(_BATCHES),
+        ledger=ledger[0] if ledger and ledger[0][0] else None,
+        offsets=warehouse.rows(_OFFSETS),
+        quarantine=warehouse.rows(_QUARANTINE),
+        published=published[0] if published and published[0][0] else None,
+    )
+
+
+def has_records(warehouse: Warehouse, run_id: str) -> bool:
+    """Tell whether anything of the run is stored, whoever sent it."""
+    enter_run(warehouse, run_id)
+    return warehouse.rows(_KNOWN) != [(0,)]
+
+
+def _where_it_applies(warehouse: Warehouse, query: str) -> list[Row]:
+    """Return the rows of a query on columns that another topic's events may lack."""
+    with as_store_errors(warehouse.path):
+        try:
+            return warehouse.connection.execute(query).fetchall()
+        except duckdb.BinderException:
+            return []
+
+
+def totals(rows: Sequence[Row], name: int, value: int, *, limit: int = MAX_GROUPS) -> list[tuple[str, int]]:
+    """Return sums by name, the largest first; what is beyond ``limit`` is summed as one more row."""
+    sums: dict[str, int] = {}
+    for row in rows:
+        key = "none" if row[name] is None else str(row[name])
+        sums[key] = sums.get(key, 0) + int(row[value])
+    ordered = sorted(sums.items(), key=lambda pair: (-pair[1], pair[0]))
+    rest = sum(count for _, count in ordered[limit:])
+    return ordered[:limit] + ([(f"{len(ordered) - limit} others", rest)] if rest else [])
+
+
+def as_json(value: object) -> str:
+    """Return JSON text, with what JSON does not know as text."""
+    return json.dumps(value, default=str, indent=2, ensure_ascii=False)

@@ -1,0 +1,175 @@
+"""The page of a run: facts in, one self-contained HTML document out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from consumer.report import figures
+from consumer.report.facts import Facts
+from consumer.report.text import milliseconds, moment, number, seconds, shortened, size, visible
+from consumer.verdict import CLASSES
+from schemas.manifest import count
+
+_HERE = Path(__file__).parent
+_FIGURES: tuple[Callable[[Facts], figures.Figure], ...] = (
+    figures.rates,
+    figures.loaded,
+    figures.delays,
+)
+_CONTENT: tuple[Callable[[Facts], figures.Figure], ...] = (
+    figures.plays,
+    figures.event_mix,
+    figures.buffering,
+    figures.partitions,
+)
+NOT_AUDITED = "No audit of this run is recorded, so nothing is proved."
+
+
+def _finalize(value: Any) -> Any:
+    """Make what is invisible or turns text around visible, wherever a value enters the page."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+_environment = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(_HERE),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    finalize=_finalize,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters |= {"n": number, "moment": moment, "duration": seconds, "size": size, "ms": milliseconds}
+
+
+def render(facts: Facts, *, written_at: datetime) -> str:
+    """Return the page."""
+    audit = facts.audit or {}
+    verdict = audit.get("verdict", "UNKNOWN")
+    return _environment.get_template("template.html.j2").render(
+        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - a file of this package
+        facts=facts,
+        notes=audit.get("notes", []),
+        verdict=verdict,
+        tone=verdict.lower(),
+        reason=audit.get("reason", NOT_AUDITED),
+        headline=_headline(facts),
+        classes=_classes(audit),
+        any_examples=any(audit.get("located", {}).values()),
+        run_facts=_run_facts(facts),
+        shards=audit.get("shards", []),
+        flow=[draw(facts) for draw in _FIGURES],
+        content=[draw(facts) for draw in _CONTENT],
+        ledger=_ledger(facts),
+        checks=facts.checks,
+        quarantined=sum(row[2] for row in facts.quarantine),
+        written_at=moment(written_at),
+        version=version("streamproof"),
+    )
+
+
+def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
+    """Return (label, figure, unit, tone) of the figures below the verdict."""
+    audit = facts.audit
+    items = []
+    if audit:
+        items += [
+            ("Acknowledged by Kafka", number(audit["expected"]), "", ""),
+            ("In the warehouse", number(audit["loaded"]), "", ""),
+        ]
+        if audit["awaited"]:
+            items.append(("Not loaded yet", number(audit["awaited"]), "", ""))
+        else:
+            items.append(("Lost", number(audit["lost"]), "", "some" if audit["lost"] else "zero"))
+    achieved = sum(window[2] for window in facts.rates)
+    if facts.span and achieved:
+        lasted = max((facts.span[1] - facts.span[0]).total_seconds(), 0.001)
+        items.append(("Produced", number(achieved / lasted), "events/s", ""))
+    delays = [manifest.publish_delay_ms["p99"] for manifest in facts.manifests if "p99" in manifest.publish_delay_ms]
+    if delays:
+        figure, unit = milliseconds(max(delays)).split(" ")
+        items.append(("Publish delay, p99", figure, unit, ""))
+    return items
+
+
+def _classes(audit: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of the verdict table."""
+    located = audit.get("located", {})
+    rows = [
+        {"name": name, "meaning": meaning, "count": audit.get(name), "examples": located.get(name, [])}
+        for name, meaning in CLASSES.items()
+    ]
+    if audit.get("awaited"):
+        meaning = "acknowledged, and not loaded yet"
+        rows.append(
+            {"name": "awaited", "meaning": meaning, "count": audit["awaited"], "examples": located.get("awaited", [])}
+        )
+    return rows
+
+
+def _run_facts(facts: Facts) -> list[tuple[str, str]]:
+    """Return what the manifests say about the run, as label and text."""
+    rows = [("Run", facts.run_id), ("Topic", facts.topic)]
+    if facts.manifests:
+        first = facts.manifests[0]
+        rows += [
+            ("Scenario", f"{first.scenario}, version {first.scenario_version}"),
+            ("Seed", str(first.seed)),
+            ("Shards", f"{len(facts.manifests)} of {max(manifest.shards for manifest in facts.manifests)}"),
+            ("Schema", f"{first.schema_used.subject}, version {first.schema_used.version}, id {first.schema_used.id}"),
+            ("Began", moment(min(manifest.started_at for manifest in facts.manifests))),
+        ]
+        if facts.span:
+            rows += [
+                ("Ended", moment(facts.span[1])),
+                ("Took", seconds((facts.span[1] - facts.span[0]).total_seconds())),
+            ]
+        rows += [
+            (name.replace("_", " ").capitalize(), "\u2013" if value is None else str(value))
+            for name, value in sorted(first.settings.items())
+        ]
+        resumed = sum(manifest.resumed for manifest in facts.manifests)
+        if resumed:
+            rows.append(("Continued", f"{resumed} times"))
+        refused = sum(count(manifest.failed) for manifest in facts.manifests)
+        if refused:
+            rows.append(("Refused by Kafka", number(refused)))
+    if facts.audit:
+        rows.append(("Audited", f"{moment(facts.audit['audited_at'])}, in {seconds(facts.audit['seconds'])}"))
+    if facts.published:
+        rows.append(("Published", moment(facts.published[0])))
+    return [(label, shortened(text, 300)) for label, text in rows]
+
+
+def _ledger(facts: Facts) -> list[tuple[str, str]]:
+    """Return what the ledger says about the batches that carried the run."""
+    if facts.ledger is None:
+        return []
+    batches, events, quarantined, tombstones, absent, value_bytes, fetch_s, decode_s, insert_s, first, last = (
+        facts.ledger
+    )
+    return [
+        ("Batches", number(batches)),
+        ("Events", number(events)),
+        ("Payload", size(value_bytes)),
+        ("Mean event", size(value_bytes / max(1, events + quarantined))),
+        ("Quarantined", number(quarantined)),
+        ("Tombstones", number(tombstones)),
+        ("Offsets without a record", number(absent)),
+        ("Waiting for and fetching from Kafka", seconds(fetch_s)),
+        ("Decoding", seconds(decode_s)),
+        ("Inserting", seconds(insert_s)),
+        ("First commit", moment(_iso(first))),
+        ("Last commit", moment(_iso(last))),
+    ]
+
+
+def _iso(text: str) -> str:
+    """Return DuckDB's ``+00`` as Python reads it."""
+    return text + ":00" if text[-3:-2] in "+-" else text
