@@ -1,9 +1,43 @@
-"""Placeholder."""
+"""``streamproof report``: the page of a run."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
+
+from streamproof.commands.load import WaitFlag, WarehouseFlag
+from streamproof.commands.truth import PublicationsFlag, RunFlag, TopicArgument
+from streamproof.console import JsonFlag, Output
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command()(report)
+
+
+def report(  # noqa: PLR0917 - typer reads them by name
+    topic: TopicArgument,
+    run_id: RunFlag = None,
+    warehouse: WarehouseFlag = None,
+    publications: PublicationsFlag = None,
+    wait: WaitFlag = 10.0,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the page of a run, whatever its verdict: one self-contained HTML file, and summary.json beside it."""
+    from cluster.local import publications_dir, warehouse_path
+    from consumer import write_report
+    from streamproof.verdict_view import STYLES, show_line
+
+    done = write_report(
+        warehouse or warehouse_path(topic), topic, run_id, publications or publications_dir(), wait_s=wait
+    )
+    output = Output(as_json)
+    output.document(done.document())
+    output.show(f"report of a run that is [{STYLES[done.verdict]}]{done.verdict}[/]")
+    show_line(output, "page", done.url)
+    if open_it:
+        import webbrowser
+
+        webbrowser.open(done.url)

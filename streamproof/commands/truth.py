@@ -1,9 +1,121 @@
-"""Placeholder."""
+"""``streamproof audit | check | publish``: prove a run, and show readers only what was proved."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+
+from cluster.errors import EXIT_OK, StreamproofError, VerdictFailed, VerdictUnknown
+from streamproof.commands.load import WaitFlag, WarehouseFlag
+from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag, print_error
+
+TopicArgument = Annotated[str, typer.Argument(help="Topic that was loaded.")]
+RunFlag = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="Run to look at; the latest by default.")]
+PublicationsFlag = Annotated[
+    Path | None, typer.Option("--publications", help="Folder of snapshots and reports; in the state folder by default.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command()(audit)
+    app.command()(check)
+    app.command()(publish)
+
+
+def audit(  # noqa: PLR0917 - typer reads them by name
+    topic: TopicArgument,
+    run_id: RunFlag = None,
+    warehouse: WarehouseFlag = None,
+    wait: WaitFlag = 10.0,
+    bootstrap_servers: BootstrapFlag = None,
+    registry_url: RegistryFlag = None,
+    as_json: JsonFlag = False,
+) -> int:
+    """Compare what the shards of a run say they delivered with what the warehouse holds.
+
+    PASSED: every event that Kafka acknowledged is in the warehouse, once, unaltered. FAILED (exit 65) names those
+    that are not. UNKNOWN (exit 75): a manifest is missing, or the load is behind.
+    """
+    from cluster.connection import Connection
+    from cluster.local import warehouse_path
+    from consumer import audit as audit_run
+    from streamproof.verdict_view import show_audit
+
+    connection = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url)
+    result = audit_run(connection, warehouse or warehouse_path(topic), topic, run_id, wait_s=wait)
+    error: StreamproofError | None = None
+    said = result.reason.rstrip(".")
+    if result.verdict == "FAILED":
+        hint = f"`streamproof report {topic}` shows the details"
+        error = VerdictFailed(f"the verdict is FAILED: {said}", where=result.run_id, hint=hint)
+    elif result.verdict == "UNKNOWN":
+        behind = any(position.behind for position in result.partitions)
+        hint = (
+            f"Run `streamproof load {topic}`" if behind else "Wait for the shards to end, or run `streamproof produce`"
+        )
+        error = VerdictUnknown(f"the verdict is UNKNOWN: {said}", where=result.run_id, hint=f"{hint}, then audit again")
+    output = Output(as_json)
+    show_audit(output, result)
+    return _end(output, result.document(), error)
+
+
+def check(
+    topic: TopicArgument,
+    run_id: RunFlag = None,
+    warehouse: WarehouseFlag = None,
+    wait: WaitFlag = 10.0,
+    as_json: JsonFlag = False,
+) -> int:
+    """Run the aggregate checks on a run; a blocking one that fails ends with exit 65."""
+    from cluster.local import warehouse_path
+    from consumer import run_checks
+    from streamproof.verdict_view import show_checks
+
+    report = run_checks(warehouse or warehouse_path(topic), run_id, topic=topic, wait_s=wait)
+    error = None
+    if report.blocked_by:
+        names = ", ".join(result.check for result in report.blocked_by)
+        hint = f"`streamproof report {topic}` shows the details"
+        error = VerdictFailed(f"blocking checks failed: {names}", where=report.run_id or topic, hint=hint)
+    output = Output(as_json)
+    show_checks(output, report)
+    return _end(output, report.document(), error)
+
+
+def publish(  # noqa: PLR0917 - typer reads them by name
+    topic: TopicArgument,
+    run_id: RunFlag = None,
+    warehouse: WarehouseFlag = None,
+    publications: PublicationsFlag = None,
+    wait: WaitFlag = 10.0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Give readers a snapshot with the run in it, if its audit passed and no blocking check failed."""
+    from cluster.local import publications_dir, warehouse_path
+    from consumer import publish as publish_run
+    from streamproof.verdict_view import show_line
+
+    done = publish_run(
+        warehouse or warehouse_path(topic), topic, run_id, publications or publications_dir(), wait_s=wait
+    )
+    output = Output(as_json)
+    output.document(done.document())
+    output.show(f"[bold green]published[/] {done.rows:,} events of {done.runs} run{'s' if done.runs != 1 else ''}")
+    show_line(output, "snapshot", done.path)
+    show_line(output, "read it", f"duckdb -readonly {done.database} 'FROM event_mix'")
+
+
+def _end(output: Output, document: dict[str, Any], error: StreamproofError | None) -> int:
+    """End with the result on stdout, and with what is wrong in it on stderr and in the exit code.
+
+    A verdict is a result: the one JSON document carries both, so that nothing is raised.
+    """
+    if error is None:
+        output.document(document)
+        return EXIT_OK
+    output.document(document | {"error": error.document()})
+    print_error(error, as_json=False)
+    return error.exit_code
