@@ -43,20 +43,18 @@ def quote(identifier: str) -> str:
 
 
 def column_names(fields: Iterable[str], known: dict[str, str]) -> dict[str, str]:
-    """Return the column of each field. A field keeps the column that it has.
+    """Return the column of each field, in the order of the fields. A field keeps the column that it has.
 
     DuckDB's names ignore case, and ours begin with an underscore: a field whose name is taken gets a number.
     """
-    fields = list(fields)
-    names = {field: known[field] for field in fields if field in known}
+    names: dict[str, str] = {}
     taken = {name.lower() for name in (*METADATA_COLUMNS, *known.values())}
     for field in fields:
-        if field not in names:
-            name, number = field, 2
-            while name.lower() in taken:
-                name, number = f"{field}_{number}", number + 1
-            names[field] = name
-            taken.add(name.lower())
+        name, number = known.get(field, field), 2
+        while field not in known and name.lower() in taken:
+            name, number = f"{field}_{number}", number + 1
+        names[field] = name
+        taken.add(name.lower())
     return names
 
 

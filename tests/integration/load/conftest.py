@@ -1,0 +1,179 @@
+"""A topic of its own for each test, written to by hand, and a loader to load it."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import fastavro
+import pytest
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from cluster.connection import Connection
+from cluster.topics import admin_client, wait_for_leaders
+from consumer import LoadResult, load, open_warehouse
+from consumer.ledger import verify
+from schemas.contract import subject_for
+from schemas.registry import Registry
+
+SMALL = {
+    "type": "record",
+    "name": "Small",
+    "fields": [
+        {"name": "n", "type": "long"},
+        {"name": "text", "type": "string"},
+        {
+            "name": "place",
+            "type": {
+                "type": "record",
+                "name": "Place",
+                "fields": [
+                    {"name": "city", "type": "string"},
+                    {
+                        "name": "point",
+                        "type": {
+                            "type": "record",
+                            "name": "Point",
+                            "fields": [{"name": "x", "type": "double"}, {"name": "y", "type": ["null", "double"]}],
+                        },
+                    },
+                ],
+            },
+        },
+    ],
+}
+
+
+def small(n: int) -> dict[str, Any]:
+    """A record of the schema ``SMALL``, a function of ``n`` down to its last leaf."""
+    point = {"x": n / 2, "y": None if n % 3 == 0 else float(n)}
+    return {"n": n, "text": f"text-{n}", "place": {"city": f"city-{n % 97}", "point": point}}
+
+
+def framed(schema_id: int, schema: Any, record: Any) -> bytes:
+    """A value as any Confluent client writes it."""
+    payload = io.BytesIO()
+    fastavro.schemaless_writer(payload, schema, record)
+    return struct.pack(">bI", 0, schema_id) + payload.getvalue()
+
+
+@dataclass
+class Rig:
+    """One topic, its registry subject and its warehouse."""
+
+    connection: Connection
+    topic: str
+    warehouse: Path
+
+    def create(self, partitions: int = 1, **config: str) -> None:
+        """Create the topic; configuration names with underscores for dots."""
+        settings = {name.replace("_", "."): value for name, value in config.items()}
+        new = NewTopic(self.topic, num_partitions=partitions, replication_factor=1, config=settings)
+        admin = self.admin
+        admin.create_topics([new])[self.topic].result(20)
+        wait_for_leaders(admin_client(self.connection.kafka), self.topic, partitions=partitions)
+
+    @property
+    def admin(self) -> AdminClient:
+        """A plain client, not ours."""
+        return AdminClient(self.connection.kafka.as_librdkafka())
+
+    def register(self, schema: Any = SMALL) -> int:
+        """Register a schema under the topic's subject and return its id."""
+        with Registry(self.connection.registry) as registry:
+            return registry.register(subject_for(self.topic), json.dumps(schema)).id
+
+    def encode(self, schema: Any, records: Iterable[Any]) -> list[bytes]:
+        """Values of any schema, which is registered for it."""
+        schema_id, parsed = self.register(schema), fastavro.parse_schema(schema)
+        return [framed(schema_id, parsed, record) for record in records]
+
+    def values(self, numbers: Iterable[int]) -> list[bytes]:
+        """Values of a small nested schema; record n says n in every leaf."""
+        return self.encode(SMALL, map(small, numbers))
+
+    def record(self, n: int) -> dict[str, Any]:
+        """What ``values`` encodes for ``n``."""
+        return small(n)
+
+    def produce(self, values: Iterable[bytes | None], *, partition: int = 0, **record: Any) -> None:
+        """Write values in order and wait until all are acknowledged."""
+        failures: list[KafkaError] = []
+        producer = Producer(self.connection.kafka.as_librdkafka(linger_ms=5, enable_idempotence=True))
+        for number, value in enumerate(values):
+            key = record.get("key", b"key-%d" % (number % 10))
+            headers = record.get("headers")
+            note = lambda error, _: failures.append(error) if error else None  # noqa: E731
+            producer.produce(self.topic, value, key=key, partition=partition, headers=headers, on_delivery=note)
+            if number % 10_000 == 9_999:
+                producer.poll(0)
+                producer.flush(30)
+        assert producer.flush(30) == 0
+        assert failures == []
+
+    def load(self, **options: Any) -> LoadResult:
+        """Load in this process."""
+        return load(self.connection, self.topic, self.warehouse, stop=options.pop("stop", threading.Event()), **options)
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of a loader of its own."""
+        return [sys.executable, "-m", "streamproof", "load", self.topic, "--warehouse", str(self.warehouse), *arguments]
+
+    def run(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        """Load in a process of its own."""
+        return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=timeout_s, check=False)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the warehouse."""
+        with duckdb.connect(str(self.warehouse)) as connection:
+            return connection.execute(query).fetchall()
+
+    def records(self) -> dict[tuple[int, int], bytes | None]:
+        """What Kafka holds, by partition and offset, read by a plain client."""
+        consumer = Consumer(
+            self.connection.kafka.as_librdkafka(
+                group_id="tests", auto_offset_reset="earliest", enable_partition_eof=True, enable_auto_commit=False
+            )
+        )
+        partitions = len(consumer.list_topics(self.topic, 10).topics[self.topic].partitions)
+        consumer.assign([TopicPartition(self.topic, p, 0) for p in range(partitions)])
+        found: dict[tuple[int, int], bytes | None] = {}
+        ended = 0
+        while ended < partitions:
+            (message,) = consumer.consume(1, 10)
+            if message.error() is None:
+                found[message.partition(), message.offset()] = message.value()
+            else:
+                assert message.error().code() == KafkaError._PARTITION_EOF
+                ended += 1
+        consumer.close()
+        return found
+
+    def prove(self) -> None:
+        """Compare the warehouse with Kafka: every record with a value is there, once, with its checksum."""
+        with open_warehouse(self.warehouse) as file:
+            verify(file)
+        truth = {at: zlib.crc32(value) for at, value in self.records().items() if value is not None}
+        stored = self.rows(
+            "SELECT _partition, _offset, _crc32 FROM events UNION ALL SELECT _partition, _offset, crc32 FROM quarantine"
+        )
+        assert len(stored) == len(truth)
+        assert {(partition, offset): crc for partition, offset, crc in stored} == truth
+
+
+@pytest.fixture
+def rig(connection: Connection, topic_name: Callable[[str], str], tmp_path: Path) -> Rig:
+    """A topic that does not exist yet."""
+    topic = topic_name("load")
+    return Rig(connection, topic, tmp_path / f"{topic}.duckdb")
