@@ -43,7 +43,7 @@ def diff_schemas(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
     """Return what changed from ``old`` to ``new``, in order of path; empty for the same schema written differently."""
     before, after = flatten(old), flatten(new)
     changes: list[Change] = []
-    found = DeepDiff(before, after, view="tree", ignore_order=False)
+    found = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
     for items in found.values():
         for item in items:
             path, *attribute = item.path(output_format="list")

@@ -22,6 +22,7 @@ from schemas.frame import UndecodableValue
 Reader = Callable[[bytes, int], tuple[Any, int]]
 
 MAX_VARINT_BYTES = 10
+_64_BITS = (1 << 64) - 1
 _FLOAT = struct.Struct("<f")
 _DOUBLE = struct.Struct("<d")
 
@@ -76,8 +77,7 @@ def _varint(payload: bytes, at: int) -> tuple[int, int]:
         shift += 7
         if shift >= 7 * MAX_VARINT_BYTES:
             raise UndecodableValue("bad_number", f"the number at byte {at} has more than {MAX_VARINT_BYTES} bytes")
-    if result >> 64:
-        raise UndecodableValue("bad_number", f"the number at byte {at} has more than 64 bits")
+    result &= _64_BITS  # bits beyond are dropped, as by every reader
     return (result >> 1) ^ -(result & 1), end
 
 

@@ -1,0 +1,572 @@
+"""The codec: what it decodes is what was written, and what it cannot prove it refuses."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import io
+import json
+import pickle
+import struct
+from typing import Any
+
+import fastavro
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cluster.errors import Misconfigured
+from schemas import codec
+from schemas.arrow_types import typed_type
+from schemas.avro import parse
+from schemas.codec import CodecMismatch, Decoder, Encoder, UndecodableValue, UnsupportedSchema, split_frame
+from schemas.contract import load_contract
+from schemas.frame import frame_header
+from schemas.registry import UnknownSchema
+
+CONTRACT = load_contract("customer_events")
+RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+# Schemas and values ---------------------------------------------------------------------------------------------
+
+INT = st.integers(-(1 << 31), (1 << 31) - 1)
+LONG = st.integers(-(1 << 63), (1 << 63) - 1)
+TEXT = st.text(max_size=8)
+MOMENT = st.datetimes(min_value=dt.datetime(1, 1, 2), max_value=dt.datetime(9999, 12, 30))
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "null": st.none(),
+    "boolean": st.booleans(),
+    "int": INT,
+    "long": LONG,
+    "float": st.floats(width=32, allow_nan=False),
+    "double": st.floats(allow_nan=False),
+    "string": TEXT,
+    "bytes": st.binary(max_size=8),
+}
+LOGICAL: dict[tuple[str, str], st.SearchStrategy[Any]] = {
+    ("int", "date"): st.dates(),
+    ("int", "time-millis"): st.times().map(lambda t: t.replace(microsecond=t.microsecond // 1000 * 1000)),
+    ("long", "time-micros"): st.times(),
+    ("long", "timestamp-millis"): MOMENT.map(
+        lambda t: t.replace(microsecond=t.microsecond // 1000 * 1000, tzinfo=dt.UTC)
+    ),
+    ("long", "timestamp-micros"): MOMENT.map(lambda t: t.replace(tzinfo=dt.UTC)),
+    ("long", "local-timestamp-micros"): MOMENT,
+    ("string", "uuid"): st.uuids().map(str),
+}
+FAST_PRIMITIVES = [{"type": name} for name in VALUES if name != "bytes"]
+FAST_LOGICAL = [{"type": kind, "logicalType": logical} for kind, logical in LOGICAL]
+SLOW = [
+    {"type": "bytes"},
+    {"type": "fixed", "size": 5},
+    {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 3},
+    {"type": "fixed", "size": 9, "logicalType": "decimal", "precision": 20, "scale": 0},
+]
+
+
+def weightless(schema: Any) -> bool:
+    """True for an unnamed type (its fields are types) that takes no bytes: arrays of it are refused."""
+    if isinstance(schema, list):
+        return False
+    return schema["type"] == "null" or (schema["type"] == "record" and all(map(weightless, schema["fields"])))
+
+
+@st.composite
+def types(draw: st.DrawFn, depth: int, leaves: list[Any], *, unions: bool) -> Any:
+    kinds = ["leaf", "leaf", "leaf", "enum"]
+    if depth:
+        kinds += ["record", "array", "map", "optional"] + (["union"] if unions else [])
+    kind = draw(st.sampled_from(kinds))
+    below = types(depth - 1, leaves, unions=unions)
+    if kind == "leaf":
+        return dict(draw(st.sampled_from(leaves)))
+    if kind == "enum":
+        return {"type": "enum", "symbols": ["RED", "GREEN", "BLUE"][: draw(st.integers(1, 3))]}
+    if kind == "record":
+        return {"type": "record", "fields": draw(st.lists(below, min_size=1, max_size=3))}
+    if kind == "array":
+        return {
+            "type": "array",
+            "items": draw(below.filter(lambda item: not weightless(item) or isinstance(item, list))),
+        }
+    if kind == "map":
+        return {"type": "map", "values": draw(below)}
+    if kind == "union":
+        branches = [{"type": "null"}, {"type": "long"}, {"type": "string"}, {"type": "boolean"}, {"type": "bytes"}]
+        return draw(st.lists(st.sampled_from(branches), min_size=1, max_size=4, unique_by=str))
+    other = draw(below.filter(lambda item: not isinstance(item, list) and item["type"] != "null"))
+    return draw(st.permutations([{"type": "null"}, other]))
+
+
+def named(schema: Any, counter: list[int]) -> Any:
+    """Give every named type and field a name of its own."""
+    if isinstance(schema, list):
+        return [named(branch, counter) for branch in schema]
+    schema = dict(schema)
+    if schema["type"] in ("record", "enum", "fixed"):
+        counter[0] += 1
+        schema["name"] = f"T{counter[0]}"
+    if schema["type"] == "record":
+        schema["fields"] = [{"name": f"f{i}", "type": named(t, counter)} for i, t in enumerate(schema["fields"])]
+    for key in ("items", "values"):
+        if key in schema:
+            schema[key] = named(schema[key], counter)
+    return schema
+
+
+def values_of(schema: Any) -> st.SearchStrategy[Any]:
+    """Return a strategy of Python values, in the form that both fastavro writes and Arrow gives back."""
+    if isinstance(schema, list):
+        return st.one_of([values_of(branch) for branch in schema])
+    kind = schema["type"]
+    if isinstance(kind, dict | list):
+        return values_of(kind)
+    if (kind, schema.get("logicalType")) in LOGICAL:
+        return LOGICAL[kind, schema["logicalType"]]
+    if schema.get("logicalType") == "decimal":
+        limit = 10 ** schema["precision"] - 1
+        return st.integers(-limit, limit).map(lambda n: decimal.Decimal(n).scaleb(-schema["scale"]))
+    if kind == "record":
+        return st.fixed_dictionaries({f["name"]: values_of(as_dict(f["type"])) for f in schema["fields"]})
+    if kind == "enum":
+        return st.sampled_from(schema["symbols"])
+    if kind == "fixed":
+        return st.binary(min_size=schema["size"], max_size=schema["size"])
+    if kind == "array":
+        return st.lists(values_of(as_dict(schema["items"])), max_size=3)
+    if kind == "map":
+        return st.dictionaries(TEXT, values_of(as_dict(schema["values"])), max_size=3)
+    return VALUES[kind]
+
+
+def as_dict(schema: Any) -> Any:
+    if isinstance(schema, str):
+        return {"type": schema}
+    return [as_dict(branch) for branch in schema] if isinstance(schema, list) else schema
+
+
+def pairs(value: Any, schema: Any) -> Any:
+    """Return a value as Arrow gives it back: maps as lists of pairs."""
+    if isinstance(schema, list):
+        matching = [b for b in schema if b["type"] != "null"]
+        return value if value is None or len(matching) != 1 else pairs(value, matching[0])
+    if schema["type"] == "record":
+        return {f["name"]: pairs(value[f["name"]], f["type"]) for f in schema["fields"]}
+    if schema["type"] == "array":
+        return [pairs(item, schema["items"]) for item in value]
+    if schema["type"] == "map":
+        return [(key, pairs(item, schema["values"])) for key, item in value.items()]
+    return value
+
+
+@st.composite
+def records(draw: st.DrawFn, leaves: list[Any], *, unions: bool = False) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    fields = draw(st.lists(types(2, leaves, unions=unions), min_size=1, max_size=4))
+    schema = named({"type": "record", "fields": fields}, [0])
+    return schema, draw(st.lists(values_of(schema), min_size=2, max_size=5))
+
+
+def write(schema: Any, row: Any) -> bytes:
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, fastavro.parse_schema(schema), row)
+    return buffer.getvalue()
+
+
+# Decoding -------------------------------------------------------------------------------------------------------
+
+
+@given(records(FAST_PRIMITIVES + FAST_LOGICAL))
+@RELAXED
+def test_what_fastavro_writes_the_fast_path_reads(sample):
+    schema, rows = sample
+    decoder = Decoder(json.dumps(schema))
+    assert decoder.fast
+    payloads = [write(schema, row) for row in rows]
+    batch = decoder.decode(payloads)
+    batch.validate(full=True)
+    assert batch.schema.equals(decoder.arrow_schema)
+    assert batch.to_pylist() == [pairs(row, schema) for row in rows]
+    assert [decoder.decode_one(payload) for payload in payloads] == batch.to_pylist()
+
+
+@given(records(FAST_PRIMITIVES + FAST_LOGICAL + SLOW, unions=True))
+@RELAXED
+def test_what_fastavro_writes_in_any_type_is_read(sample):
+    schema, rows = sample
+    decoder = Decoder(json.dumps(schema))
+    batch = decoder.decode([write(schema, row) for row in rows])
+    batch.validate(full=True)
+    assert batch.to_pylist() == [pairs(row, schema) for row in rows]
+    assert decoder.decode([]).schema.equals(decoder.arrow_schema)
+
+
+MUTANT = {
+    "type": "record",
+    "name": "Mutant",
+    "fields": [
+        {"name": "i", "type": "int"},
+        {"name": "o", "type": ["null", "string"]},
+        {"name": "e", "type": {"type": "enum", "name": "E", "symbols": ["A", "B"]}},
+        {"name": "b", "type": "boolean"},
+        {"name": "d", "type": "double"},
+        {"name": "t", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "a", "type": {"type": "array", "items": ["string", "null"]}},
+        {"name": "m", "type": {"type": "map", "values": "int"}},
+    ],
+}
+
+
+@given(values_of(as_dict(MUTANT) | {"fields": [f | {"type": as_dict(f["type"])} for f in MUTANT["fields"]]}), st.data())
+@settings(max_examples=300, deadline=None)
+def test_the_fast_path_and_the_strict_reader_accept_the_same_values(row, data):
+    row["t"] = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+    payload = bytearray(write(MUTANT, row))
+    good = bytes(payload)
+    for _ in range(data.draw(st.integers(1, 3))):
+        change = data.draw(st.sampled_from(["flip", "cut", "insert", "append"]))
+        at = data.draw(st.integers(0, max(0, len(payload) - 1)))
+        if change == "flip" and payload:
+            payload[at] ^= 1 << data.draw(st.integers(0, 7))
+        elif change == "cut":
+            del payload[at:]
+        elif change == "insert":
+            payload[at:at] = data.draw(st.binary(min_size=1, max_size=3))
+        else:
+            payload += data.draw(st.binary(min_size=1, max_size=12))
+    decoder = Decoder(json.dumps(MUTANT))
+    try:
+        strict = decoder.decode_one(bytes(payload))
+    except UndecodableValue:
+        strict = None
+    try:
+        fast = decoder._read_fast([good, bytes(payload)]).to_pylist()[1]
+    except UndecodableValue:
+        fast = None
+    assert repr(fast) == repr(strict)  # repr: a flipped double may be a NaN
+
+
+def zigzag(number: int) -> bytes:
+    number = (number << 1) ^ (number >> 63)
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+POISON = {
+    "string": {
+        "empty": (b"", "truncated"),
+        "cut": (zigzag(5) + b"abc", "truncated"),
+        "trailing": (zigzag(1) + b"a!", "trailing_bytes"),
+        "invalid utf-8": (zigzag(2) + b"\xff\xfe", "invalid_utf8"),
+        "surrogate": (zigzag(3) + b"\xed\xa0\x80", "invalid_utf8"),
+        "negative length": (zigzag(-5), "bad_length"),
+        "huge length": (zigzag(1 << 62), "truncated"),
+        "endless number": (b"\xff" * 11, "bad_number"),
+    },
+    "int": {
+        "33 bits": (zigzag(1 << 32), "bad_number"),
+        "cut": (b"\x80", "truncated"),
+    },
+    "boolean": {"five": (b"\x05", "bad_boolean")},
+    "double": {"cut": (b"1234567", "truncated")},
+    "optional": {"third branch": (zigzag(2), "bad_union"), "negative branch": (zigzag(-1) + b"\x00", "bad_union")},
+    "enum": {"out of range": (zigzag(2), "bad_enum"), "negative": (zigzag(-1), "bad_enum")},
+    "array": {
+        "huge count": (zigzag(1 << 62), "truncated"),
+        "block beyond the end": (zigzag(-1) + zigzag(1000) + zigzag(1) + b"\x00", "bad_length"),
+    },
+    "map": {"one key twice": (zigzag(2) + (zigzag(1) + b"k" + zigzag(7)) * 2 + b"\x00", "duplicate_key")},
+    "timestamp": {"year 300000": (zigzag(1 << 53), "out_of_range")},
+    "date": {"before the year 1": (zigzag(-800_000), "out_of_range")},
+    "time": {"25 o'clock": (zigzag(25 * 3_600_000), "out_of_range")},
+    "bytes": {"cut": (zigzag(5) + b"abc", "truncated"), "trailing": (zigzag(1) + b"ab", "trailing_bytes")},
+    "decimal": {"too many digits": (zigzag(4) + b"\x7f\xff\xff\xff", "out_of_range")},
+}
+POISON_TYPES: dict[str, tuple[Any, bytes]] = {
+    "string": ("string", zigzag(1) + b"a"),
+    "int": ("int", zigzag(7)),
+    "boolean": ("boolean", b"\x01"),
+    "double": ("double", struct.pack("<d", 1.5)),
+    "optional": (["null", "string"], b"\x00"),
+    "enum": ({"type": "enum", "name": "E", "symbols": ["A", "B"]}, b"\x00"),
+    "array": ({"type": "array", "items": "string"}, b"\x00"),
+    "map": ({"type": "map", "values": "int"}, b"\x00"),
+    "timestamp": ({"type": "long", "logicalType": "timestamp-millis"}, zigzag(1)),
+    "date": ({"type": "int", "logicalType": "date"}, zigzag(1)),
+    "time": ({"type": "int", "logicalType": "time-millis"}, zigzag(1)),
+    "bytes": ("bytes", zigzag(1) + b"a"),
+    "decimal": ({"type": "bytes", "logicalType": "decimal", "precision": 3}, zigzag(1) + b"\x01"),
+}
+
+
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+@pytest.mark.parametrize(
+    ("kind", "payload", "fault"),
+    [
+        pytest.param(kind, payload, fault, id=f"{kind}-{name}")
+        for kind, cases in POISON.items()
+        for name, (payload, fault) in cases.items()
+    ],
+)
+def test_poison_is_named_and_its_neighbours_are_kept(kind, payload, fault, place):
+    schema, good = POISON_TYPES[kind]
+    decoder = Decoder(json.dumps({"type": "record", "name": "R", "fields": [{"name": "f", "type": schema}]}))
+    values = [good] * 100
+    at = {"first": 0, "middle": 50, "last": 99}[place]
+    values[at] = payload
+    salvaged = decoder.salvage(values)
+    assert {index: error.kind for index, error in salvaged.faults.items()} == {at: fault}
+    assert salvaged.kept == [index for index in range(100) if index != at]
+    assert salvaged.batch.num_rows == 99
+    assert salvaged.batch.schema.equals(decoder.arrow_schema)
+    with pytest.raises(UndecodableValue) as raised:
+        decoder.decode(values)
+    assert raised.value.kind == fault
+    with pytest.raises(UndecodableValue) as raised:
+        decoder.decode_one(payload)
+    assert (raised.value.kind, raised.value.phase) == (fault, "decode")
+
+
+def test_a_group_of_nothing_but_poison_is_all_faults():
+    decoder = Decoder(CONTRACT.version(1).text)
+    salvaged = decoder.salvage([b"\x80"] * 500)
+    assert salvaged.batch.num_rows == 0
+    assert salvaged.batch.schema.equals(decoder.arrow_schema)
+    assert len(salvaged.faults) == 500
+
+
+def test_rows_keep_their_order_when_poison_lies_between_them():
+    schema = {"type": "record", "name": "R", "fields": [{"name": "f", "type": "long"}]}
+    values = [b"\x80" if number % 7 == 3 else zigzag(number) for number in range(1000)]
+    salvaged = Decoder(json.dumps(schema)).salvage(values)
+    assert salvaged.batch.column("f").to_pylist() == salvaged.kept == [n for n in range(1000) if n % 7 != 3]
+
+
+@pytest.mark.parametrize("extra", range(1, 25))
+def test_bytes_after_the_end_are_found_whatever_their_number(extra):
+    decoder = Decoder(CONTRACT.version(1).text)
+    payload = write(CONTRACT.version(1).schema, sample_event())
+    salvaged = decoder.salvage([payload, payload + bytes(extra), payload + decoder._proof[:extra]])
+    assert {index: fault.kind for index, fault in salvaged.faults.items()} == {1: "trailing_bytes", 2: "trailing_bytes"}
+
+
+def test_blocks_with_sizes_and_long_numbers_are_read_as_avro_allows():
+    schema = {
+        "type": "record",
+        "name": "R",
+        "fields": [{"name": "a", "type": {"type": "array", "items": "long"}}, {"name": "n", "type": "long"}],
+    }
+    payload = zigzag(-2) + zigzag(2) + zigzag(1) + zigzag(2) + zigzag(1) + zigzag(3) + b"\x00" + b"\x8a\x80\x00"
+    decoder = Decoder(json.dumps(schema))
+    assert decoder.decode([payload, payload]).to_pylist() == [{"a": [1, 2, 3], "n": 5}] * 2
+    assert decoder.decode_one(payload) == {"a": [1, 2, 3], "n": 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("{nope", "invalid_schema"),
+        ('"string"', "unsupported_schema"),
+        ("42", "invalid_schema"),
+        ('{"type":"record","name":"R","fields":[{"name":"a","type":"strin"}]}', "invalid_schema"),
+        ('{"type":"record","name":"R","fields":[{"name":"a","type":["null","R"]}]}', "unsupported_schema"),
+        (
+            '{"type":"record","name":"R","fields":[{"name":"a","type":{"type":"array","items":"null"}}]}',
+            "unsupported_schema",
+        ),
+        ('["null",{"type":"record","name":"R","fields":[]}]', "unsupported_schema"),
+    ],
+)
+def test_a_schema_that_no_table_holds_is_refused_with_a_reason(text, kind):
+    with pytest.raises(UnsupportedSchema) as raised:
+        Decoder(text)
+    assert (raised.value.kind, raised.value.phase) == (kind, "schema")
+
+
+def test_invalid_logical_types_are_ignored_as_the_specification_says():
+    types_ = [
+        {"type": "string", "logicalType": "timestamp-millis"},
+        {"type": "bytes", "logicalType": "decimal", "precision": 60},
+        {"type": "bytes", "logicalType": "decimal"},
+        {"type": "long", "logicalType": "no-such-type"},
+    ]
+    schema = {"type": "record", "name": "R", "fields": [{"name": f"f{i}", "type": t} for i, t in enumerate(types_)]}
+    kinds = [typed_type(node) for _, node in parse(json.dumps(schema)).fields]
+    assert kinds == [pa.string(), pa.binary(), pa.binary(), pa.int64()]
+
+
+def test_timestamps_carry_utc_at_every_depth():
+    schema = Decoder(CONTRACT.version(2).text).arrow_schema
+    assert schema.field("timestamp").type == pa.timestamp("ms", tz="UTC")
+    assert schema.field("client_sent_at").type == pa.timestamp("ms", tz="UTC")
+    for name in ("actions", "search_history"):
+        items = schema.field(name).type.value_type
+        assert items.field("timestamp").type == pa.timestamp("ms", tz="UTC")
+
+
+# Encoding -------------------------------------------------------------------------------------------------------
+
+
+def sample_event(**changes: Any) -> dict[str, Any]:
+    at = dt.datetime(2026, 3, 4, 5, 6, 7, 890_000, tzinfo=dt.UTC)
+    return {
+        "event_id": "01234567-89ab-8cde-8f01-23456789abcd",
+        "event_type": "search",
+        "user_id": "u1",
+        "session_id": "s1",
+        "timestamp": at,
+        "device": {"type": "mobile", "os": "iOS", "os_version": "19.1", "app_version": "1.2.3", "model": "iPhone 17"},
+        "location": {"country": "FR", "city": "Orléans", "region": "Centre-Val de Loire", "timezone": "Europe/Paris"},
+        "content": None,
+        "subscription": {
+            "plan": "basic",
+            "start_date": dt.date(2025, 1, 2),
+            "billing_cycle": "monthly",
+            "connected_services": ["Mail"],
+        },
+        "details": None,
+        "actions": [
+            {
+                "action_type": "click",
+                "timestamp": at,
+                "duration": None,
+                "completed": True,
+                "old_quality": None,
+                "new_quality": None,
+                "old_speed": None,
+                "new_speed": None,
+            }
+        ],
+        "recommendations": [],
+        "search_history": [{"search_id": "q1", "timestamp": at, "query": "été", "results_count": 3}],
+    } | changes
+
+
+@given(st.lists(values_of(as_dict(CONTRACT.version(2).schema)), min_size=1, max_size=4))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_any_customer_event_is_written_as_fastavro_writes_it(rows):
+    version = CONTRACT.version(2)
+    encoder = Encoder(version.text, 258)
+    batch = pa.RecordBatch.from_pylist(rows, schema=encoder.arrow_schema)
+    encoder.verify(batch)
+    for row, value in zip(rows, encoder.encode(batch).to_pylist(), strict=True):
+        assert value == b"\x00\x00\x00\x01\x02" + write(version.schema, row)
+
+
+@given(records(FAST_PRIMITIVES + [t for t in FAST_LOGICAL if not t["logicalType"].startswith(("time-", "local"))]))
+@RELAXED
+def test_what_the_encoder_writes_fastavro_reads(sample):
+    schema, rows = sample
+    encoder = Encoder(json.dumps(schema), 1)
+    batch = pa.RecordBatch.from_pylist([pairs(row, schema) for row in rows], schema=encoder.arrow_schema)
+    assert [value[5:] for value in encoder.encode(batch).to_pylist()] == [write(schema, row) for row in rows]
+
+
+def test_a_slice_of_a_batch_is_encoded_as_that_slice():
+    encoder = Encoder(CONTRACT.version(1).text, 1)
+    rows = [sample_event(user_id=f"u{n}", details=None) for n in range(6)]
+    batch = pa.RecordBatch.from_pylist(rows, schema=encoder.arrow_schema)
+    assert encoder.encode(batch.slice(2, 3)).to_pylist() == encoder.encode(batch).to_pylist()[2:5]
+
+
+def nested_schema() -> str:
+    inner = {"type": "record", "name": "I", "fields": [{"name": "x", "type": "string"}]}
+    fields = [
+        {"name": "s", "type": "string"},
+        {"name": "r", "type": ["null", inner]},
+        {"name": "a", "type": {"type": "array", "items": "I"}},
+        {"name": "m", "type": {"type": "map", "values": "long"}},
+    ]
+    return json.dumps({"type": "record", "name": "R", "fields": fields})
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"s": None}, "s"),
+        ({"r": {"x": None}}, "r.x"),
+        ({"a": None}, "a"),
+        ({"a": [{"x": "1"}, {"x": None}]}, "a[].x"),
+        ({"a": [None]}, "a[]"),
+        ({"m": [("k", None)]}, "m{}"),
+    ],
+)
+def test_a_null_where_the_schema_allows_none_is_refused(change, path):
+    encoder = Encoder(nested_schema(), 1)
+    nullable = pa.schema([field.with_nullable(True) for field in encoder.arrow_schema])
+    good = {"s": "", "r": None, "a": [], "m": []}
+    assert len(encoder.encode(pa.RecordBatch.from_pylist([good, good], schema=nullable))) == 2
+    with pytest.raises(ValueError, match=rf"column {path.replace('[', '.').replace(']', '.')} has a null"):
+        encoder.encode(pa.RecordBatch.from_pylist([good, good | change], schema=nullable))
+
+
+def test_columns_are_taken_by_name_and_cast_without_loss():
+    encoder = Encoder(
+        '{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"string"}]}', 1
+    )
+    batch = pa.record_batch({"b": ["x"], "z": [1.0], "a": pa.array([7], pa.int64())})
+    assert encoder.encode(batch).to_pylist() == [frame_header(1) + zigzag(7) + zigzag(1) + b"x"]
+    with pytest.raises(ValueError, match="column a does not fit"):
+        encoder.encode(pa.record_batch({"a": pa.array([1 << 40]), "b": ["x"]}))
+    with pytest.raises(ValueError, match="column b of the schema is not in the batch"):
+        encoder.encode(pa.record_batch({"a": [1]}))
+
+
+@pytest.mark.parametrize("schema", [*(t["type"] for t in SLOW[:1]), ["null", "int", "string"]])
+def test_a_type_that_the_encoder_does_not_write_is_named(schema):
+    text = json.dumps({"type": "record", "name": "R", "fields": [{"name": "f", "type": schema}]})
+    with pytest.raises(Misconfigured, match=r"does not write the Avro type (bytes|union)"):
+        Encoder(text, 1)
+
+
+def test_verification_finds_a_library_that_writes_other_bytes(monkeypatch):
+    encoder = Encoder('{"type":"record","name":"R","fields":[{"name":"a","type":"long"}]}', 1)
+    batch = pa.record_batch({"a": [1, 2, 3]})
+    encoder.verify(batch)
+    wrong = lambda batch, text, chunks: [pa.array([b"\x02"] * len(batch), pa.binary())]  # noqa: E731
+    monkeypatch.setattr(codec.pyruhvro, "serialize_record_batch", wrong)
+    with pytest.raises(CodecMismatch, match="row 1"):
+        encoder.verify(batch)
+
+
+# Frames ---------------------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, (1 << 32) - 1), st.binary(max_size=20))
+def test_a_frame_comes_apart_as_it_was_put_together(schema_id, payload):
+    assert split_frame(frame_header(schema_id) + payload) == (schema_id, payload)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(b"", "empty"), (b"\x00\x00\x00\x01", "short"), (b"\x01\x00\x00\x00\x01x", "bad_magic"), (b"{", "bad_magic")],
+)
+def test_a_broken_frame_is_named(value, kind):
+    with pytest.raises(UndecodableValue) as raised:
+        split_frame(value)
+    assert (raised.value.kind, raised.value.phase) == (kind, "frame")
+
+
+@pytest.mark.parametrize(
+    "error", [UndecodableValue("truncated", "m"), UnsupportedSchema("m"), UnknownSchema("m")], ids=lambda e: e.kind
+)
+def test_faults_cross_process_boundaries(error):
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), copy.kind, copy.message, copy.phase, str(copy)) == (
+        type(error),
+        error.kind,
+        "m",
+        error.phase,
+        "m",
+    )
+
+
+def test_no_fault_shows_the_payload():
+    decoder = Decoder('{"type":"record","name":"R","fields":[{"name":"a","type":"string"}]}')
+    for payload in (zigzag(7) + b"hunter2!", zigzag(9) + b"hunter2", zigzag(8) + b"hunter2\xff"):
+        with pytest.raises(UndecodableValue) as raised:
+            decoder.decode_one(payload)
+        assert "hunter" not in str(raised.value)

@@ -1,0 +1,262 @@
+"""Settings: where they come from, how faults are told, and that secrets stay secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cluster.connection import ENV_PREFIX, OTHER_VARIABLES, Connection, KafkaSettings, RegistrySettings
+from cluster.errors import Misconfigured
+from cluster.local import process_started, publications_dir, read_local_stack, state_dir, warehouse_path
+
+ROOT = Path(__file__).resolve().parents[2]
+ADDRESSES = {"STREAMPROOF_BOOTSTRAP_SERVERS": "env:9092", "STREAMPROOF_REGISTRY_URL": "http://env:8081"}
+# Values that each setting takes, as text, the way an environment gives them.
+KAFKA = {
+    "bootstrap_servers": "h:1,h:2",
+    "security_protocol": "SASL_SSL",
+    "sasl_mechanism": "PLAIN",
+    "sasl_username": "user",
+    "sasl_password": "hunter2-sasl",
+    "ssl_ca_location": "/ca.pem",
+    "ssl_certificate_location": "/cert.pem",
+    "ssl_key_location": "/key.pem",
+    "ssl_key_password": "hunter2-key",
+}
+REGISTRY = {
+    "url": "https://registry.example/",
+    "username": "user",
+    "password": "hunter2-registry",
+    "bearer_token": "hunter2-bearer",
+    "ssl_ca_location": "/ca2.pem",
+    "timeout_s": "2.5",
+}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """Run in an empty folder, where no streamproof.toml lies."""
+    monkeypatch.chdir(tmp_path)
+
+
+def env(tmp_path, **more):
+    return {"STREAMPROOF_STATE_DIR": str(tmp_path / "var")} | more
+
+
+def toml(tmp_path, **values):
+    path = tmp_path / "settings.toml"
+    path.write_text("\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items()))
+    return {"STREAMPROOF_CONFIG": str(path)}
+
+
+def test_the_running_local_stack_is_found_and_anything_said_wins_over_it(tmp_path):
+    folder = tmp_path / "var"
+    folder.mkdir()
+    supervisor = {"pid": os.getpid(), "started_at": process_started(os.getpid())}
+    record = {"bootstrap_servers": "stack:1", "registry_url": "http://stack:2", "supervisor": supervisor}
+    (folder / "stack.json").write_text(json.dumps(record))
+    found = Connection.discover(env=env(tmp_path))
+    assert (found.kafka.bootstrap_servers, found.registry.url) == ("stack:1", "http://stack:2")
+    told = Connection.discover(env=env(tmp_path, STREAMPROOF_BOOTSTRAP_SERVERS="env:1"))
+    assert (told.kafka.bootstrap_servers, told.registry.url) == ("env:1", "http://stack:2")
+    # The number of a process that is gone, taken by another one since.
+    (folder / "stack.json").write_text(json.dumps(record | {"supervisor": supervisor | {"started_at": "before"}}))
+    with pytest.raises(Misconfigured, match="no local stack is running"):
+        Connection.discover(env=env(tmp_path))
+
+
+def test_every_setting_comes_from_the_environment(tmp_path):
+    given = {ENV_PREFIX + name.upper(): value for name, value in KAFKA.items()}
+    given |= {f"{ENV_PREFIX}REGISTRY_{name.upper()}": value for name, value in REGISTRY.items()}
+    assert_complete(Connection.discover(env=env(tmp_path, **given)))
+
+
+def test_every_setting_comes_from_the_file(tmp_path):
+    values = KAFKA | {f"registry_{name}": value for name, value in REGISTRY.items()}
+    assert_complete(Connection.discover(env=env(tmp_path, **toml(tmp_path, **values))))
+
+
+def test_the_tables_of_this_test_name_every_setting():
+    assert KAFKA.keys() == KafkaSettings.model_fields.keys()
+    assert REGISTRY.keys() == RegistrySettings.model_fields.keys()
+
+
+def assert_complete(connection):
+    assert connection.kafka.as_librdkafka() == {
+        name.replace("_", "."): value.lower() if name == "security_protocol" else value for name, value in KAFKA.items()
+    }
+    registry = connection.registry
+    assert registry.url == "https://registry.example"
+    assert registry.timeout_s == 2.5
+    assert registry.password.get_secret_value() == "hunter2-registry"
+    assert registry.bearer_token.get_secret_value() == "hunter2-bearer"
+
+
+def test_flags_win_over_environment_over_file(tmp_path):
+    given = toml(tmp_path, bootstrap_servers="file:9092", registry_url="http://file:8081", sasl_username="file")
+    from_file = Connection.discover(env=env(tmp_path, **given))
+    assert (from_file.kafka.bootstrap_servers, from_file.registry.url) == ("file:9092", "http://file:8081")
+    from_env = Connection.discover(env=env(tmp_path, **given, **ADDRESSES))
+    assert (from_env.kafka.bootstrap_servers, from_env.registry.url) == ("env:9092", "http://env:8081")
+    assert from_env.kafka.sasl_username == "file"
+    flags = {"bootstrap_servers": "flag:9092", "registry_url": "http://flag:8081"}
+    from_flags = Connection.discover(**flags, env=env(tmp_path, **given, **ADDRESSES))
+    assert (from_flags.kafka.bootstrap_servers, from_flags.registry.url) == ("flag:9092", "http://flag:8081")
+
+
+def test_a_file_in_the_working_folder_is_found_without_being_named(tmp_path):
+    (tmp_path / "streamproof.toml").write_text('bootstrap_servers = "f:1"\nregistry_url = "http://f:2"\n')
+    assert Connection.discover(env=env(tmp_path)).kafka.bootstrap_servers == "f:1"
+
+
+def test_without_any_address_the_error_says_what_to_do(tmp_path):
+    with pytest.raises(Misconfigured) as raised:
+        Connection.discover(env=env(tmp_path))
+    text = str(raised.value)
+    assert "no address of Kafka or the Schema Registry" in text
+    assert "streamproof up" in text
+    assert str(tmp_path / "var") in text
+    with pytest.raises(Misconfigured, match="no address of the Schema Registry is known"):
+        Connection.discover(bootstrap_servers="h:1", env=env(tmp_path))
+
+
+def test_an_unknown_setting_is_answered_with_the_nearest(tmp_path):
+    with pytest.raises(Misconfigured, match="Did you mean STREAMPROOF_BOOTSTRAP_SERVERS"):
+        Connection.discover(env=env(tmp_path, STREAMPROOF_BOOTSTRAP_SERVER="x"))
+    with pytest.raises(Misconfigured, match="Did you mean registry_timeout_s"):
+        Connection.discover(env=env(tmp_path, **toml(tmp_path, registry_timeout=5)))
+    with pytest.raises(Misconfigured, match=r"unknown setting STREAMPROOF_QQQQ.*docs/settings\.md"):
+        Connection.discover(env=env(tmp_path, STREAMPROOF_QQQQ="x"))
+
+
+def test_variables_that_are_no_connection_settings_are_let_through(tmp_path):
+    others = {ENV_PREFIX + name: "x" for name in OTHER_VARIABLES - {"CONFIG", "STATE_DIR"}}
+    Connection.discover(env=env(tmp_path, **ADDRESSES, **others))
+
+
+def test_an_empty_variable_is_no_setting(tmp_path):
+    given = env(tmp_path, **ADDRESSES, STREAMPROOF_SASL_USERNAME="", STREAMPROOF_SASL_MECHANISM="")
+    assert Connection.discover(env=given).kafka.sasl_username is None
+
+
+def test_all_faults_are_named_at_once_and_no_value_is_shown():
+    with pytest.raises(Misconfigured) as raised:
+        Connection.of(
+            {"bootstrap_servers": "", "security_protocol": "hunter2-a", "sasl_mechanism": "hunter2-b"},
+            {"url": "hunter2-c", "timeout_s": "hunter2-d", "nonsense": "hunter2-e"},
+        )
+    text = str(raised.value)
+    for name in (
+        "kafka_bootstrap_servers",
+        "kafka_security_protocol",
+        "kafka_sasl_mechanism",
+        "registry_url",
+        "registry_timeout_s",
+        "registry_nonsense",
+    ):
+        assert name in text
+    assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "121", "soon"])
+def test_a_deadline_out_of_range_is_refused(value):
+    with pytest.raises(Misconfigured, match="registry_timeout_s"):
+        Connection.of({"bootstrap_servers": "h:1"}, {"url": "http://h", "timeout_s": value})
+
+
+def test_credentials_in_the_address_are_refused_and_not_shown():
+    with pytest.raises(Misconfigured, match="credentials do not belong into the address") as raised:
+        Connection.of({"bootstrap_servers": "h:1"}, {"url": "http://user:hunter2@h:8081"})
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"a = ", "not TOML"), (b"\xff\xfe", "not TOML"), (None, "cannot be read")]
+)
+def test_a_settings_file_that_cannot_be_used_is_named(tmp_path, content, words):
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Misconfigured, match=words) as raised:
+        Connection.discover(env=env(tmp_path, STREAMPROOF_CONFIG=str(path)))
+    assert str(path) in str(raised.value)
+
+
+def test_secrets_are_in_no_text_that_anybody_sees():
+    connection = Connection.of(KAFKA, REGISTRY)
+    shown = [repr(connection), str(connection), connection.model_dump_json(), str(connection.model_dump())]
+    shown += [repr(connection.kafka), repr(connection.registry), f"{connection.kafka.sasl_password}"]
+    assert not [text for text in shown if "hunter2" in text]
+
+
+def test_a_connection_crosses_process_boundaries_whole():
+    connection = Connection.of(KAFKA, REGISTRY)
+    copy = pickle.loads(pickle.dumps(connection))
+    assert copy == connection
+    assert copy.kafka.as_librdkafka()["sasl.password"] == "hunter2-sasl"
+
+
+def test_extra_librdkafka_settings_win():
+    settings = KafkaSettings(bootstrap_servers="h:1")
+    assert settings.as_librdkafka(linger_ms=20, bootstrap_servers="x:1") == {
+        "bootstrap.servers": "x:1",
+        "security.protocol": "plaintext",
+        "linger.ms": 20,
+    }
+
+
+def test_settings_do_not_change_once_made():
+    with pytest.raises(Exception, match="frozen"):
+        KafkaSettings(bootstrap_servers="h:1").bootstrap_servers = "x"
+
+
+# Places ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_folders_follow_their_variables(tmp_path):
+    given = env(tmp_path)
+    assert state_dir(given) == tmp_path / "var"
+    assert warehouse_path("t", given) == tmp_path / "var" / "warehouse" / "t.duckdb"
+    assert publications_dir(given) == tmp_path / "var" / "publications"
+    given |= {"STREAMPROOF_WAREHOUSE_DIR": "/w", "STREAMPROOF_PUBLICATIONS_DIR": "/p"}
+    assert warehouse_path("t", given) == Path("/w/t.duckdb")
+    assert publications_dir(given) == Path("/p")
+    assert state_dir({}) == ROOT / "var"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"supervisor": {"pid": 1, "started_at": 0}}', '{"supervisor": 5}']
+)
+def test_a_record_that_says_nothing_is_no_stack(tmp_path, content):
+    (tmp_path / "stack.json").write_text(content)
+    assert read_local_stack(tmp_path) is None
+
+
+# Documentation --------------------------------------------------------------------------------------------------
+
+
+def test_every_setting_is_documented():
+    text = (ROOT / "docs" / "settings.md").read_text()
+    names = [*KafkaSettings.model_fields, *(f"registry_{name}" for name in RegistrySettings.model_fields)]
+    missing = [name for name in names if f"`{name}`" not in text or f"`{ENV_PREFIX}{name.upper()}`" not in text]
+    assert missing == []
+    assert [name for name in OTHER_VARIABLES if f"`{ENV_PREFIX}{name}`" not in text] == []
+
+
+def test_every_variable_that_the_code_mentions_is_documented_and_the_other_way_round():
+    listing = subprocess.run(["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    sources = [ROOT / name for name in listing.split() if not name.startswith("tests/") and (ROOT / name).is_file()]
+    pattern = re.compile(rf"\b{ENV_PREFIX}[A-Z_]*[A-Z]\b")
+    used = {name for path in sources for name in pattern.findall(path.read_text())}
+    text = (ROOT / "docs" / "settings.md").read_text()
+    known = {
+        ENV_PREFIX + name.upper() for name in [*KAFKA, *(f"registry_{name}" for name in REGISTRY), *OTHER_VARIABLES]
+    }
+    assert used - set(pattern.findall(text)) == set()
+    assert set(pattern.findall(text)) - known - used == set()

@@ -1,0 +1,77 @@
+"""A manifest balances, survives JSON, and names sequences as ranges."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas.manifest import MAX_CRC_WINDOWS, CrcWindows, Manifest, SchemaUsed, control_topic, count, to_ranges
+
+
+def manifest(**changes):
+    return Manifest.model_validate(
+        {
+            "status": "finished",
+            "run_id": "dag/run",
+            "shard": 1,
+            "shards": 2,
+            "topic": "t",
+            "scenario": "customer_events",
+            "scenario_version": 1,
+            "seed": 7,
+            "schema_used": SchemaUsed(subject="t-value", version=1, id=3),
+            "started_at": "2026-01-02T03:04:05+00:00",
+            "start_offsets": {0: 5, 1: 0},
+            "next_sequence": 10,
+            "acknowledged": 7,
+            "failed": [(2, 4)],
+            "unknown": [(9, 10)],
+            "crc": CrcWindows(size=4, sums=[1, 2, 3]),
+        }
+        | changes
+    )
+
+
+def test_a_manifest_survives_json():
+    one = manifest()
+    assert Manifest.model_validate_json(one.model_dump_json()) == one
+    assert one.key() == "dag/run/1"
+    assert control_topic("t") == "t.manifests"
+
+
+@pytest.mark.parametrize("change", [{"acknowledged": 8}, {"failed": []}, {"unknown": [(8, 10)]}, {"next_sequence": 11}])
+def test_a_finished_manifest_accounts_for_every_sequence(change):
+    with pytest.raises(ValidationError, match="accounted for"):
+        manifest(**change)
+    manifest(status="running", **change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run_id": ""},
+        {"run_id": "x" * 251},
+        {"shard": 4096},
+        {"shards": 0},
+        {"status": "done"},
+        {"typo": 1},
+        {"format": 2},
+        {"resumed": -1},
+        {"crc": {"size": 1, "sums": [0] * (MAX_CRC_WINDOWS + 1)}},
+    ],
+)
+def test_what_no_manifest_says_is_refused(change):
+    with pytest.raises(ValidationError):
+        manifest(**change)
+
+
+@given(st.lists(st.integers(0, 60)))
+def test_ranges_hold_exactly_the_sequences(sequences):
+    ranges = to_ranges(sequences)
+    assert [number for start, end in ranges for number in range(start, end)] == sorted(set(sequences))
+    assert count(ranges) == len(set(sequences))
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(ranges))

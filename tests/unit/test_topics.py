@@ -1,0 +1,169 @@
+"""The declaration of topics, and the translation of Kafka's failures."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from cluster.connection import KafkaSettings
+from cluster.errors import (
+    BrokerUnreachable,
+    DataRejected,
+    DependencyDown,
+    Misconfigured,
+    Refused,
+    TopicConflict,
+    TopicMissing,
+)
+from cluster.kafka_errors import BrokerWatch, translate
+from cluster.topics import admin_client, describe, load_topics, specs_for
+from schemas.manifest import control_topic
+
+
+def declared(tmp_path, text):
+    path = tmp_path / "topics.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_customer_events_and_its_control_topic_are_declared():
+    topic, control = load_topics()
+    assert (topic.name, topic.partitions, topic.replication_factor) == ("customer_events", 3, 1)
+    assert (control.name, control.partitions) == (control_topic("customer_events"), 1)
+    assert control.config["cleanup.policy"] == "compact"
+    assert not topic.by_template
+
+
+def test_any_topic_gets_the_template_and_its_own_control_topic():
+    topic, control = specs_for("mine")
+    assert (topic.name, topic.partitions, topic.by_template) == ("mine", 3, True)
+    assert (control.name, control.config["cleanup.policy"]) == (control_topic("mine"), "compact")
+    assert [spec.name for spec in specs_for("customer_events")] == ["customer_events", "customer_events.manifests"]
+    assert not any(spec.by_template for spec in specs_for("customer_events"))
+
+
+def test_a_declared_topic_is_taken_from_the_file_and_its_control_topic_too(tmp_path):
+    path = declared(tmp_path, "topics: {mine: {partitions: 12, replication_factor: 3, config: {retention.ms: -1}}}")
+    topic, control = specs_for("mine", path)
+    assert (topic.partitions, topic.replication_factor, topic.config) == (12, 3, {"retention.ms": "-1"})
+    assert not topic.by_template
+    assert (control.name, control.by_template) == ("mine.manifests", True)
+
+
+def test_numbers_and_booleans_reach_kafka_as_text(tmp_path):
+    path = declared(tmp_path, "topics: {t: {config: {retention.ms: 5, preallocate: true, compression.type: zstd}}}")
+    (spec,) = load_topics(path)
+    assert spec.config == {"retention.ms": "5", "preallocate": "true", "compression.type": "zstd"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("topics: {t: {partition: 3}}", "unknown key topics.t.partition, did you mean partitions"),
+        ("topic: {t: {}}", "unknown key topic, did you mean topics"),
+        ("topics: {t: {partitions: 0}}", "topics.t.partitions: Input should be greater than or equal to 1"),
+        ("topics: {t: {partitions: many}}", "topics.t.partitions"),
+        ("topics: {t: {replication_factor: -1}}", "topics.t.replication_factor"),
+        ("topics: {t: {config: {retention.ms: null}}}", "topics.t.config.retention.ms"),
+        ("topics: {t: {config: [a]}}", "topics.t.config"),
+        ("topics: {}", "topics: Dictionary should have at least 1 item"),
+        ("", "the file"),
+        ("- t", "the file"),
+        ("topics: [", "not YAML at line"),
+        ("topics: {'bad name': {}}", "'bad name' is not a topic name"),
+    ],
+)
+def test_a_fault_of_the_file_is_named_with_its_place(tmp_path, text, words):
+    path = declared(tmp_path, text)
+    with pytest.raises(Misconfigured, match=words) as raised:
+        load_topics(path)
+    assert str(path) in str(raised.value)
+
+
+def test_all_faults_are_named_at_once(tmp_path):
+    path = declared(tmp_path, "topics: {a: {partitions: 0}, b: {replication_factor: 0, typo: 1}}")
+    with pytest.raises(Misconfigured, match=r"topics\.a\.partitions.*topics\.b\.replication_factor.*topics\.b\.typo"):
+        load_topics(path)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(Misconfigured, match=r"cannot be read: No such file.*nowhere\.yaml"):
+        load_topics(tmp_path / "nowhere.yaml")
+    (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(Misconfigured, match="not UTF-8"):
+        load_topics(tmp_path / "bad.yaml")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ü", ".", "..", "x" * 250, "x" * 245])
+def test_a_name_that_kafka_would_refuse_is_refused(name):
+    with pytest.raises(Misconfigured, match="is not a topic name"):
+        specs_for(name)
+
+
+# Kafka's failures -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("_AUTHENTICATION", Refused),
+        ("_SSL", Refused),
+        ("TOPIC_AUTHORIZATION_FAILED", Refused),
+        ("_TRANSPORT", BrokerUnreachable),
+        ("_ALL_BROKERS_DOWN", BrokerUnreachable),
+        ("_MSG_TIMED_OUT", BrokerUnreachable),
+        ("UNKNOWN_TOPIC_OR_PART", TopicMissing),
+        ("INVALID_REPLICATION_FACTOR", TopicConflict),
+        ("INVALID_CONFIG", Misconfigured),
+        ("_INVALID_ARG", Misconfigured),
+        ("MSG_SIZE_TOO_LARGE", DataRejected),
+        ("KAFKA_STORAGE_ERROR", DependencyDown),
+    ],
+)
+def test_each_failure_of_kafka_becomes_one_error_of_the_tree(name, kind):
+    error = KafkaError(getattr(KafkaError, name), "what librdkafka said\nand more")
+    for form in (error, KafkaException(error)):
+        translated = translate(form, "trying it", where="topic t")
+        assert type(translated) is kind
+        assert "trying it" in str(translated)
+        assert "topic t" in str(translated)
+        assert "and more" not in str(translated)
+
+
+def test_a_refusal_is_raised_at_once_and_a_missing_broker_after_patience(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr("cluster.kafka_errors.time.monotonic", lambda: now)
+    watch = BrokerWatch("h:1", patience_s=5)
+    watch.check()
+    watch.on_error(KafkaError(KafkaError._TRANSPORT, "Connection refused"))
+    watch.on_error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
+    watch.check()
+    now += 5
+    with pytest.raises(BrokerUnreachable, match="Connection refused") as raised:
+        watch.check()
+    assert "h:1" in str(raised.value)
+    watch.answered()
+    watch.check()
+    watch.on_error(KafkaError(KafkaError._AUTHENTICATION, "Authentication failed"))
+    with pytest.raises(Refused, match="Authentication failed"):
+        watch.check()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "no-such-host.invalid:9092"])
+def test_a_broker_that_is_not_there_is_told_within_15_seconds(address):
+    started = time.monotonic()
+    with pytest.raises(BrokerUnreachable, match=r"_TRANSPORT|_RESOLVE") as raised:
+        describe(admin_client(KafkaSettings(bootstrap_servers=address)), "t")
+    assert time.monotonic() - started < 15
+    assert raised.value.exit_code == 69
+    assert address in str(raised.value)
+
+
+def test_settings_that_librdkafka_refuses_are_a_matter_of_configuration(tmp_path):
+    settings = KafkaSettings(
+        bootstrap_servers="h:1", security_protocol="ssl", ssl_ca_location=str(tmp_path / "nowhere.pem")
+    )
+    with pytest.raises(Misconfigured, match=r"ssl\.ca\.location"):
+        admin_client(settings)
