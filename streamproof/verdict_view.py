@@ -41,7 +41,8 @@ def show_checks(output: Output, report: CheckReport) -> None:
     table.add_column("offending", justify="right")
     table.add_column("promise")
     for result in report.results:
-        promise = Text(result.description, style="dim")
+        # What holds takes one line; what does not is told whole.
+        promise = Text(result.description, style="dim", no_wrap=result.passed is True, overflow="ellipsis")
         if result.passed is not True:
             promise.append(f"\n{result.detail}", style="not dim")
         name = result.check + (" (warning)" if result.severity == "warning" else "")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import jinja2
@@ -87,10 +88,10 @@ def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
             items.append(("Not loaded yet", number(audit["awaited"]), "", ""))
         else:
             items.append(("Lost", number(audit["lost"]), "", "some" if audit["lost"] else "zero"))
-    achieved = sum(window[2] for window in facts.rates)
-    if facts.span and achieved:
-        lasted = max((facts.span[1] - facts.span[0]).total_seconds(), 0.001)
-        items.append(("Produced", number(achieved / lasted), "events/s", ""))
+    # The last second is rarely a whole one.
+    whole = [achieved for _, _, achieved in facts.rates[:-1]] or [achieved for _, _, achieved in facts.rates]
+    if whole:
+        items.append(("Produced, median second", number(median(whole)), "events/s", ""))
     delays = [manifest.publish_delay_ms["p99"] for manifest in facts.manifests if "p99" in manifest.publish_delay_ms]
     if delays:
         figure, unit = milliseconds(max(delays)).split(" ")

@@ -109,7 +109,7 @@ def heatmap(
     name: str, title: str, row_names: Sequence[str], column_names: Sequence[str], counts: dict[tuple[str, str], float]
 ) -> Markup:
     """Draw a table of numbers whose cells are the darker the larger they are."""
-    label_share = 0.25
+    label_share = 0.27
     share = (1 - label_share) / max(1, len(column_names))
     chart = _chart(
         name, title, f"{len(row_names)} rows by {len(column_names)} columns", _CELL_PX * (len(row_names) + 1)
@@ -120,16 +120,17 @@ def heatmap(
         _text(chart, shortened(column, _CELL_LETTERS), x=middle, y=20, class_="tick", text_anchor="middle")
     for row_at, row in enumerate(row_names):
         top = _CELL_PX * (row_at + 1)
-        _text(chart, shortened(row, 18), x="0", y=top + 20, class_="label")
+        _text(chart, shortened(row, 16), x="0", y=top + 20, class_="label")
         for at, column in enumerate(column_names):
             value = counts.get((row, column), 0)
-            strength = value / most
+            depth = round(0.06 + 0.94 * value / most, 3)
             cell = _rect(
                 chart, x=_percent(label_share + share * at), y=top, width=_percent(share), height=_CELL_PX, rx=4,
-                class_="cell", fill_opacity=round(0.06 + 0.94 * strength, 3),
+                class_="cell", fill_opacity=depth,
             )  # fmt: skip
             ET.SubElement(cell, "title").text = visible(f"{row}, {column}: {value:,.0f}")
-            kind = "cell-strong" if strength > 0.5 else "cell-weak"
+            # Where ink stops reading on the cell differs between light and dark: see style.css.
+            kind = "cell-strong" if depth > 0.75 else "cell-middle" if depth > 0.66 else "cell-weak"
             middle = _percent(label_share + share * (at + 0.5))
             _text(chart, compact(value), x=middle, y=top + 21, class_=kind, text_anchor="middle")
     return _markup(chart)
