@@ -155,6 +155,9 @@ def inspect_subject(
     ours = {found.version for found in used.values() if found is not None}
     strangers = [version for version in held if version.version not in ours]
 
+    holds = registry.compatibility(subject)
+    applies = holds or (registry.default_compatibility() if held else None)
+
     results = []
     line = [_Step(f"registry version {version.version} (id {version.id})", _record(version)) for version in held]
     for version in contract.versions[: target.version]:
@@ -166,7 +169,8 @@ def inspect_subject(
             continue
         before = line[-1] if line else None
         against = _against(wanted, version.schema, line)
-        against += [f"the registry says: {said}" for said in registry.compatible(subject, version.text)]
+        if applies is None or _keeps(wanted, applies):  # else it would answer for a level that is to be loosened
+            against += [f"the registry says: {said}" for said in registry.compatible(subject, version.text)]
         results.append(
             VersionResult(
                 version.version,
@@ -179,13 +183,14 @@ def inspect_subject(
         line.append(_Step(f"v{version.version}", version.schema))
 
     last = used[target.version]
-    held_level, conflict = _levels(registry, subject, wanted, forced=level is not None, shared=bool(strangers))
+    guarded = applies if strangers else holds
+    loosens = level is None and guarded is not None and not _keeps(wanted, guarded)
     return GateResult(
         contract=contract.name,
         subject=subject,
         level=wanted,
-        level_held=held_level,
-        level_conflict=conflict,
+        level_held=holds,
+        level_conflict=f"the subject is held to {guarded}, which {wanted} would loosen" if loosens else "",
         versions=tuple(results),
         unknown=tuple(_stranger(stranger, target, last, wanted, held) for stranger in strangers),
     )
@@ -254,20 +259,11 @@ def _stranger(
     return UnknownVersion(stranger.used, changes)
 
 
-def _levels(registry: Registry, subject: str, wanted: str, *, forced: bool, shared: bool) -> tuple[str | None, str]:
-    """Return the level that the subject has of its own, and why ``wanted`` must not replace what holds, if it must not.
+def _keeps(wanted: str, holds: str) -> bool:
+    """True if ``wanted`` demands at least what ``holds`` does.
 
     A level is a promise to everybody who uses the subject. It may be made stricter; it is loosened only on demand.
     """
-    own = registry.compatibility(subject)
-    holds = own or (registry.default_compatibility() if shared else None)
-    if forced or holds is None or _keeps(wanted, holds):
-        return own, ""
-    return own, f"the subject is held to {holds}, which {wanted} would loosen"
-
-
-def _keeps(wanted: str, holds: str) -> bool:
-    """True if ``wanted`` demands at least what ``holds`` does."""
     transitive = "_TRANSITIVE"
     if holds.endswith(transitive) and not wanted.endswith(transitive):
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import pytest
@@ -159,6 +160,15 @@ def test_a_broker_that_is_not_there_is_told_within_15_seconds(address):
     assert time.monotonic() - started < 15
     assert raised.value.exit_code == 69
     assert address in str(raised.value)
+
+
+def test_a_broker_that_accepts_and_never_answers_is_given_up():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(BrokerUnreachable, match="no broker answered while describing topic t"):
+            describe(admin_client(KafkaSettings(bootstrap_servers=address)), "t", timeout_s=1)
+        assert time.monotonic() - started < 5
 
 
 def test_settings_that_librdkafka_refuses_are_a_matter_of_configuration(tmp_path):
