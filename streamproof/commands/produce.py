@@ -1,9 +1,93 @@
-"""Placeholder."""
+"""``streamproof produce``: generate events and deliver them, with one display and one verdict for all shards."""
 
 from __future__ import annotations
 
+import datetime as dt
+import secrets
+from typing import Annotated
+
 import typer
+
+from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag
+from streamproof.logs import configure_logs
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
+    app.command()(produce)
+
+
+def produce(  # noqa: PLR0917 - typer reads them by name
+    scenario: Annotated[str, typer.Argument(help="What to generate, such as customer_events.")],
+    topic: Annotated[str, typer.Option("--topic", help="Topic to write to; it must exist.")],
+    events: Annotated[int | None, typer.Option("--events", help="End after this many events, over all shards.")] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="End after this long.")] = None,
+    endless: Annotated[bool, typer.Option("--endless", help="Go on until Ctrl-C or SIGTERM.")] = False,
+    rate: Annotated[
+        float, typer.Option("--rate", help="Events a second, over all shards; 0 is as fast as possible.")
+    ] = 0.0,
+    shards: Annotated[int, typer.Option("--shards", help="Split the run into this many shards.")] = 1,
+    shard: Annotated[
+        int | None, typer.Option("--shard", help="Run only this shard, from 0; without it all run, a process each.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same events.")] = 1,
+    run_id: Annotated[
+        str | None, typer.Option("--run-id", help="Name of the run; the same name continues it. Made up if not given.")
+    ] = None,
+    schema_version: Annotated[
+        int | None, typer.Option("--schema-version", help="Version of the contract to write with.")
+    ] = None,
+    delivery_timeout: Annotated[
+        float, typer.Option("--delivery-timeout", help="Seconds that an event may wait for its acknowledgement.")
+    ] = 30.0,
+    bootstrap_servers: BootstrapFlag = None,
+    registry_url: RegistryFlag = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Generate events and deliver them to a topic; the manifest says what was acknowledged.
+
+    Give --events or --seconds, or both: whichever comes first ends the run. With --rate, events are sent when they
+    are due, whether or not earlier ones were acknowledged. Ctrl-C ends cleanly; the same command with the same
+    --run-id continues, and sends nothing twice.
+    """
+    from cluster.connection import Connection
+    from producer import ProduceRequest, produce_run
+    from streamproof.progress import shown_progress
+    from streamproof.signals import stop_on_signals
+
+    request = ProduceRequest(
+        topic=topic,
+        run_id=run_id or _new_run_id(),
+        scenario=scenario,
+        shard=shard or 0,
+        shards=shards,
+        seed=seed,
+        events=events,
+        seconds=seconds,
+        rate=rate,
+        endless=endless,
+        schema_version=schema_version,
+        delivery_timeout_s=delivery_timeout,
+    )
+    connection = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url)
+    chosen = tuple(range(shards)) if shard is None else (shard,)
+    with stop_on_signals() as stop, shown_progress(request, chosen) as progress:
+        result = produce_run(connection, request, shards=chosen, stop=stop, progress=progress, at_start=configure_logs)
+    output = Output(as_json)
+    document = result.document()
+    if result.error is None:
+        output.document(document)
+    if result.manifests:
+        output.show(_summary(document))
+    if result.error is not None:
+        raise result.error
+
+
+def _new_run_id() -> str:
+    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _summary(document: dict[str, object]) -> str:
+    run_id, topic, seconds = document["run_id"], document["topic"], document["seconds"]
+    counts = "  ".join(f"{name} {document[name]:,}" for name in ("acknowledged", "failed", "unknown"))
+    return f"run [bold]{run_id}[/] on {topic}: {counts}  in {seconds} s"

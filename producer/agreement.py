@@ -1,0 +1,138 @@
+"""What a shard's events depend on, agreed before the first one: topic, schema, scenario, and an earlier attempt."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+
+from cluster.connection import Connection
+from cluster.errors import Misconfigured
+from cluster.topics import admin_client, describe
+from producer.manifest import end_offsets, read_manifest
+from producer.plan import ProduceRequest
+from producer.scenarios import Scenario, find_scenario
+from schemas.contract import ContractVersion, load_contract, subject_for
+from schemas.manifest import Manifest, SchemaUsed, control_topic
+from schemas.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """All that is fixed for one attempt. ``earlier`` is what the control topic holds of the attempt before."""
+
+    scenario: Scenario
+    schema: ContractVersion
+    announced: Manifest
+    earlier: Manifest | None
+
+    @property
+    def done(self) -> bool:
+        """Whether an earlier attempt reached the end and every event was acknowledged."""
+        earlier = self.earlier
+        return (
+            earlier is not None
+            and earlier.status == "finished"
+            and not earlier.interrupted
+            and not earlier.failed
+            and not earlier.unknown
+        )
+
+
+def agree(connection: Connection, request: ProduceRequest) -> Agreement:
+    """Check that everything is there, and fix what the data depends on.
+
+    :raises BrokerUnreachable: no broker answers (within 15 s).
+    :raises TopicMissing: the topic or its control topic does not exist.
+    :raises Misconfigured: the schema is not registered, or the run id was used with other settings.
+    """
+    admin = admin_client(connection.kafka)
+    for topic in (request.topic, control_topic(request.topic)):
+        describe(admin, topic)
+    scenario = find_scenario(request.scenario)
+    schema, used = _schema(connection, request, scenario)
+    earlier = read_manifest(connection.kafka, request.topic, request.run_id, request.shard)
+    if earlier is not None:
+        _refuse_other_settings(request, scenario, used, earlier)
+        announced = earlier.model_copy(
+            update={"status": "running", "resumed": earlier.resumed + 1, "ended_at": None, "interrupted": False}
+        )
+        return Agreement(scenario, schema, announced, earlier)
+    now = dt.datetime.now(dt.UTC)
+    announced = Manifest(
+        status="running",
+        run_id=request.run_id,
+        shard=request.shard,
+        shards=request.shards,
+        topic=request.topic,
+        scenario=scenario.name,
+        scenario_version=scenario.version,
+        seed=request.seed,
+        settings=request.settings() | scenario.settings(_planned(request), int(now.timestamp() * 1000)),
+        schema_used=used,
+        started_at=now.isoformat(timespec="milliseconds"),
+        start_offsets=end_offsets(connection.kafka, request.topic),
+    )
+    return Agreement(scenario, schema, announced, None)
+
+
+# What one shard can reach on any machine, to plan for a run that only time bounds.
+_FASTEST_PER_S = 400_000
+
+
+def _planned(request: ProduceRequest) -> int | None:
+    """Return how many events the scenario should make room for, ``None`` if nobody can tell."""
+    if request.target is not None:
+        return request.target
+    return None if request.seconds is None else int(request.seconds * _FASTEST_PER_S)
+
+
+def _schema(connection: Connection, request: ProduceRequest, scenario: Scenario) -> tuple[ContractVersion, SchemaUsed]:
+    contract = load_contract(scenario.contract)
+    schema = contract.version(request.schema_version or contract.active)
+    subject = subject_for(request.topic)
+    registry = Registry(connection.registry)
+    try:
+        used = registry.lookup(subject, schema.text)
+    finally:
+        registry.close()
+    if used is None:
+        version = "" if request.schema_version is None else f" --up-to {schema.version}"
+        raise Misconfigured(
+            f"version {schema.version} of contract {contract.name} is not registered under subject {subject}",
+            where=connection.registry.url,
+            hint=f"Run `streamproof schemas gate {contract.name} --topic {request.topic}{version}`",
+        )
+    return schema, used
+
+
+def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: SchemaUsed, earlier: Manifest) -> None:
+    """Refuse to continue a run with anything else than what it was begun with.
+
+    What the scenario derived (start of event time, block size) is taken over, not compared; the versions of the
+    libraries that draw the numbers are compared.
+    """
+    now: dict[str, object] = {
+        "scenario": scenario.name,
+        "scenario version": scenario.version,
+        "shards": request.shards,
+        "seed": request.seed,
+        "schema id": used.id,
+        **request.settings(),
+        **scenario.libraries(),
+    }
+    before: dict[str, object] = {
+        "scenario": earlier.scenario,
+        "scenario version": earlier.scenario_version,
+        "shards": earlier.shards,
+        "seed": earlier.seed,
+        "schema id": earlier.schema_used.id,
+    } | {name: earlier.settings.get(name) for name in now if name in earlier.settings}
+    differing = [
+        f"{name} was {before.get(name)}, is now {value}" for name, value in now.items() if before.get(name) != value
+    ]
+    if differing:
+        raise Misconfigured(
+            f"run {request.run_id} was begun with other settings: " + "; ".join(differing),
+            where=f"topic {control_topic(request.topic)}",
+            hint="Use the settings it was begun with, or a new run id",
+        )

@@ -1,0 +1,190 @@
+"""Handing events to librdkafka, and counting what its delivery reports say. Nothing else counts as delivered.
+
+Every event has its report counted by a callback. Reporting failures alone (``delivery.report.only.error``) and taking
+the rest as delivered was measured too: it saves 0.2 microseconds an event of about 5, which does not pay for
+inferring success from silence.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from numpy.typing import NDArray
+
+from cluster.connection import KafkaSettings
+from cluster.errors import StreamproofError
+from cluster.kafka_errors import BrokerWatch, translate
+from producer.checksums import ChecksumWindows, crc32s
+from producer.meter import DelayHistogram
+from schemas.manifest import Range, to_ranges
+
+QUEUE_EVENTS = 100_000
+QUEUE_KBYTES = 98_304
+# Reports that say that the broker did not write the event. After any other failure it may be there or not.
+_NOT_WRITTEN = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_RECORD,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError._PURGE_QUEUE,  # noqa: SLF001 - librdkafka's own codes begin with an underscore
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    }
+)
+# Failures of one event, after which the next may do well; every other failure ends the attempt.
+_OF_ONE_EVENT = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
+_ROOM_WAIT_S = 0.05
+
+
+class Delivery:
+    """An idempotent producer of one topic, and the ledger of its reports.
+
+    :param sequence_of: reads the sequence of an event from its framed value.
+    :param clock: seconds; the clock that intended times are in.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        topic: str,
+        *,
+        timeout_s: float,
+        sequence_of: Callable[[bytes], int],
+        clock: Callable[[], float],
+    ) -> None:
+        self._topic = topic
+        self._sequence_of = sequence_of
+        self._clock = clock
+        self._watch = BrokerWatch(kafka.bootstrap_servers, patience_s=timeout_s)
+        self._failed: list[int] = []
+        self._unknown: list[int] = []
+        self.acknowledged = 0
+        self.handed_over = 0
+        self.broken: StreamproofError | None = None
+        self.checksums = ChecksumWindows()
+        self.delays = DelayHistogram()
+        settings = kafka.as_librdkafka(
+            enable_idempotence=True,
+            acks="all",
+            # The partition that Java's default partitioner chooses for the key.
+            partitioner="murmur2_random",
+            compression_type="lz4",
+            linger_ms=20,
+            batch_size=512 * 1024,
+            message_timeout_ms=int(timeout_s * 1000),
+            queue_buffering_max_messages=QUEUE_EVENTS,
+            queue_buffering_max_kbytes=QUEUE_KBYTES,
+        )
+        try:
+            self._producer = Producer(settings | self._watch.settings() | {"on_delivery": self._report})
+        except KafkaException as error:
+            raise translate(error, "opening the producer", where=kafka.bootstrap_servers) from None
+
+    @property
+    def failed(self) -> list[Range]:
+        """Sequences that were not written."""
+        return to_ranges(self._failed)
+
+    @property
+    def unknown(self) -> list[Range]:
+        """Sequences that may have been written or not."""
+        return to_ranges(self._unknown)
+
+    @property
+    def unsettled(self) -> int:
+        """Events that were handed over and have no report yet."""
+        return self.handed_over - self.acknowledged - len(self._failed) - len(self._unknown)
+
+    @property
+    def not_delivered(self) -> int:
+        """Events whose report says failed or unknown."""
+        return len(self._failed) + len(self._unknown)
+
+    def send(self, sequences: NDArray[np.int64], keys: list[bytes], values: list[bytes], intended: float) -> int:
+        """Hand events over until the queue is full, and return how many went.
+
+        The publish delay is sampled: the first event of each call stands for the rest.
+
+        :param intended: when the first was due.
+        """
+        self.checksums.add(sequences, crc32s(values))
+        went = self._hand_over(keys, values, self._timed(intended))
+        self.handed_over += went
+        for sequence, value in zip(sequences[went:].tolist(), values[went:], strict=True):
+            self.checksums.remove(sequence, zlib.crc32(value))
+        return went
+
+    def poll(self, timeout_s: float) -> None:
+        """Serve delivery reports for up to ``timeout_s``."""
+        self._producer.poll(timeout_s)
+        try:
+            self._watch.check()
+        except StreamproofError as error:
+            self.broken = self.broken or error
+
+    def settle(self, deadline_s: Callable[[], float]) -> None:
+        """Wait for the outstanding reports; at the deadline drop what is left, and count it as what it is.
+
+        Events still in the queue were never sent: failed. Events in flight may have been written: unknown.
+
+        :param deadline_s: seconds left; asked again and again, because a signal shortens it.
+        """
+        while self.unsettled and deadline_s() > 0:
+            self._producer.flush(min(0.1, max(0.0, deadline_s())))
+        if self.unsettled:
+            self._producer.purge(in_queue=True, in_flight=True, blocking=False)
+            until = time.monotonic() + 0.5
+            while self.unsettled and time.monotonic() < until:
+                self._producer.poll(0.05)
+        if self.unsettled:
+            raise RuntimeError(f"{self.unsettled} events have no delivery report although the queue was purged")
+
+    def _hand_over(self, keys: list[bytes], values: list[bytes], first: Callable[[Any, Message], None]) -> int:
+        """Produce until the queue is full; an event that librdkafka refuses outright has its report at once."""
+        produce, topic, place = self._producer.produce, self._topic, 0
+        while place < len(values):
+            try:
+                if place == 0:
+                    produce(topic, values[0], keys[0], on_delivery=first)
+                    place = 1
+                for place in range(place, len(values)):  # noqa: B020 - goes on where an exception left it
+                    produce(topic, values[place], keys[place])
+                return len(values)
+            except BufferError:
+                # Back-pressure: reports make room. Bounded, as each event has one after the delivery timeout.
+                self.poll(_ROOM_WAIT_S)
+                return place
+            except KafkaException as error:
+                self._count_out(error.args[0], values[place])
+                place += 1
+        return len(values)
+
+    def _report(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self.acknowledged += 1
+        else:
+            self._count_out(error, message.value())  # type: ignore[arg-type]  # a value that was sent is bytes
+
+    def _timed(self, intended: float) -> Callable[[KafkaError | None, Message], None]:
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                self.delays.record(self._clock() - intended)
+                self._watch.answered()
+            self._report(error, message)
+
+        return report
+
+    def _count_out(self, error: KafkaError, value: bytes) -> None:
+        sequence = self._sequence_of(value)
+        self.checksums.remove(sequence, zlib.crc32(value))
+        code = error.code()
+        (self._failed if code in _NOT_WRITTEN else self._unknown).append(sequence)
+        if code not in _OF_ONE_EVENT:
+            self.broken = self.broken or translate(error, "delivering events", where=f"topic {self._topic}")

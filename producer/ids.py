@@ -1,0 +1,43 @@
+"""Columns of identifiers, built as one matrix of ASCII digits instead of one Python string for each event."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from producer.arrays import strings
+from schemas.identity import MAX_SEQUENCE, event_id
+
+_DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
+_SEQUENCE_DIGITS = 15  # the sixteenth holds the two variant bits, and no run reaches 2^60
+# Where those fifteen digits stand in the canonical form, which has a hyphen after the first three.
+_FIRST_GROUP = slice(20, 23)
+_SECOND_GROUP = slice(24, 36)
+
+
+def event_ids(run_id: str, shard: int, sequences: NDArray[np.int64]) -> Any:
+    """Return ``schemas.identity.event_id`` of every sequence, as one column."""
+    if len(sequences) and int(sequences[-1]) > MAX_SEQUENCE >> 2:
+        raise ValueError(f"sequence {sequences[-1]} is too large for a column")
+    text = np.empty((len(sequences), 36), dtype=np.uint8)
+    text[:] = np.frombuffer(event_id(run_id, shard, 0).encode(), dtype=np.uint8)
+    digits = _hexadecimal(sequences, _SEQUENCE_DIGITS)
+    text[:, _FIRST_GROUP] = digits[:, :3]
+    text[:, _SECOND_GROUP] = digits[:, 3:]
+    return strings(text)
+
+
+def numbered(prefix: str, numbers: NDArray[np.int64], digits: int) -> Any:
+    """Return ``prefix`` and each number in hexadecimal, padded to ``digits``."""
+    text = np.empty((len(numbers), len(prefix) + digits), dtype=np.uint8)
+    text[:, : len(prefix)] = np.frombuffer(prefix.encode(), dtype=np.uint8)
+    text[:, len(prefix) :] = _hexadecimal(numbers, digits)
+    return strings(text)
+
+
+def _hexadecimal(numbers: NDArray[np.int64], digits: int) -> NDArray[np.uint8]:
+    shifts = np.arange(4 * (digits - 1), -1, -4, dtype=np.int64)
+    nibbles: NDArray[np.uint8] = _DIGITS[(numbers[:, None] >> shifts) & 0xF]
+    return nibbles

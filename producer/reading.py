@@ -1,0 +1,111 @@
+"""Reading a range of a topic once, outside any consumer group, with a bound and a deadline on silence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from cluster.connection import KafkaSettings
+from cluster.errors import BrokerSilent, TopicMissing
+from cluster.kafka_errors import BrokerWatch, translate
+from schemas.manifest import CONTROL_SUFFIX
+
+_CALL_TIMEOUT_S = 10.0
+_SILENCE_S = 15.0
+_BATCH = 10_000
+
+
+class Reader:
+    """A consumer that commits nothing, and the watch over its brokers."""
+
+    def __init__(self, kafka: KafkaSettings) -> None:
+        self.watch = BrokerWatch(kafka.bootstrap_servers)
+        settings = kafka.as_librdkafka(
+            group_id="streamproof-reader",  # librdkafka wants one; nothing is subscribed or committed
+            enable_auto_commit=False,
+            enable_auto_offset_store=False,
+            auto_offset_reset="error",
+            enable_partition_eof=False,
+            isolation_level="read_committed",
+        )
+        try:
+            self.consumer = Consumer(settings | self.watch.settings())
+        except KafkaException as error:
+            raise translate(error, "opening the reader", where=kafka.bootstrap_servers) from None
+
+
+@contextmanager
+def open_reader(kafka: KafkaSettings) -> Iterator[Reader]:
+    """Open a reader and close it."""
+    reader = Reader(kafka)
+    try:
+        yield reader
+    finally:
+        reader.consumer.close()
+
+
+def watermarks(reader: Reader, topic: str) -> dict[int, tuple[int, int]]:
+    """Return the first offset and the end of each partition.
+
+    :raises TopicMissing: there is no such topic.
+    :raises BrokerUnreachable: no answer.
+    """
+    try:
+        found = reader.consumer.list_topics(topic, timeout=_CALL_TIMEOUT_S).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)  # noqa: TRY301 - translated with the others below
+        return {
+            partition: reader.consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=_CALL_TIMEOUT_S, cached=False
+            )
+            for partition in sorted(found.partitions)
+        }
+    except KafkaException as error:
+        failure = translate(error, f"asking for the offsets of topic {topic}", where=reader.watch.servers)
+        if isinstance(failure, TopicMissing):
+            base = topic.removesuffix(CONTROL_SUFFIX)
+            raise TopicMissing(
+                f"topic {topic} does not exist",
+                where=reader.watch.servers,
+                hint=f"Create it with `streamproof topics apply --topic {base}`",
+            ) from None
+        raise failure from None
+
+
+def read_to_end(reader: Reader, topic: str, starts: Mapping[int, int], ends: Mapping[int, int]) -> Iterator[Message]:
+    """Yield every record in ``[start, end)`` of each partition, in order within a partition.
+
+    :raises BrokerSilent: the broker delivered nothing for a while before the ends.
+    """
+    consumer = reader.consumer
+    open_partitions = {partition for partition, end in ends.items() if starts[partition] < end}
+    if not open_partitions:
+        return
+    consumer.assign([TopicPartition(topic, partition, starts[partition]) for partition in sorted(open_partitions)])
+    heard = time.monotonic()
+    while open_partitions:
+        messages = consumer.consume(_BATCH, timeout=0.2)
+        reader.watch.check()
+        for message in messages:
+            error = message.error()
+            if error is not None:
+                raise translate(error, f"reading topic {topic}", where=f"partition {message.partition()}")
+            partition = message.partition()
+            offset = message.offset()
+            if partition is not None and offset is not None and offset < ends[partition]:
+                yield message
+        if messages:
+            heard = time.monotonic()
+        # Positions, not offsets of messages: the end may be a record that a transaction or compaction took away.
+        for position in consumer.position([TopicPartition(topic, partition) for partition in open_partitions]):
+            if position.offset >= ends[position.partition]:
+                open_partitions.discard(position.partition)
+        if time.monotonic() - heard > _SILENCE_S:
+            raise BrokerSilent(
+                f"nothing was delivered for {_SILENCE_S:g} s before the end of topic {topic}",
+                where=f"partitions {sorted(open_partitions)}",
+                hint="Check the broker and try again",
+            )

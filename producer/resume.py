@@ -1,0 +1,116 @@
+"""What an earlier attempt left: the broker is asked which events are there, nothing is guessed."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cluster.connection import KafkaSettings
+from cluster.errors import Busy, TopicRecreated
+from producer.reading import Reader, open_reader, read_to_end, watermarks
+from schemas.frame import HEADER_BYTES
+from schemas.identity import event_id
+from schemas.manifest import Manifest
+
+# After the frame comes the first field, event_id: its length (36, as an Avro varint) and its text.
+_LENGTH = b"\x48"
+_ID = slice(HEADER_BYTES + 1, HEADER_BYTES + 37)
+_SHARD_CHARACTERS = 18
+_SEQUENCE_BITS = (1 << 62) - 1
+# Records that a killed process had already handed to the network may still arrive.
+_QUIET_S = 0.5
+_QUIET_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """Events that are in the topic, by sequence: ``there[n]``, and the CRC-32 of the value as it is there."""
+
+    there: NDArray[np.bool_]
+    checksums: NDArray[np.int64]
+
+    @classmethod
+    def nothing(cls) -> Landed:
+        """Return what a first attempt finds."""
+        return cls(np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int64))
+
+    def __len__(self) -> int:
+        """Return the sequence after the last that is there."""
+        return len(self.there)
+
+    @property
+    def count(self) -> int:
+        """Events that are there."""
+        return int(self.there.sum())
+
+    def missing(self, first: int, end: int) -> NDArray[np.int64]:
+        """Return the sequences of ``[first, end)`` that are not there."""
+        sequences = np.arange(first, end, dtype=np.int64)
+        known = np.zeros(end - first, dtype=np.bool_)
+        part = self.there[first:end]
+        known[: len(part)] = part
+        return sequences[~known]
+
+
+def sequence_of(value: bytes) -> int:
+    """Return the sequence of an event from its framed value, without decoding it."""
+    return int(value[_ID].replace(b"-", b"")[16:], 16) & _SEQUENCE_BITS
+
+
+def find_landed(kafka: KafkaSettings, manifest: Manifest) -> Landed:
+    """Read the topic from where the run began and return which events of the shard are there.
+
+    Reads on until no further event of the shard arrives for half a second.
+
+    :raises TopicRecreated: records of the run's time are gone.
+    :raises Busy: the shard is still growing: another process is writing it.
+    """
+    prefix = _LENGTH + event_id(manifest.run_id, manifest.shard, 0)[:_SHARD_CHARACTERS].encode()
+    found: dict[int, int] = {}
+    with open_reader(kafka) as reader:
+        starts = _starts(reader, manifest)
+        for attempt in range(_QUIET_ATTEMPTS):
+            ends = {partition: high for partition, (_, high) in watermarks(reader, manifest.topic).items()}
+            before = len(found)
+            for message in read_to_end(reader, manifest.topic, starts, ends):
+                value = message.value()
+                if isinstance(value, bytes) and value.startswith(prefix, HEADER_BYTES):
+                    found[sequence_of(value)] = zlib.crc32(value)
+            if attempt and len(found) == before:
+                break
+            starts = ends
+            time.sleep(_QUIET_S)
+        else:
+            raise Busy(
+                f"shard {manifest.shard} of run {manifest.run_id} is still being written",
+                where=f"topic {manifest.topic}",
+                hint="Another process sends it; wait for that one, or stop it",
+            )
+    return _as_arrays(found)
+
+
+def _starts(reader: Reader, manifest: Manifest) -> dict[int, int]:
+    bounds = watermarks(reader, manifest.topic)
+    starts = {partition: manifest.start_offsets.get(partition, low) for partition, (low, _) in bounds.items()}
+    for partition, (low, high) in bounds.items():
+        if not low <= starts[partition] <= high:
+            raise TopicRecreated(
+                f"the run began at offset {starts[partition]}, the topic now holds {low} to {high}",
+                where=f"topic {manifest.topic}, partition {partition}",
+                hint="The topic was made anew or its records expired; start a new run",
+            )
+    return starts
+
+
+def _as_arrays(found: dict[int, int]) -> Landed:
+    size = max(found, default=-1) + 1
+    there = np.zeros(size, dtype=np.bool_)
+    checksums = np.zeros(size, dtype=np.int64)
+    sequences = np.fromiter(found, dtype=np.int64, count=len(found))
+    there[sequences] = True
+    checksums[sequences] = np.fromiter(found.values(), dtype=np.int64, count=len(found))
+    return Landed(there, checksums)

@@ -1,0 +1,176 @@
+"""What customers do and when: sessions through a weighted state machine, cut to the window of one block.
+
+A block covers ``SPAN_MS`` of event time. Sessions start up to ``SESSION_MS`` before it, so that it opens with sessions
+under way, as any moment of a real service does; what they did before the window is not part of the data. Customers of
+even and odd blocks differ, so a session cut off at the end of a block can never overlap the next one of its customer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from producer.scenarios.customer_events.catalogue import Catalogue
+from producer.scenarios.customer_events.draws import Bools, Ints, cumulative, draw, draw_by_row
+from producer.scenarios.customer_events.plays import Plays, draw_plays
+from producer.scenarios.customer_events.population import Population, quality_cap
+from producer.scenarios.customer_events.tables import NETWORK_SHARES
+
+BROWSE, SEARCH, PLAY, END = 0, 1, 2, 3
+EVENT_TYPES = ("browse", "search", "content_play")
+FIRST_STATE = (0.58, 0.20, 0.22)
+# From each state (row) to browse, search, play, end.
+TRANSITIONS = (
+    (0.33, 0.15, 0.43, 0.09),
+    (0.22, 0.20, 0.54, 0.04),
+    (0.32, 0.11, 0.40, 0.17),
+)
+MAX_STEPS = 24
+SPAN_MS = 8 * 3_600_000
+SESSION_MS = 3 * 3_600_000
+# Time between the end of one event and the next event (for a play: its start), log-normal: median seconds, sigma.
+_GAPS = ((24.0, 0.9), (14.0, 0.7), (7.0, 0.6))
+_MIN_GAP_MS = 800
+_TASTE = 0.6
+_FIRST_DEVICE = 0.68
+# Events that a session leaves in the window, on average; only a guess of how many sessions to draw at once.
+_EVENTS_PER_SESSION = 3.1
+
+_FIRST = cumulative(FIRST_STATE)
+_NEXT = cumulative(TRANSITIONS)
+_NETWORK = cumulative(NETWORK_SHARES)
+_GAP_MEDIAN_MS = np.array([1000 * median for median, _ in _GAPS])
+_GAP_SIGMA = np.array([sigma for _, sigma in _GAPS])
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events of one window, session after session, each session in order of time.
+
+    ``at_ms`` is the time of the event (for a play: its end), milliseconds from the start of the window.
+    ``play`` points into ``plays`` and is -1 where nothing plays. ``content`` is -1 where there is none.
+    """
+
+    session: Ints
+    user: Ints
+    device: Ints
+    network: Ints
+    kind: Ints
+    at_ms: Ints
+    play: Ints
+    content: Ints
+    plays: Plays
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+    def next_in_session(self) -> tuple[Ints, Bools]:
+        """Return for each event the place of the next one, and whether that belongs to the same session."""
+        following = np.minimum(np.arange(1, len(self) + 1), len(self) - 1)
+        same = self.session[following] == self.session
+        same[-1:] = False
+        return following, same
+
+
+def draw_events(
+    rng: np.random.Generator, population: Population, catalogue: Catalogue, *, half: int, count: int
+) -> Events:
+    """Return exactly ``count`` events of customers whose number is ``half`` modulo 2, each in one session at most."""
+    users = _in_order_of_turn(rng, population, half)
+    drawn: list[Events] = []
+    missing, taken = count, 0
+    while missing > 0:
+        sessions = int(missing / _EVENTS_PER_SESSION * 1.15) + 32
+        turn = users[taken : taken + sessions]
+        if not len(turn):
+            raise RuntimeError(f"{len(users)} customers do not make {count} events")
+        part = _simulate(rng, turn, population, catalogue, first_session=taken)
+        drawn.append(part)
+        missing -= len(part)
+        taken += len(turn)
+    return _first(_joined(drawn), count)
+
+
+def _in_order_of_turn(rng: np.random.Generator, population: Population, half: int) -> Ints:
+    """Return customers without repetition, active ones earlier (exponential race, Efraimidis and Spirakis 2006)."""
+    numbers = np.arange(half, len(population.activity), 2)
+    return numbers[np.argsort(rng.standard_exponential(len(numbers)) / population.activity[numbers])]
+
+
+def _simulate(
+    rng: np.random.Generator, user: Ints, population: Population, catalogue: Catalogue, *, first_session: int
+) -> Events:
+    """Return what one session of each of ``user`` leaves in the window."""
+    sessions = len(user)
+    column = (rng.random(sessions) >= _FIRST_DEVICE).astype(np.int64)
+    device = population.devices[user, column]
+    network = draw_by_row(rng, _NETWORK, population.device_type[device])
+    cap = quality_cap(population, user, device)
+    started_ms = rng.integers(-SESSION_MS, SPAN_MS, sessions)
+
+    states = _walk(rng, sessions)
+    session, _ = np.nonzero(states != END)
+    kind = states[states != END]
+    playing = np.flatnonzero(kind == PLAY)
+    content = np.full(len(kind), -1, dtype=np.int64)
+    content[playing] = catalogue.choose(rng, population.genre[user[session[playing]]], _TASTE)
+    plays = draw_plays(
+        rng, catalogue.duration[content[playing]], cap=cap[session[playing]], network=network[session[playing]]
+    )
+
+    wall_ms = np.zeros(len(kind), dtype=np.int64)
+    wall_ms[playing] = plays.wall_ms
+    gap_ms = np.exp(rng.standard_normal(len(kind)) * _GAP_SIGMA[kind]) * _GAP_MEDIAN_MS[kind]
+    lasted_ms = np.maximum(gap_ms.astype(np.int64), _MIN_GAP_MS) + wall_ms
+    elapsed_ms = np.cumsum(lasted_ms)
+    opens = np.flatnonzero(np.diff(session, prepend=-1))
+    elapsed_ms -= np.repeat((elapsed_ms - lasted_ms)[opens], np.diff(opens, append=len(session)))
+    at_ms = started_ms[session] + elapsed_ms
+
+    play = np.full(len(kind), -1, dtype=np.int64)
+    play[playing] = np.arange(len(playing))
+    seen = (at_ms >= 0) & (at_ms < SPAN_MS) & (elapsed_ms <= SESSION_MS)
+    return Events(
+        session=session[seen] + first_session,
+        user=user[session[seen]],
+        device=device[session[seen]],
+        network=network[session[seen]],
+        kind=kind[seen],
+        at_ms=at_ms[seen],
+        play=play[seen],
+        content=content[seen],
+        plays=plays,
+    )
+
+
+def _walk(rng: np.random.Generator, sessions: int) -> Ints:
+    """Return the states of each session (rows), END after its last event."""
+    states = np.full((sessions, MAX_STEPS), END, dtype=np.int64)
+    alive = np.arange(sessions)
+    state = draw(rng, _FIRST, sessions)
+    for step in range(MAX_STEPS):
+        states[alive, step] = state
+        state = draw_by_row(rng, _NEXT, state)
+        alive, state = alive[state != END], state[state != END]
+    return states
+
+
+def _joined(parts: list[Events]) -> Events:
+    if len(parts) == 1:
+        return parts[0]
+    before = np.cumsum([0, *(len(part.plays) for part in parts[:-1])])
+    columns = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Events)
+        if field.name not in {"play", "plays"}
+    }
+    play = np.concatenate(
+        [np.where(part.play < 0, -1, part.play + offset) for part, offset in zip(parts, before, strict=True)]
+    )
+    return Events(**columns, play=play, plays=Plays.joined([part.plays for part in parts]))
+
+
+def _first(events: Events, count: int) -> Events:
+    columns = {field.name: getattr(events, field.name)[:count] for field in fields(Events) if field.name != "plays"}
+    return Events(**columns, plays=events.plays)

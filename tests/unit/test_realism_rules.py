@@ -1,0 +1,168 @@
+"""docs/realism.md is kept by the data, and every rule of it would notice."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from producer.ids import event_ids
+from producer.scenarios.customer_events import CustomerEvents, CustomerStream
+from producer.scenarios.customer_events.rules import check_rules, load_rules
+
+SENT_AT = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
+DOCUMENT = Path(__file__).parents[2] / "docs" / "realism.md"
+
+
+def opened(planned: int, seed: int) -> CustomerStream:
+    scenario = CustomerEvents()
+    return scenario.open(seed, 0, scenario.settings(planned, int(SENT_AT.timestamp() * 1000)))
+
+
+def table_of(stream: CustomerStream, blocks: int) -> pa.Table:
+    size = stream.block_events
+    batches = []
+    for number in range(blocks):
+        block = stream.block(number)
+        ids = event_ids("realism", 0, np.arange(number * size, (number + 1) * size, dtype=np.int64))
+        batches.append(pa.RecordBatch.from_arrays([ids, *block.columns], names=["event_id", *block.schema.names]))
+    return pa.Table.from_batches(batches)
+
+
+def broken(table: pa.Table, stream: CustomerStream) -> dict[str, int]:
+    results = check_rules(table, stream.catalogue.contents, sent_at=SENT_AT)
+    return {result.rule.id: result.violations for result in results if result.violations}
+
+
+def test_two_hundred_thousand_events_break_no_rule():
+    stream = opened(200_000, seed=11)
+    table = table_of(stream, 4)
+    assert len(table) == 200_000
+    assert broken(table, stream) == {}
+
+
+@pytest.fixture(scope="module")
+def small() -> tuple[CustomerStream, pa.Schema, list[dict[str, Any]]]:
+    stream = opened(3000, seed=5)
+    table = table_of(stream, 1)
+    return stream, table.schema, table.to_pylist()
+
+
+def is_play(row: dict[str, Any]) -> bool:
+    return row["event_type"] == "content_play"
+
+
+def acts(kind: str) -> Callable[[dict[str, Any]], bool]:
+    return lambda row: is_play(row) and kind in [action["action_type"] for action in row["actions"]]
+
+
+def action(row: dict[str, Any], kind: str) -> dict[str, Any]:
+    return next(action for action in row["actions"] if action["action_type"] == kind)
+
+
+def put(*path: str | int, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(row: dict[str, Any]) -> None:
+        place = row
+        for step in path[:-1]:
+            place = place[step]
+        place[path[-1]] = value
+
+    return change
+
+
+def long_session(row: dict[str, Any]) -> bool:
+    return len(row["search_history"]) > 1 and row["event_type"] == "search"
+
+
+def change_action(kind: str, **values: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda row: action(row, kind).update(values)
+
+
+def same_quality(row: dict[str, Any]) -> None:
+    change = action(row, "quality_change")
+    change["old_quality"] = change["new_quality"]
+
+
+def second_click(row: dict[str, Any]) -> None:
+    for recommendation in row["recommendations"][:2]:
+        recommendation["clicked"] = True
+
+
+def earlier_actions(row: dict[str, Any]) -> None:
+    row["actions"][-2]["timestamp"] -= dt.timedelta(days=1)
+
+
+def repeated_recommendation(row: dict[str, Any]) -> None:
+    row["recommendations"][1]["content_id"] = row["recommendations"][0]["content_id"]
+
+
+def any_row(row: dict[str, Any]) -> bool:
+    return True
+
+
+PLANTED: list[tuple[str, Callable[[dict[str, Any]], bool], Callable[[dict[str, Any]], None]]] = [
+    ("R01", any_row, put("event_type", value="login")),
+    ("R02", long_session, put("user_id", value="u000000000x")),
+    ("R03", long_session, put("subscription", "start_date", value=dt.date(2001, 1, 1))),
+    ("R04", lambda r: r["device"]["os"] == "iOS", put("device", "os", value="Android")),
+    ("R05", lambda r: r["location"]["country"] != "FR", put("location", "country", value="FR")),
+    ("R06", is_play, put("content", "title", value="Another title")),
+    ("R07", lambda r: is_play(r) and r["content"]["type"] == "movie", put("content", "season", value=1)),
+    ("R08", lambda r: r["event_type"] == "search", put("event_type", value="content_play")),
+    ("R09", is_play, put("details", "play_duration", value=10**6)),
+    ("R10", lambda r: is_play(r) and r["details"]["play_percentage"] > 2, put("details", "play_percentage", value=1.0)),
+    ("R11", lambda r: is_play(r) and not r["details"]["completed"], put("details", "completed", value=True)),
+    (
+        "R12",
+        lambda r: is_play(r) and r["subscription"]["plan"] == "free",
+        put("details", "playback_quality", value="2160p"),
+    ),
+    ("R13", lambda r: is_play(r) and r["device"]["type"] == "mobile", put("details", "network_type", value="ethernet")),
+    ("R14", is_play, put("details", "buffering_incidents", value=-1)),
+    ("R15", acts("seek"), earlier_actions),
+    ("R16", is_play, lambda r: r["actions"].pop()),
+    ("R17", acts("pause"), change_action("pause", duration=9999)),
+    ("R18", acts("quality_change"), same_quality),
+    ("R19", acts("speed_change"), change_action("speed_change", new_speed=9.0)),
+    ("R20", acts("seek"), change_action("seek", old_quality="720p")),
+    ("R21", lambda r: is_play(r) and r["details"]["play_duration"] > 100, put("details", "play_duration", value=3)),
+    ("R22", lambda r: len(r["recommendations"]) > 1, repeated_recommendation),
+    ("R23", lambda r: len(r["recommendations"]) > 1, second_click),
+    ("R24", long_session, lambda r: r["search_history"].pop(0)),
+    ("R25", lambda r: r["event_type"] == "search", lambda r: r["search_history"][-1].update(results_count=0)),
+    ("R26", is_play, put("content", "release_year", value=2026)),
+    ("R27", lambda r: r["subscription"]["plan"] != "free", put("subscription", "billing_cycle", value="none")),
+    ("R28", acts("play"), lambda r: action(r, "play").update(timestamp=dt.datetime(2020, 1, 1))),
+    ("R29", any_row, put("timestamp", value=dt.datetime(2020, 1, 1))),
+    ("R30", any_row, put("timestamp", value=dt.datetime(2030, 1, 1))),
+]
+
+
+@pytest.mark.parametrize(("rule", "suits", "plant"), PLANTED, ids=[rule for rule, _, _ in PLANTED])
+def test_each_rule_notices_a_record_that_breaks_it(rule, suits, plant, small):
+    stream, schema, rows = small
+    changed = copy.deepcopy(rows)
+    # In the second half, so that the customer has a past to contradict.
+    candidates = [row for row in changed[len(changed) // 2 :] if suits(row)]
+    target = next(
+        row
+        for row in candidates
+        if rule != "R28" or any(other["user_id"] == row["user_id"] for other in changed[: changed.index(row)])
+    )
+    plant(target)
+    assert broken(pa.Table.from_pylist(changed, schema=schema), stream).get(rule, 0) > 0
+
+
+def test_every_rule_has_its_planted_violation_and_its_paragraph():
+    rules = load_rules()
+    assert [rule.id for rule in rules] == [f"R{number:02d}" for number in range(1, len(rules) + 1)]
+    assert [rule for rule, _, _ in PLANTED] == [rule.id for rule in rules]
+    document = DOCUMENT.read_text()
+    for rule in rules:
+        assert f"| {rule.id} | {rule.text} |" in document
