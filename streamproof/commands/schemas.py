@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from cluster.connection import Connection
-from schemas.contract import load_contract, subject_for
-from schemas.diff import Change
-from schemas.registry import GateResult, Registry, VersionResult, gate, inspect_subject
 from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag
+
+if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
+    from schemas.diff import Change
+    from schemas.registry import GateResult, VersionResult
 
 ContractArgument = Annotated[str, typer.Argument(help="Folder under schemas/, such as customer_events.")]
 TopicFlag = Annotated[
@@ -48,6 +49,9 @@ def diff(
     as_json: JsonFlag = False,
 ) -> None:
     """Show how the contract differs from what the registry holds, and what speaks against it; change nothing."""
+    from schemas.contract import load_contract, subject_for
+    from schemas.registry import Registry, inspect_subject
+
     output = Output(as_json)
     known = load_contract(contract)
     settings = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).registry
@@ -71,6 +75,9 @@ def run_gate(
     as_json: JsonFlag = False,
 ) -> None:
     """Register the contract's versions in order, or refuse (exit 65) and register nothing."""
+    from schemas.contract import load_contract, subject_for
+    from schemas.registry import Registry, gate
+
     output = Output(as_json)
     known = load_contract(contract)
     settings = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).registry

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from cluster.connection import Connection
-from cluster.topics import TopicChange, TopicSpec, admin_client, apply_topics, diff_topics, load_topics, specs_for
 from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag
+
+if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
+    from cluster.topics import TopicChange, TopicSpec
 
 FileFlag = Annotated[Path | None, typer.Option("--file", help="Declaration to use instead of cluster/topics.yaml.")]
 TopicFlag = Annotated[
@@ -39,6 +41,8 @@ def apply(
     as_json: JsonFlag = False,
 ) -> None:
     """Create what is missing, and wait until every partition has a leader."""
+    from cluster.topics import admin_client, apply_topics
+
     output = Output(as_json)
     specs = _specs(file, topic)
     kafka = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).kafka
@@ -77,6 +81,8 @@ def diff(
     as_json: JsonFlag = False,
 ) -> None:
     """Show where the cluster differs from the declaration; change nothing."""
+    from cluster.topics import admin_client, diff_topics
+
     output = Output(as_json)
     specs = _specs(file, topic)
     kafka = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).kafka
@@ -104,6 +110,8 @@ def diff(
 
 
 def _specs(file: Path | None, topic: str | None) -> list[TopicSpec]:
+    from cluster.topics import load_topics, specs_for
+
     return specs_for(topic, file) if topic is not None else load_topics(file)
 
 
