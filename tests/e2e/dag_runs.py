@@ -1,0 +1,98 @@
+"""Runs the whole Dag by ``dag.test`` against a real stack, once for each way that a run can go; prints JSON.
+
+A process of its own, because Airflow takes its settings when it is first imported. What cannot be made to happen
+otherwise (a generator that dies, a loader that is cut off) is put in the way of the packages, not of the operators.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from datetime import timedelta
+from typing import Any
+
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+
+from cluster.errors import BrokerSilent, Interrupted, RecordsUndelivered
+
+producing, loading = importlib.import_module("producer.emit"), importlib.import_module("consumer.load")
+produce_shard, load = producing.produce_shard, loading.load
+
+
+def dying_generator(connection: Any, request: Any, **more: Any) -> Any:
+    """Fail shard 1 for good before its first event."""
+    if request.shard == 1:
+        raise RecordsUndelivered("events were not acknowledged", where=request.topic)
+    return produce_shard(connection, request, **more)
+
+
+class CutOffOnce:
+    """Cuts shard 0 and the load off in the middle, once each."""
+
+    def __init__(self) -> None:
+        self.cut: set[str] = set()
+
+    def generator(self, connection: Any, request: Any, *, stop: Any, **more: Any) -> Any:
+        """Ask shard 0 to stop as soon as Kafka acknowledged something."""
+        if request.shard != 0 or "generator" in self.cut:
+            return produce_shard(connection, request, stop=stop, **more)
+
+        def stop_early(progress: Any) -> None:
+            if progress.acknowledged:
+                stop.set()
+
+        try:
+            return produce_shard(connection, request, stop=stop, progress=stop_early)
+        except Interrupted as interrupted:
+            self.cut.add("generator")
+            self.acknowledged_then = interrupted.manifest.acknowledged  # type: ignore[attr-defined]
+            raise
+
+    def loader(self, *arguments: Any, progress: Any, **more: Any) -> Any:
+        """Lose the broker after the first batch is stored."""
+        if "loader" in self.cut:
+            return load(*arguments, progress=progress, **more)
+
+        def lose(_: Any) -> None:
+            self.cut.add("loader")
+            raise BrokerSilent("records are there, and do not arrive")
+
+        return load(*arguments, progress=lose, batch_rows=500, **more)
+
+
+def run(dag: DAG, conf: dict[str, Any]) -> dict[str, Any]:
+    """Run the Dag and return what became of its tasks."""
+    outcome = dag.test(run_conf=conf)
+    tasks = {
+        f"{task.task_id}[{task.map_index}]" if task.map_index >= 0 else task.task_id: {
+            "state": str(task.state),
+            "tries": task.try_number,
+        }
+        for task in outcome.get_task_instances()
+    }
+    return {"run_id": f"{dag.dag_id}/{outcome.run_id}", "state": str(outcome.state), "tasks": tasks}
+
+
+def main(topic: str) -> dict[str, Any]:
+    """Run all scenarios, each on a topic of its own."""
+    dag = DagBag().dags["rehearse_customer_events"]
+    for task in dag.tasks:
+        task.retry_delay = timedelta(0)
+        if task.is_mapped:
+            task.partial_kwargs["retry_delay"] = timedelta(0)
+    conf = {"events": 4000, "rate": 0, "shards": 2}
+    results = {"green": run(dag, conf | {"topic": f"{topic}-green"})}
+    vars(producing)["produce_shard"] = dying_generator
+    results["failed_shard"] = run(dag, conf | {"topic": f"{topic}-failed"})
+    cut_off = CutOffOnce()
+    vars(producing)["produce_shard"], vars(loading)["load"] = cut_off.generator, cut_off.loader
+    results["retried"] = run(dag, conf | {"topic": f"{topic}-retried", "rate": 4000})
+    results["retried"]["acknowledged_then"] = cut_off.acknowledged_then
+    return results
+
+
+if __name__ == "__main__":
+    found = main(sys.argv[1])
+    print("\n" + json.dumps(found))

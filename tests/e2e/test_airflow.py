@@ -1,0 +1,236 @@
+"""A rehearsal in a real Airflow, as a person and as CI meet it: the command, the REST API, the report, the browser."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from cluster.connection import Connection
+from cluster.errors import Misconfigured
+from cluster.local import LocalStack
+from consumer.manifests import read_control_topic
+from streamproof.rehearsal import TASKS, Airflow
+
+DAG_ID = "rehearse_customer_events"
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(scope="session")
+def token(airflow: Airflow) -> str:
+    return str(airflow._http.headers["Authorization"]).removeprefix("Bearer ")
+
+
+@pytest.fixture(scope="session")
+def report_path(demo: Any) -> str:
+    dag_id, run_id = demo.dag_run
+    return f"/streamproof/runs/{dag_id}/{run_id.replace('+', '%2B')}"
+
+
+def test_the_demo_ends_with_the_verdict_as_its_exit_code(demo: Any) -> None:
+    assert demo.exit_code == 0, demo.said
+    document = demo.document
+    assert document["verdict"] == "PASSED"
+    assert document["state"] == "success"
+    assert document["summary"]["audit"]["expected"] == document["summary"]["audit"]["loaded"] == 6000
+    assert Path(document["report"]).is_file()
+    assert Path(document["snapshot"]).is_file()
+
+
+def test_the_demo_says_what_each_task_did_as_it_goes(demo: Any) -> None:
+    for task in ("ensure_topics", "generate shard 1 of 2", "generate shard 2 of 2", "load", "audit", "report"):
+        assert f'"task": "{task}"' in demo.said
+    assert "acknowledged 3,000" in demo.said
+
+
+def test_a_stack_that_ran_before_the_demo_runs_after_it(demo: Any, airflow: Airflow) -> None:
+    assert demo.document["stack_left_running"] is True
+    assert airflow.state(*demo.dag_run).state == "success"
+
+
+def test_every_task_of_the_run_succeeded_and_says_figures(demo: Any, airflow: Airflow) -> None:
+    run = airflow.state(*demo.dag_run)
+    assert {task.task_id for task in run.tasks} == set(TASKS)
+    assert {task.state for task in run.tasks} == {"success"}
+    said = {task.label: airflow.log_tail(*demo.dag_run, task) for task in run.tasks}
+    assert any("3,000 events" in line for line in said["generate shard 1 of 2"])
+    assert any(re.search(r"Loaded 6,000 rows in [\d.]+ s", line) for line in said["load"])
+    assert any(line.startswith("PASSED: expected 6,000, loaded 6,000, lost 0") for line in said["audit"])
+    # A few lines each: nothing is said per message.
+    assert all(len(lines) <= 12 for lines in said.values()), said
+
+
+def test_topic_and_publication_are_assets_with_the_facts_of_the_run(demo: Any, web: httpx.Client, token: str) -> None:
+    events = web.get("/api/v2/assets/events", params={"limit": 50}, headers=bearer(token)).json()["asset_events"]
+    found = {event["uri"]: event["extra"] for event in events if event["source_run_id"] == demo.dag_run[1]}
+    assert found["kafka://kafka_default/e2e-demo"]["verdict"] == "PASSED"
+    assert found["kafka://kafka_default/e2e-demo"]["events"] == 6000
+    assert found["streamproof://publications/e2e-demo"]["rows"] == 6000
+    assert all(extra["run_id"] == demo.document["run_id"] for extra in found.values())
+
+
+@pytest.mark.parametrize(
+    "conf",
+    [{"rate": -1}, {"shards": 0}, {"seconds": "soon"}, {"topic": "no spaces"}, {"topic": "x.manifests"}, {"events": 0}],
+    ids=str,
+)
+def test_a_value_out_of_bounds_is_refused_before_anything_runs(airflow: Airflow, conf: dict[str, Any]) -> None:
+    with pytest.raises(Misconfigured, match="400"):
+        airflow.trigger(DAG_ID, conf)
+
+
+@pytest.mark.parametrize("page", ["report", "index"])
+def test_nobody_sees_a_report_without_signing_in(web: httpx.Client, report_path: str, page: str) -> None:
+    path = report_path if page == "report" else "/streamproof/"
+    assert web.get(path).status_code == 401
+    # A browser is sent to sign in, and comes back.
+    sent = web.get(path, headers={"Accept": "text/html"})
+    assert sent.status_code == 303
+    assert sent.headers["location"].startswith("/auth/login?next=%2Fstreamproof%2F")
+    assert web.get(path, headers=bearer("not.a.token")).status_code in {401, 403}
+
+
+@pytest.mark.parametrize("page", ["report", "index"])
+def test_a_user_without_access_to_the_dag_is_refused(
+    web: httpx.Client, report_path: str, strangers_token: str, page: str
+) -> None:
+    path = report_path if page == "report" else "/streamproof/"
+    refused = web.get(path, headers=bearer(strangers_token))
+    assert refused.status_code == 403
+    assert "6,000" not in refused.text
+
+
+def test_the_report_is_served_as_it_was_published_and_may_do_nothing(
+    web: httpx.Client, report_path: str, token: str, demo: Any
+) -> None:
+    page = web.get(report_path, headers=bearer(token))
+    assert page.status_code == 200
+    assert page.text == Path(demo.document["report"]).read_text()
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'self'" in policy
+    assert "script" not in policy
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert page.headers["cache-control"] == "no-store"
+
+
+def test_a_run_without_a_report_gets_a_page_that_looks_again(web: httpx.Client, token: str) -> None:
+    page = web.get(f"/streamproof/runs/{DAG_ID}/manual__never", headers=bearer(token))
+    assert page.status_code == 404
+    assert "no report yet" in page.text
+    assert 'http-equiv="refresh"' in page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/streamproof/runs/..%2f..%2f..%2f..%2fetc/passwd",
+        "/streamproof/runs/%2e%2e/%2e%2e",
+        "/streamproof/runs/x/..%2f..%2fcurrent%2fsnapshot.duckdb",
+        "/streamproof/runs/*/*",
+        "/streamproof/..%2fetc%2fpasswd",
+        "/streamproof/summary.json",
+        f"/streamproof/runs/{DAG_ID}/x/summary.json",
+    ],
+)
+def test_nothing_but_reports_can_be_fetched(web: httpx.Client, token: str, path: str) -> None:
+    answer = web.get(path, headers=bearer(token))
+    assert answer.status_code == 404
+    assert "root:" not in answer.text
+
+
+def test_the_index_lists_the_run(web: httpx.Client, token: str, demo: Any, report_path: str) -> None:
+    page = web.get("/streamproof/", headers=bearer(token))
+    assert page.status_code == 200
+    assert demo.document["run_id"].replace("+", "&#43;") in page.text or demo.document["run_id"] in page.text
+    assert f'href="{report_path.replace(":", "%3A")}"' in page.text
+
+
+def test_a_generator_that_airflow_ends_declares_what_it_delivered(airflow: Airflow, airflow_stack: LocalStack) -> None:
+    run_id = airflow.trigger(DAG_ID, {"topic": "e2e-ended", "shards": 1, "rate": 200, "seconds": 600})
+
+    def generator() -> Any:
+        tasks = [task for task in airflow.state(DAG_ID, run_id).tasks if task.task_id == "generate"]
+        return tasks[0] if tasks else None
+
+    connection = Connection.of(
+        {"bootstrap_servers": airflow_stack.bootstrap_servers}, {"url": airflow_stack.registry_url}
+    )
+
+    def manifests() -> list[Any]:
+        return [manifest for (run, _), manifest in read_control_topic(connection, "e2e-ended").manifests.items()]
+
+    wait_for(lambda: (task := generator()) is not None and task.state == "running" and manifests(), "it to run", 60)
+    path = f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/generate/0"
+    airflow._call("PATCH", path, json={"new_state": "failed"})
+    wait_for(lambda: manifests()[0].status == "finished", "its last manifest", 30)
+    (manifest,) = manifests()
+    assert manifest.interrupted
+    assert 0 < manifest.acknowledged < 120_000
+    # The rest of the run goes on to a verdict, and the run is red.
+    *_, final = airflow.follow(DAG_ID, run_id, threading.Event())
+    assert final.state == "failed"
+    found = {task.task_id: task.state for task in final.tasks}
+    assert found["load"] == found["report"] == "success"
+    assert found["publish"] == "upstream_failed"
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser, airflow_stack: LocalStack, password: str, demo: Any) -> Any:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=airflow_stack.airflow_url)
+    context.set_default_timeout(60_000)
+    page = context.new_page()
+    # Straight to the run: the login page sends back to it.
+    page.goto(f"/dags/{demo.dag_run[0]}/runs/{demo.dag_run[1]}")
+    page.fill("input[name=username]", "admin")
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    yield page
+    context.close()
+
+
+def test_the_dag_run_shows_labelled_shards_in_the_browser(page: Page, screenshots: Path) -> None:
+    expect(page.get_by_text("shard 1 of 2").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("shard 2 of 2").first).to_be_visible()
+    page.screenshot(path=screenshots / "dag_run.png")
+
+
+def test_the_report_is_a_tab_of_the_dag_run_in_the_browser(page: Page, screenshots: Path) -> None:
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.get_by_role("link", name="Report", exact=True).click()
+    report = page.frame_locator("iframe")
+    expect(report.get_by_text("PASSED").first).to_be_visible(timeout=60_000)
+    expect(report.get_by_text("6,000").first).to_be_visible()
+    # Drawn, not only present: the page brings its styles along, and nothing of it is refused.
+    assert report.locator("svg").count() > 0
+    assert report.locator("body").evaluate("body => getComputedStyle(body).fontFamily") != '"Times New Roman"'
+    assert not [problem for problem in problems if "Content Security Policy" in problem], problems
+    page.screenshot(path=screenshots / "report.png")
+
+
+def test_all_reports_are_an_entry_of_the_navigation_in_the_browser(page: Page, screenshots: Path, demo: Any) -> None:
+    page.get_by_role("link", name="Rehearsals").first.click()
+    index = page.frame_locator("iframe")
+    link = index.get_by_role("link", name=demo.document["run_id"])
+    expect(link).to_be_visible(timeout=60_000)
+    page.screenshot(path=screenshots / "rehearsals.png")
+    link.click()
+    expect(index.get_by_text("PASSED").first).to_be_visible(timeout=60_000)

@@ -1,0 +1,117 @@
+"""The whole Dag by ``dag.test``: when all is well, when a shard fails, and when tasks are cut off and tried again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from cluster.local import LocalStack
+from consumer.report import find_report
+from stack.airflow import airflow_addresses, airflow_environment
+
+STEPS = ("ensure_topics", "schema_gate", "plan", "load", "audit", "check", "publish", "report")
+
+
+@pytest.fixture(scope="module")
+def topic() -> str:
+    return f"e2e-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def runs(stack: LocalStack, topic: str, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    addresses = airflow_addresses(tmp_path_factory.mktemp("dag_test"), port=1)
+    addresses.home.mkdir()
+    environment = os.environ | airflow_environment(
+        addresses, bootstrap_servers=stack.bootstrap_servers, registry_url=stack.registry_url
+    )
+    environment |= {
+        "STREAMPROOF_WAREHOUSE_DIR": str(data / "warehouse"),
+        "STREAMPROOF_PUBLICATIONS_DIR": str(data / "publications"),
+    }
+    run = {"env": environment, "cwd": addresses.home, "capture_output": True, "text": True, "timeout": 240}
+    for command in (("db", "migrate"), ("pools", "set", "warehouse", "1", "one")):
+        subprocess.run([sys.executable, "-m", "airflow", *command], check=True, **run)  # type: ignore[call-overload]
+    script = Path(__file__).with_name("dag_runs.py")
+    done = subprocess.run([sys.executable, str(script), topic], check=False, **run)  # type: ignore[call-overload]
+    assert done.returncode == 0, done.stderr[-4000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def states(run: dict[str, Any]) -> dict[str, str]:
+    return {name: task["state"] for name, task in run["tasks"].items()}
+
+
+def warehouse(data: Path, topic: str) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(data / "warehouse" / f"{topic}.duckdb"), read_only=True)
+
+
+def report_of(data: Path, run: dict[str, Any]) -> str:
+    path = find_report(data / "publications", run["run_id"])
+    assert path is not None
+    return path.read_text()
+
+
+def test_a_run_in_which_all_is_well_is_green_and_published(runs: dict[str, Any], topic: str, data: Path) -> None:
+    run = runs["green"]
+    assert run["state"] == "success"
+    assert states(run) == dict.fromkeys((*STEPS, "generate[0]", "generate[1]"), "success")
+    with warehouse(data, f"{topic}-green") as database:
+        assert database.sql("SELECT count(*), count(DISTINCT event_id) FROM events").fetchall() == [(4000, 4000)]
+    snapshot = data / "publications" / f"{topic}-green" / "current" / "snapshot.duckdb"
+    assert snapshot.exists()
+    assert "PASSED" in report_of(data, run)
+
+
+def test_a_failed_shard_makes_the_run_red_and_the_report_is_still_written(
+    runs: dict[str, Any], topic: str, data: Path
+) -> None:
+    run = runs["failed_shard"]
+    assert run["state"] == "failed"
+    found = states(run)
+    assert found["generate[1]"] == "failed"
+    assert {found[name] for name in ("generate[0]", "load", "report")} == {"success"}
+    # A manifest is missing: nothing can be proved, and the volume of the shard is not what was asked for.
+    assert (found["audit"], found["check"]) == ("failed", "failed")
+    assert found["publish"] == "upstream_failed"
+    with warehouse(data, f"{topic}-failed") as database:
+        assert database.sql("SELECT count(*) FROM events").fetchall() == [(2000,)]
+    assert not (data / "publications" / f"{topic}-failed" / "current").exists()
+    assert "UNKNOWN" in report_of(data, run)
+
+
+def test_what_cannot_pass_when_tried_again_is_not_tried_again(runs: dict[str, Any]) -> None:
+    tasks = runs["failed_shard"]["tasks"]
+    assert tasks["generate[1]"]["tries"] == 1
+    assert tasks["audit"]["tries"] == 1
+
+
+def test_a_generator_and_a_loader_that_were_cut_off_go_on_where_they_were(
+    runs: dict[str, Any], topic: str, data: Path
+) -> None:
+    run = runs["retried"]
+    assert run["state"] == "success", states(run)
+    assert run["tasks"]["generate[0]"]["tries"] == 2
+    assert run["tasks"]["generate[1]"]["tries"] == 1
+    assert run["tasks"]["load"]["tries"] == 2
+    assert 0 < run["acknowledged_then"] < 2000
+    with warehouse(data, f"{topic}-retried") as database:
+        rows = "SELECT count(*), count(DISTINCT event_id), count(DISTINCT _batch) FROM events"
+        events, identities, batches = database.sql(rows).fetchall()[0]
+    # Neither lost nor twice, although both tasks were cut off in the middle.
+    assert (events, identities) == (4000, 4000)
+    assert batches > 1
+    assert "PASSED" in report_of(data, run)
