@@ -10,10 +10,12 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from fastavro.schema import SchemaParseException, UnknownType
+
 from cluster.errors import Misconfigured, SchemaIncompatible
 from schemas.compatibility import reasons
 from schemas.contract import COMPATIBILITY_LEVELS, Contract, ContractVersion
-from schemas.diff import Change, diff_schemas
+from schemas.diff import Change, diff_schemas, flatten
 from schemas.manifest import SchemaUsed
 from schemas.registry_client import Registered, Registry, UnknownSchema
 
@@ -143,56 +145,49 @@ def gate(
 def inspect_subject(
     registry: Registry, contract: Contract, subject: str, *, up_to: int | None = None, level: str | None = None
 ) -> GateResult:
-    """Compare and ask, and change nothing. What speaks against the contract is in ``reasons``, not raised."""
+    """Compare and ask, and change nothing. What speaks against the contract is in ``reasons``, not raised.
+
+    :raises Misconfigured: an unknown level, or a version that the contract does not have.
+    """
     wanted = level or contract.compatibility
     if wanted not in COMPATIBILITY_LEVELS:
         raise Misconfigured(
             f"unknown compatibility level {wanted}", hint=f"Use one of {', '.join(COMPATIBILITY_LEVELS)}"
         )
     target = contract.version(up_to if up_to is not None else contract.active)
+
     held = registry.versions(subject)
     used = {version.version: _find(registry, subject, version, held) for version in contract.versions}
     ours = {found.version for found in used.values() if found is not None}
     strangers = [version for version in held if version.version not in ours]
+    own_level = registry.compatibility(subject)
+    level_in_force = own_level or (registry.default_compatibility() if held else None)
 
-    holds = registry.compatibility(subject)
-    applies = holds or (registry.default_compatibility() if held else None)
-
-    results = []
-    line = [_Step(f"registry version {version.version} (id {version.id})", _record(version)) for version in held]
+    results: list[VersionResult] = []
+    history = [_Step(f"registry version {version.version} (id {version.id})", _record(version)) for version in held]
     for version in contract.versions[: target.version]:
         present = used[version.version]
         if present is not None:
-            held_text = next((v for v in held if v.version == present.version), None)
-            changes = diff_schemas(_record(held_text) or version.schema, version.schema) if held_text else []
-            results.append(VersionResult(version.version, "present", present, changes=tuple(changes)))
+            results.append(_present(version, present, held))
             continue
-        before = line[-1] if line else None
-        against = _against(wanted, version.schema, line)
-        if applies is None or _keeps(wanted, applies):  # else it would answer for a level that is to be loosened
-            against += [f"the registry says: {said}" for said in registry.compatible(subject, version.text)]
-        results.append(
-            VersionResult(
-                version.version,
-                "missing",
-                compared_with=before.name if before else None,
-                changes=tuple(diff_schemas(before.schema, version.schema)) if before and before.schema else (),
-                reasons=tuple(against),
-            )
-        )
-        line.append(_Step(f"v{version.version}", version.schema))
+        missing = _missing(version, history, wanted)
+        # At a level that is to be loosened, the registry would answer another question.
+        if level_in_force is None or _keeps(wanted, level_in_force):
+            said = [f"the registry says: {reason}" for reason in registry.compatible(subject, version.text)]
+            missing = replace(missing, reasons=(*missing.reasons, *said))
+        results.append(missing)
+        history.append(_Step(f"v{version.version}", version.schema))
 
-    last = used[target.version]
-    guarded = applies if strangers else holds
-    loosens = level is None and guarded is not None and not _keeps(wanted, guarded)
+    promised = level_in_force if strangers else own_level
+    loosens = level is None and promised is not None and not _keeps(wanted, promised)
     return GateResult(
         contract=contract.name,
         subject=subject,
         level=wanted,
-        level_held=holds,
-        level_conflict=f"the subject is held to {guarded}, which {wanted} would loosen" if loosens else "",
+        level_held=own_level,
+        level_conflict=f"the subject is held to {promised}, which {wanted} would loosen" if loosens else "",
         versions=tuple(results),
-        unknown=tuple(_stranger(stranger, target, last, wanted, held) for stranger in strangers),
+        unknown=tuple(_stranger(stranger, target, used[target.version], wanted, held) for stranger in strangers),
     )
 
 
@@ -202,6 +197,27 @@ class _Step:
 
     name: str
     schema: dict[str, Any] | None
+
+
+def _present(version: ContractVersion, present: SchemaUsed, held: list[Registered]) -> VersionResult:
+    """Report a version that is registered, with what differs all the same (Apicurio overlooks docs)."""
+    there = next((_record(one) for one in held if one.version == present.version), None)
+    changes = diff_schemas(there, version.schema) if there is not None else []
+    return VersionResult(version.version, "present", present, changes=tuple(changes))
+
+
+def _missing(version: ContractVersion, history: list[_Step], level: str) -> VersionResult:
+    """Compare a version that is not registered with the one before it, and apply the level's rules."""
+    if not history:
+        return VersionResult(version.version, "missing")
+    before = history[-1]
+    return VersionResult(
+        version.version,
+        "missing",
+        compared_with=before.name,
+        changes=tuple(diff_schemas(before.schema, version.schema)) if before.schema is not None else (),
+        reasons=tuple(_against(level, version.schema, history)),
+    )
 
 
 def _find(registry: Registry, subject: str, version: ContractVersion, held: list[Registered]) -> SchemaUsed | None:
@@ -221,7 +237,8 @@ def _record(version: Registered | None) -> dict[str, Any] | None:
         return None
     try:
         schema = json.loads(version.text)
-    except ValueError:
+        flatten(schema)
+    except (SchemaParseException, UnknownType, ValueError, TypeError, KeyError):
         return None
     return schema if isinstance(schema, dict) and schema.get("type") == "record" else None
 

@@ -409,9 +409,19 @@ def test_a_strangers_version_that_cannot_read_ours_is_refused(stub):
         gate(registry, contract(ONE), "s")
 
 
-def test_a_strangers_version_of_another_format_is_refused(stub):
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"string"',
+        "not json",
+        "[]",
+        '{"type":"record"}',
+        '{"type":"record","name":"R","fields":[{"name":"a","type":"X"}]}',
+    ],
+)
+def test_a_strangers_version_of_another_format_is_refused(stub, text):
     held = Held(stub)
-    held.texts = ['"string"']
+    held.texts = [text]
     with client(stub.url) as registry, pytest.raises(SchemaIncompatible, match="not an Avro record"):
         gate(registry, contract(ONE), "s")
     assert len(held.texts) == 1
