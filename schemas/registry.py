@@ -117,7 +117,7 @@ def gate(
         raise SchemaIncompatible(
             f"the schema does not fit under {seen.level}: " + "; ".join(_shortened(seen.reasons)),
             where=f"subject {subject}",
-            hint=f"Nothing was registered. See `streamproof schemas diff {contract.name}`",
+            hint="Nothing was registered. See `streamproof schemas diff` with the same arguments",
         )
     if seen.level_conflict:
         raise Misconfigured(
