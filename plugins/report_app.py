@@ -29,7 +29,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 ICON = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#2a6fdb" stroke-width="2.2" '
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="#4c8df0" stroke-width="2.2" '
     'stroke-linecap="round" stroke-linejoin="round"><path d="M3 7h9M3 12h6M3 17h5m3.5-1.5 3 3 6-8"/></svg>'
 )
 RELOAD_S = 5

@@ -1,0 +1,93 @@
+"""The local Airflow as services: loopback only, no secret in a plan, a password that is made once."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from stack.airflow import (
+    API_SERVER,
+    DAG_PROCESSOR,
+    SCHEDULER,
+    airflow_services,
+    password_file,
+    prepare_home,
+    read_password,
+)
+from stack.service import HttpProbe, Service
+
+
+def services(state: Path) -> dict[str, Service]:
+    described = airflow_services(
+        state,
+        state / "log",
+        port=28080,
+        bootstrap_servers="127.0.0.1:9092",
+        registry_url="http://127.0.0.1:8081/apis/ccompat/v7",
+    )
+    return {service.name: service for service in described}
+
+
+def test_the_password_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    made = prepare_home(tmp_path)
+    assert made
+    assert len(made) >= 16
+    assert read_password(tmp_path) == made
+    assert password_file(tmp_path).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "airflow").stat().st_mode & 0o777 == 0o700
+    assert prepare_home(tmp_path) is None
+    assert read_password(tmp_path) == made
+
+
+def test_a_damaged_password_file_is_made_anew(tmp_path: Path) -> None:
+    prepare_home(tmp_path)
+    password_file(tmp_path).write_text("{")
+    assert read_password(tmp_path) is None
+    assert prepare_home(tmp_path) == read_password(tmp_path)
+
+
+def test_no_secret_is_in_the_description_that_goes_to_the_supervisor(tmp_path: Path) -> None:
+    password = prepare_home(tmp_path)
+    for service in services(tmp_path).values():
+        told = service.model_dump_json()
+        assert password
+        assert password not in told
+        assert not re.search(r"FERNET_KEY|SECRET|JWT", told)
+
+
+def test_everything_listens_on_the_loopback_address_only(tmp_path: Path) -> None:
+    described = services(tmp_path)
+    for service in described.values():
+        assert service.env["AIRFLOW__API__HOST"] == "127.0.0.1"
+        assert service.env["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:28080"
+    # Its log server listens on every interface.
+    assert "--skip-serve-logs" in described[SCHEDULER].argv
+
+
+def test_the_database_and_the_pool_are_there_before_anything_starts(tmp_path: Path) -> None:
+    described = services(tmp_path)
+    first = [" ".join(command[3:]) for command in described[DAG_PROCESSOR].prepare]
+    assert first[0] == "db migrate"
+    assert first[1].startswith("pools set warehouse 1 ")
+    assert all(described[name].needs == (DAG_PROCESSOR,) for name in (API_SERVER, SCHEDULER))
+    assert not any("standalone" in service.argv for service in described.values())
+
+
+def test_ready_means_that_tasks_can_run_and_not_only_that_a_port_is_open(tmp_path: Path) -> None:
+    described = services(tmp_path)
+    api, scheduler = described[API_SERVER].ready, described[SCHEDULER].ready
+    assert isinstance(api, HttpProbe)
+    assert api.url.endswith("/execution/health")
+    assert isinstance(scheduler, HttpProbe)
+    assert {"scheduler.status", "dag_processor.status", "metadatabase.status"} == set(scheduler.expect)
+
+
+def test_the_connections_lead_to_the_stack(tmp_path: Path) -> None:
+    env = services(tmp_path)[SCHEDULER].env
+    kafka = json.loads(env["AIRFLOW_CONN_KAFKA_DEFAULT"])
+    registry = json.loads(env["AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT"])
+    assert kafka == {"conn_type": "kafka", "extra": {"bootstrap.servers": "127.0.0.1:9092"}}
+    assert (registry["host"], registry["port"]) == ("127.0.0.1", 8081)
+    assert registry["extra"] == {"path": "/apis/ccompat/v7"}
+    assert env["STREAMPROOF_STATE_DIR"] == str(tmp_path)

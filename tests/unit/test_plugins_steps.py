@@ -1,0 +1,174 @@
+"""What all operators promise: which errors are tried again, how they stop, where they connect to.
+
+Airflow takes its settings when it is first imported, so each question is put to a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.local import PROJECT_ROOT
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """Run a script in which ``answer(value)`` gives a value back."""
+
+    def run(script: str, **environment: str) -> Any:
+        told = "import json\n\ndef answer(value):\n    print('\\n' + json.dumps(value))\n\n" + script
+        env = os.environ | {"AIRFLOW_HOME": str(tmp_path / "airflow"), "PYTHONPATH": str(PROJECT_ROOT)} | environment
+        done = subprocess.run(
+            [sys.executable, "-c", told], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run
+
+
+def test_terminal_errors_fail_at_once_and_transient_ones_are_tried_again(ask: Ask) -> None:
+    actions = ask(
+        """
+from cluster import errors
+from plugins.step import RETRY_POLICY
+
+kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.StreamproofError)]
+answer({kind.__name__: RETRY_POLICY.evaluate(kind("x"), 1, 3).action.value for kind in kinds})
+"""
+    )
+    assert actions["SchemaIncompatible"] == actions["Misconfigured"] == actions["Refused"] == "fail"
+    assert actions["RecordsUndelivered"] == actions["VerdictFailed"] == actions["StoreFull"] == "fail"
+    assert actions["BrokerUnreachable"] == actions["RegistryUnreachable"] == actions["WarehouseLocked"] == "default"
+    assert actions["Interrupted"] == actions["BrokerSilent"] == "default"
+    # Generators have ended when an audit starts: what it does not know, it will not know later.
+    assert actions["VerdictUnknown"] == "fail"
+
+
+def test_every_operator_has_the_policy_mapped_ones_too(ask: Ask) -> None:
+    policies = ask(
+        """
+from airflow.sdk import DAG
+from plugins import operators
+from plugins.step import RETRY_POLICY, StreamproofOperator
+
+kinds = [kind for kind in vars(operators).values()
+         if isinstance(kind, type) and issubclass(kind, StreamproofOperator) and kind.__module__ == operators.__name__]
+with DAG("policies"):
+    steps = [kind(task_id=kind.__name__, **({"shard": {}} if "Shard" in kind.__name__ else {})) for kind in kinds]
+    mapped = operators.GenerateShardOperator.partial(task_id="mapped").expand(shard=[{}])
+    steps.append(mapped.unmap({"shard": {}}))
+answer({step.task_id: step.retry_policy is RETRY_POLICY for step in steps})
+"""
+    )
+    assert len(policies) == 9
+    assert all(policies.values()), policies
+
+
+def test_a_task_that_is_killed_or_runs_out_of_time_asks_its_work_to_stop(ask: Ask) -> None:
+    stopped = ask(
+        """
+from datetime import timedelta
+from plugins import step
+from plugins.operators import LoadOperator
+
+killed = LoadOperator(task_id="killed", topic="t", run_id="r")
+killed.on_kill()
+step.STOP_BEFORE_TIMEOUT_S = 9.95
+late = LoadOperator(task_id="late", topic="t", run_id="r", execution_timeout=timedelta(seconds=10))
+with late.stopping() as stop:
+    late_stopped = stop.wait(5)
+calm = LoadOperator(task_id="calm", topic="t", run_id="r", execution_timeout=timedelta(hours=1))
+with calm.stopping() as stop:
+    calm_stopped = stop.is_set()
+answer({"killed": killed.stop.is_set(), "late": late_stopped, "calm": calm_stopped})
+"""
+    )
+    assert stopped == {"killed": True, "late": True, "calm": False}
+
+
+def test_progress_is_said_now_and_then_not_each_time(ask: Ask) -> None:
+    said = ask(
+        """
+from plugins import step
+
+now = [0.0]
+step.time.monotonic = lambda: now[0]
+said = []
+say = step.every(5.0, said.append)
+for second in range(0, 21):
+    now[0] = float(second)
+    say(second)
+answer(said)
+"""
+    )
+    assert said == [5, 10, 15, 20]
+
+
+CONNECT = """
+from cluster.errors import Misconfigured
+from plugins.hooks import connect
+
+try:
+    found = connect()
+    answer([found.kafka.as_librdkafka(), found.registry.model_dump(mode="json"), repr(found)])
+except Misconfigured as error:
+    answer(str(error))
+"""
+
+
+def test_airflow_connections_become_the_one_typed_setting(ask: Ask) -> None:
+    kafka = {
+        "bootstrap.servers": "broker:9093",
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "u",
+        "sasl.password": "kept-secret",
+    }
+    registry = {
+        "conn_type": "http",
+        "schema": "https",
+        "host": "registry",
+        "port": 8443,
+        "login": "reader",
+        "password": "hidden",
+        "extra": {"path": "/apis/ccompat/v7", "timeout_s": 9},
+    }
+    librdkafka, settings, shown = ask(
+        CONNECT,
+        AIRFLOW_CONN_KAFKA_DEFAULT=json.dumps({"conn_type": "kafka", "extra": kafka}),
+        AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT=json.dumps(registry),
+    )
+    assert librdkafka == kafka | {"security.protocol": "sasl_ssl"}
+    assert settings["url"] == "https://registry:8443/apis/ccompat/v7"
+    assert (settings["username"], settings["timeout_s"]) == ("reader", 9)
+    assert "kept-secret" not in shown
+    assert "hidden" not in shown
+
+
+@pytest.mark.parametrize(
+    ("kafka", "fault"),
+    [
+        ('{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1", "group.id": "g"}}', "kafka_group_id"),
+        ('{"conn_type": "kafka", "extra": {}}', "kafka_bootstrap_servers"),
+        ("", "Airflow has no connection 'kafka_default'"),
+    ],
+)
+def test_a_connection_that_cannot_be_used_says_what_is_wrong(ask: Ask, kafka: str, fault: str) -> None:
+    environment = {"AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT": '{"conn_type": "http", "host": "r"}'}
+    if kafka:
+        environment["AIRFLOW_CONN_KAFKA_DEFAULT"] = kafka
+    # Without a metadata database, Airflow looks for a connection in the environment only.
+    environment["AIRFLOW__SECRETS__USE_CACHE"] = "False"
+    told = ask(CONNECT, **environment)
+    assert isinstance(told, str), told
+    assert fault in told
