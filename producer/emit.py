@@ -123,7 +123,7 @@ class _Attempt:
         self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
         self.end, limit_s = _bounds(request, agreement.earlier, landed)
         self._next = 0
-        self._last_report = (0.0, 0)
+        self._last_report = (-1.0, 0)  # so that the first look is shown at once
         self._pacer = Pacer(shape_of(request.shard_rate), clock=self._clock, limit_s=limit_s)
         self._meter = RateMeter(self._pacer.intended_in)
 

@@ -1,0 +1,323 @@
+"""What `produce` promises, against the real broker and registry."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, DeserializingConsumer, KafkaException, TopicPartition
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+
+from cluster.connection import Connection
+from cluster.errors import BrokerUnreachable, Interrupted, Misconfigured, RecordsUndelivered, TopicMissing
+from cluster.topics import admin_client, apply_topics, specs_for
+from producer import ProduceRequest, Progress, produce_run, produce_shard
+from producer.manifest import read_manifest
+from producer.partitions import partition_of
+from producer.resume import sequence_of
+from schemas.contract import load_contract, subject_for
+from schemas.identity import read_event_id
+from schemas.manifest import Manifest
+from schemas.registry import Registry
+from stack.java import kafka_command
+
+Values = list[tuple[int, bytes, bytes]]
+
+
+@pytest.fixture
+def ready_topic(connection: Connection, topic_name: Callable[[str], str]) -> str:
+    """A topic with its control topic, and version 1 of the contract registered."""
+    topic = topic_name("produce")
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    with Registry(connection.registry) as registry:
+        registry.register(subject_for(topic), load_contract("customer_events").version(1).text)
+    return topic
+
+
+def records(connection: Connection, topic: str) -> Values:
+    """Read the whole topic: partition, key, value."""
+    consumer = Consumer(connection.kafka.as_librdkafka(group_id="reader", auto_offset_reset="earliest"))
+    try:
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
+        consumer.assign([TopicPartition(topic, p, 0) for p in ends])
+        found: Values = []
+        deadline = time.monotonic() + 60
+        while len(found) < sum(ends.values()):
+            assert time.monotonic() < deadline, f"{len(found)} of {sum(ends.values())} records"
+            for message in consumer.consume(5000, timeout=1):
+                if message.error():
+                    raise KafkaException(message.error())
+                found.append((message.partition(), message.key(), message.value()))
+        return found
+    finally:
+        consumer.close()
+
+
+def sequences(found: Values) -> list[int]:
+    return sorted(sequence_of(value) for _, _, value in found)
+
+
+def run(connection: Connection, request: ProduceRequest, **more: Any) -> Manifest:
+    return produce_shard(connection, request, stop=more.pop("stop", threading.Event()), **more)
+
+
+def command(connection: Connection, topic: str, *arguments: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "streamproof", "produce", "customer_events", "--topic", topic, "--json"),
+        *("--bootstrap-servers", connection.kafka.bootstrap_servers, "--registry-url", connection.registry.url),
+        *arguments,
+    ]
+
+
+def start(connection: Connection, topic: str, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command(connection, topic, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_until_landed(connection: Connection, topic: str, least: int, process: subprocess.Popen[str]) -> None:
+    consumer = Consumer(connection.kafka.as_librdkafka(group_id="watcher"))
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(3)]
+            if sum(ends) >= least:
+                return
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            consumer.poll(0.05)
+    finally:
+        consumer.close()
+
+
+def test_the_topic_holds_what_the_manifest_claims(connection, ready_topic):
+    seen: list[Progress] = []
+    manifest = run(connection, ProduceRequest(topic=ready_topic, run_id="whole", events=20_000), progress=seen.append)
+    found = records(connection, ready_topic)
+
+    assert manifest.status == "finished"
+    assert manifest.acknowledged == manifest.next_sequence == len(found) == 20_000
+    assert sequences(found) == list(range(20_000))
+    assert manifest.crc is not None
+    assert sum(manifest.crc.sums) == sum(zlib.crc32(value) for _, _, value in found)
+    assert read_manifest(connection.kafka, ready_topic, "whole", 0) == manifest
+    assert seen[-1].acknowledged == 20_000
+    assert sum(window.achieved for window in manifest.rate_windows) == 20_000
+
+
+def test_keys_are_customers_in_the_partition_that_java_chooses_and_in_order(connection, ready_topic):
+    run(connection, ProduceRequest(topic=ready_topic, run_id="keys", events=5000))
+    last: dict[bytes, int] = {}
+    for partition, key, value in records(connection, ready_topic):
+        assert partition == partition_of(key, 3)
+        sequence = sequence_of(value)
+        assert sequence > last.get(key, -1)
+        last[key] = sequence
+    assert len(last) > 100
+
+
+def test_shards_of_one_command_sum_to_what_was_asked(connection, ready_topic):
+    request = ProduceRequest(topic=ready_topic, run_id="three", shards=3, events=10_001)
+    result = produce_run(connection, request, shards=(0, 1, 2), stop=threading.Event())
+    assert result.error is None
+    found = Counter(read_event_id(value[6:42].decode()).shard for _, _, value in records(connection, ready_topic))
+    assert found == {0: 3334, 1: 3334, 2: 3333}
+    assert result.document()["acknowledged"] == 10_001
+    assert [manifest.shard for manifest in result.manifests] == [0, 1, 2]
+
+
+def test_a_foreign_avro_client_reads_every_event(connection, ready_topic):
+    run(connection, ProduceRequest(topic=ready_topic, run_id="foreign", events=500))
+    registry = SchemaRegistryClient({"url": connection.registry.url, "timeout": 10})
+    consumer = DeserializingConsumer(
+        connection.kafka.as_librdkafka(group_id="foreign", auto_offset_reset="earliest")
+        | {"value.deserializer": AvroDeserializer(registry)}
+    )
+    try:
+        consumer.subscribe([ready_topic])
+        rows: list[dict[str, Any]] = []
+        deadline = time.monotonic() + 60
+        while len(rows) < 500:
+            assert time.monotonic() < deadline
+            message = consumer.poll(1)
+            if message is not None:
+                assert message.error() is None
+                rows.append(message.value())
+    finally:
+        consumer.close()
+    assert {row["event_type"] for row in rows} == {"browse", "search", "content_play"}
+    assert all((row["details"] is not None) == (row["event_type"] == "content_play") for row in rows)
+
+
+def test_kafkas_console_consumer_sees_the_count(connection, ready_topic):
+    run(connection, ProduceRequest(topic=ready_topic, run_id="console", events=700))
+    ran = subprocess.run(
+        kafka_command(
+            "org.apache.kafka.tools.consumer.ConsoleConsumer",
+            *("--bootstrap-server", connection.kafka.bootstrap_servers, "--topic", ready_topic),
+            *("--from-beginning", "--timeout-ms", "8000"),
+        ),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert b"Processed a total of 700 messages" in ran.stderr + ran.stdout
+
+
+def test_a_kill_in_the_middle_and_the_same_command_again_make_each_event_once(connection, ready_topic):
+    arguments = ("--events", "150000", "--rate", "40000", "--run-id", "killed", "--seed", "4")
+    process = start(connection, ready_topic, *arguments)
+    wait_until_landed(connection, ready_topic, 20_000, process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=10)
+
+    left = len(records(connection, ready_topic))
+    assert 20_000 <= left < 150_000
+    again = subprocess.run(
+        command(connection, ready_topic, *arguments), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    found = records(connection, ready_topic)
+    assert sequences(found) == list(range(150_000))
+
+    manifest = read_manifest(connection.kafka, ready_topic, "killed", 0)
+    assert manifest is not None
+    assert (manifest.acknowledged, manifest.resumed, manifest.interrupted) == (150_000, 1, False)
+    assert manifest.crc is not None
+    assert sum(manifest.crc.sums) == sum(zlib.crc32(value) for _, _, value in found)
+
+
+@pytest.mark.parametrize(("number", "shards"), [(signal.SIGTERM, "1"), (signal.SIGINT, "2")])
+def test_a_signal_ends_within_four_seconds_with_a_manifest_and_the_run_can_go_on(
+    connection, ready_topic, number, shards
+):
+    arguments = ("--events", "24000", "--rate", "8000", "--run-id", "stopped", "--shards", shards)
+    process = start(connection, ready_topic, *arguments)
+    wait_until_landed(connection, ready_topic, 3000, process)
+    process.send_signal(number)
+    signalled = time.monotonic()
+    stdout, stderr = process.communicate(timeout=10)
+    assert time.monotonic() - signalled < 4
+    assert process.returncode == 75, stderr
+    assert "--run-id stopped continues" in json.loads(stdout)["error"]["hint"]
+
+    manifest = read_manifest(connection.kafka, ready_topic, "stopped", 0)
+    assert manifest is not None
+    assert manifest.interrupted
+    assert manifest.acknowledged == manifest.next_sequence
+    again = subprocess.run(
+        command(connection, ready_topic, *arguments), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["acknowledged"] == 24_000
+    ids = [value[6:42] for _, _, value in records(connection, ready_topic)]
+    assert len(ids) == len(set(ids)) == 24_000
+
+
+def test_a_finished_shard_is_recognised_and_nothing_is_sent(connection, ready_topic):
+    request = ProduceRequest(topic=ready_topic, run_id="again", events=300)
+    first = run(connection, request)
+    assert run(connection, request) == first
+    assert len(records(connection, ready_topic)) == 300
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"events": 301}, {"rate": 5.0}, {"shards": 2}], ids=str)
+def test_other_settings_under_the_same_run_id_are_refused_and_named(connection, ready_topic, change):
+    request = ProduceRequest(topic=ready_topic, run_id="same", events=300)
+    run(connection, request)
+    with pytest.raises(Misconfigured, match=next(iter(change))):
+        run(connection, replace(request, **change))
+
+
+def test_a_rate_is_kept_in_every_second_and_the_delay_is_reported(connection, ready_topic):
+    manifest = run(connection, ProduceRequest(topic=ready_topic, run_id="rate", seconds=4, rate=2000))
+    assert manifest.acknowledged == 8000
+    assert [window.intended for window in manifest.rate_windows[:4]] == [2000] * 4
+    # An acknowledgement may fall into the second after; the machine may be busy. Sums are exact.
+    assert all(abs(window.achieved - 2000) < 500 for window in manifest.rate_windows[1:3])
+    assert 0 < manifest.publish_delay_ms["p50"] <= manifest.publish_delay_ms["max"]
+
+
+def test_seconds_end_a_run_within_one_second_of_the_limit(connection, ready_topic):
+    started = time.monotonic()
+    times: list[float] = []
+    manifest = run(
+        connection,
+        ProduceRequest(topic=ready_topic, run_id="bounded", seconds=2),
+        progress=lambda progress: times.append(time.monotonic()),
+    )
+    assert times[-1] - times[0] < 3.5
+    assert time.monotonic() - started < 10
+    assert manifest.acknowledged == manifest.next_sequence > 0
+    assert not manifest.interrupted
+    assert run(connection, ProduceRequest(topic=ready_topic, run_id="bounded", seconds=2)) == manifest
+
+
+def test_a_stop_before_the_first_event_leaves_a_manifest_of_nothing(connection, ready_topic):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        run(connection, ProduceRequest(topic=ready_topic, run_id="early", events=100), stop=stop)
+    manifest = read_manifest(connection.kafka, ready_topic, "early", 0)
+    assert manifest is not None
+    assert (manifest.acknowledged, manifest.interrupted) == (0, True)
+    assert run(connection, ProduceRequest(topic=ready_topic, run_id="early", events=100)).acknowledged == 100
+
+
+def test_an_oversized_event_is_counted_and_named_and_the_others_arrive(connection, ready_topic):
+    admin = admin_client(connection.kafka)
+    specs = [replace(spec, config=spec.config | {"max.message.bytes": "420"}) for spec in specs_for(ready_topic)[:1]]
+    apply_topics(admin, specs, alter=True)
+    request = ProduceRequest(topic=ready_topic, run_id="large", events=20, rate=10)
+    with pytest.raises(RecordsUndelivered, match="not acknowledged") as caught:
+        run(connection, request)
+    manifest = caught.value.manifest  # type: ignore[attr-defined]
+    refused = {sequence for begin, end in manifest.failed for sequence in range(begin, end)}
+    assert refused
+    assert manifest.unknown == []
+    assert set(sequences(records(connection, ready_topic))) == set(range(20)) - refused
+
+    apply_topics(admin, specs_for(ready_topic), alter=True)
+    repaired = run(connection, request)
+    assert repaired.acknowledged == 20
+    assert sequences(records(connection, ready_topic)) == list(range(20))
+
+
+def test_a_missing_topic_is_named_with_the_command_that_makes_it(connection, topic_name):
+    topic = topic_name("missing")
+    with pytest.raises(TopicMissing, match=topic) as caught:
+        run(connection, ProduceRequest(topic=topic, run_id="r", events=1))
+    assert "streamproof topics apply" in caught.value.hint
+
+
+def test_an_unregistered_schema_is_named_with_the_command_that_registers_it(connection, topic_name):
+    topic = topic_name("bare")
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    with pytest.raises(Misconfigured, match="not registered") as caught:
+        run(connection, ProduceRequest(topic=topic, run_id="r", events=1))
+    assert "streamproof schemas gate" in caught.value.hint
+
+
+def test_an_unreachable_broker_is_an_answer_within_fifteen_seconds(connection):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        nowhere = Connection.of({"bootstrap_servers": address}, {"url": connection.registry.url})
+        started = time.monotonic()
+        with pytest.raises(BrokerUnreachable):
+            run(nowhere, ProduceRequest(topic="t", run_id="r", events=1))
+        assert time.monotonic() - started < 15
