@@ -105,7 +105,9 @@ class Source:
         self._ends = np.zeros(max(ends, default=-1) + 1, np.int64)
         for partition, end in ends.items():
             self._ends[partition] = end
-        self._consumer.assign([TopicPartition(self.topic, p, self._positions[p]) for p in self._unfinished()])
+        wanted = [TopicPartition(self.topic, p, self._positions[p]) for p in self._unfinished()]
+        self._consumer.assign(wanted)
+        self._consumer.resume(wanted)  # a partition that was paused at its end stays so when it is assigned again
 
     @property
     def finished(self) -> bool:

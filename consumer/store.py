@@ -7,6 +7,7 @@ straight into the file, instead of every row into its log first; it costs half a
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +28,6 @@ MAX_BATCH_S = 5.0
 
 _INCOMING = "incoming"
 INSERT_EVENTS = f"INSERT INTO events BY NAME SELECT *, ?::BIGINT AS _batch FROM {_INCOMING}"  # noqa: S608 - a constant
-_INSERT_PROBE = INSERT_EVENTS.replace("INTO events", "INTO temp.probe")
 _INSERT_REJECTS = f"INSERT INTO quarantine BY NAME SELECT *, ?::BIGINT AS batch FROM {_INCOMING}"  # noqa: S608
 _HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
 
@@ -189,13 +189,17 @@ class Store:
 
 
 def without_refused(warehouse: Warehouse, chunk: Chunk) -> Chunk:
-    """Return the chunk with the rows that DuckDB refuses as rejects; tried on a table that is thrown away."""
-    connection = warehouse.connection
+    """Return the chunk with the rows that DuckDB refuses as rejects; each try is rolled back."""
+
+    def attempt(rows: pa.Table) -> None:
+        warehouse.connection.execute("BEGIN TRANSACTION")
+        try:
+            insert_rows(warehouse.connection, INSERT_EVENTS, rows, 0)
+        finally:
+            warehouse.rollback()
+
     with warehouse.errors():
-        connection.execute("CREATE OR REPLACE TEMP TABLE probe AS FROM events LIMIT 0")
-        chunk = set_apart(chunk, lambda rows: insert_rows(connection, _INSERT_PROBE, rows, 0))
-        connection.execute("DROP TABLE temp.probe")
-    return chunk
+        return set_apart(chunk, attempt)
 
 
 def insert_rows(connection: duckdb.DuckDBPyConnection, statement: str, rows: pa.Table, number: int) -> None:
@@ -204,7 +208,8 @@ def insert_rows(connection: duckdb.DuckDBPyConnection, statement: str, rows: pa.
     try:
         connection.execute(statement, [number])
     finally:
-        connection.unregister(_INCOMING)
+        with suppress(duckdb.Error):  # in a transaction that an error has ended, even this is refused
+            connection.unregister(_INCOMING)
 
 
 def _quarantine_rows(records: Records, rejects: list[Reject]) -> pa.Table:
