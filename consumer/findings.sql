@@ -80,6 +80,9 @@ FROM (
 )
 WHERE sequence < before;
 
+-- A constant that is false when the next statement is planned makes its plan empty.
+SET VARIABLE any_steps_back = (SELECT count(*) > 0 FROM steps_back);
+
 -- Exact, and only for shards that step back: first copies with a later event of the same key at a lower offset.
 CREATE OR REPLACE TEMP TABLE reordered AS
 SELECT shard, sequence, position
@@ -94,7 +97,8 @@ FROM (
       ON record.shard = first_copy.shard AND record.sequence = first_copy.sequence
      AND record.partition = first_copy.position >> 48
      AND record."offset" = first_copy.position & 281474976710655
-    WHERE first_copy.shard IN (SELECT shard FROM steps_back)
+    WHERE getvariable('any_steps_back')
+      AND first_copy.shard IN (SELECT shard FROM steps_back)
       AND first_copy.standing <> 'phantom'
       AND record.key IS NOT NULL
 )
