@@ -140,9 +140,10 @@ def test_shards_of_one_command_sum_to_what_was_asked(connection, ready_topic):
     assert [manifest.shard for manifest in result.manifests] == [0, 1, 2]
 
 
-def test_a_foreign_avro_client_reads_every_event(connection, ready_topic):
+def test_a_foreign_avro_client_reads_every_event(connection, ready_topic, request):
     run(connection, ProduceRequest(topic=ready_topic, run_id="foreign", events=500))
     registry = SchemaRegistryClient({"url": connection.registry.url, "timeout": 10})
+    request.addfinalizer(registry.close)
     consumer = DeserializingConsumer(
         connection.kafka.as_librdkafka(group_id="foreign", auto_offset_reset="earliest")
         | {"value.deserializer": AvroDeserializer(registry)}
@@ -279,9 +280,12 @@ def test_a_stop_before_the_first_event_leaves_a_manifest_of_nothing(connection, 
 
 
 def test_an_oversized_event_is_counted_and_named_and_the_others_arrive(connection, ready_topic):
-    admin = admin_client(connection.kafka)
-    specs = [replace(spec, config=spec.config | {"max.message.bytes": "420"}) for spec in specs_for(ready_topic)[:1]]
-    apply_topics(admin, specs, alter=True)
+    def allow(size_bytes: int) -> None:
+        spec = specs_for(ready_topic)[0]
+        limit = {"max.message.bytes": str(size_bytes)}
+        apply_topics(admin_client(connection.kafka), [replace(spec, config=spec.config | limit)], alter=True)
+
+    allow(420)
     request = ProduceRequest(topic=ready_topic, run_id="large", events=20, rate=10)
     with pytest.raises(RecordsUndelivered, match="not acknowledged") as caught:
         run(connection, request)
@@ -291,7 +295,7 @@ def test_an_oversized_event_is_counted_and_named_and_the_others_arrive(connectio
     assert manifest.unknown == []
     assert set(sequences(records(connection, ready_topic))) == set(range(20)) - refused
 
-    apply_topics(admin, specs_for(ready_topic), alter=True)
+    allow(1_000_000)
     repaired = run(connection, request)
     assert repaired.acknowledged == 20
     assert sequences(records(connection, ready_topic)) == list(range(20))
