@@ -200,3 +200,20 @@ def test_a_check_that_cannot_be_evaluated_has_not_passed(checked: Any, tmp_path:
 def test_an_incomplete_header_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(Misconfigured, match=r"mine\.sql"):
         load_checks(write(tmp_path, text))
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "checks.md"
+
+
+def test_the_guide_lists_every_check_with_its_severity() -> None:
+    text = GUIDE.read_text()
+    for check in load_checks():
+        assert f"| `{check.name}` | {check.severity} |" in text, check.name
+    assert text.count("| blocking |") + text.count("| warning |") == len(load_checks())
+
+
+def test_the_example_of_the_guide_is_a_check(checked: Any, tmp_path: Path) -> None:
+    example = GUIDE.read_text().split("```sql\n")[1].split("```")[0]
+    report = run_checks(checked.path, RUN, checks=load_checks(write(tmp_path, example)))
+    assert report.results[0].passed is False, "all events of the lab are in one city"
+    assert report.results[0].detail == "Berlin has 1200 of 1200"

@@ -297,3 +297,9 @@ def test_slugs_are_safe_for_files_and_different_for_different_runs() -> None:
     assert all(
         slug not in (".", "..") and "/" not in slug and len(slug) < 80 and not slug.startswith(".") for slug in slugs
     )
+
+
+def test_the_guide_lists_every_mart() -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "report.md").read_text()
+    for mart in (Path(snapshot_module.__file__).parent / "marts").glob("*.sql"):
+        assert f"| `{mart.stem}` |" in guide, mart.stem
