@@ -67,7 +67,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         scenario=scenario.name,
         scenario_version=scenario.version,
         seed=request.seed,
-        settings=request.settings() | scenario.settings(_planned(request), int(now.timestamp() * 1000)),
+        settings=request.settings() | scenario.settings(_planned(request, scenario), int(now.timestamp() * 1000)),
         schema_used=used,
         started_at=now.isoformat(timespec="milliseconds"),
         start_offsets=end_offsets(connection.kafka, request.topic),
@@ -79,11 +79,11 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
 _FASTEST_PER_S = 400_000
 
 
-def _planned(request: ProduceRequest) -> int | None:
+def _planned(request: ProduceRequest, scenario: Scenario) -> int | None:
     """Return how many events the scenario should make room for, ``None`` if nobody can tell."""
-    if request.target is not None:
+    if request.target is not None or request.seconds is None:
         return request.target
-    return None if request.seconds is None else int(request.seconds * _FASTEST_PER_S)
+    return min(scenario.most, int(request.seconds * _FASTEST_PER_S))
 
 
 def _schema(connection: Connection, request: ProduceRequest, scenario: Scenario) -> tuple[ContractVersion, SchemaUsed]:

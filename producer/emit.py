@@ -30,6 +30,8 @@ log = structlog.get_logger()
 _STOP_FLUSH_S = 2.0
 _STOP_MANIFEST_S = 1.0
 _PROGRESS_EVERY_S = 0.2
+# A rate over a time is a number of events; a producer that lags has this much longer to reach it.
+_CATCH_UP_S = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,10 @@ def produce_shard(
     if agreement.done and agreement.earlier is not None:
         log.info("shard is finished already", run_id=request.run_id, shard=request.shard)
         return agreement.earlier
-    landed = Landed.nothing() if agreement.earlier is None else find_landed(connection.kafka, agreement.announced)
+    landed = Landed.nothing()
+    if agreement.earlier is not None:
+        landed = find_landed(connection.kafka, agreement.announced)
+        log.info("shard continues", run_id=request.run_id, shard=request.shard, landed=landed.count)
     # 3. announce
     write_manifest(connection.kafka, agreement.announced)
     attempt = _Attempt(connection, request, agreement, landed, stop=stop, progress=progress)
@@ -261,7 +266,7 @@ def _bounds(request: ProduceRequest, earlier: Manifest | None, landed: Landed) -
         used = float(earlier.rate_windows[-1].second + 1)
     else:
         used = landed.count / request.shard_rate if request.shard_rate else 0.0
-    return request.target, max(0.0, request.seconds - used)
+    return request.target, max(0.0, request.seconds - used) + (_CATCH_UP_S if request.rate else 0.0)
 
 
 def _union(*lists: list[Range]) -> list[Range]:

@@ -35,6 +35,7 @@ class Scenario(Protocol):
     version: int
     contract: str
     key: str
+    most: int  # events that one shard can hold
 
     def settings(self, planned: int | None, started_at_ms: int) -> dict[str, int | float | str | None]:
         """Return what the data depends on beside seed and shard; the manifest keeps it, a resumed run reads it back.

@@ -33,6 +33,7 @@ class CustomerEvents:
     version = 1
     contract = "customer_events"
     key = "user_id"
+    most = MAX_BLOCKS * BLOCK_EVENTS
 
     def settings(self, planned: int | None, started_at_ms: int) -> dict[str, int | float | str | None]:
         """Return block size and start of event time.
@@ -43,11 +44,10 @@ class CustomerEvents:
 
         :raises Misconfigured: more events than fit between the horizon and now.
         """
-        most = MAX_BLOCKS * BLOCK_EVENTS
-        if planned is not None and planned > most:
+        if planned is not None and planned > self.most:
             raise Misconfigured(
-                f"a shard of {self.name} holds at most {most:,} events, {planned:,} were asked for",
-                hint=f"Use at least {-(-planned // most) + 1} times as many shards",
+                f"a shard of {self.name} holds at most {self.most:,} events, {planned:,} were asked for",
+                hint=f"Use at least {-(-planned // self.most)} times as many shards",
             )
         blocks = MAX_BLOCKS if planned is None else max(1, -(-planned // BLOCK_EVENTS))
         block_events = BLOCK_EVENTS if planned is None else max(1, -(-planned // blocks))
