@@ -90,7 +90,6 @@ class GenerateShardOperator(StoppableOperator):
         if manifest.resumed:
             self.log.info("%s earlier attempts at this shard were continued", manifest.resumed)
         return {
-            "shard": manifest.shard,
             "acknowledged": manifest.acknowledged,
             "failed": count(manifest.failed),
             "unknown": count(manifest.unknown),

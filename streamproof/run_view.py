@@ -82,11 +82,12 @@ class _Moving:
         self._spinner = Spinner("dots", style="cyan")
 
     def look(self, sight: RunSight) -> None:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column(width=2)
-        table.add_column(min_width=24)
-        table.add_column(justify="right", min_width=8)
-        table.add_column(overflow="ellipsis", no_wrap=True)
+        table = Table.grid(padding=(0, 2, 0, 0), expand=True)
+        table.add_column(width=1)
+        table.add_column(min_width=22, no_wrap=True)
+        table.add_column(min_width=7, justify="right", no_wrap=True)
+        # The only one that gives way on a narrow terminal.
+        table.add_column(ratio=1, overflow="ellipsis", no_wrap=True)
         for task in in_order(sight.run):
             running = task.state not in MARKS and task.state not in WAITING
             mark = self._spinner if running else Text.from_markup(MARKS.get(task.state, " "))

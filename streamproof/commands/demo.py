@@ -119,8 +119,8 @@ def _rehearse(
 
 
 def _figure(returned: dict[str, Any]) -> str:
-    """Return what a task handed over as a person reads it: its verdict and its numbers."""
-    numbers = [f"{name} {value:,}" for name, value in returned.items() if isinstance(value, int) and name != "shard"]
+    """Return what a task handed over as a person reads it: its verdict, and its numbers apart from zeros."""
+    numbers = [f"{name} {value:,}" for name, value in returned.items() if isinstance(value, int) and value]
     return ", ".join([str(returned["verdict"]), *numbers] if "verdict" in returned else numbers)
 
 

@@ -135,21 +135,22 @@ def test_tasks_are_shown_in_the_order_of_the_dag() -> None:
 
 
 def test_a_run_is_shown_with_states_seconds_and_counts() -> None:
+    long = "a figure that is far too long for the line " * 3
     console = Console(width=100, force_terminal=True, record=True, file=io.StringIO())
     run = RunState("running", None, None, (task("load"), task("audit", "failed"), task("check", "waiting")))
     with Live(console=console, auto_refresh=False) as live:
-        _Moving(live).look(RunSight(run, {("load", -1): "rows 1,000"}, in_kafka=1000, expected=2000))
+        _Moving(live).look(RunSight(run, {("load", -1): f"rows 1,000 {long}"}, in_kafka=1000, expected=2000))
         live.refresh()
     shown = console.export_text()
-    assert "✓   load" in shown
+    assert "✓  load" in shown
     assert "rows 1,000" in shown
-    assert "✗   audit" in shown
+    assert "✗  audit" in shown
     assert "events in Kafka: 1,000 of 2,000" in shown
 
 
 def test_figures_of_a_task_read_as_a_sentence() -> None:
-    assert _figure({"verdict": "PASSED", "lost": 0, "loaded": 12000}) == "PASSED, lost 0, loaded 12,000"
-    assert _figure({"shard": 1, "acknowledged": 5, "path": "/x"}) == "acknowledged 5"
+    assert _figure({"verdict": "PASSED", "lost": 0, "loaded": 12000}) == "PASSED, loaded 12,000"
+    assert _figure({"acknowledged": 5, "failed": 0, "path": "/x"}) == "acknowledged 5"
     assert _figure({}) == ""
 
 
