@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from producer.shapes import Shape
+from producer.shapes import WholeSchedule as Shape
 
 # Waiting in steps of a millisecond makes the rate smooth at that grain.
 TICK_S = 0.001

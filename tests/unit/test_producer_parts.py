@@ -17,7 +17,7 @@ from producer.pacing import CHUNK, Pacer
 from producer.partitions import murmur2, partition_of
 from producer.plan import share
 from producer.resume import Landed, sequence_of
-from producer.shapes import Constant, shape_of
+from producer.shapes import shape_of
 from schemas.frame import frame_header
 from schemas.identity import event_id
 from schemas.manifest import MAX_CRC_WINDOWS
@@ -63,15 +63,6 @@ def test_rate_and_seconds_plan_a_count_and_the_smaller_bound_wins():
     assert request.target == 334
     assert ProduceRequest(topic="t", run_id="r", seconds=10, rate=100, events=50).target == 50
     assert ProduceRequest(topic="t", run_id="r", seconds=10).target is None
-
-
-@given(rate=st.floats(0.1, 1e6), elapsed=st.floats(0, 1e4))
-def test_a_constant_shape_is_due_exactly_when_it_says(rate, elapsed):
-    shape = Constant(rate)
-    due = shape.due(elapsed)
-    assert shape.at(due) >= elapsed * (1 - 1e-9) - 1e-9
-    if due:
-        assert shape.at(due - 1) <= elapsed * (1 + 1e-9) + 1e-9
 
 
 def test_pacing_allows_what_is_due_and_no_more():
