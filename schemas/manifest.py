@@ -55,6 +55,23 @@ class CrcWindows(_Document):
     sums: list[int] = Field(max_length=MAX_CRC_WINDOWS)
 
 
+class FaultTruth(_Document):
+    """The events of one shard that one kind of fault was injected into. ``schemas/faults.py`` has the kinds."""
+
+    kind: str
+    sequences: list[Range] = Field(default_factory=list)
+    unsure: list[Range] = Field(
+        default_factory=list, description="the faulty record was sent and never answered: found or not, either is right"
+    )
+
+
+class VersionWritten(_Document):
+    """How many acknowledged events were written with one version of the schema, values that no longer decode aside."""
+
+    schema_used: SchemaUsed
+    events: int = Field(ge=0)
+
+
 class Manifest(_Document):
     """What a shard says about itself. Sequences are dense: ``[first_sequence, next_sequence)`` were generated."""
 
@@ -82,7 +99,17 @@ class Manifest(_Document):
     failed: list[Range] = Field(default_factory=list, description="reported as not written")
     unknown: list[Range] = Field(default_factory=list, description="sent, neither acknowledged nor refused")
     crc: CrcWindows | None = None
-    faults: list[dict[str, int | str]] = Field(default_factory=list, description="injected faults: kind, sequence")
+    dropped: int = Field(default=0, ge=0, description="sequences that were left out on purpose: an injected fault")
+    faults: list[FaultTruth] = Field(default_factory=list, description="injected faults: the truth, by kind")
+    fault_pages: int = Field(
+        default=0, ge=0, description="records that hold the truth instead, where it does not fit: see FaultPage"
+    )
+    truth_complete: bool = Field(
+        default=True, description="whether the truth covers all that was sent; a shard that is continued completes it"
+    )
+    versions: list[VersionWritten] = Field(
+        default_factory=list, description="events by schema version, where a run mixes them"
+    )
     rate_windows: list[RateWindow] = Field(default_factory=list)
     publish_delay_ms: dict[str, float] = Field(
         default_factory=dict, description="percentiles from intended time to acknowledgement, as p50, p99 ..., max"
@@ -97,7 +124,7 @@ class Manifest(_Document):
         """A finished manifest accounts for every sequence that it claims."""
         if self.status == "finished":
             generated = self.next_sequence - self.first_sequence
-            accounted = self.acknowledged + count(self.failed) + count(self.unknown)
+            accounted = self.acknowledged + count(self.failed) + count(self.unknown) + self.dropped
             if generated != accounted:
                 raise ValueError(f"{generated} events generated, {accounted} accounted for")
         return self
@@ -105,6 +132,26 @@ class Manifest(_Document):
     def key(self) -> str:
         """Return the record key on the control topic."""
         return f"{self.run_id}/{self.shard}"
+
+
+class FaultPage(_Document):
+    """A part of the truth about injected faults, of a shard that has too much of it for one record.
+
+    Written before the finished manifest, under a key of its own. It counts where ``attempt`` is what the manifest says
+    as ``resumed``.
+    """
+
+    format: Literal[1] = 1
+    holds: Literal["faults"] = "faults"
+    run_id: str
+    shard: int = Field(ge=0, lt=MAX_SHARDS)
+    attempt: int = Field(ge=0)
+    page: int = Field(ge=0)
+    faults: list[FaultTruth]
+
+    def key(self) -> str:
+        """Return the record key on the control topic."""
+        return f"{self.run_id}/{self.shard}/faults/{self.page}"
 
 
 def count(ranges: list[Range]) -> int:
