@@ -23,7 +23,7 @@ class Admin(AdminClient):
     """An AdminClient that waits with a deadline; made by :func:`admin_client`."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
-        self.watch = BrokerWatch(kafka.bootstrap_servers, patience_s=DOWN_S)
+        self.watch = BrokerWatch(kafka, patience_s=DOWN_S)
         super().__init__(kafka.as_librdkafka() | self.watch.settings())
 
     def ask(

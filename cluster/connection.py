@@ -1,7 +1,8 @@
-"""The one typed setting of Kafka and the Schema Registry, and its exit to librdkafka's names.
+"""Kafka and its registry as one typed setting, from wherever it was set.
 
 Sources, strongest first: flags, environment (``STREAMPROOF_*``), a TOML file, the running local stack.
-Secrets come from environment, file or an Airflow connection only, and never print.
+Secrets come from environment, file or an Airflow connection only, and never print. Every secret ``x`` may be given as
+``x_file``, the path of a file that holds it.
 """
 
 from __future__ import annotations
@@ -9,74 +10,30 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from cluster.errors import Misconfigured
+from cluster.kafka_settings import KafkaSettings
 from cluster.local import read_local_stack, state_dir
+from cluster.registry_settings import RegistrySettings
+from cluster.secret_files import check_private, read_secret
+
+__all__ = ["ENV_PREFIX", "OTHER_VARIABLES", "Connection", "KafkaSettings", "RegistrySettings", "setting_names"]
 
 ENV_PREFIX = "STREAMPROOF_"
 # Settings of the process that are not part of a connection.
 OTHER_VARIABLES = frozenset(
     {"STATE_DIR", "CACHE_DIR", "CONFIG", "WAREHOUSE_DIR", "PUBLICATIONS_DIR", "PROFILES_DIR", "LOG_LEVEL"}
 )
+_FILE = "_file"
+_MODELS: dict[str, type[BaseModel]] = {"kafka": KafkaSettings, "registry": RegistrySettings}
+_ADDRESS = {"kafka": "bootstrap_servers", "registry": "url"}
 
-
-class KafkaSettings(BaseModel):
-    """How to reach the brokers. Field names are librdkafka's, with underscores for dots."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bootstrap_servers: str = Field(min_length=1, description="host:port, comma separated")
-    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    sasl_username: str | None = None
-    sasl_password: SecretStr | None = None
-    ssl_ca_location: str | None = None
-    ssl_certificate_location: str | None = None
-    ssl_key_location: str | None = None
-    ssl_key_password: SecretStr | None = None
-
-    @field_validator("security_protocol", mode="before")
-    @classmethod
-    def _lower(cls, value: object) -> object:
-        return value.lower() if isinstance(value, str) else value
-
-    def as_librdkafka(self, **extra: Any) -> dict[str, Any]:
-        """Return a librdkafka configuration. The only place where secrets leave their wrapper.
-
-        ``extra`` takes further settings with underscores for dots; they win.
-        """
-        settings: dict[str, Any] = {}
-        for name, value in self:
-            if value is not None:
-                plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-                settings[name.replace("_", ".")] = plain
-        settings.update({name.replace("_", "."): value for name, value in extra.items()})
-        return settings
-
-
-class RegistrySettings(BaseModel):
-    """How to reach the Schema Registry (Confluent-compatible API)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    url: str = Field(pattern=r"^https?://", description="base address of the Confluent-compatible API")
-    username: str | None = None
-    password: SecretStr | None = None
-    bearer_token: SecretStr | None = None
-    ssl_ca_location: str | None = None
-    timeout_s: float = Field(default=5.0, gt=0, le=120, description="deadline of one request, seconds")
-
-    @field_validator("url")
-    @classmethod
-    def _no_credentials(cls, value: str) -> str:
-        if "@" in value.split("://", 1)[1].split("/", 1)[0]:
-            raise ValueError("credentials do not belong into the address; use registry_username and registry_password")
-        return value.rstrip("/")
+Parts = dict[str, dict[str, object]]  # "kafka" and "registry", each with its fields
 
 
 class Connection(BaseModel):
@@ -89,9 +46,13 @@ class Connection(BaseModel):
 
     @classmethod
     def of(cls, kafka: Mapping[str, object], registry: Mapping[str, object]) -> Self:
-        """Build from two mappings; every fault is named at once in one :class:`Misconfigured`."""
+        """Build from two mappings; every fault is named at once in one :class:`Misconfigured`.
+
+        :raises Misconfigured: a setting is unknown or invalid, or a file of a secret cannot be used.
+        """
+        parts = {"kafka": _secrets_read("kafka", kafka), "registry": _secrets_read("registry", registry)}
         try:
-            return cls.model_validate({"kafka": dict(kafka), "registry": dict(registry)})
+            return cls.model_validate(parts)
         except ValidationError as error:
             raise Misconfigured(
                 "the connection settings are not valid: " + "; ".join(_faults(error)),
@@ -104,29 +65,30 @@ class Connection(BaseModel):
         *,
         bootstrap_servers: str | None = None,
         registry_url: str | None = None,
+        allow_plaintext: bool = False,
+        given: Mapping[str, object] | None = None,
         env: Mapping[str, str] = os.environ,
     ) -> Self:
         """Merge flags, environment, file and the running local stack, strongest first.
 
+        :param given: further settings that a flag brought, by their names in the settings file.
         :raises Misconfigured: a setting is unknown or invalid, or no address is known.
         """
-        kafka: dict[str, object] = {}
-        registry: dict[str, object] = {}
-        stack = read_local_stack(state_dir(env))
-        if stack is not None:
-            kafka["bootstrap_servers"] = stack.bootstrap_servers
-            registry["url"] = stack.registry_url
-        for source in (_from_file(env), _from_environment(env)):
-            kafka.update(source["kafka"])
-            registry.update(source["registry"])
-        if bootstrap_servers:
-            kafka["bootstrap_servers"] = bootstrap_servers
-        if registry_url:
-            registry["url"] = registry_url
+        told: Parts = {"kafka": {}, "registry": {}}
+        flags = _named(bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext)
+        for source in (
+            _from_file(env),
+            _from_environment(env),
+            _sorted_out(given or {}, "the flags", str),
+            _sorted_out(flags, "the flags", str),
+        ):
+            for part, settings in source.items():
+                told[part] = _laid_over(told[part], settings)
+        found = {part: _with_stack(part, settings, _of_stack(env)) for part, settings in told.items()}
         missing = [
             name
-            for name, known in (("Kafka", "bootstrap_servers" in kafka), ("the Schema Registry", "url" in registry))
-            if not known
+            for name, part in (("Kafka", "kafka"), ("the Schema Registry", "registry"))
+            if _ADDRESS[part] not in found[part]
         ]
         if missing:
             raise Misconfigured(
@@ -134,10 +96,75 @@ class Connection(BaseModel):
                 where=f"looked in flags, {ENV_PREFIX}* and {state_dir(env)}",
                 hint=f"Run `streamproof up`, or set {ENV_PREFIX}BOOTSTRAP_SERVERS and {ENV_PREFIX}REGISTRY_URL",
             )
-        return cls.of(kafka, registry)
+        return cls.of(found["kafka"], found["registry"])
+
+    def secrets(self) -> Iterator[str]:
+        """Yield every secret, for whoever has to keep them out of a log."""
+        for settings in (self.kafka, self.registry):
+            for _, value in settings:
+                if isinstance(value, SecretStr):
+                    yield value.get_secret_value()
 
 
-def _from_environment(env: Mapping[str, str]) -> dict[str, dict[str, object]]:
+def setting_names() -> dict[str, tuple[tuple[str, str], ...]]:
+    """Return every name of the settings file, and the fields that it sets: ``(part, field)``."""
+    names: dict[str, tuple[tuple[str, str], ...]] = {"allow_plaintext": tuple((p, "allow_plaintext") for p in _MODELS)}
+    for part, model in _MODELS.items():
+        prefix = "" if part == "kafka" else f"{part}_"
+        for field in (*model.model_fields, *(name + _FILE for name in _secret_fields(part))):
+            if field != "allow_plaintext":
+                names[prefix + field] = ((part, field),)
+    return names
+
+
+def _secret_fields(part: str) -> list[str]:
+    fields = _MODELS[part].model_fields.items()
+    return [name for name, field in fields if SecretStr in (field.annotation, *get_args(field.annotation))]
+
+
+def _secrets_read(part: str, settings: Mapping[str, object]) -> dict[str, object]:
+    """Replace each ``x_file`` by ``x``, read from the file."""
+    read = dict(settings)
+    for name in _secret_fields(part):
+        path = read.pop(name + _FILE, None)
+        if path is None:
+            continue
+        setting = f"registry_{name}{_FILE}" if part == "registry" else name + _FILE
+        if read.get(name) is not None:
+            raise Misconfigured(f"both {setting} and the secret itself are set", hint="Keep one of the two")
+        read[name] = read_secret(str(path), setting)
+    return read
+
+
+def _laid_over(weaker: Mapping[str, object], stronger: Mapping[str, object]) -> dict[str, object]:
+    """Merge two sources. A secret and the file of that secret are the same setting."""
+    twins = {name.removesuffix(_FILE) if name.endswith(_FILE) else name + _FILE for name in stronger}
+    return {name: value for name, value in weaker.items() if name not in twins} | dict(stronger)
+
+
+def _of_stack(env: Mapping[str, str]) -> Parts:
+    stack = read_local_stack(state_dir(env))
+    if stack is None:
+        return {"kafka": {}, "registry": {}}
+    return {
+        "kafka": {"bootstrap_servers": stack.bootstrap_servers, **stack.kafka},
+        "registry": {"url": stack.registry_url, **stack.registry},
+    }
+
+
+def _with_stack(part: str, told: dict[str, object], stack: Parts) -> dict[str, object]:
+    """Add what the local stack says of itself, unless another address is named: its login is for itself alone."""
+    address = _ADDRESS[part]
+    if told.get(address, stack[part].get(address)) != stack[part].get(address):
+        return told
+    return _laid_over(stack[part], told)
+
+
+def _named(**settings: object) -> dict[str, object]:
+    return {name: value for name, value in settings.items() if value}
+
+
+def _from_environment(env: Mapping[str, str]) -> Parts:
     values = {
         name.removeprefix(ENV_PREFIX).lower(): value
         for name, value in env.items()
@@ -146,7 +173,7 @@ def _from_environment(env: Mapping[str, str]) -> dict[str, dict[str, object]]:
     return _sorted_out(values, "the environment", lambda name: ENV_PREFIX + name.upper())
 
 
-def _from_file(env: Mapping[str, str]) -> dict[str, dict[str, object]]:
+def _from_file(env: Mapping[str, str]) -> Parts:
     named = env.get(f"{ENV_PREFIX}CONFIG")
     path = Path(named or "streamproof.toml")
     if not named and not path.exists():
@@ -159,14 +186,16 @@ def _from_file(env: Mapping[str, str]) -> dict[str, dict[str, object]]:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Misconfigured(f"the settings file is not TOML: {error}", where=str(path)) from None
-    return _sorted_out(values, str(path), str)
+    parts = _sorted_out(values, str(path), str)
+    if any(name in parts[part] for part in _MODELS for name in _secret_fields(part)):
+        check_private(path, "the settings, which holds a secret,")
+    return parts
 
 
-def _sorted_out(values: Mapping[str, object], where: str, spell: Any) -> dict[str, dict[str, object]]:
+def _sorted_out(values: Mapping[str, object], where: str, spell: Any) -> Parts:
     """Split flat names (``registry_url``, ``sasl_password``) into the two models; an unknown one is an error."""
-    names: dict[str, tuple[str, str]] = {name: ("kafka", name) for name in KafkaSettings.model_fields}
-    names |= {f"registry_{name}": ("registry", name) for name in RegistrySettings.model_fields}
-    found: dict[str, dict[str, object]] = {"kafka": {}, "registry": {}}
+    names = setting_names()
+    found: Parts = {"kafka": {}, "registry": {}}
     for name, value in values.items():
         if name not in names:
             near = difflib.get_close_matches(name, [*names, *map(str.lower, OTHER_VARIABLES)], n=1)
@@ -175,11 +204,17 @@ def _sorted_out(values: Mapping[str, object], where: str, spell: Any) -> dict[st
                 where=where,
                 hint=f"Did you mean {spell(near[0])}?" if near else "See docs/settings.md for every setting",
             )
-        part, key = names[name]
-        found[part][key] = value
+        for part, field in names[name]:
+            found[part][field] = value
     return found
 
 
 def _faults(error: ValidationError) -> list[str]:
     """Name each fault by its setting, without the value: it may be a secret."""
-    return [f"{'_'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False)]
+    faults = []
+    for fault in error.errors(include_input=False):
+        place = "_".join(map(str, fault["loc"]))
+        whole = len(fault["loc"]) == 1  # several settings of one part do not fit together, and the message names them
+        message = fault["msg"].removeprefix("Value error, ")
+        faults.append(message if whole and fault["type"] == "value_error" else f"{place}: {message}")
+    return faults

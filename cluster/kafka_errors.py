@@ -7,7 +7,7 @@ Two doors:
 * :class:`BrokerWatch` listens to a client's error callback, which is where librdkafka says that it cannot reach or
   enter the cluster; calls themselves only time out. Share one per client::
 
-      watch = BrokerWatch(settings.bootstrap_servers)
+      watch = BrokerWatch(settings)
       client = Producer(settings.as_librdkafka() | watch.settings())
       while ...:
           client.poll(0.1)          # callbacks run inside poll() or consume()
@@ -17,6 +17,7 @@ Two doors:
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -33,8 +34,11 @@ from cluster.errors import (
     TopicConflict,
     TopicMissing,
 )
+from cluster.kafka_settings import KafkaSettings
+from cluster.tls import kafka_fault
 
 PATIENCE_S = 10.0
+_BROKER = re.compile(r"(?:sasl_)?ssl://(?P<host>\[[^\]]+\]|[^/:\s]+):(?P<port>\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ _RULES = (
 )
 _BY_CODE = {code: rule for rule in _RULES for code in rule.codes()}
 _OTHER = _Rule((), DependencyDown, "Kafka failed while {doing}: {said}")
+_NO_TLS = KafkaError._SSL  # noqa: SLF001 - librdkafka's name for it
 _ALL_DOWN = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 - librdkafka's name for it
 
 
@@ -142,12 +147,15 @@ def translate(error: KafkaError | KafkaException, doing: str, *, where: str = ""
 class BrokerWatch:
     """What a client's error callback said about the brokers, and whether it is time to give up.
 
-    :param servers: shown in messages.
+    A TLS failure is looked into before it counts: librdkafka has one sentence for all of them, and reports a broker
+    that went away in the middle of a handshake as one, too.
+
     :param patience_s: how long all brokers may be down before :meth:`check` raises.
     """
 
-    def __init__(self, servers: str, *, patience_s: float = PATIENCE_S) -> None:
-        self.servers = servers
+    def __init__(self, kafka: KafkaSettings, *, patience_s: float = PATIENCE_S) -> None:
+        self.servers = kafka.bootstrap_servers
+        self._kafka = kafka
         self.patience_s = patience_s
         self._refused: KafkaError | None = None
         self._last: KafkaError | None = None
@@ -178,9 +186,24 @@ class BrokerWatch:
         :raises BrokerUnreachable: no broker for too long.
         """
         if self._refused is not None:
-            raise translate(self._refused, "the connection", where=self.servers)
+            if self._refused.code() != _NO_TLS:
+                raise translate(self._refused, "the connection", where=self.servers)
+            unclear, self._refused = self._refused, None
+            self._look_into(unclear)
         if self._down_since is not None and time.monotonic() - self._down_since >= self.patience_s:
             raise self.unreachable(doing)
+
+    def _look_into(self, error: KafkaError) -> None:
+        """Raise if a handshake fails for a reason; otherwise take the error as that of a broker that went away."""
+        self._last, self._down_since = error, self._down_since or time.monotonic()
+        host, port = _address(error)
+        fault = kafka_fault(self._kafka, host, port) if host else _said(error)
+        if fault:
+            raise Refused(
+                f"no connection to Kafka: {fault}",
+                where=f"{host}:{port}" if host else self.servers,
+                hint="Check ssl_ca_location, the client certificate and the address",
+            )
 
     def unreachable(self, doing: str) -> BrokerUnreachable:
         """Return the error for a call that found no broker, with librdkafka's last word on why."""
@@ -190,6 +213,12 @@ class BrokerWatch:
             where=self.servers,
             hint="Check that Kafka runs (`streamproof status`) and the address",
         )
+
+
+def _address(error: KafkaError) -> tuple[str, int]:
+    """Return host and port of the broker that librdkafka speaks of: ``ssl://host:port/...``."""
+    found = _BROKER.search(error.str())
+    return (found["host"].strip("[]"), int(found["port"])) if found else ("", 0)
 
 
 def _said(error: KafkaError) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -34,12 +34,17 @@ def publications_dir(env: Mapping[str, str] = os.environ) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class LocalStack:
-    """Addresses of a local stack, as its record gives them."""
+    """Addresses of a local stack, as its record gives them, and what else it takes to reach them.
+
+    ``kafka`` and ``registry`` are settings by their fields' names, with secrets as the paths of files.
+    """
 
     state_dir: Path
     bootstrap_servers: str
     registry_url: str
     airflow_url: str | None
+    kafka: Mapping[str, str] = field(default_factory=dict)
+    registry: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_local_stack(folder: Path) -> LocalStack | None:
@@ -50,7 +55,14 @@ def read_local_stack(folder: Path) -> LocalStack | None:
         started = process_started(int(supervisor["pid"]))
         if started is None or started != supervisor["started_at"]:
             return None
-        return LocalStack(folder, record["bootstrap_servers"], record["registry_url"], record.get("airflow_url"))
+        return LocalStack(
+            folder,
+            record["bootstrap_servers"],
+            record["registry_url"],
+            record.get("airflow_url"),
+            kafka=dict(record.get("kafka") or {}),
+            registry=dict(record.get("registry") or {}),
+        )
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 

@@ -71,7 +71,7 @@ class Source:
         self._silence_s = silence_s
         self._address = settings.bootstrap_servers
         self._admin: Admin = admin_client(settings)
-        self._watch = BrokerWatch(settings.bootstrap_servers, patience_s=silence_s)
+        self._watch = BrokerWatch(settings, patience_s=silence_s)
         self._consumer = self._open(settings)
         self._commit_answers: list[KafkaError | None] = []
         self._positions: dict[int, int] = {}

@@ -3,19 +3,24 @@
 ``kafka_default`` is the Kafka provider's connection: its *extra* holds librdkafka's names, as it does for the
 provider's own operators. ``schema_registry_default`` is an ``http`` connection, since no provider brings one for
 a registry: schema, host, port, login and password as the UI asks for them; *extra* takes ``path``
-(``/apis/ccompat/v7``), ``bearer_token``, ``ssl_ca_location`` and ``timeout_s``.
+(``/apis/ccompat/v7``) and every setting of ``RegistrySettings``, such as ``bearer_token`` and ``ssl_ca_location``.
+
+An unencrypted connection to another machine needs ``allow_plaintext`` in the extra of both, or the variable
+``STREAMPROOF_ALLOW_PLAINTEXT`` in the environment of the tasks, which the provider's own operators do not mind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from os import environ
 from typing import Any
 
 from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
 
-from cluster.connection import Connection
+from cluster.connection import ENV_PREFIX, Connection
 from cluster.errors import Misconfigured
 
 KAFKA_CONN_ID = "kafka_default"
@@ -63,14 +68,23 @@ class SchemaRegistryHook(BaseHook):
 
 
 def connect(kafka_conn_id: str = KAFKA_CONN_ID, registry_conn_id: str = REGISTRY_CONN_ID) -> Connection:
-    """Return the typed setting that the packages take.
+    """Return the typed setting that the packages take; from now on its secrets are masked in this task's log.
 
     :raises Misconfigured: a connection does not exist, or holds something that is not a setting.
     """
-    return Connection.of(
-        _found(KafkaHook(kafka_conn_id).settings, kafka_conn_id),
-        _found(SchemaRegistryHook(registry_conn_id).settings, registry_conn_id),
+    allowed = _plaintext_allowed(environ)
+    connection = Connection.of(
+        allowed | _found(KafkaHook(kafka_conn_id).settings, kafka_conn_id),
+        allowed | _found(SchemaRegistryHook(registry_conn_id).settings, registry_conn_id),
     )
+    for secret in connection.secrets():
+        mask_secret(secret)
+    return connection
+
+
+def _plaintext_allowed(env: Mapping[str, str]) -> dict[str, object]:
+    said = env.get(f"{ENV_PREFIX}ALLOW_PLAINTEXT")
+    return {"allow_plaintext": said} if said else {}
 
 
 def _found(settings: Callable[[], dict[str, object]], conn_id: str) -> dict[str, object]:

@@ -62,7 +62,7 @@ class Delivery:
         self._topic = topic
         self._sequence_of = sequence_of
         self._clock = clock
-        self._watch = BrokerWatch(kafka.bootstrap_servers, patience_s=timeout_s)
+        self._watch = BrokerWatch(kafka, patience_s=timeout_s)
         self._failed: list[int] = []
         self._unknown: list[int] = []
         self.acknowledged = 0

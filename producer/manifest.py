@@ -54,7 +54,7 @@ def write_manifest(kafka: KafkaSettings, manifest: Manifest, *, timeout_s: float
     def report(error: KafkaError | None, _: Message) -> None:
         outcome.append(error)
 
-    watch = BrokerWatch(kafka.bootstrap_servers, patience_s=timeout_s)
+    watch = BrokerWatch(kafka, patience_s=timeout_s)
     settings = kafka.as_librdkafka(
         enable_idempotence=True,
         acks="all",

@@ -22,7 +22,7 @@ class Reader:
     """A consumer that commits nothing, and the watch over its brokers."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
-        self.watch = BrokerWatch(kafka.bootstrap_servers)
+        self.watch = BrokerWatch(kafka)
         settings = kafka.as_librdkafka(
             group_id="streamproof-reader",  # librdkafka wants one; nothing is subscribed or committed
             enable_auto_commit=False,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, StreamproofError
+from cluster.tls import handshake_fault, show_certificate, ssl_cause, trusting
 
 ATTEMPTS = 2
 RETRY_WAIT_S = 0.5
@@ -47,6 +48,8 @@ class RegistryHttp:
         if settings.username is not None:
             password = settings.password.get_secret_value() if settings.password is not None else ""
             login = httpx.BasicAuth(settings.username, password)
+        self._ca = "registry_ssl_ca_location" if settings.ssl_ca_location is not None else None
+        self._has_certificate = settings.ssl_certificate_location is not None
         self._client = httpx.Client(headers=headers, auth=login, verify=_trust(settings), follow_redirects=False)
 
     def close(self) -> None:
@@ -69,12 +72,8 @@ class RegistryHttp:
             try:
                 response = self._within(min(self._timeout_s, remaining), method, path, body)
             except httpx.TransportError as error:
-                if _is_tls(error):
-                    raise Refused(
-                        f"the registry's certificate is not accepted while {doing}: {_words(error)}",
-                        where=self.url,
-                        hint="Check registry_ssl_ca_location and the host name",
-                    ) from None
+                if (cause := ssl_cause(error)) is not None:
+                    raise self._no_handshake(cause, doing) from None
                 failure = self._unreachable(doing, _words(error))
                 continue
             if response.status_code in _RETRIED:
@@ -125,6 +124,17 @@ class RegistryHttp:
             hint="Check that it runs (`streamproof status`) and the address",
         )
 
+    def _no_handshake(self, cause: ssl.SSLError, doing: str) -> Refused:
+        host = urlsplit(self.url).hostname or ""
+        fault = handshake_fault(
+            cause, server="the registry", host=host, ca=self._ca, has_certificate=self._has_certificate
+        )
+        return Refused(
+            f"no connection while {doing}: {fault}",
+            where=self.url,
+            hint="Check registry_ssl_ca_location, the client certificate and the address",
+        )
+
     def not_a_registry(self, status: int | None = None) -> Misconfigured:
         """Return the error for an answer that no Schema Registry gives."""
         said = f" (HTTP {status})" if status else ""
@@ -135,27 +145,17 @@ class RegistryHttp:
         )
 
 
-def _trust(settings: RegistrySettings) -> ssl.SSLContext | bool:
-    if settings.ssl_ca_location is None:
-        return True
-    path = Path(settings.ssl_ca_location)
-    try:
-        return (
-            ssl.create_default_context(capath=str(path)) if path.is_dir() else ssl.create_default_context(cafile=path)
-        )
-    except OSError as error:  # ssl.SSLError is one
-        raise Misconfigured(
-            f"the registry's certificate authority cannot be read: {error.strerror or error}", where=str(path)
-        ) from None
-
-
-def _is_tls(error: httpx.TransportError) -> bool:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
+def _trust(settings: RegistrySettings) -> ssl.SSLContext:
+    ca = settings.ssl_ca_location
+    context = httpx.create_ssl_context() if ca is None else trusting(ca, setting="registry_ssl_ca_location")
+    show_certificate(
+        context,
+        settings.ssl_certificate_location,
+        settings.ssl_key_location,
+        settings.ssl_key_password,
+        prefix="registry_",
+    )
+    return context
 
 
 def _words(error: httpx.TransportError) -> str:

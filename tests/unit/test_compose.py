@@ -208,7 +208,10 @@ def test_airflow_reaches_kafka_and_the_registry_by_their_names(compose: ComposeF
     assert registry["host"] in compose.services
     assert f":{registry['port']}" in compose.services["registry"].ports[0][-5:]
     url = f"{registry['schema']}://{registry['host']}:{registry['port']}{registry['extra']['path']}"
-    settings = Connection.of({"bootstrap_servers": kafka["extra"]["bootstrap.servers"]}, {"url": url})
+    allowed = {"allow_plaintext": environment["STREAMPROOF_ALLOW_PLAINTEXT"]}
+    settings = Connection.of(
+        allowed | {"bootstrap_servers": kafka["extra"]["bootstrap.servers"]}, allowed | {"url": url}
+    )
     assert settings.registry.url.endswith(REGISTRY_PATH)
     health = compose.services["registry"].healthcheck
     assert health
@@ -254,7 +257,7 @@ def test_every_variable_of_ours_is_one_that_the_code_reads(compose: ComposeFile)
         name for service in compose.services.values() for name in service.environment if name.startswith("STREAMPROOF_")
     }
     assert ours
-    assert {name.removeprefix("STREAMPROOF_") for name in ours} <= OTHER_VARIABLES
+    assert {name.removeprefix("STREAMPROOF_") for name in ours} <= OTHER_VARIABLES | {"ALLOW_PLAINTEXT"}
 
 
 def test_tasks_find_the_api_server_and_everybody_shares_its_keys(compose: ComposeFile) -> None:

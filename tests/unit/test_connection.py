@@ -11,32 +11,59 @@ from pathlib import Path
 
 import pytest
 
-from cluster.connection import ENV_PREFIX, OTHER_VARIABLES, Connection, KafkaSettings, RegistrySettings
+from cluster.connection import (
+    ENV_PREFIX,
+    OTHER_VARIABLES,
+    Connection,
+    KafkaSettings,
+    RegistrySettings,
+    setting_names,
+)
 from cluster.errors import Misconfigured
 from cluster.local import process_started, publications_dir, read_local_stack, state_dir, warehouse_path
 
 ROOT = Path(__file__).resolve().parents[2]
-ADDRESSES = {"STREAMPROOF_BOOTSTRAP_SERVERS": "env:9092", "STREAMPROOF_REGISTRY_URL": "http://env:8081"}
-# Values that each setting takes, as text, the way an environment gives them.
-KAFKA = {
+ADDRESSES = {
+    "STREAMPROOF_BOOTSTRAP_SERVERS": "env.localhost:9092",
+    "STREAMPROOF_REGISTRY_URL": "http://env.localhost:8081",
+}
+# Values that each setting takes, as text, the way an environment gives them. What does not go together is apart.
+SHARED = {
     "bootstrap_servers": "h:1,h:2",
     "security_protocol": "SASL_SSL",
-    "sasl_mechanism": "PLAIN",
-    "sasl_username": "user",
-    "sasl_password": "hunter2-sasl",
+    "allow_plaintext": "true",
     "ssl_ca_location": "/ca.pem",
     "ssl_certificate_location": "/cert.pem",
     "ssl_key_location": "/key.pem",
     "ssl_key_password": "hunter2-key",
 }
+KAFKA = SHARED | {"sasl_mechanism": "plain", "sasl_username": "user", "sasl_password": "hunter2-sasl"}
+KAFKA_OAUTH = SHARED | {
+    "sasl_mechanism": "oauthbearer",
+    "sasl_oauthbearer_client_id": "id",
+    "sasl_oauthbearer_client_secret": "hunter2-oauth",
+    "sasl_oauthbearer_token_endpoint_url": "https://login.example/token",
+    "sasl_oauthbearer_scope": "kafka",
+    "sasl_oauthbearer_extensions": "logicalCluster=lkc-1",
+    "https_ca_location": "/ca3.pem",
+}
 REGISTRY = {
     "url": "https://registry.example/",
+    "allow_plaintext": "true",
     "username": "user",
     "password": "hunter2-registry",
-    "bearer_token": "hunter2-bearer",
     "ssl_ca_location": "/ca2.pem",
+    "ssl_certificate_location": "/cert2.pem",
+    "ssl_key_location": "/key2.pem",
+    "ssl_key_password": "hunter2-key2",
     "timeout_s": "2.5",
 }
+REGISTRY_TOKEN = {"url": "https://registry.example/", "bearer_token": "hunter2-bearer"}
+
+
+def flat(kafka, registry):
+    """The names of the settings file."""
+    return kafka | {f"registry_{name}": value for name, value in registry.items() if name != "allow_plaintext"}
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +78,7 @@ def env(tmp_path, **more):
 
 def toml(tmp_path, **values):
     path = tmp_path / "settings.toml"
+    path.touch(mode=0o600)
     path.write_text("\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items()))
     return {"STREAMPROOF_CONFIG": str(path)}
 
@@ -59,60 +87,84 @@ def test_the_running_local_stack_is_found_and_anything_said_wins_over_it(tmp_pat
     folder = tmp_path / "var"
     folder.mkdir()
     supervisor = {"pid": os.getpid(), "started_at": process_started(os.getpid())}
-    record = {"bootstrap_servers": "stack:1", "registry_url": "http://stack:2", "supervisor": supervisor}
+    record = {
+        "bootstrap_servers": "stack.localhost:1",
+        "registry_url": "http://stack.localhost:2",
+        "supervisor": supervisor,
+    }
     (folder / "stack.json").write_text(json.dumps(record))
     found = Connection.discover(env=env(tmp_path))
-    assert (found.kafka.bootstrap_servers, found.registry.url) == ("stack:1", "http://stack:2")
-    told = Connection.discover(env=env(tmp_path, STREAMPROOF_BOOTSTRAP_SERVERS="env:1"))
-    assert (told.kafka.bootstrap_servers, told.registry.url) == ("env:1", "http://stack:2")
+    assert (found.kafka.bootstrap_servers, found.registry.url) == ("stack.localhost:1", "http://stack.localhost:2")
+    told = Connection.discover(env=env(tmp_path, STREAMPROOF_BOOTSTRAP_SERVERS="env.localhost:1"))
+    assert (told.kafka.bootstrap_servers, told.registry.url) == ("env.localhost:1", "http://stack.localhost:2")
     # The number of a process that is gone, taken by another one since.
     (folder / "stack.json").write_text(json.dumps(record | {"supervisor": supervisor | {"started_at": "before"}}))
     with pytest.raises(Misconfigured, match="no local stack is running"):
         Connection.discover(env=env(tmp_path))
 
 
-def test_every_setting_comes_from_the_environment(tmp_path):
-    given = {ENV_PREFIX + name.upper(): value for name, value in KAFKA.items()}
-    given |= {f"{ENV_PREFIX}REGISTRY_{name.upper()}": value for name, value in REGISTRY.items()}
-    assert_complete(Connection.discover(env=env(tmp_path, **given)))
-
-
-def test_every_setting_comes_from_the_file(tmp_path):
-    values = KAFKA | {f"registry_{name}": value for name, value in REGISTRY.items()}
-    assert_complete(Connection.discover(env=env(tmp_path, **toml(tmp_path, **values))))
+@pytest.mark.parametrize(("kafka", "registry"), [(KAFKA, REGISTRY), (KAFKA_OAUTH, REGISTRY_TOKEN)])
+def test_every_setting_comes_from_the_environment_or_the_file(tmp_path, kafka, registry):
+    values = flat(kafka, registry)
+    given = {ENV_PREFIX + name.upper(): value for name, value in values.items()}
+    assert_complete(Connection.discover(env=env(tmp_path, **given)), kafka, registry)
+    assert_complete(Connection.discover(env=env(tmp_path, **toml(tmp_path, **values))), kafka, registry)
+    assert_complete(Connection.discover(given=values, env=env(tmp_path)), kafka, registry)
 
 
 def test_the_tables_of_this_test_name_every_setting():
-    assert KAFKA.keys() == KafkaSettings.model_fields.keys()
-    assert REGISTRY.keys() == RegistrySettings.model_fields.keys()
+    assert (KAFKA | KAFKA_OAUTH).keys() == KafkaSettings.model_fields.keys()
+    assert (REGISTRY | REGISTRY_TOKEN).keys() == RegistrySettings.model_fields.keys()
 
 
-def assert_complete(connection):
-    assert connection.kafka.as_librdkafka() == {
-        name.replace("_", "."): value.lower() if name == "security_protocol" else value for name, value in KAFKA.items()
-    }
-    registry = connection.registry
-    assert registry.url == "https://registry.example"
-    assert registry.timeout_s == 2.5
-    assert registry.password.get_secret_value() == "hunter2-registry"
-    assert registry.bearer_token.get_secret_value() == "hunter2-bearer"
+def assert_complete(connection, kafka, registry):
+    expected = {name.replace("_", "."): value for name, value in kafka.items() if name != "allow_plaintext"}
+    expected |= {"security.protocol": "sasl_ssl", "sasl.mechanism": kafka["sasl_mechanism"].upper()}
+    expected |= {"enable.ssl.certificate.verification": True, "ssl.endpoint.identification.algorithm": "https"}
+    if kafka is KAFKA_OAUTH:
+        expected["sasl.oauthbearer.method"] = "oidc"
+    assert connection.kafka.as_librdkafka() == expected
+    assert connection.kafka.allow_plaintext
+    shown = connection.registry.model_dump(exclude_none=True)
+    assert shown.pop("allow_plaintext") is True  # one setting for both
+    assert shown.pop("url") == "https://registry.example"
+    assert shown.pop("timeout_s") == float(registry.get("timeout_s", 5))
+    plain = {name: getattr(value, "get_secret_value", lambda value=value: value)() for name, value in shown.items()}
+    assert plain == {name: registry[name] for name in registry if name not in ("url", "timeout_s", "allow_plaintext")}
 
 
 def test_flags_win_over_environment_over_file(tmp_path):
-    given = toml(tmp_path, bootstrap_servers="file:9092", registry_url="http://file:8081", sasl_username="file")
+    given = toml(
+        tmp_path,
+        bootstrap_servers="file.localhost:9092",
+        registry_url="http://file.localhost:8081",
+        ssl_ca_location="file",
+        security_protocol="ssl",
+    )
     from_file = Connection.discover(env=env(tmp_path, **given))
-    assert (from_file.kafka.bootstrap_servers, from_file.registry.url) == ("file:9092", "http://file:8081")
+    assert (from_file.kafka.bootstrap_servers, from_file.registry.url) == (
+        "file.localhost:9092",
+        "http://file.localhost:8081",
+    )
     from_env = Connection.discover(env=env(tmp_path, **given, **ADDRESSES))
-    assert (from_env.kafka.bootstrap_servers, from_env.registry.url) == ("env:9092", "http://env:8081")
-    assert from_env.kafka.sasl_username == "file"
-    flags = {"bootstrap_servers": "flag:9092", "registry_url": "http://flag:8081"}
+    assert (from_env.kafka.bootstrap_servers, from_env.registry.url) == (
+        "env.localhost:9092",
+        "http://env.localhost:8081",
+    )
+    assert from_env.kafka.ssl_ca_location == "file"
+    flags = {"bootstrap_servers": "flag.localhost:9092", "registry_url": "http://flag.localhost:8081"}
     from_flags = Connection.discover(**flags, env=env(tmp_path, **given, **ADDRESSES))
-    assert (from_flags.kafka.bootstrap_servers, from_flags.registry.url) == ("flag:9092", "http://flag:8081")
+    assert (from_flags.kafka.bootstrap_servers, from_flags.registry.url) == (
+        "flag.localhost:9092",
+        "http://flag.localhost:8081",
+    )
 
 
 def test_a_file_in_the_working_folder_is_found_without_being_named(tmp_path):
-    (tmp_path / "streamproof.toml").write_text('bootstrap_servers = "f:1"\nregistry_url = "http://f:2"\n')
-    assert Connection.discover(env=env(tmp_path)).kafka.bootstrap_servers == "f:1"
+    (tmp_path / "streamproof.toml").write_text(
+        'bootstrap_servers = "f.localhost:1"\nregistry_url = "http://f.localhost:2"\n'
+    )
+    assert Connection.discover(env=env(tmp_path)).kafka.bootstrap_servers == "f.localhost:1"
 
 
 def test_without_any_address_the_error_says_what_to_do(tmp_path):
@@ -203,7 +255,7 @@ def test_a_connection_crosses_process_boundaries_whole():
 
 
 def test_extra_librdkafka_settings_win():
-    settings = KafkaSettings(bootstrap_servers="h:1")
+    settings = KafkaSettings(bootstrap_servers="localhost:1")
     assert settings.as_librdkafka(linger_ms=20, bootstrap_servers="x:1") == {
         "bootstrap.servers": "x:1",
         "security.protocol": "plaintext",
@@ -213,7 +265,7 @@ def test_extra_librdkafka_settings_win():
 
 def test_settings_do_not_change_once_made():
     with pytest.raises(Exception, match="frozen"):
-        KafkaSettings(bootstrap_servers="h:1").bootstrap_servers = "x"
+        KafkaSettings(bootstrap_servers="localhost:1").bootstrap_servers = "x"
 
 
 # Places ---------------------------------------------------------------------------------------------------------
@@ -243,7 +295,7 @@ def test_a_record_that_says_nothing_is_no_stack(tmp_path, content):
 
 def test_every_setting_is_documented():
     text = (ROOT / "docs" / "settings.md").read_text()
-    names = [*KafkaSettings.model_fields, *(f"registry_{name}" for name in RegistrySettings.model_fields)]
+    names = setting_names()
     missing = [name for name in names if f"`{name}`" not in text or f"`{ENV_PREFIX}{name.upper()}`" not in text]
     assert missing == []
     assert [name for name in OTHER_VARIABLES if f"`{ENV_PREFIX}{name}`" not in text] == []
@@ -255,8 +307,6 @@ def test_every_variable_that_the_code_mentions_is_documented_and_the_other_way_r
     pattern = re.compile(rf"\b{ENV_PREFIX}[A-Z_]*[A-Z]\b")
     used = {name for path in sources for name in pattern.findall(path.read_text())}
     text = (ROOT / "docs" / "settings.md").read_text()
-    known = {
-        ENV_PREFIX + name.upper() for name in [*KAFKA, *(f"registry_{name}" for name in REGISTRY), *OTHER_VARIABLES]
-    }
+    known = {ENV_PREFIX + name.upper() for name in [*setting_names(), *OTHER_VARIABLES]}
     assert used - set(pattern.findall(text)) == set()
     assert set(pattern.findall(text)) - known - used == set()

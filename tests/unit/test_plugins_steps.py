@@ -148,11 +148,27 @@ def test_airflow_connections_become_the_one_typed_setting(ask: Ask) -> None:
         AIRFLOW_CONN_KAFKA_DEFAULT=json.dumps({"conn_type": "kafka", "extra": kafka}),
         AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT=json.dumps(registry),
     )
-    assert librdkafka == kafka | {"security.protocol": "sasl_ssl"}
+    verified = {"enable.ssl.certificate.verification": True, "ssl.endpoint.identification.algorithm": "https"}
+    assert librdkafka == kafka | verified | {"security.protocol": "sasl_ssl"}
     assert settings["url"] == "https://registry:8443/apis/ccompat/v7"
     assert (settings["username"], settings["timeout_s"]) == ("reader", 9)
     assert "kept-secret" not in shown
     assert "hidden" not in shown
+
+
+def test_plaintext_to_another_machine_is_allowed_by_the_extra_or_by_the_variable(ask: Ask) -> None:
+    plain = '{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1"}}'
+    said = '{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1", "allow_plaintext": true}}'
+    registry = '{"conn_type": "http", "host": "r", "extra": {"allow_plaintext": true}}'
+    by_extra = ask(CONNECT, AIRFLOW_CONN_KAFKA_DEFAULT=said, AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT=registry)
+    assert by_extra[0]["bootstrap.servers"] == "b:1"
+    by_variable = ask(
+        CONNECT,
+        AIRFLOW_CONN_KAFKA_DEFAULT=plain,
+        AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT='{"conn_type": "http", "host": "r"}',
+        STREAMPROOF_ALLOW_PLAINTEXT="true",
+    )
+    assert by_variable[0] == by_extra[0]
 
 
 @pytest.mark.parametrize(
@@ -160,6 +176,11 @@ def test_airflow_connections_become_the_one_typed_setting(ask: Ask) -> None:
     [
         ('{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1", "group.id": "g"}}', "kafka_group_id"),
         ('{"conn_type": "kafka", "extra": {}}', "kafka_bootstrap_servers"),
+        ('{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1"}}', "unencrypted to b:1"),
+        (
+            '{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1", "enable.ssl.certificate.verification": 0}}',
+            "kafka_enable_ssl_certificate_verification",
+        ),
         ("", "Airflow has no connection 'kafka_default'"),
     ],
 )

@@ -153,7 +153,7 @@ def test_an_answer_that_drips_is_given_up_in_time(stub):
 
 
 def test_the_default_deadline_is_bounded_by_15_seconds():
-    settings = RegistrySettings(url="http://h")
+    settings = RegistrySettings(url="http://localhost")
     assert registry_http.ATTEMPTS * settings.timeout_s < registry_http.TOTAL_S
     assert registry_http.TOTAL_S + 2 < 15
 
