@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from schemas.frame import UndecodableValue
+from schemas.identity import IDENTITY_HEADER
 
 # confluent_kafka.Message, which has no types of its own.
 Message = Any
@@ -81,6 +82,17 @@ class Records:
             "_schema_id": pa.repeat(pa.scalar(schema_id, pa.int32()), len(rows)),
             "_crc32": pa.array(self.crcs[rows]),
         }
+
+    def ids_in_headers(self, rows: NDArray[np.int64]) -> pa.Array[Any]:
+        """Return the identities that ``rows`` carry in a header; null where there is none."""
+        return pa.array([_id_in_header(self.messages[row].headers()) for row in rows], pa.string())
+
+
+def _id_in_header(headers: Any) -> str | None:
+    for name, value in headers or ():
+        if name == IDENTITY_HEADER and value is not None:
+            return bytes(value).decode(errors="replace")
+    return None
 
 
 def timestamps(messages: Sequence[Message]) -> pa.Array[Any]:

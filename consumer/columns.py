@@ -15,8 +15,10 @@ from duckdb.sqltypes import DuckDBPyType
 
 from consumer.warehouse import Warehouse
 from schemas.frame import UndecodableValue
+from schemas.identity import IDENTITY_FIELD
 
-METADATA_COLUMNS = ("_partition", "_offset", "_timestamp", "_key", "_schema_id", "_crc32", "_batch")
+ID_COLUMN = "_event_id"  # identities from headers; there only where a schema without the field event_id was met
+METADATA_COLUMNS = ("_partition", "_offset", "_timestamp", "_key", "_schema_id", "_crc32", "_batch", ID_COLUMN)
 # From one type to a type that holds all of its values and all of the other's.
 _WIDER: dict[frozenset[str], str] = {
     frozenset({"INTEGER", "BIGINT"}): "BIGINT",
@@ -76,6 +78,8 @@ class EventColumns:
         incoming = dict(zip(names.values(), self._types_of(schema), strict=True))
         there = self._types_in_table()
         added = {name: _spell(kind) for name, kind in incoming.items() if name not in there}
+        if IDENTITY_FIELD not in schema.names and ID_COLUMN not in there:
+            added[ID_COLUMN] = "VARCHAR"
         changed = {
             name: merged
             for name, kind in incoming.items()

@@ -10,8 +10,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from consumer.batch import Chunk, EventGroup, Records, Reject, Span
+from consumer.columns import ID_COLUMN
 from schemas.codec import Decoder
 from schemas.frame import HEADER_BYTES, UndecodableValue, split_frame
+from schemas.identity import IDENTITY_FIELD
 
 # Ids are signed 32-bit numbers to every registry.
 _MAX_SCHEMA_ID = (1 << 31) - 1
@@ -24,6 +26,7 @@ class Reader:
         self.schema_id = schema_id
         self._decoder = decoder
         self._columns = columns
+        self._id_in_header = IDENTITY_FIELD not in decoder.arrow_schema.names
 
     def read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
         """Decode ``rows``, all written with this schema, into one group and the faults of the rest."""
@@ -34,7 +37,8 @@ class Reader:
             return None, rejects
         kept = rows if not rejects else rows[salvaged.kept]
         columns = dict(zip(self._columns, salvaged.batch.columns, strict=True))
-        table = pa.table(columns | records.metadata(kept, self.schema_id))
+        ids = {ID_COLUMN: records.ids_in_headers(kept)} if self._id_in_header else {}
+        table = pa.table(columns | records.metadata(kept, self.schema_id) | ids)
         return EventGroup(self.schema_id, kept, table), rejects
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import Misconfigured
+from consumer.columns import ID_COLUMN
 from consumer.store_errors import as_store_errors
 from consumer.warehouse import Warehouse
-from schemas.identity import run_prefix
+from schemas.identity import IDENTITY_FIELD, IDENTITY_HEADER, run_prefix
 
 _SCOPE = Path(__file__).with_name("run_scope.sql")
-_IDENTITY_FIELD = "event_id"
 # Reads of a whole run sort and hash it; DuckDB spills above this.
 _MEMORY_LIMIT = "1GB"
 
@@ -21,7 +21,12 @@ _KNOWN_RUNS = """
     GROUP BY run_id
     ORDER BY max(CAST(document ->> 'started_at' AS TIMESTAMPTZ)) DESC, run_id
 """
-_IDENTITY_COLUMN = "SELECT column_name FROM event_columns WHERE field = ?"
+# Where identities are: the column of the field, the column of the headers, or, with schemas of both kinds, both.
+_IDENTITY_COLUMNS = """
+    SELECT column_name FROM event_columns WHERE field = ?
+    UNION ALL
+    SELECT column_name FROM duckdb_columns() WHERE table_name = 'events' AND column_name = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +79,12 @@ def enter_run(warehouse: Warehouse, run_id: str | None) -> None:
     prefix = run_prefix(run_id) if run_id is not None else ""
     # An id begins with 48 bits of the run and the version digit; no id begins with a question mark.
     id_start = f"{prefix[:8]}-{prefix[8:]}-8" if run_id is not None else "?"
-    column = warehouse.rows(_IDENTITY_COLUMN, [_IDENTITY_FIELD])
-    event_id = quoted(column[0][0]) if column else "NULL"
+    columns = [quoted(name) for (name,) in warehouse.rows(_IDENTITY_COLUMNS, [IDENTITY_FIELD, ID_COLUMN])]
+    event_id = f"coalesce({', '.join(columns)})" if len(columns) > 1 else (columns or ["NULL"])[0]
     with as_store_errors(warehouse.path):
         connection = warehouse.connection
         connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
         for name, value in (("run_id", run_id), ("run_prefix", prefix), ("id_start", id_start)):
             connection.execute(f"SET VARIABLE {name} = ?", [value])
-        connection.execute(_SCOPE.read_text().replace("{event_id}", event_id))
+        text = _SCOPE.read_text().replace("{event_id}", event_id).replace("{header}", IDENTITY_HEADER)
+        connection.execute(text)

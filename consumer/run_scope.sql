@@ -1,5 +1,6 @@
 -- The run at hand, as audits, checks, marts and reports see it. Everything is temporary: the file is not touched.
--- Variables: run_id, run_prefix, id_start (how every event id of the run begins). {event_id} is the identity column.
+-- Variables: run_id, run_prefix, id_start (how every event id of the run begins). {event_id} is where identities are:
+-- the column of the field event_id, or the one of the header {header}.
 
 -- What each shard says about itself; one row per manifest. "expected_shards" is how many there must be.
 CREATE OR REPLACE TEMP TABLE run_shards AS
@@ -58,13 +59,13 @@ SELECT *, event_shard({event_id}) AS _shard, event_sequence({event_id}) AS _sequ
 FROM events
 WHERE starts_with(CAST({event_id} AS VARCHAR), getvariable('id_start'));
 
--- Quarantined records with the identity that they carry: in the header event_id, or as the first Avro field of a
+-- Quarantined records with the identity that they carry: in the header {header}, or as the first Avro field of a
 -- value of ours, which is at bytes 7 to 42: 5 bytes of frame, 1 of length (0x48 says 36), 36 of text.
 CREATE OR REPLACE TEMP VIEW quarantine_identities AS
 SELECT
     * EXCLUDE (headers),
     coalesce(
-        TRY(decode(list_filter(headers, lambda header: header.name = 'event_id')[1].value)),
+        TRY(decode(list_filter(headers, lambda header: header.name = '{header}')[1].value)),
         CASE WHEN hex(value[1:1]) = '00' AND hex(value[6:6]) = '48' THEN TRY(decode(value[7:42])) END
     ) AS event_id
 FROM quarantine;

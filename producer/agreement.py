@@ -10,8 +10,8 @@ from cluster.errors import Misconfigured
 from cluster.topics import admin_client, describe
 from producer.manifest import end_offsets, read_manifest
 from producer.plan import ProduceRequest
-from producer.scenarios import Scenario, find_scenario
-from schemas.contract import ContractVersion, load_contract, subject_for
+from producer.scenarios import Asked, Options, Scenario, contract_of, find_scenario
+from schemas.contract import ContractVersion, subject_for
 from schemas.manifest import Manifest, SchemaUsed, control_topic
 from schemas.registry import Registry
 
@@ -48,7 +48,8 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
     admin = admin_client(connection.kafka)
     for topic in (request.topic, control_topic(request.topic)):
         describe(admin, topic)
-    scenario = find_scenario(request.scenario)
+    scenario = find_scenario(request.scenario, registry=connection.registry)
+    refuse_options(scenario, request.options())
     schema, used = _schema(connection, request, scenario)
     earlier = read_manifest(connection.kafka, request.topic, request.run_id, request.shard)
     if earlier is not None:
@@ -67,7 +68,12 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         scenario=scenario.name,
         scenario_version=scenario.version,
         seed=request.seed,
-        settings=request.settings() | scenario.settings(_planned(request, scenario), int(now.timestamp() * 1000)),
+        settings=request.settings()
+        | scenario.settings(
+            _planned(request, scenario),
+            int(now.timestamp() * 1000),
+            Asked(request.shards, request.shard, request.rate, request.options()),
+        ),
         schema_used=used,
         started_at=now.isoformat(timespec="milliseconds"),
         start_offsets=end_offsets(connection.kafka, request.topic),
@@ -87,7 +93,7 @@ def _planned(request: ProduceRequest, scenario: Scenario) -> int | None:
 
 
 def _schema(connection: Connection, request: ProduceRequest, scenario: Scenario) -> tuple[ContractVersion, SchemaUsed]:
-    contract = load_contract(scenario.contract)
+    contract = contract_of(scenario)
     schema = contract.version(request.schema_version or contract.active)
     subject = subject_for(request.topic)
     registry = Registry(connection.registry)
@@ -100,9 +106,22 @@ def _schema(connection: Connection, request: ProduceRequest, scenario: Scenario)
         raise Misconfigured(
             f"version {schema.version} of contract {contract.name} is not registered under subject {subject}",
             where=connection.registry.url,
-            hint=f"Run `streamproof schemas gate {contract.name} --topic {request.topic}{version}`",
+            hint=f"Run `streamproof schemas gate {contract.source or contract.name} --topic {request.topic}{version}`",
         )
     return schema, used
+
+
+def refuse_options(scenario: Scenario, options: Options) -> None:
+    """Refuse what a scenario does not know.
+
+    :raises Misconfigured: names every such option.
+    """
+    strange = sorted(options.keys() - scenario.options)
+    if strange:
+        known = ", ".join(sorted(scenario.options)) or "none"
+        raise Misconfigured(
+            f"scenario {scenario.name} takes no option {', '.join(strange)}", hint=f"Options that it takes: {known}"
+        )
 
 
 def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: SchemaUsed, earlier: Manifest) -> None:

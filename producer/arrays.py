@@ -14,7 +14,7 @@ def column(values: NDArray[Any], *, missing: NDArray[np.bool_] | None = None) ->
     return pa.array(values, mask=missing)
 
 
-def taken(pool: Any, rows: NDArray[np.int64], *, missing: NDArray[np.bool_] | None = None) -> Any:
+def taken(pool: Any, rows: NDArray[np.integer[Any]], *, missing: NDArray[np.bool_] | None = None) -> Any:
     """Return ``pool[rows]`` of an Arrow array or batch, null where ``missing``."""
     return pool.take(column(rows, missing=missing))
 

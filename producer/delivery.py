@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from cluster.connection import KafkaSettings
 from cluster.errors import StreamproofError
 from cluster.kafka_errors import BrokerWatch, translate
 from producer.checksums import ChecksumWindows, crc32s
-from producer.meter import DelayHistogram
+from producer.meter import DelayHistogram, Due
+from schemas.identity import IDENTITY_HEADER
 from schemas.manifest import Range, to_ranges
 
 QUEUE_EVENTS = 100_000
@@ -107,16 +109,32 @@ class Delivery:
         """Events whose report says failed or unknown."""
         return len(self._failed) + len(self._unknown)
 
-    def send(self, sequences: NDArray[np.int64], keys: list[bytes], values: list[bytes], intended: float) -> int:
+    def send(
+        self,
+        sequences: NDArray[np.int64],
+        keys: list[bytes | None],
+        values: list[bytes],
+        intended: Due,
+        *,
+        ids: list[bytes] | None = None,
+    ) -> int:
         """Hand events over until the queue is full, and return how many went.
 
-        The publish delay is sampled: the first event of each call stands for the rest.
+        The publish delay is sampled: the acknowledgement of the first event of a call stands for that of the rest.
 
-        :param intended: when the first was due.
+        :param intended: when they were due.
+        :param ids: identities that travel in a header, where the values hold none.
         """
         self.checksums.add(sequences, crc32s(values))
-        went = self._hand_over(keys, values, self._timed(intended))
+        if ids is None:
+            went = self._hand_over(keys, values, self._timed(intended))
+        else:
+            went = self._hand_over_with_ids(sequences.tolist(), keys, values, ids, intended)
         self.handed_over += went
+        intended.cut(went)
+        if went < len(values):
+            # Back-pressure: reports make room. Bounded, as each event has one after the delivery timeout.
+            self.poll(_ROOM_WAIT_S)
         for sequence, value in zip(sequences[went:].tolist(), values[went:], strict=True):
             self.checksums.remove(sequence, zlib.crc32(value))
         return went
@@ -146,7 +164,25 @@ class Delivery:
         if self.unsettled:
             raise RuntimeError(f"{self.unsettled} events have no delivery report although the queue was purged")
 
-    def _hand_over(self, keys: list[bytes], values: list[bytes], first: Callable[[Any, Message], None]) -> int:
+    def _hand_over_with_ids(
+        self, sequences: list[int], keys: list[bytes | None], values: list[bytes], ids: list[bytes], intended: Due
+    ) -> int:
+        """As :meth:`_hand_over`, with a header for each event.
+
+        Reports come without headers, so each event has a callback that knows its sequence.
+        """
+        produce, topic, report = self._producer.produce, self._topic, self._report_of
+        for place, sequence in enumerate(sequences):
+            tell = partial(report, sequence) if place else self._timed(intended, sequence)
+            try:
+                produce(topic, values[place], keys[place], on_delivery=tell, headers=[(IDENTITY_HEADER, ids[place])])
+            except BufferError:
+                return place
+            except KafkaException as error:
+                self._count_out(error.args[0], values[place], sequence)
+        return len(sequences)
+
+    def _hand_over(self, keys: list[bytes | None], values: list[bytes], first: Callable[[Any, Message], None]) -> int:
         """Produce until the queue is full; an event that librdkafka refuses outright has its report at once."""
         produce, topic, place = self._producer.produce, self._topic, 0
         while place < len(values):
@@ -158,8 +194,6 @@ class Delivery:
                     produce(topic, values[place], keys[place])
                 return len(values)
             except BufferError:
-                # Back-pressure: reports make room. Bounded, as each event has one after the delivery timeout.
-                self.poll(_ROOM_WAIT_S)
                 return place
             except KafkaException as error:
                 self._count_out(error.args[0], values[place])
@@ -172,17 +206,25 @@ class Delivery:
         else:
             self._count_out(error, message.value())  # type: ignore[arg-type]  # a value that was sent is bytes
 
-    def _timed(self, intended: float) -> Callable[[KafkaError | None, Message], None]:
+    def _report_of(self, sequence: int, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self.acknowledged += 1
+        else:
+            self._count_out(error, message.value(), sequence)  # type: ignore[arg-type]  # as above
+
+    def _timed(self, intended: Due, sequence: int | None = None) -> Callable[[KafkaError | None, Message], None]:
+        forward = self._report if sequence is None else partial(self._report_of, sequence)
+
         def report(error: KafkaError | None, message: Message) -> None:
             if error is None:
-                self.delays.record(self._clock() - intended)
+                self.delays.record_due(self._clock(), intended)
                 self._watch.answered()
-            self._report(error, message)
+            forward(error, message)
 
         return report
 
-    def _count_out(self, error: KafkaError, value: bytes) -> None:
-        sequence = self._sequence_of(value)
+    def _count_out(self, error: KafkaError, value: bytes, sequence: int | None = None) -> None:
+        sequence = self._sequence_of(value) if sequence is None else sequence
         self.checksums.remove(sequence, zlib.crc32(value))
         code = error.code()
         (self._failed if code in _NOT_WRITTEN else self._unknown).append(sequence)

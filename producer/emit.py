@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import threading
 import time
@@ -14,6 +15,7 @@ from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, Interrupted, RecordsUndelivered, StreamproofError
 from producer.agreement import Agreement, agree
 from producer.delivery import Delivery
+from producer.event_log import EventLog
 from producer.manifest import write_manifest
 from producer.meter import RateMeter
 from producer.pacing import TICK_S, Pacer
@@ -79,7 +81,7 @@ def produce_shard(
         return agreement.earlier
     landed = Landed.nothing()
     if agreement.earlier is not None:
-        landed = find_landed(connection.kafka, agreement.announced)
+        landed = find_landed(connection.kafka, agreement.announced, agreement.scenario.identity)
         log.info("shard continues", run_id=request.run_id, shard=request.shard, landed=landed.count)
     # 3. announce
     write_manifest(connection.kafka, agreement.announced)
@@ -136,21 +138,30 @@ class _Attempt:
         """Send what is missing of ``[0, end)``, in order, when it is due."""
         announced = self.agreement.announced
         end = self._stream.limit if self.end is None else self.end
-        with Supply(
-            self._stream,
-            self._encoder,
-            run_id=announced.run_id,
-            shard=announced.shard,
-            key=self.agreement.scenario.key,
-            end=end,
-            landed=self.landed,
-        ) as supply:
+        with (
+            contextlib.ExitStack() as opened,
+            Supply(
+                self._stream,
+                self._encoder,
+                run_id=announced.run_id,
+                shard=announced.shard,
+                key=self.agreement.scenario.key,
+                end=end,
+                landed=self.landed,
+                identity=self.agreement.scenario.identity,
+                log=self._open_log(opened),
+            ) as supply,
+        ):
             parts = iter(supply)
             part = next(parts, None)
             # Building the vocabulary is not part of the schedule.
             self._pacer.start = self._clock()
             while part is not None and self._send_part(part):
                 part = next(parts, None)
+
+    def _open_log(self, opened: contextlib.ExitStack) -> EventLog | None:
+        folder = self.request.event_log
+        return None if folder is None else opened.enter_context(EventLog.of(folder, self.agreement.announced))
 
     def _send_part(self, part: Part) -> bool:
         """Send one part; return whether to go on."""
@@ -163,7 +174,11 @@ class _Attempt:
             if due:
                 until = place + due
                 went = delivery.send(
-                    part.sequences[place:until], part.keys[place:until], part.values[place:until], pacer.intended()
+                    part.sequences[place:until],
+                    part.keys[place:until],
+                    part.values[place:until],
+                    pacer.intended(),
+                    ids=None if part.ids is None else part.ids[place:until],
                 )
                 pacer.scheduled += went
                 place += went

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from cluster.errors import Misconfigured
 from schemas.identity import MAX_SHARDS
@@ -16,6 +17,9 @@ class ProduceRequest:
     """One shard of one run. ``events``, ``seconds`` and ``rate`` are of the whole run, over all shards.
 
     :param rate: events a second; 0 is as fast as possible.
+    :param users: sessions of the run, for scenarios that count them: they end it.
+    :param no_delay: leave out the time between the events of a session, for scenarios that have it.
+    :param event_log: folder for a log of the events, a file for each shard.
     :param endless: no bound: only a signal ends it.
     :param delivery_timeout_s: how long an event may wait for its acknowledgement before it counts as unknown.
     :raises Misconfigured: names every fault at once.
@@ -32,6 +36,9 @@ class ProduceRequest:
     rate: float = 0.0
     endless: bool = False
     schema_version: int | None = None
+    users: int | None = None
+    no_delay: bool = False
+    event_log: Path | None = None
     delivery_timeout_s: float = 30.0
 
     def __post_init__(self) -> None:
@@ -42,7 +49,7 @@ class ProduceRequest:
             )
 
     def _faults(self) -> list[str]:
-        bounded = self.events is not None or self.seconds is not None
+        bounded = self.events is not None or self.seconds is not None or self.users is not None
         checks = {
             "topic is empty": not self.topic,
             f"run id must have 1 to {_MAX_RUN_ID} characters": not 1 <= len(self.run_id) <= _MAX_RUN_ID,
@@ -52,6 +59,7 @@ class ProduceRequest:
             f"events is {self.events}, it must be 0 or more": self.events is not None and self.events < 0,
             f"seconds is {self.seconds}, it must be above 0": self.seconds is not None
             and not (self.seconds > 0 and math.isfinite(self.seconds)),
+            f"users is {self.users}, it must be 1 or more": self.users is not None and self.users < 1,
             f"rate is {self.rate}, it must be 0 (as fast as possible) or more": not (
                 self.rate >= 0 and math.isfinite(self.rate)
             ),
@@ -81,6 +89,15 @@ class ProduceRequest:
             bounds.append(round(self.rate * self.seconds))
         return share(min(bounds), self.shards, self.shard) if bounds else None
 
+    def options(self) -> dict[str, int | float | str | None]:
+        """Return what only some scenarios take, where it was asked for; ``users`` are those of this shard."""
+        asked: dict[str, int | float | str | None] = {}
+        if self.users is not None:
+            asked["users"] = share(self.users, self.shards, self.shard)
+        if self.no_delay:
+            asked["no_delay"] = 1
+        return asked
+
     def settings(self) -> dict[str, int | float | str | None]:
         """Return what must be equal when the same run is asked for again."""
         return {
@@ -88,6 +105,7 @@ class ProduceRequest:
             "seconds": self.seconds,
             "rate": self.rate,
             "endless": int(self.endless),
+            **self.options(),
         }
 
 

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
+from producer.agreement import refuse_options
 from producer.arrays import plain
+from producer.event_log import readable
 from producer.partitions import partition_of
-from producer.scenarios import find_scenario
-from producer.supply import identified
+from producer.scenarios import Asked, Options, contract_of, find_scenario
+from producer.supply import identified, keys_of
 from schemas.codec import Encoder
-from schemas.contract import load_contract
 
 MAX_EVENTS = 1_000_000
 _PREVIEW_RUN = "preview"
@@ -39,7 +41,7 @@ class Preview:
     keys: int
     busiest_key_share: float
     partition_shares: list[float]
-    event_time: tuple[str, str]
+    event_time: tuple[str, str] | None
     samples: list[dict[str, Any]]
 
     def document(self) -> dict[str, Any]:
@@ -55,25 +57,32 @@ def preview(
     partitions: int = 3,
     schema_version: int | None = None,
     now: dt.datetime | None = None,
+    options: Options | None = None,
+    registry: RegistrySettings | None = None,
 ) -> Preview:
     """Generate and encode ``events`` events as shard 0 of a run would, and describe them.
 
-    :param now: when the run would start; event time ends there.
+    :param now: when the run would start.
+    :param options: what only some scenarios take, such as ``users``.
+    :param registry: where a scenario that names a subject finds its schema.
     :raises Misconfigured: unknown scenario, or numbers out of range.
     """
     if not 1 <= events <= MAX_EVENTS:
         raise Misconfigured(f"events is {events}, a preview takes 1 to {MAX_EVENTS:,}")
     if partitions < 1:
         raise Misconfigured(f"partitions is {partitions}, it must be 1 or more")
-    chosen = find_scenario(scenario)
-    contract = load_contract(chosen.contract)
+    chosen = find_scenario(scenario, registry=registry)
+    refuse_options(chosen, options or {})
+    contract = contract_of(chosen)
     schema = contract.version(schema_version or contract.active)
     encoder = Encoder(schema.text, 0)
     started_at = now or dt.datetime.now(dt.UTC)
-    stream = chosen.open(seed, 0, chosen.settings(events, int(started_at.timestamp() * 1000)))
+    asked = Asked(rate=0.0, options=options or {})
+    stream = chosen.open(seed, 0, chosen.settings(events, int(started_at.timestamp() * 1000), asked))
+    events = min(events, stream.limit)
 
     mix: Counter[str] = Counter()
-    keys: Counter[str] = Counter()
+    keys: Counter[bytes | None] = Counter()
     sizes: list[Any] = []
     samples: dict[str, dict[str, Any]] = {}
     times: list[Any] = []
@@ -81,12 +90,13 @@ def preview(
         block = stream.block(first // stream.block_events)
         block = block.slice(0, min(len(block), events - first))
         sequences = np.arange(first, first + len(block), dtype=np.int64)
-        whole = identified(block, encoder, _PREVIEW_RUN, 0, sequences)
+        whole = identified(block, encoder, _PREVIEW_RUN, 0, sequences, identity=chosen.identity)
         sizes.append(np.diff(np.frombuffer(_offsets(encoder.encode(whole)), dtype=np.int32)))
-        types = plain(block.column("event_type"))
+        types = [str(kind) for kind in plain(block.column(chosen.mix))] if chosen.mix else ["event"] * len(block)
         mix.update(types)
-        keys.update(plain(block.column(chosen.key)))
-        times += [block.column("timestamp")[0].as_py(), block.column("timestamp")[-1].as_py()]
+        keys.update(keys_of(block.column(chosen.key)) if chosen.key else [None] * len(block))
+        if chosen.event_time:
+            times += [_moment(block.column(chosen.event_time)[place].as_py()) for place in (0, -1)]
         for name in set(types) - set(samples):
             # One from the middle, where sessions are well under way.
             places = [place for place, kind in enumerate(types) if kind == name]
@@ -94,7 +104,10 @@ def preview(
     lengths = np.concatenate(sizes)
     loads = np.zeros(partitions)
     for key, number in keys.items():
-        loads[partition_of(key.encode(), partitions)] += number
+        if key is None:  # a record without a key goes anywhere
+            loads += number / partitions
+        else:
+            loads[partition_of(key, partitions)] += number
     return Preview(
         scenario=chosen.name,
         seed=seed,
@@ -104,10 +117,10 @@ def preview(
         value_bytes={"mean": round(float(lengths.mean()), 1)}
         | {f"p{q}": float(np.percentile(lengths, q)) for q in _PERCENTILES}
         | {"max": float(lengths.max())},
-        keys=len(keys),
-        busiest_key_share=round(max(keys.values()) / events, 6),
+        keys=len(keys.keys() - {None}),
+        busiest_key_share=round(max((n for key, n in keys.items() if key is not None), default=0) / events, 6),
         partition_shares=[round(float(load / events), 4) for load in loads],
-        event_time=(_utc(min(times)), _utc(max(times))),
+        event_time=(_utc(min(times)), _utc(max(times))) if times else None,
         samples=[samples[name] for name, _ in mix.most_common()],
     )
 
@@ -127,7 +140,13 @@ def _readable(value: Any) -> Any:
         return [_readable(part) for part in value]
     if isinstance(value, dt.datetime):
         return _utc(value)
-    return value.isoformat() if isinstance(value, dt.date) else value
+    return value if isinstance(value, str | int | float | None) else readable(value)
+
+
+def _moment(value: Any) -> dt.datetime:
+    """Return a time of an event: a timestamp, or milliseconds since the epoch."""
+    moment = value if isinstance(value, dt.datetime) else dt.datetime.fromtimestamp(value / 1000, dt.UTC)
+    return moment.replace(tzinfo=dt.UTC)
 
 
 def _utc(moment: dt.datetime) -> str:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import time
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from cluster.connection import KafkaSettings
 from cluster.errors import Busy, TopicRecreated
 from producer.reading import Reader, open_reader, read_to_end, watermarks
+from producer.scenarios import Identity
 from schemas.frame import HEADER_BYTES
-from schemas.identity import event_id
+from schemas.identity import IDENTITY_HEADER, event_id
 from schemas.manifest import Manifest
 
 # After the frame comes the first field, event_id: its length (36, as an Avro varint) and its text.
 _LENGTH = b"\x48"
 _ID = slice(HEADER_BYTES + 1, HEADER_BYTES + 37)
+_ID_CHARACTERS = 36
 _SHARD_CHARACTERS = 18
 _SEQUENCE_BITS = (1 << 62) - 1
 # Records that a killed process had already handed to the network may still arrive.
@@ -58,10 +62,14 @@ class Landed:
 
 def sequence_of(value: bytes) -> int:
     """Return the sequence of an event from its framed value, without decoding it."""
-    return int(value[_ID].replace(b"-", b"")[16:], 16) & _SEQUENCE_BITS
+    return _sequence_in(value[_ID])
 
 
-def find_landed(kafka: KafkaSettings, manifest: Manifest) -> Landed:
+def _sequence_in(event_id: bytes) -> int:
+    return int(event_id.replace(b"-", b"")[16:], 16) & _SEQUENCE_BITS
+
+
+def find_landed(kafka: KafkaSettings, manifest: Manifest, identity: Identity = "field") -> Landed:
     """Read the topic from where the run began and return which events of the shard are there.
 
     Reads on until no further event of the shard arrives for half a second.
@@ -69,7 +77,8 @@ def find_landed(kafka: KafkaSettings, manifest: Manifest) -> Landed:
     :raises TopicRecreated: records of the run's time are gone.
     :raises Busy: the shard is still growing: another process is writing it.
     """
-    prefix = _LENGTH + event_id(manifest.run_id, manifest.shard, 0)[:_SHARD_CHARACTERS].encode()
+    prefix = event_id(manifest.run_id, manifest.shard, 0)[:_SHARD_CHARACTERS].encode()
+    identity_of = _id_in_header if identity == "header" else _id_in_value
     found: dict[int, int] = {}
     with open_reader(kafka) as reader:
         starts = _starts(reader, manifest)
@@ -78,8 +87,9 @@ def find_landed(kafka: KafkaSettings, manifest: Manifest) -> Landed:
             before = len(found)
             for message in read_to_end(reader, manifest.topic, starts, ends):
                 value = message.value()
-                if isinstance(value, bytes) and value.startswith(prefix, HEADER_BYTES):
-                    found[sequence_of(value)] = zlib.crc32(value)
+                identifier = identity_of(message)
+                if isinstance(value, bytes) and identifier.startswith(prefix):
+                    found[_sequence_in(identifier)] = zlib.crc32(value)
             if attempt and len(found) == before:
                 break
             starts = ends
@@ -91,6 +101,19 @@ def find_landed(kafka: KafkaSettings, manifest: Manifest) -> Landed:
                 hint="Another process sends it; wait for that one, or stop it",
             )
     return _as_arrays(found)
+
+
+def _id_in_value(message: Message) -> bytes:
+    value = message.value()
+    return value[_ID] if isinstance(value, bytes) and value.startswith(_LENGTH, HEADER_BYTES) else b""
+
+
+def _id_in_header(message: Message) -> bytes:
+    headers: Any = message.headers()  # a list of pairs; the stubs allow more
+    for name, text in headers or ():
+        if name == IDENTITY_HEADER and isinstance(text, bytes) and len(text) == _ID_CHARACTERS:
+            return text
+    return b""
 
 
 def _starts(reader: Reader, manifest: Manifest) -> dict[int, int]:

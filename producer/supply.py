@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from cluster.errors import DataRejected
 from producer.arrays import plain, taken
 from producer.checksums import crc32s
+from producer.event_log import EventLog
 from producer.ids import event_ids
 from producer.resume import Landed
-from producer.scenarios import EventStream
+from producer.scenarios import EventStream, Identity
 from schemas.codec import Encoder
+from schemas.identity import IDENTITY_FIELD
 
 # Rows that are encoded at once: large enough to be quick, small enough that the first event leaves soon.
 _SLICE_ROWS = 8192
@@ -29,11 +31,12 @@ _PUT_TIMEOUT_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Events that are ready to be sent, in order of sequence."""
+    """Events that are ready to be sent, in order of sequence. ``ids`` are those that travel in a header."""
 
     sequences: NDArray[np.int64]
-    keys: list[bytes]
+    keys: list[bytes | None]
     values: list[bytes]
+    ids: list[bytes] | None = None
 
 
 class Supply:
@@ -42,11 +45,23 @@ class Supply:
     Use as a context manager; leaving it ends the thread. Whole blocks that landed are not generated again. Before the
     first event leaves, a sample is encoded by both Avro libraries and compared.
 
+    :param key: column whose text is the key of the records; ``None`` leaves them without one.
     :param end: sequence after the last, at most ``stream.limit``.
+    :param log: takes every row that is about to be sent.
     """
 
     def __init__(
-        self, stream: EventStream, encoder: Encoder, *, run_id: str, shard: int, key: str, end: int, landed: Landed
+        self,
+        stream: EventStream,
+        encoder: Encoder,
+        *,
+        run_id: str,
+        shard: int,
+        key: str | None,
+        end: int,
+        landed: Landed,
+        identity: Identity = "field",
+        log: EventLog | None = None,
     ) -> None:
         self._stream = stream
         self._encoder = encoder
@@ -55,6 +70,8 @@ class Supply:
         self._key = key
         self._end = min(end, stream.limit)
         self._landed = landed
+        self._identity: Identity = identity
+        self._log = log
         self._parts: queue.Queue[Part | BaseException | None] = queue.Queue(maxsize=_AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="supply", daemon=True)
@@ -104,7 +121,7 @@ class Supply:
             block = self._stream.block(number)
             if not verified:
                 sequences = np.arange(first, first + len(block), dtype=np.int64)
-                self._encoder.verify(identified(block, self._encoder, self._run_id, self._shard, sequences))
+                self._encoder.verify(self._identified(block, sequences))
                 verified = True
             self._same_as_landed(block, first, end)
             for start in range(0, len(missing), _SLICE_ROWS):
@@ -115,11 +132,19 @@ class Supply:
         whole = len(rows) == rows[-1] - rows[0] + 1
         batch = block.slice(int(rows[0]), len(rows)) if whole else taken(block, rows)
         values = plain(self._encode(batch, sequences))
-        keys = plain(batch.column(self._key).cast(pa.binary()))
-        return Part(sequences, keys, values)
+        keys: list[bytes | None] = [None] * len(batch) if self._key is None else keys_of(batch.column(self._key))
+        ids = None
+        if self._identity == "header":
+            ids = plain(event_ids(self._run_id, self._shard, sequences).cast(pa.binary()))
+        if self._log is not None:
+            self._log.write(batch, event_ids(self._run_id, self._shard, sequences))
+        return Part(sequences, keys, values, ids)
 
     def _encode(self, batch: pa.RecordBatch, sequences: NDArray[np.int64]) -> pa.BinaryArray:
-        return self._encoder.encode(identified(batch, self._encoder, self._run_id, self._shard, sequences))
+        return self._encoder.encode(self._identified(batch, sequences))
+
+    def _identified(self, batch: pa.RecordBatch, sequences: NDArray[np.int64]) -> pa.RecordBatch:
+        return identified(batch, self._encoder, self._run_id, self._shard, sequences, identity=self._identity)
 
     def _same_as_landed(self, block: pa.RecordBatch, first: int, end: int) -> None:
         """Compare what the block holds with what landed of it: a resumed run must write the same bytes.
@@ -139,11 +164,24 @@ class Supply:
             )
 
 
+def keys_of(column: Any) -> list[bytes | None]:
+    """Return the keys of records: each value of a column as text; a null is no key."""
+    if not pa.types.is_binary(column.type):
+        column = column.cast(pa.string()).cast(pa.binary())
+    return plain(column)
+
+
 def identified(
-    batch: pa.RecordBatch, encoder: Encoder, run_id: str, shard: int, sequences: NDArray[np.int64]
+    batch: pa.RecordBatch,
+    encoder: Encoder,
+    run_id: str,
+    shard: int,
+    sequences: NDArray[np.int64],
+    *,
+    identity: Identity = "field",
 ) -> pa.RecordBatch:
     """Return the rows with their ``event_id``, and null for what the scenario does not know of a newer schema."""
-    columns: dict[str, Any] = {"event_id": event_ids(run_id, shard, sequences)}
+    columns: dict[str, Any] = {IDENTITY_FIELD: event_ids(run_id, shard, sequences)} if identity == "field" else {}
     columns |= {name: batch.column(name) for name in batch.schema.names}
     for field in encoder.arrow_schema:
         if field.name not in columns:

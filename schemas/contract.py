@@ -50,6 +50,7 @@ class Contract:
     versions: tuple[ContractVersion, ...]
     compatibility: Compatibility = "BACKWARD"
     active: int = 1
+    source: str = ""  # what to call it by: its folder under schemas/, or its file
 
     def version(self, number: int) -> ContractVersion:
         """Return one version.
@@ -80,10 +81,15 @@ def subject_for(topic: str) -> str:
 
 
 def load_contract(name: str, folder: Path | None = None) -> Contract:
-    """Read a contract; ``folder`` holds the contracts' folders, ``schemas/`` unless given.
+    """Read a contract: a folder by its name, or one ``.avsc`` file, which is its only version.
+
+    :param folder: holds the contracts' folders; ``schemas/`` unless given.
 
     :raises Misconfigured: unknown name, a file that cannot be read or parsed, a gap between versions.
     """
+    if name.endswith(".avsc"):
+        path = Path(name)
+        return Contract(path.stem, (_load_version(1, path),), source=name)
     root = folder or SCHEMAS_DIR
     known = sorted(path.parent.name for path in root.glob("*/v1.avsc"))
     if name not in known:
@@ -108,6 +114,7 @@ def load_contract(name: str, folder: Path | None = None) -> Contract:
         tuple(_load_version(number, found[number]) for number in numbers),
         compatibility=rules.compatibility,
         active=rules.active,
+        source=name,
     )
     if rules.active > len(numbers):
         raise Misconfigured(

@@ -9,6 +9,9 @@ An id is a UUIDv8 (RFC 9562 section 5.8)::
     62 bits  sequence
 
 Sequences are dense per shard from 0, so a lost event is a missing number.
+
+An event carries its id in its value, in the field ``event_id``, or, where the schema has no such field, in a header of
+its record. A record whose value is made undecodable on purpose carries it in the header as well.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 
+IDENTITY_FIELD = "event_id"
+IDENTITY_HEADER = "streamproof-event-id"  # the id in its canonical form, as ASCII
 MAX_SHARDS = 1 << 12
 MAX_SEQUENCE = (1 << 62) - 1
 

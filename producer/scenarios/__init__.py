@@ -1,46 +1,117 @@
-"""What the events are. A scenario is one folder or module that follows :class:`Scenario`."""
+"""What the events are: the public interface of a scenario (docs/scenarios.md).
+
+A scenario is an object with the members of :class:`Scenario`: in this package, under the entry point group
+``streamproof.scenarios``, or as ``SCENARIO`` in a module of a folder that is named. ``declared/`` makes one of a YAML
+file. :func:`find_scenario` finds all of them.
+"""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
 
 import pyarrow as pa
 
-from cluster.errors import Misconfigured
+from cluster.connection import RegistrySettings
+from schemas.contract import Contract, load_contract
 
+# What the manifest keeps of a run.
 Settings = Mapping[str, int | float | str | None]
+# What is asked of some scenarios only, such as ``users``.
+Options = Mapping[str, int | float | str | None]
+# Where an event carries its id: in the field ``event_id`` of its value, first in the schema, or in a header.
+Identity = Literal["field", "header"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the run asks for, beside how many events. ``rate`` is of the whole run; 0 is as fast as possible."""
+
+    shards: int = 1
+    shard: int = 0
+    rate: float = 0.0
+    options: Options = field(default_factory=dict)
+
+
+NOTHING_MORE = Asked()
 
 
 class EventStream(Protocol):
-    """The events of one shard, in blocks that can be asked for in any order.
+    """The events of one shard, in blocks that can be asked for in any order and by any thread.
 
     Event ``n`` is row ``n % block_events`` of block ``n // block_events``: a function of the scenario's version, the
-    seed, the shard, ``n`` and the settings, and of nothing else.
+    seed, the shard, ``n`` and the settings, and of nothing else. Only the last block below ``limit`` may be shorter.
     """
 
     block_events: int
-    limit: int
+    limit: int  # events that there are: the run ends there at the latest
 
     def block(self, number: int) -> pa.RecordBatch:
-        """Return ``block_events`` rows: the contract's columns except ``event_id``, which belongs to the run."""
+        """Return ``block_events`` rows: the schema's columns, without ``event_id`` if that is where the identity is."""
         ...
 
 
 class Scenario(Protocol):
-    """A kind of events. Implementations hold no state; ``open`` returns what does."""
+    """A kind of events. Implementations hold no state of a run; ``open`` returns what does."""
 
-    name: str
-    version: int
-    contract: str
-    key: str
-    most: int  # events that one shard can hold
+    @property
+    def name(self) -> str:
+        """Return what it is called in manifests and file names."""
+        ...
 
-    def settings(self, planned: int | None, started_at_ms: int) -> dict[str, int | float | str | None]:
+    @property
+    def version(self) -> int:
+        """Raised whenever the same seed gives other events."""
+        ...
+
+    @property
+    def contract(self) -> str | Contract:
+        """A folder under schemas/, the path of an .avsc file, or a contract."""
+        ...
+
+    @property
+    def key(self) -> str | None:
+        """Column whose text is the key of the records; ``None`` if they have none."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """Where an event carries its id."""
+        ...
+
+    @property
+    def options(self) -> frozenset[str]:
+        """What of ``Asked.options`` it takes."""
+        ...
+
+    @property
+    def pace(self) -> float:
+        """Events a second and shard when no rate is asked for; 0 is as fast as possible."""
+        ...
+
+    @property
+    def mix(self) -> str | None:
+        """Column whose shares a preview shows."""
+        ...
+
+    @property
+    def event_time(self) -> str | None:
+        """Column that a preview shows the range of."""
+        ...
+
+    @property
+    def most(self) -> int:
+        """Events that one shard can hold."""
+        ...
+
+    def settings(
+        self, planned: int | None, started_at_ms: int, asked: Asked = ..., /
+    ) -> dict[str, int | float | str | None]:
         """Return what the data depends on beside seed and shard; the manifest keeps it, a resumed run reads it back.
 
         :param planned: events of this shard, or ``None`` when only time bounds the run.
+        :param asked: shards, rate and options of the run.
         """
         ...
 
@@ -53,24 +124,16 @@ class Scenario(Protocol):
         ...
 
 
-def _customer_events() -> Scenario:
-    from producer.scenarios.customer_events import CustomerEvents  # deferred: Faker takes a moment to import
+def contract_of(scenario: Scenario) -> Contract:
+    """Return the contract that a scenario's events follow.
 
-    return CustomerEvents()
-
-
-SCENARIOS: dict[str, Callable[[], Scenario]] = {"customer_events": _customer_events}
-
-
-def find_scenario(name: str) -> Scenario:
-    """Return the scenario called ``name``.
-
-    :raises Misconfigured: no scenario has that name.
+    :raises Misconfigured: there is none by that name, or it cannot be read.
     """
-    if name not in SCENARIOS:
-        near = difflib.get_close_matches(name, SCENARIOS, n=1)
-        raise Misconfigured(
-            f"unknown scenario {name!r}",
-            hint=f"Did you mean {near[0]}?" if near else f"Known: {', '.join(sorted(SCENARIOS))}",
-        )
-    return SCENARIOS[name]()
+    return scenario.contract if isinstance(scenario.contract, Contract) else load_contract(scenario.contract)
+
+
+def find_scenario(reference: str, *, registry: RegistrySettings | None = None) -> Scenario:
+    """Return a scenario by its name or file; see ``producer/scenarios/places.py``."""
+    from producer.scenarios.places import find  # deferred: the places import what they find
+
+    return find(reference, registry=registry)

@@ -58,6 +58,7 @@ def _figures(found: Preview) -> Table:
     table.add_row("share of the busiest key", f"{found.busiest_key_share:.3%}")
     for partition, share in enumerate(found.partition_shares):
         table.add_row(f"share of partition {partition}", f"{share:.1%}")
-    table.add_row("event time from", found.event_time[0])
-    table.add_row("event time to", found.event_time[1])
+    if found.event_time is not None:
+        table.add_row("event time from", found.event_time[0])
+        table.add_row("event time to", found.event_time[1])
     return table

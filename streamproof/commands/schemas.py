@@ -16,7 +16,9 @@ if TYPE_CHECKING:  # the commands import them when they run: starting up stays l
     from schemas.diff import Change
     from schemas.registry import GateResult, VersionResult
 
-ContractArgument = Annotated[str, typer.Argument(help="Folder under schemas/, such as customer_events.")]
+ContractArgument = Annotated[
+    str, typer.Argument(help="Folder under schemas/, such as customer_events, or an .avsc file.")
+]
 TopicFlag = Annotated[
     str | None, typer.Option("--topic", help="Topic whose subject is meant; the contract's name unless given.")
 ]
@@ -57,7 +59,7 @@ def diff(
     settings = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).registry
     with Registry(settings) as registry:
         seen = inspect_subject(
-            registry, known, subject_for(topic or contract), up_to=up_to, level=_level(compatibility)
+            registry, known, subject_for(topic or known.name), up_to=up_to, level=_level(compatibility)
         )
     _show(output, seen)
     output.document(_document(seen))
@@ -85,7 +87,7 @@ def run_gate(
         result = gate(
             registry,
             known,
-            subject_for(topic or contract),
+            subject_for(topic or known.name),
             up_to=up_to,
             level=_level(compatibility),
             dry_run=dry_run,

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from producer.arrays import column, lists, taken, timestamps
+from producer.draws import Bools, Ints, spread
 from producer.ids import numbered
 from producer.scenarios.customer_events.catalogue import Catalogue
-from producer.scenarios.customer_events.draws import Bools, Ints, spread
 from producer.scenarios.customer_events.plays import SCRIPTS, Plays
 from producer.scenarios.customer_events.tables import ALGORITHMS, NETWORKS, QUALITIES, SPEEDS
 

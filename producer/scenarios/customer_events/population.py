@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from producer.arrays import column, taken
-from producer.scenarios.customer_events.draws import Floats, Ints, cumulative, draw
+from producer.draws import Floats, Ints, cumulative, draw
 from producer.scenarios.customer_events.tables import (
     APP_VERSION_SHARES,
     APP_VERSIONS,

@@ -11,7 +11,7 @@ import pyarrow as pa
 from cluster.errors import Misconfigured
 from producer.arrays import taken, timestamps
 from producer.ids import numbered
-from producer.scenarios import Settings
+from producer.scenarios import NOTHING_MORE, Asked, Identity, Settings
 from producer.scenarios.customer_events import columns
 from producer.scenarios.customer_events.catalogue import build_catalogue
 from producer.scenarios.customer_events.population import build_population
@@ -33,9 +33,16 @@ class CustomerEvents:
     version = 1
     contract = "customer_events"
     key = "user_id"
+    identity: Identity = "field"
+    options: frozenset[str] = frozenset()
+    pace = 0.0
+    mix = "event_type"
+    event_time = "timestamp"
     most = MAX_BLOCKS * BLOCK_EVENTS
 
-    def settings(self, planned: int | None, started_at_ms: int) -> dict[str, int | float | str | None]:
+    def settings(
+        self, planned: int | None, started_at_ms: int, _asked: Asked = NOTHING_MORE
+    ) -> dict[str, int | float | str | None]:
         """Return block size and start of event time.
 
         Blocks are of equal size, so that the last one is as complete as the others. Event time ends when the run

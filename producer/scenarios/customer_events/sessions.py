@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from producer.draws import Bools, Ints, cumulative, draw, draw_by_row
 from producer.scenarios.customer_events.catalogue import Catalogue
-from producer.scenarios.customer_events.draws import Bools, Ints, cumulative, draw, draw_by_row
 from producer.scenarios.customer_events.plays import Plays, draw_plays
 from producer.scenarios.customer_events.population import Population, quality_cap
 from producer.scenarios.customer_events.tables import NETWORK_SHARES

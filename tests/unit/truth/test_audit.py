@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cluster.errors import Misconfigured, TopicRecreated
-from schemas.identity import event_id
+from schemas.identity import IDENTITY_HEADER, event_id
 
 RUN = "rehearsal/one"
 EVENTS = 300
@@ -154,7 +154,7 @@ def quarantine(shard: int, sequence: int, *, by_header: bool) -> str:
         if by_header
         else f"('\\x00\\x00\\x00\\x00\\x01\\x48'::BLOB || encode('{identity}') || '\\xFF'::BLOB)"
     )
-    headers = f"[{{'name': 'event_id', 'value': encode('{identity}')}}]" if by_header else "NULL"
+    headers = f"[{{'name': '{IDENTITY_HEADER}', 'value': encode('{identity}')}}]" if by_header else "NULL"
     return f"""
         INSERT INTO quarantine
         SELECT _partition, _offset, _timestamp, _key, {value}, {headers}, 1, 'decode', 'trailing_bytes', 'x', _crc32, 1

@@ -1,0 +1,8 @@
+"""Visitors of a web shop: they come, browse, fill a cart, and now and then buy (docs/clickstream.md).
+
+Open ``scenario.py`` first. ``graph`` is where a visitor goes next and how long it takes, ``visitors`` who comes.
+"""
+
+from producer.scenarios.clickstream.scenario import Clickstream, ClickstreamStream
+
+__all__ = ["Clickstream", "ClickstreamStream"]
