@@ -82,8 +82,7 @@ class GenerateShardOperator(StoppableOperator):
 
         request = ProduceRequest(topic=self.topic, run_id=self.run_id, **self.shard)
         target = "as many events as fit" if request.target is None else f"{request.target:,} events"
-        pace = f"{request.shard_rate:,.0f} events/s" if request.rate else "full speed"
-        self.log.info("Shard %s of %s: %s at %s", request.shard + 1, request.shards, target, pace)
+        self.log.info("Shard %s of %s: %s, %s", request.shard + 1, request.shards, target, request.pace)
         with self.stopping() as stop:
             manifest = produce_shard(self.connection(), request, stop=stop, progress=every(LOG_EVERY_S, self._say))
         self.log.info("Kafka acknowledged %s events", f"{manifest.acknowledged:,}")

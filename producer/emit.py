@@ -21,7 +21,6 @@ from producer.meter import RateMeter
 from producer.pacing import TICK_S, Pacer
 from producer.plan import ProduceRequest
 from producer.resume import Landed, find_landed, sequence_of
-from producer.shapes import shape_of
 from producer.supply import Part, Supply
 from schemas.codec import Encoder
 from schemas.manifest import Manifest, Range, count, to_ranges
@@ -128,11 +127,24 @@ class _Attempt:
             clock=self._clock,
         )
         self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
-        self.end, limit_s = _bounds(request, agreement.earlier, landed)
+        self._end, limit_s, whole = _bounds(request, agreement, landed)
         self._next = 0
         self._last_report = (-1.0, 0)  # so that the first look is shown at once
-        self._pacer = Pacer(shape_of(request.shard_rate), clock=self._clock, limit_s=limit_s)
-        self._meter = RateMeter(self._pacer.intended_in)
+        self._pacer = Pacer(
+            request.schedule,
+            clock=self._clock,
+            end=None if self._end is None else self._end + announced.skipped,
+            first=len(landed) + announced.skipped,
+            overdue=len(landed) - landed.count,
+            skip=request.catch_up == "skip" and whole,
+            limit_s=limit_s,
+        )
+        self._meter = RateMeter(self._pacer.intended_by)
+
+    @property
+    def end(self) -> int | None:
+        """The sequence after the last. What is skipped is never generated, so the end comes nearer."""
+        return None if self._end is None else self._end - self._pacer.skipped
 
     def send(self) -> None:
         """Send what is missing of ``[0, end)``, in order, when it is due."""
@@ -158,6 +170,7 @@ class _Attempt:
             self._pacer.start = self._clock()
             while part is not None and self._send_part(part):
                 part = next(parts, None)
+            self._meter.end(self._pacer.elapsed_s())
 
     def _open_log(self, opened: contextlib.ExitStack) -> EventLog | None:
         folder = self.request.event_log
@@ -177,10 +190,10 @@ class _Attempt:
                     part.sequences[place:until],
                     part.keys[place:until],
                     part.values[place:until],
-                    pacer.intended(),
+                    pacer.intended(due),
                     ids=None if part.ids is None else part.ids[place:until],
                 )
-                pacer.scheduled += went
+                pacer.took(went)
                 place += went
                 if went:
                     self._next = int(part.sequences[place - 1]) + 1
@@ -214,7 +227,6 @@ class _Attempt:
         """Return the finished manifest."""
         delivery, earlier = self.delivery, self.agreement.earlier
         failed = _union(delivery.failed, self._missing())
-        target = None if self.end is None else self.end - self.landed.count
         return Manifest.model_validate(
             self.agreement.announced.model_dump()
             | {
@@ -226,7 +238,8 @@ class _Attempt:
                 "failed": failed,
                 "unknown": delivery.unknown,
                 "crc": delivery.checksums.windows(),
-                "rate_windows": self._meter.windows(earlier.rate_windows if earlier else [], target),
+                "skipped": self.agreement.announced.skipped + self._pacer.skipped,
+                "rate_windows": self._meter.windows(earlier.rate_windows if earlier else []),
                 "publish_delay_ms": delivery.delays.percentiles_ms(),
             }
         )
@@ -241,7 +254,7 @@ class _Attempt:
     def _observe(self, *, last: bool = False) -> None:
         elapsed = self._pacer.elapsed_s()
         delivery = self.delivery
-        self._meter.observe(elapsed, delivery.acknowledged)
+        self._meter.observe(elapsed, delivery.acknowledged, sent=delivery.handed_over, skipped=self._pacer.skipped)
         before_s, before = self._last_report
         if self._progress is None or (elapsed - before_s < _PROGRESS_EVERY_S and not last):
             return
@@ -262,26 +275,30 @@ class _Attempt:
     def _seconds_left(self) -> float | None:
         left = self._pacer.seconds_left()
         if left is None and self.end is not None and self._pacer.elapsed_s() > 0 and self.delivery.handed_over:
-            rate = self.request.shard_rate or self.delivery.handed_over / self._pacer.elapsed_s()
+            rate = self.delivery.handed_over / self._pacer.elapsed_s()
             left = max(0, self.end - self.landed.count - self.delivery.handed_over) / rate
         return left
 
 
-def _bounds(request: ProduceRequest, earlier: Manifest | None, landed: Landed) -> tuple[int | None, float | None]:
-    """Return the sequence after the last, and the seconds that this attempt may take.
+def _bounds(request: ProduceRequest, agreement: Agreement, landed: Landed) -> tuple[int | None, float | None, bool]:
+    """Return the sequence after the last, the seconds that this attempt may take, and whether it may skip.
 
     An attempt that ran to its time limit and lost events is repaired: its missing events are sent, without a limit.
-    One that was stopped has the rest of its time; of one that was killed it is known only from the rate.
+    One that was stopped has the rest of its time; of one that was killed it is known only from the schedule.
     """
+    earlier, skipped = agreement.earlier, agreement.announced.skipped
     if earlier is not None and earlier.status == "finished" and not earlier.interrupted:
-        return max(earlier.next_sequence, len(landed)), None
+        return max(earlier.next_sequence, len(landed)), None, False
+    end = None if request.target is None else max(len(landed), request.target - skipped)
     if request.seconds is None:
-        return request.target, None
-    if earlier is not None and earlier.rate_windows:
-        used = float(earlier.rate_windows[-1].second + 1)
-    else:
-        used = landed.count / request.shard_rate if request.shard_rate else 0.0
-    return request.target, max(0.0, request.seconds - used) + (_CATCH_UP_S if request.rate else 0.0)
+        return end, None, True
+    schedule = request.schedule
+    if schedule is not None:
+        first = len(landed) + skipped
+        used = min(request.seconds, schedule.at(first)) if first else 0.0
+        return end, request.seconds - used + _CATCH_UP_S, True
+    used = float(earlier.rate_windows[-1].second + 1) if earlier is not None and earlier.rate_windows else 0.0
+    return end, max(0.0, request.seconds - used), True
 
 
 def _union(*lists: list[Range]) -> list[Range]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hdrh.histogram import HdrHistogram
 
@@ -12,6 +14,23 @@ _HIGHEST_US = 3_600_000_000
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 # A manifest is one record: longer runs keep wider windows.
 MAX_WINDOWS = 3600
+# Events that were handed over together are acknowledged about together; this many of them stand for all.
+_SAMPLES = 8
+
+
+@dataclass(slots=True)
+class Due:
+    """When ``events`` events that are handed over together were due: evenly from ``first`` to ``last``."""
+
+    first: float
+    last: float
+    events: int
+
+    def cut(self, events: int) -> None:
+        """Note that only the first ``events`` of them went."""
+        if self.events > 1:
+            self.last = self.first + (self.last - self.first) * max(0, events - 1) / (self.events - 1)
+        self.events = events
 
 
 class DelayHistogram:
@@ -20,9 +39,21 @@ class DelayHistogram:
     def __init__(self) -> None:
         self._histogram = HdrHistogram(1, _HIGHEST_US, 3)
 
-    def record(self, seconds: float) -> None:
-        """Count one event."""
-        self._histogram.record_value(min(_HIGHEST_US, max(1, int(seconds * 1e6))))
+    def record(self, seconds: float, events: int = 1) -> None:
+        """Count events of one delay."""
+        self._histogram.record_value(min(_HIGHEST_US, max(1, int(seconds * 1e6))), events)
+
+    def record_due(self, now: float, due: Due) -> None:
+        """Count events that were due over a span and are acknowledged now, each for itself.
+
+        A chunk that goes out late counts with all its events: else the many small chunks of quiet times would
+        outweigh the few large ones after a stall, and hide it.
+        """
+        samples = min(_SAMPLES, due.events)
+        for sample in range(samples):
+            events = due.events * (sample + 1) // samples - due.events * sample // samples
+            at = due.first + (due.last - due.first) * (sample + 0.5) / samples
+            self.record(now - at, events)
 
     def percentiles_ms(self) -> dict[str, float]:
         """Return ``p50``, ``p90``, ``p99``, ``p99.9`` and ``max`` in milliseconds; empty if nothing was counted."""
@@ -33,37 +64,40 @@ class DelayHistogram:
 
 
 class RateMeter:
-    """Acknowledged events in each second of the run, beside what was intended.
+    """Events in each second of an attempt: intended, sent, acknowledged, and skipped after a stall.
 
-    :param intended_in: how many events fall due in a second of the run.
+    :param intended_by: how many events fall due in the first seconds of the attempt.
     """
 
-    def __init__(self, intended_in: Callable[[int], int]) -> None:
-        self._intended_in = intended_in
-        self._achieved: list[int] = []
-        self._seen = 0
+    def __init__(self, intended_by: Callable[[float], int]) -> None:
+        self._intended_by = intended_by
+        self._seconds: list[list[int]] = []  # sent, achieved, skipped
+        self._seen = (0, 0, 0)
+        self._ended_s = math.inf
 
-    def observe(self, elapsed_s: float, acknowledged: int) -> None:
-        """Note how many events are acknowledged by now; call several times a second."""
+    def observe(self, elapsed_s: float, acknowledged: int, *, sent: int = 0, skipped: int = 0) -> None:
+        """Note how many events it is by now; call several times a second."""
         second = int(elapsed_s)
-        self._achieved.extend([0] * (second + 1 - len(self._achieved)))
-        self._achieved[second] += acknowledged - self._seen
-        self._seen = acknowledged
+        self._seconds.extend([0, 0, 0] for _ in range(second + 1 - len(self._seconds)))
+        now = (sent, acknowledged, skipped)
+        for place, (count, seen) in enumerate(zip(now, self._seen, strict=True)):
+            self._seconds[second][place] += count - seen
+        self._seen = now
 
-    def windows(self, earlier: list[RateWindow], target: int | None) -> list[RateWindow]:
-        """Return the windows of earlier attempts and of this one, numbered on, at most ``MAX_WINDOWS``.
+    def end(self, elapsed_s: float) -> None:
+        """Note that nothing is sent any more, so that nothing is intended either."""
+        self._ended_s = elapsed_s
 
-        :param target: events of this attempt, so that nothing is intended beyond them.
-        """
+    def windows(self, earlier: list[RateWindow]) -> list[RateWindow]:
+        """Return the windows of earlier attempts and of this one, numbered on, at most ``MAX_WINDOWS``."""
         first = earlier[-1].second + 1 if earlier else 0
-        windows = list(earlier)
-        left = target
-        for second, achieved in enumerate(self._achieved):
-            intended = self._intended_in(second)
-            if left is not None:
-                intended = min(intended, left)
-                left -= intended
-            windows.append(RateWindow(second=first + second, intended=intended, achieved=achieved))
+        windows, before = list(earlier), 0
+        for second, (sent, achieved, skipped) in enumerate(self._seconds):
+            by = self._intended_by(min(second + 1, self._ended_s))
+            windows.append(
+                RateWindow(second=first + second, intended=by - before, sent=sent, achieved=achieved, skipped=skipped)
+            )
+            before = by
         while len(windows) > MAX_WINDOWS:
             windows = [_merged(windows[place : place + 2]) for place in range(0, len(windows), 2)]
         return windows
@@ -73,5 +107,7 @@ def _merged(windows: list[RateWindow]) -> RateWindow:
     return RateWindow(
         second=windows[0].second,
         intended=sum(window.intended for window in windows),
+        sent=sum(window.sent for window in windows),
         achieved=sum(window.achieved for window in windows),
+        skipped=sum(window.skipped for window in windows),
     )

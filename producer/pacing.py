@@ -1,57 +1,116 @@
 """Open-loop pacing: events are sent when they are due, whether or not earlier ones were acknowledged.
 
-A stall is caught up as fast as possible afterwards, and shows in the publish delay, which counts from the intended
-time. The clock is passed in.
+What a stall held up is sent late, as fast as possible, and shows in the publish delay, which counts from the intended
+time. Or it is given up: then its slots are counted as skipped, and the events that would have filled them are never
+generated. Slots are the schedule's numbers, sequences the events'; giving up a slot moves on in the schedule and leaves
+the sequences dense. The clock is passed in.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
-from producer.shapes import WholeSchedule as Shape
+from producer.meter import Due
+from producer.shapes import Schedule
 
 # Waiting in steps of a millisecond makes the rate smooth at that grain.
 TICK_S = 0.001
 # At most this many events between two looks at the clock, so that stop and deadline are seen soon.
 CHUNK = 512
+# Later than this is a stall, which may be skipped; less is the jitter of an ordinary machine.
+STALL_S = 0.1
 
 
 class Pacer:
     """Says how many events may go out now.
 
-    :param shape: the schedule; ``None`` for as fast as possible.
+    :param schedule: when each slot is due; ``None`` for as fast as possible.
     :param clock: seconds, monotonic; the schedule starts at ``start``.
+    :param end: slot after the last, ``None`` without one.
+    :param first: the slot to begin with; it is due at the start. 0 begins the schedule from its own start.
+    :param overdue: events from before ``first`` that are sent at once, and never skipped.
+    :param skip: give up what a stall held up, instead of sending it late.
     """
 
-    def __init__(self, shape: Shape | None, *, clock: Callable[[], float], limit_s: float | None = None) -> None:
-        self._shape = shape
+    def __init__(
+        self,
+        schedule: Schedule | None,
+        *,
+        clock: Callable[[], float],
+        end: int | None = None,
+        first: int = 0,
+        overdue: int = 0,
+        skip: bool = False,
+        limit_s: float | None = None,
+    ) -> None:
+        self._schedule = schedule
         self._clock = clock
+        self._end = end
+        self._first = self._slot = first
+        self._overdue = self._overdue_left = overdue
+        self._skip = skip
         self._limit_s = limit_s
+        begin_s = schedule.at(first) if schedule is not None and first else 0.0
+        self._begin_s = begin_s if math.isfinite(begin_s) else 0.0
         self.start = clock()
-        self.scheduled = 0
+        self.skipped = 0
 
     def elapsed_s(self) -> float:
         """Return seconds since the start."""
         return self._clock() - self.start
 
     def over(self) -> bool:
-        """Return whether the time limit has passed."""
-        return self._limit_s is not None and self.elapsed_s() >= self._limit_s
+        """Return whether the time limit has passed, or every slot is behind."""
+        if self._limit_s is not None and self.elapsed_s() >= self._limit_s:
+            return True
+        paced = self._schedule is not None and self._end is not None
+        return paced and self._slot >= (self._end or 0) and not self._overdue_left
 
     def seconds_left(self) -> float | None:
-        """Return seconds to the limit, ``None`` without one."""
-        return None if self._limit_s is None else max(0.0, self._limit_s - self.elapsed_s())
+        """Return seconds to the last slot or to the limit, ``None`` where neither is known."""
+        ends = [] if self._limit_s is None else [self._limit_s]
+        if self._schedule is not None and self._end:
+            last_s = self._schedule.at(self._end - 1) - self._begin_s
+            ends += [last_s] if math.isfinite(last_s) else []
+        return max(0.0, min(ends) - self.elapsed_s()) if ends else None
 
     def allowance(self) -> int:
-        """Return how many events are due and not yet scheduled, at most ``CHUNK``."""
-        if self._shape is None:
+        """Return how many events are due and not yet sent, at most ``CHUNK``. May skip slots first."""
+        if self._schedule is None:
             return CHUNK
-        return max(0, min(CHUNK, self._shape.due(self.elapsed_s()) - self.scheduled))
+        if self._overdue_left:
+            return min(CHUNK, self._overdue_left)
+        now_s = self._begin_s + self.elapsed_s()
+        due = self._upto(self._schedule.due(now_s)) - self._slot
+        if self._skip and due > 0 and now_s - self._schedule.at(self._slot) > STALL_S:
+            self._slot += due
+            self.skipped += due
+            return 0
+        return max(0, min(CHUNK, due))
 
-    def intended(self) -> float:
-        """Return the clock's time at which the next event is due; now, when there is no schedule."""
-        return self._clock() if self._shape is None else self.start + self._shape.at(self.scheduled)
+    def took(self, events: int) -> None:
+        """Note that the next ``events`` events were sent."""
+        overdue = min(events, self._overdue_left)
+        self._overdue_left -= overdue
+        self._slot += events - overdue
 
-    def intended_in(self, second: int) -> int:
-        """Return how many events fall due in a whole second of the run; 0 without a schedule."""
-        return 0 if self._shape is None else self._shape.due(second + 1 - 1e-9) - self._shape.due(second - 1e-9)
+    def intended(self, events: int) -> Due:
+        """Return the clock's times at which the next ``events`` events are due; now, when there is no schedule."""
+        if self._schedule is None:
+            now = self._clock()
+            return Due(now, now, events)
+        if self._overdue_left:
+            return Due(self.start, self.start, events)
+        shift = self.start - self._begin_s
+        last = min(self._schedule.at(self._slot + events - 1), self._begin_s + self.elapsed_s())
+        return Due(shift + self._schedule.at(self._slot), shift + last, events)
+
+    def intended_by(self, elapsed_s: float) -> int:
+        """Return how many events fall due in the first ``elapsed_s`` seconds; 0 without a schedule."""
+        if self._schedule is None or elapsed_s <= 0:
+            return 0
+        return self._overdue + max(0, self._upto(self._schedule.before(self._begin_s + elapsed_s)) - self._first)
+
+    def _upto(self, slot: int) -> int:
+        return slot if self._end is None else min(slot, self._end)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from cluster.errors import Misconfigured
+from producer.shapes import Constant, Shape, ShardSchedule, WholeSchedule, duration_s, parse, to_text
 from schemas.identity import MAX_SHARDS
 
 _MAX_RUN_ID = 240
+CATCH_UP = ("report", "skip")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProduceRequest:
-    """One shard of one run. ``events``, ``seconds`` and ``rate`` are of the whole run, over all shards.
+    """One shard of one run. ``events``, ``seconds``, ``rate`` and ``shape`` are of the whole run, over all shards.
 
-    :param rate: events a second; 0 is as fast as possible.
+    :param rate: events a second, short for the shape ``constant(rate)``; 0 is as fast as possible.
+    :param shape: when events are due, as text: see ``producer/shapes/grammar.py``.
+    :param catch_up: what becomes of events that a stall held up: ``report`` sends them late, ``skip`` gives them up.
     :param users: sessions of the run, for scenarios that count them: they end it.
     :param no_delay: leave out the time between the events of a session, for scenarios that have it.
     :param event_log: folder for a log of the events, a file for each shard.
@@ -34,6 +39,8 @@ class ProduceRequest:
     events: int | None = None
     seconds: float | None = None
     rate: float = 0.0
+    shape: str | None = None
+    catch_up: str = "report"
     endless: bool = False
     schema_version: int | None = None
     users: int | None = None
@@ -50,6 +57,8 @@ class ProduceRequest:
 
     def _faults(self) -> list[str]:
         bounded = self.events is not None or self.seconds is not None or self.users is not None
+        wrong = self._wrong_shape()
+        ending = not wrong and self.shape is not None and math.isfinite(duration_s(parse(self.shape)))
         checks = {
             "topic is empty": not self.topic,
             f"run id must have 1 to {_MAX_RUN_ID} characters": not 1 <= len(self.run_id) <= _MAX_RUN_ID,
@@ -63,30 +72,62 @@ class ProduceRequest:
             f"rate is {self.rate}, it must be 0 (as fast as possible) or more": not (
                 self.rate >= 0 and math.isfinite(self.rate)
             ),
+            "rate and shape are both given; a rate is short for the shape constant(rate)": self.shape is not None
+            and self.rate > 0,
+            f"catch-up is {self.catch_up}, it must be report or skip": self.catch_up not in CATCH_UP,
+            "catch-up skip needs a rate or a shape: nothing is late without one": self.catch_up == "skip"
+            and not self.rate > 0
+            and self.shape is None,
             "neither events nor seconds is given; say how much, or ask for an endless run": not bounded
+            and not ending
+            and not wrong
             and not self.endless,
             "an endless run has neither events nor seconds": bounded and self.endless,
+            "the shape has an end, an endless run has none": ending and self.endless,
             f"delivery timeout is {self.delivery_timeout_s}, it must be above 0": not self.delivery_timeout_s > 0,
         }
-        return [fault for fault, holds in checks.items() if holds]
+        return wrong + [fault for fault, holds in checks.items() if holds]
+
+    def _wrong_shape(self) -> list[str]:
+        try:
+            if self.shape is not None:
+                parse(self.shape)
+        except Misconfigured as fault:
+            return [f"{fault.message} ({fault.where})"]
+        return []
 
     def for_shard(self, shard: int) -> ProduceRequest:
         """Return the same run's request for another shard."""
         return replace(self, shard=shard)
 
     @property
-    def shard_rate(self) -> float:
-        """Events a second of this shard."""
-        return self.rate / self.shards
+    def asked_shape(self) -> Shape | None:
+        """The shape, also that of a rate; ``None`` for as fast as possible."""
+        if self.shape is not None:
+            return parse(self.shape)
+        return Constant(self.rate) if self.rate > 0 else None
+
+    @property
+    def schedule(self) -> ShardSchedule | None:
+        """When each event of this shard is due, ``None`` for as fast as possible."""
+        shape = self.asked_shape
+        return None if shape is None else ShardSchedule(_whole(shape, self.seed), self.shard, self.shards)
+
+    @property
+    def pace(self) -> str:
+        """The shape in words, for people."""
+        shape = self.asked_shape
+        return "as fast as possible" if shape is None else to_text(shape)
 
     @property
     def target(self) -> int | None:
-        """Events of this shard, or ``None`` when only time or a signal ends it."""
-        bounds = []
-        if self.events is not None:
-            bounds.append(self.events)
-        if self.seconds is not None and self.rate > 0:
-            bounds.append(round(self.rate * self.seconds))
+        """Events of this shard, or ``None`` when only time or a signal ends it. Skipped ones count."""
+        bounds = [] if self.events is None else [self.events]
+        schedule = self.schedule
+        if schedule is not None:
+            whole = schedule.whole
+            bounds += [] if whole.planned is None else [whole.planned]
+            bounds += [] if self.seconds is None else [whole.before(self.seconds)]
         return share(min(bounds), self.shards, self.shard) if bounds else None
 
     def options(self) -> dict[str, int | float | str | None]:
@@ -103,10 +144,16 @@ class ProduceRequest:
         return {
             "events": self.events,
             "seconds": self.seconds,
-            "rate": self.rate,
+            "shape": None if self.asked_shape is None else to_text(self.asked_shape),
+            "catch_up": self.catch_up,
             "endless": int(self.endless),
             **self.options(),
         }
+
+
+@lru_cache(maxsize=8)
+def _whole(shape: Shape, seed: int) -> WholeSchedule:
+    return shape.schedule(seed)
 
 
 def share(total: int, shards: int, shard: int) -> int:

@@ -37,11 +37,13 @@ class SchemaUsed(_Document):
 
 
 class RateWindow(_Document):
-    """Intended and achieved events in one second of the run."""
+    """Events in one second of the run."""
 
-    second: int = Field(ge=0, description="seconds since the first event was due")
-    intended: int = Field(ge=0)
-    achieved: int = Field(ge=0)
+    second: int = Field(ge=0, description="seconds since the start of the schedule")
+    intended: int = Field(ge=0, description="fell due")
+    sent: int = Field(default=0, ge=0, description="handed over to be sent")
+    achieved: int = Field(ge=0, description="were acknowledged")
+    skipped: int = Field(default=0, ge=0, description="were given up after a stall")
 
 
 class CrcWindows(_Document):
@@ -109,6 +111,9 @@ class Manifest(_Document):
     )
     versions: list[VersionWritten] = Field(
         default_factory=list, description="events by schema version, where a run mixes them"
+    )
+    skipped: int = Field(
+        default=0, ge=0, description="slots of the schedule that were given up after a stall; no event was made for them"
     )
     rate_windows: list[RateWindow] = Field(default_factory=list)
     publish_delay_ms: dict[str, float] = Field(

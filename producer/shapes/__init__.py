@@ -22,8 +22,3 @@ __all__ = [
     "parse",
     "to_text",
 ]
-
-
-def shape_of(rate: float) -> WholeSchedule | None:
-    """Return the schedule of a constant rate, or ``None`` for as fast as possible."""
-    return Constant(rate).schedule() if rate > 0 else None

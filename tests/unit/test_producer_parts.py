@@ -12,23 +12,12 @@ from hypothesis import strategies as st
 from cluster.errors import Misconfigured
 from producer import ProduceRequest, preview
 from producer.checksums import ChecksumWindows, crc32s
-from producer.meter import MAX_WINDOWS, DelayHistogram, RateMeter
-from producer.pacing import CHUNK, Pacer
 from producer.partitions import murmur2, partition_of
 from producer.plan import share
 from producer.resume import Landed, sequence_of
-from producer.shapes import shape_of
 from schemas.frame import frame_header
 from schemas.identity import event_id
 from schemas.manifest import MAX_CRC_WINDOWS
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @given(total=st.integers(0, 10**9), shards=st.integers(1, 4096))
@@ -65,46 +54,6 @@ def test_rate_and_seconds_plan_a_count_and_the_smaller_bound_wins():
     assert ProduceRequest(topic="t", run_id="r", seconds=10).target is None
 
 
-def test_pacing_allows_what_is_due_and_no_more():
-    clock = Clock()
-    pacer = Pacer(shape_of(1000), clock=clock)
-    assert pacer.allowance() == 1  # the first event is due at once
-    pacer.scheduled = 1
-    assert pacer.allowance() == 0
-    clock.now += 0.0105
-    assert pacer.allowance() == 10
-    assert pacer.intended() == pytest.approx(100.001)
-
-
-def test_a_stall_is_caught_up_in_bounded_steps():
-    clock = Clock()
-    pacer = Pacer(shape_of(1000), clock=clock)
-    clock.now += 5
-    assert pacer.allowance() == CHUNK
-    pacer.scheduled = 5001
-    assert pacer.allowance() == 0
-
-
-def test_without_a_rate_everything_is_due_and_nothing_is_intended():
-    pacer = Pacer(shape_of(0), clock=Clock())
-    assert pacer.allowance() == CHUNK
-    assert pacer.intended_in(0) == 0
-
-
-def test_the_time_limit_counts_from_the_start():
-    clock = Clock()
-    pacer = Pacer(None, clock=clock, limit_s=2)
-    assert not pacer.over()
-    clock.now += 2
-    assert pacer.over()
-    assert pacer.seconds_left() == 0
-
-
-def test_every_second_of_a_constant_rate_intends_the_same():
-    pacer = Pacer(shape_of(250), clock=Clock())
-    assert [pacer.intended_in(second) for second in range(4)] == [250] * 4
-
-
 def test_checksum_windows_double_and_still_sum_to_the_same():
     windows = ChecksumWindows()
     values = [str(number).encode() for number in range(1000)]
@@ -117,30 +66,6 @@ def test_checksum_windows_double_and_still_sum_to_the_same():
     assert sum(found.sums) == 2 * sum(map(zlib.crc32, values)) - zlib.crc32(values[4])
     first = sum(map(zlib.crc32, values[: found.size]))
     assert found.sums[0] == first
-
-
-def test_rate_windows_stay_few_and_keep_their_sums():
-    meter = RateMeter(lambda second: 10)
-    for second in range(2 * MAX_WINDOWS):
-        meter.observe(second + 0.5, 10 * (second + 1))
-    windows = meter.windows([], None)
-    assert len(windows) == MAX_WINDOWS
-    assert sum(window.achieved for window in windows) == sum(window.intended for window in windows) == 20 * MAX_WINDOWS
-
-
-def test_nothing_is_intended_beyond_the_last_event():
-    meter = RateMeter(lambda second: 10)
-    meter.observe(2.5, 15)
-    assert [window.intended for window in meter.windows([], 15)] == [10, 5, 0]
-
-
-def test_delays_are_reported_in_milliseconds():
-    delays = DelayHistogram()
-    assert delays.percentiles_ms() == {}
-    for milliseconds in range(1, 101):
-        delays.record(milliseconds / 1000)
-    assert delays.percentiles_ms()["p50"] == pytest.approx(50, rel=0.02)
-    assert delays.percentiles_ms()["max"] == pytest.approx(100, rel=0.01)
 
 
 def test_the_sequence_is_read_from_the_framed_value():
