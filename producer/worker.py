@@ -1,0 +1,165 @@
+"""One shard in a process of its own. One that dies is started again once, and continues what is in the topic."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection as Pipe
+
+import structlog
+
+from cluster.connection import Connection
+from cluster.errors import DependencyDown, StreamproofError
+from producer.emit import Progress, produce_shard
+from producer.plan import ProduceRequest
+from schemas.manifest import Manifest
+
+log = structlog.get_logger()
+
+# A worker settles within four seconds of a stop; one that does not is ended.
+STOP_GRACE_S = 6.0
+
+# What a shard came to: its manifest, if it has one, and its error, if it failed.
+Outcome = tuple[Manifest | None, StreamproofError | None]
+
+
+def outcome_of(
+    connection: Connection,
+    request: ProduceRequest,
+    stop: threading.Event,
+    progress: Callable[[Progress], None] | None,
+) -> Outcome:
+    """Produce one shard in this process."""
+    try:
+        return produce_shard(connection, request, stop=stop, progress=progress), None
+    except StreamproofError as error:
+        return getattr(error, "manifest", None), error
+
+
+class Worker:
+    """The process of one shard, and what it said so far.
+
+    ``outcome`` is there once it has ended. ``lost`` says that it died, was started again, and died again.
+    """
+
+    def __init__(self, connection: Connection, request: ProduceRequest, at_start: Callable[[], None] | None) -> None:
+        self._connection = connection
+        self._request = request
+        self._at_start = at_start
+        self._told: Outcome | None = None
+        self._stopping = False
+        self._deaths = 0
+        self.outcome: Outcome | None = None
+        self._start()
+
+    @property
+    def lost(self) -> bool:
+        """Whether the shard has no process any more that could finish it."""
+        return self._deaths > 1
+
+    def stop(self) -> None:
+        """Ask the process to stop; it also stops when this end of the pipe is gone."""
+        self._stopping = True
+        with contextlib.suppress(OSError):
+            self.pipe.send(None)
+
+    def listen(self, progress: Callable[[Progress], None] | None) -> None:
+        """Take one message, or note that the process ended."""
+        try:
+            message = self.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self._ended()
+            return
+        if isinstance(message, Progress):
+            if progress is not None:
+                progress(message)
+        else:
+            self._told = message
+
+    def end(self) -> None:
+        """Let go of the process, and end it if it does not end by itself."""
+        self.pipe.close()
+        self.process.join(timeout=STOP_GRACE_S)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")  # librdkafka's threads do not survive a fork
+        self.pipe, far_end = context.Pipe()
+        self.process = context.Process(
+            target=_work,
+            args=(self._connection, self._request, far_end, self._at_start),
+            name=f"shard-{self._request.shard}",
+            daemon=True,
+        )
+        self.process.start()
+        far_end.close()
+
+    def _ended(self) -> None:
+        """Take the outcome that was told; a process that died without one is started again, the first time."""
+        self.end()  # two processes of one shard would send everything twice
+        if self._told is not None:
+            self.outcome = self._told
+            return
+        self._deaths += 1
+        how, shard, run_id = _how(self.process.exitcode), self._request.shard, self._request.run_id
+        if self._deaths == 1 and not self._stopping:
+            log.warning("worker died, starting it again", run_id=run_id, shard=shard, how=how)
+            self._start()
+            return
+        died = "died twice; the last time" if self.lost else "died while it was asked to stop:"
+        self.outcome = (
+            None,
+            DependencyDown(
+                f"the process of shard {shard} {died} {how}",
+                where=f"run {run_id}, topic {self._request.topic}",
+                hint=f"The same command with --run-id {run_id} finds out what landed and continues",
+            ),
+        )
+
+
+def _how(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        return f"it was killed by {signal.Signals(-exitcode).name}"
+    return f"it ended with exit code {exitcode} and said nothing"
+
+
+def _work(
+    connection: Connection,
+    request: ProduceRequest,
+    pipe: Pipe,
+    at_start: Callable[[], None] | None,
+) -> None:
+    """Run one shard and tell the parent: progress, then manifest and error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threading.Thread(target=_follow, args=(pipe, stop), daemon=True).start()
+    if at_start is not None:
+        at_start()
+
+    def tell(message: Progress | Outcome) -> None:
+        with contextlib.suppress(OSError):  # a parent that is gone hears nothing; the manifest is written all the same
+            pipe.send(message)
+
+    try:
+        outcome = outcome_of(connection, request, stop, tell)
+    except Exception:
+        traceback.print_exc()
+        raise
+    tell(outcome)
+
+
+def _follow(pipe: Pipe, stop: threading.Event) -> None:
+    """Stop when the parent says so, or when it is gone: then its end of the pipe is closed.
+
+    A pipe, not ``multiprocessing.Event``: setting one waits for ever for a process that died while it waited.
+    """
+    with contextlib.suppress(EOFError, OSError):
+        pipe.recv()
+    stop.set()
