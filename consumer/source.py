@@ -34,7 +34,7 @@ SILENCE_S = 10.0
 _WAIT_S = 0.25
 # A batch is closed by size as well, so that memory does not depend on how large the records are.
 MAX_BATCH_BYTES = 32 * 1024 * 1024
-_FIRST_GUESS_BYTES = 32 * 1024
+_FIRST_GUESS_BYTES = 1024 * 1024
 _CONSUMER = {
     "enable_auto_commit": False,
     "enable_auto_offset_store": False,
