@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hdrh.histogram import HdrHistogram
 
@@ -12,6 +13,20 @@ _HIGHEST_US = 3_600_000_000
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 # A manifest is one record: longer runs keep wider windows.
 MAX_WINDOWS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one shard is. ``rate`` is acknowledged events a second, over the last second or so."""
+
+    shard: int
+    generated: int
+    acknowledged: int
+    failed: int
+    queued: int
+    rate: float
+    target: int | None
+    seconds_left: float | None
 
 
 class DelayHistogram:

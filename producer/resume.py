@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 import zlib
 from dataclasses import dataclass
 
@@ -61,12 +61,13 @@ def sequence_of(value: bytes) -> int:
     return int(value[_ID].replace(b"-", b"")[16:], 16) & _SEQUENCE_BITS
 
 
-def find_landed(kafka: KafkaSettings, manifest: Manifest) -> Landed:
+def find_landed(kafka: KafkaSettings, manifest: Manifest, *, stop: threading.Event) -> Landed:
     """Read the topic from where the run began and return which events of the shard are there.
 
     Reads on until no further event of the shard arrives for half a second.
 
     :raises TopicRecreated: records of the run's time are gone.
+    :raises Interrupted: ``stop`` was set.
     :raises Busy: the shard is still growing: another process is writing it.
     """
     prefix = _LENGTH + event_id(manifest.run_id, manifest.shard, 0)[:_SHARD_CHARACTERS].encode()
@@ -76,14 +77,14 @@ def find_landed(kafka: KafkaSettings, manifest: Manifest) -> Landed:
         for attempt in range(_QUIET_ATTEMPTS):
             ends = {partition: high for partition, (_, high) in watermarks(reader, manifest.topic).items()}
             before = len(found)
-            for message in read_to_end(reader, manifest.topic, starts, ends):
+            for message in read_to_end(reader, manifest.topic, starts, ends, stop=stop):
                 value = message.value()
                 if isinstance(value, bytes) and value.startswith(prefix, HEADER_BYTES):
                     found[sequence_of(value)] = zlib.crc32(value)
             if attempt and len(found) == before:
                 break
             starts = ends
-            time.sleep(_QUIET_S)
+            stop.wait(_QUIET_S)
         else:
             raise Busy(
                 f"shard {manifest.shard} of run {manifest.run_id} is still being written",

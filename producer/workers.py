@@ -16,7 +16,8 @@ from typing import Any
 
 from cluster.connection import Connection
 from cluster.errors import DependencyDown, StreamproofError, Terminal
-from producer.emit import Progress, produce_shard
+from producer.emit import produce_shard
+from producer.meter import Progress
 from producer.plan import ProduceRequest
 from schemas.manifest import Manifest, count
 
