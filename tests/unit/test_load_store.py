@@ -202,7 +202,7 @@ def test_an_error_of_the_reader_rolls_the_open_batch_back(warehouse: Warehouse) 
 def test_a_stop_commits_what_was_added_and_drops_what_waits(warehouse: Warehouse) -> None:
     stop = threading.Event()
     stored: list[Stored] = []
-    chunks = [chunk(warehouse, at, [value(at)]) for at in range(4)]
+    chunks = [chunk(warehouse, at, [value(at)]) for at in range(2)]
     began: Future[None] = Future()
     go_on = threading.Event()
 
@@ -215,7 +215,7 @@ def test_a_stop_commits_what_was_added_and_drops_what_waits(warehouse: Warehouse
             return result
 
     with Writer(warehouse, Slow(warehouse, LOAD), stop, stored.append) as writer:
-        for one in chunks[:3]:
+        for one in chunks[:2]:
             writer.submit(one)
         began.result(10)
         stop.set()
