@@ -86,6 +86,8 @@ def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
         ]
         if audit["awaited"]:
             items.append(("Not loaded yet", number(audit["awaited"]), "", ""))
+        elif audit["verdict"] == "UNKNOWN" and not audit["lost"]:
+            items.append(("Lost", "\u2013", "not known", ""))
         else:
             items.append(("Lost", number(audit["lost"]), "", "some" if audit["lost"] else "zero"))
     # The last second is rarely a whole one.
