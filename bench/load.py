@@ -22,9 +22,9 @@ import pyarrow as pa
 from cluster.connection import Connection
 from cluster.topics import admin_client, apply_topics, specs_for
 from consumer.decode import decode
-from consumer.load import CHUNK_ROWS
 from consumer.readers import Readers
 from consumer.source import Source
+from consumer.store import CHUNK_ROWS
 from consumer.warehouse import MEMORY_LIMIT
 from producer import ProduceRequest, produce_shard
 from schemas.contract import load_contract, subject_for

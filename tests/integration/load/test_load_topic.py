@@ -170,6 +170,10 @@ def test_a_log_that_was_cut_below_the_position_is_refused(rig: Any) -> None:
     rig.rows("UPDATE load_batches SET end_offset = 5000, absent = 4990")
     with pytest.raises(TopicRecreated, match=r"stored 5000, high watermark 10"):
         rig.load()
+    result = rig.load(step_aside=True)
+    assert result.rows == 10
+    assert result.set_aside.exists()
+    rig.prove()
 
 
 def test_a_topic_that_grows_by_partitions_is_loaded_from_their_start(rig: Any) -> None:
