@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-UV := $(BIN)/uv
+UV := $(BIN)/uv --system-certs
 UV_VERSION := 0.13.8
 LOCK := requirements.txt requirements-dev.txt
 STAMP := .venv/.synced
@@ -16,13 +16,13 @@ help: ## Show this list
 
 setup: $(STAMP) ## Create .venv and install the lock, by hash
 
-$(UV):
+$(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Streamproof needs Python 3.11 or newer; set PYTHON=python3.x")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 # Bytecode is compiled on purpose: Airflow starts about three times faster.
-$(STAMP): $(UV) $(LOCK) pyproject.toml
+$(STAMP): $(BIN)/uv $(LOCK) pyproject.toml
 	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode $(LOCK)
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -58,7 +58,7 @@ down: $(STAMP) ## Stop what `make up` started
 status: $(STAMP) ## Show what runs
 	@$(BIN)/streamproof status
 
-lock: $(UV) ## Resolve requirements*.in into hash-locked files
+lock: $(BIN)/uv ## Resolve requirements*.in into hash-locked files
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header requirements.in -o requirements.txt
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header requirements-dev.in -o requirements-dev.txt
 

@@ -61,8 +61,8 @@ class Records:
         return cls(
             messages,
             values,
-            np.fromiter([message.partition() for message in messages], np.int32, count),
-            np.fromiter([message.offset() for message in messages], np.int64, count),
+            partitions_of(messages),
+            offsets_of(messages),
             np.fromiter(map(zlib.crc32, solid), np.uint32, count),
             np.fromiter(map(len, solid), np.int64, count),
             fetch_s,
@@ -70,6 +70,12 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.messages)
+
+    def payloads(self, rows: NDArray[np.int64], header_bytes: int) -> list[bytes]:
+        """Return the values of ``rows``, which are no tombstones, without their header."""
+        if len(rows) == len(self):
+            return [value[header_bytes:] for value in self.values]  # type: ignore[index]
+        return [self.values[row][header_bytes:] for row in rows.tolist()]
 
     def metadata(self, rows: NDArray[np.int64], schema_id: int) -> dict[str, pa.Array[Any]]:
         """Return the metadata columns of ``rows``, without ``_batch``: the store knows its number."""
@@ -93,6 +99,16 @@ def _id_in_header(headers: Any) -> str | None:
         if name == IDENTITY_HEADER and value is not None:
             return bytes(value).decode(errors="replace")
     return None
+
+
+def partitions_of(messages: Sequence[Message]) -> NDArray[np.int32]:
+    """Return the partition of each message."""
+    return np.fromiter([message.partition() for message in messages], np.int32, len(messages))
+
+
+def offsets_of(messages: Sequence[Message]) -> NDArray[np.int64]:
+    """Return the offset of each message."""
+    return np.fromiter([message.offset() for message in messages], np.int64, len(messages))
 
 
 def timestamps(messages: Sequence[Message]) -> pa.Array[Any]:

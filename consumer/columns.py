@@ -74,6 +74,8 @@ class EventColumns:
 
         :raises SchemaConflict: a type cannot be widened to hold both, or a nested record has one name twice.
         """
+        if not schema.names:
+            raise SchemaConflict("the record has no fields, so there is nothing to put into columns")
         names = column_names(schema.names, self._columns)
         incoming = dict(zip(names.values(), self._types_of(schema), strict=True))
         there = self._types_in_table()
@@ -107,7 +109,7 @@ class EventColumns:
 
     def _grow(self, added: dict[str, str], changed: dict[str, str], fields: dict[str, str]) -> None:
         with self._warehouse.transaction() as connection:
-            if not self._columns and connection.execute("SELECT 1 FROM events LIMIT 1").fetchall() == []:
+            if not self._columns:
                 _put_in_front(connection, added)
             else:
                 for name, kind in added.items():

@@ -30,8 +30,7 @@ class Reader:
 
     def read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
         """Decode ``rows``, all written with this schema, into one group and the faults of the rest."""
-        values = records.values
-        salvaged = self._decoder.salvage([(values[row] or b"")[HEADER_BYTES:] for row in rows])
+        salvaged = self._decoder.salvage(records.payloads(rows, HEADER_BYTES))
         rejects = [Reject.of(int(rows[i]), self.schema_id, fault) for i, fault in salvaged.faults.items()]
         if not salvaged.kept:
             return None, rejects

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from cluster.connection import Connection
@@ -14,17 +15,14 @@ from cluster.topics import TopicInfo
 from consumer.decode import decode
 from consumer.ledger import verify
 from consumer.limit import NO_LIMIT, Limit
-from consumer.positions import check_identity, resume, set_aside, stored_positions
-from consumer.progress import LoadProgress, LoadResult, PartitionResult
+from consumer.positions import check_identity, check_topic, resume, set_aside, stored_positions
+from consumer.progress import LoadProgress, LoadResult, Meter, PartitionResult
 from consumer.readers import Readers, SchemaShelf
 from consumer.source import Source
 from consumer.store import BATCH_ROWS, RowsRefused, Store, Stored
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 from consumer.writer import Writer
 from schemas.registry import Registry
-
-# Measured (docs/consumer.md). From 131,072 nested rows in one Arrow table on, DuckDB has read wrong inner values.
-CHUNK_ROWS = 20_480
 
 
 def load(
@@ -63,43 +61,26 @@ def load(
     load_id = uuid.uuid4().hex
     with Source(connection.kafka, topic) as source, Registry(connection.registry) as registry:
         identity = source.identify()
-        file, kept = _open(warehouse, identity, wait_s, stop, step_aside=step_aside)
-        with file:
+        opened = partial(open_warehouse, wait_s=wait_s, topic=topic, stop=stop)
+        kept = _step_aside(warehouse, source, identity, opened) if step_aside else None
+        with opened(warehouse) as file:
             # 1. resume
             verify(file)
             there = source.watermarks(range(identity.partitions))
             starts = resume(file, identity, there, load_id=load_id, accept_gap=accept_gap)
             # 2. bound
             ends = {partition: marks.high for partition, marks in there.items()}
-            state = LoadProgress(offsets_total=sum(ends.values()) - sum(starts.values()))
-
-            def on_stored(stored: Stored) -> None:
-                nonlocal state
-                state = state.plus(stored, time.monotonic() - began)
-                if progress is not None:
-                    progress(state)
-
-            shelf = SchemaShelf(file, topic, registry)
-
-            def transfer(*, careful: bool) -> None:
-                store = Store(file, load_id, limit=limit, batch_rows=batch_rows, careful=careful)
-                source.assign(stored_positions(file), ends)
-                with Writer(file, store, stop, on_stored) as writer:
-                    readers = Readers(registry, shelf.texts, lambda *schema: writer.call(shelf.adopt, *schema))
-                    while not (source.finished or stop.is_set()):
-                        # 3. fetch and decode
-                        records, spans = source.fetch(min(batch_rows, CHUNK_ROWS), stop)
-                        chunk = decode(records, spans, readers)
-                        # 4. commit
-                        writer.submit(chunk)
-
+            meter = Meter(sum(ends.values()) - sum(starts.values()), progress)
+            store = partial(Store, file, load_id, limit=limit, batch_rows=batch_rows)
+            transfer = partial(_transfer, source, registry, file, ends, stop=stop, stored=meter.add)
             try:
-                transfer(careful=False)
+                transfer(store())
             except RowsRefused:
-                transfer(careful=True)
-            if state.offsets_done < state.offsets_total:
+                transfer(store(careful=True))
+            done = meter.progress
+            if done.offsets_done < done.offsets_total:
                 raise Interrupted(
-                    f"stopped; {state.rows:,} events of this run are stored",
+                    f"stopped; {done.rows:,} events of this run are stored",
                     where=f"{topic}, {file.path}",
                     hint="The same command continues",
                 )
@@ -111,10 +92,10 @@ def load(
     return LoadResult(
         topic=topic,
         warehouse=file.path,
-        rows=state.rows,
-        quarantined=state.quarantined,
-        tombstones=state.tombstones,
-        absent=state.absent,
+        rows=done.rows,
+        quarantined=done.quarantined,
+        tombstones=done.tombstones,
+        absent=done.absent,
         partitions=[PartitionResult(p, starts[p], ends[p], ends[p]) for p in sorted(ends)],
         seconds=time.monotonic() - began,
         load_id=load_id,
@@ -122,18 +103,38 @@ def load(
     )
 
 
-def _open(
-    path: Path, identity: TopicInfo, wait_s: float, stop: threading.Event, *, step_aside: bool
-) -> tuple[Warehouse, Path | None]:
-    """Open the warehouse; one of a former topic steps aside if it may, and is returned under its new name."""
-    file = open_warehouse(path, wait_s=wait_s, topic=identity.name, stop=stop)
-    if not step_aside:
-        return file, None
-    try:
-        check_identity(file, identity)
-    except TopicRecreated:
-        file.checkpoint()
-        file.close()
-        kept = set_aside(file.path)
-        return open_warehouse(path, wait_s=wait_s, topic=identity.name, stop=stop), kept
-    return file, None
+def _transfer(
+    source: Source,
+    registry: Registry,
+    file: Warehouse,
+    ends: Mapping[int, int],
+    store: Store,
+    *,
+    stop: threading.Event,
+    stored: Callable[[Stored], None],
+) -> None:
+    """Take steps 3 and 4 from the stored positions to the ends, or until a stop.
+
+    :raises RowsRefused: DuckDB refused a row, and the batch is rolled back.
+    """
+    source.assign(stored_positions(file), ends)
+    shelf = SchemaShelf(file, source.topic, registry)
+    with Writer(file, store, stop, stored) as writer:
+        readers = Readers(registry, shelf.texts, lambda *schema: writer.call(shelf.adopt, *schema))
+        while not (source.finished or stop.is_set()):
+            # 3. fetch and decode
+            records, spans = source.fetch(store.chunk_rows, stop)
+            chunk = decode(records, spans, readers)
+            # 4. commit
+            writer.submit(chunk)
+
+
+def _step_aside(path: Path, source: Source, topic: TopicInfo, opened: Callable[[Path], Warehouse]) -> Path | None:
+    """Rename a warehouse that holds another topic, or one whose log was cut, and return its new path."""
+    with opened(path) as file:
+        try:
+            check_topic(file, topic, source.watermarks(range(topic.partitions)))
+            return None
+        except TopicRecreated:
+            file.checkpoint()
+    return set_aside(file.path)

@@ -6,7 +6,6 @@ import json
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -21,6 +20,7 @@ _NEVER = threading.Event()
 
 _FORGET = "DELETE FROM manifests WHERE run_id = ? AND shard = ?"
 _KEEP = "INSERT INTO manifests VALUES (?, ?, ?, ?, ?)"
+_KEPT = "SELECT run_id, shard, document FROM manifests"
 _STORED = "SELECT document FROM manifests WHERE run_id = ? ORDER BY shard"
 
 
@@ -74,13 +74,17 @@ def read_control_topic(connection: Connection, topic: str) -> ControlTopic:
 
 def store_manifests(warehouse: Warehouse, found: ControlTopic) -> None:
     """Keep what the control topic says, replacing what was kept before; all or nothing."""
+    kept = {(run_id, shard): document for run_id, shard, document in warehouse.rows(_KEPT)}
+    said = {key: manifest.model_dump_json() for key, manifest in found.manifests.items()}
+    # A topic that is used for long has many runs, and one audit sees few new ones.
+    changed = {key: document for key, document in said.items() if kept.get(key) != document}
+    gone = found.deleted & set(kept)
     read_at = datetime.now(UTC)
     with warehouse.transaction() as connection:
-        for run_id, shard in [*found.deleted, *found.manifests]:
+        for run_id, shard in [*gone, *changed]:
             connection.execute(_FORGET, [run_id, shard])
-        for (run_id, shard), manifest in found.manifests.items():
-            row: list[Any] = [run_id, shard, manifest.status, manifest.model_dump_json(), read_at]
-            connection.execute(_KEEP, row)
+        for (run_id, shard), document in changed.items():
+            connection.execute(_KEEP, [run_id, shard, found.manifests[run_id, shard].status, document, read_at])
 
 
 def stored_manifests(warehouse: Warehouse, run_id: str) -> list[Manifest]:

@@ -26,18 +26,9 @@ def resume(
     :param accept_gap: write down in the ledger what retention deleted before it was read, and go on behind it.
     :raises TopicRecreated: the positions belong to another topic, or lie outside what the topic holds.
     """
-    check_identity(warehouse, topic)
+    check_topic(warehouse, topic, there)
     stored = stored_positions(warehouse)
-    expired = [Span(p, at, there[p].low) for p, at in stored.items() if p in there and at < there[p].low]
-    ahead = [
-        f"partition {p}: stored {at}, high watermark {there[p].high}" for p, at in stored.items() if at > there[p].high
-    ]
-    if ahead:
-        raise TopicRecreated(
-            "the topic holds less than was loaded from it: " + "; ".join(ahead[:3]),
-            where=f"{topic.name}, {warehouse.path}",
-            hint="Its log was cut. Give --set-aside to keep this warehouse under another name and load into a new one",
-        )
+    expired = [Span(p, at, there[p].low) for p, at in stored.items() if at < there[p].low]
     if expired and not accept_gap:
         gaps = "; ".join(f"partition {s.partition}: stored {s.start}, first record {s.end}" for s in expired[:3])
         raise TopicRecreated(
@@ -56,6 +47,26 @@ def resume(
                 [topic.cluster_id, topic.name, topic.topic_id, partition, there[partition].low],
             )
     return stored_positions(warehouse)
+
+
+def check_topic(warehouse: Warehouse, topic: TopicInfo, there: Mapping[int, Watermarks]) -> None:
+    """Check that the positions were taken from this very topic, and that it holds what was loaded from it.
+
+    :raises TopicRecreated: it was another one, or its log was cut below a position.
+    """
+    check_identity(warehouse, topic)
+    stored = stored_positions(warehouse)
+    ahead = {p: at for p, at in stored.items() if p not in there or at > there[p].high}
+    if ahead:
+        cut = "; ".join(
+            f"partition {p}: stored {at}, high watermark {there[p].high if p in there else 'none'}"
+            for p, at in list(ahead.items())[:3]
+        )
+        raise TopicRecreated(
+            f"the topic holds less than was loaded from it: {cut}",
+            where=f"{topic.name}, {warehouse.path}",
+            hint="Its log was cut. Give --set-aside to keep this warehouse under another name and load into a new one",
+        )
 
 
 def check_identity(warehouse: Warehouse, topic: TopicInfo) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -46,6 +48,21 @@ class LoadProgress:
         """Seconds to the bound at the rate so far."""
         done = self.offsets_done
         return (self.offsets_total - done) * self.seconds / done if done else None
+
+
+class Meter:
+    """Adds up what is stored, and tells whoever wants to know."""
+
+    def __init__(self, offsets_total: int, told: Callable[[LoadProgress], None] | None) -> None:
+        self.progress = LoadProgress(offsets_total=offsets_total)
+        self._told = told
+        self._began = time.monotonic()
+
+    def add(self, stored: Stored) -> None:
+        """Take one committed batch."""
+        self.progress = self.progress.plus(stored, time.monotonic() - self._began)
+        if self._told is not None:
+            self._told(self.progress)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from cluster.connection import KafkaSettings
 from cluster.errors import BrokerSilent, DependencyDown, Misconfigured, Refused, TopicMissing, TopicRecreated
 from cluster.kafka_errors import BrokerWatch, translate
 from cluster.topics import Admin, TopicInfo, admin_client, describe
-from consumer.batch import Message, Records, Span
+from consumer.batch import Message, Records, Span, offsets_of, partitions_of
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ SILENCE_S = 10.0
 _WAIT_S = 0.25
 # A batch is closed by size as well, so that memory does not depend on how large the records are.
 MAX_BATCH_BYTES = 32 * 1024 * 1024
-_FIRST_GUESS_BYTES = 32 * 1024
+_FIRST_GUESS_BYTES = 1024 * 1024
 _CONSUMER = {
     "enable_auto_commit": False,
     "enable_auto_offset_store": False,
@@ -191,8 +191,7 @@ class Source:
         """Move the positions over what came, and return the records that lie before the ends."""
         messages = [message for message in got if message.error() is None]
         if messages:
-            partitions = np.fromiter([message.partition() for message in messages], np.int32, len(messages))
-            offsets = np.fromiter([message.offset() for message in messages], np.int64, len(messages))
+            partitions, offsets = partitions_of(messages), offsets_of(messages)
             for partition in np.unique(partitions).tolist():
                 these = offsets[partitions == partition]
                 self._advance(partition, int(these[0]), int(these[-1]) + 1)

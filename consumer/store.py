@@ -21,6 +21,8 @@ from consumer.limit import NO_LIMIT, Limit, LimitBroken
 from consumer.refused import DATA_ERRORS, set_apart
 from consumer.warehouse import Warehouse
 
+# Measured (docs/consumer.md). From 131,072 nested rows in one Arrow table on, DuckDB has read wrong inner values.
+CHUNK_ROWS = 20_480
 # A batch is committed at the first of these.
 BATCH_ROWS = 122_880  # one row group of DuckDB
 MAX_BATCH_BYTES = 128 * 1024 * 1024
@@ -102,6 +104,11 @@ class Store:
         self._batch: _OpenBatch | None = None
         # One thread stores a chunk as fast as two do, and leaves the other core to fetching and decoding.
         warehouse.connection.execute("SET threads = 1")
+
+    @property
+    def chunk_rows(self) -> int:
+        """How many records a chunk should have."""
+        return min(self._batch_rows, CHUNK_ROWS)
 
     def add(self, chunk: Chunk) -> Stored | None:
         """Put a chunk into the batch. If that makes the batch full, commit it and return what it held.

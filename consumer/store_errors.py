@@ -42,13 +42,20 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StreamproofError], str, str], ...] 
         "Name a file, such as events.duckdb",
     ),
     (
-        ("Permission denied", "Read-only file system", "Operation not permitted", "Not a directory", "File exists"),
+        (
+            "Permission denied",
+            "Read-only file system",
+            "Operation not permitted",
+            "Not a directory",
+            "File exists",
+            "No such file or directory",
+        ),
         Misconfigured,
         "the warehouse cannot be written",
         "Check the path, and who owns the file and its folder",
     ),
     (
-        ("not a valid DuckDB database file", "Corrupt", "corrupt", "checksum", "Serialization Error"),
+        ("not a valid DuckDB database file", "orrupt", "checksum", "Serialization Error", "Could not read"),
         WarehouseDamaged,
         "the file is not a readable DuckDB database",
         "Move it away, or restore a copy of it; a new warehouse loads again what Kafka still holds",
@@ -86,9 +93,9 @@ def _command_line(pid: int) -> str | None:
 
 def store_error(error: duckdb.Error | OSError, path: Path) -> StreamproofError:
     """Return the error of the tree for what DuckDB or the file system raised about ``path``."""
-    text = str(error).split("\n", 1)[0]
+    text = str(error).split("\n", 1)[0].replace(str(path), path.name)
     for signs, kind, message, hint in _MEANINGS:
-        if any(sign in text for sign in signs):
+        if any(sign in text.replace(path.name, "") for sign in signs):
             return kind(message, where=f"{path}: {text}", hint=hint)
     return StoreFailed(f"the warehouse failed: {text}", where=str(path), hint="Run the same command again")
 

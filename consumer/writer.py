@@ -1,6 +1,6 @@
 """One thread that works on the warehouse while the next chunk is fetched and decoded.
 
-At most two chunks wait, so memory is bounded. Whatever fails in the thread is raised where the next chunk is handed
+One chunk may wait, so memory is bounded. Whatever fails in the thread is raised where the next chunk is handed
 over; the compare-and-set of positions keeps a later chunk from being stored without the one before it.
 """
 
@@ -17,7 +17,8 @@ from consumer.batch import Chunk
 from consumer.store import Store, Stored
 from consumer.warehouse import Warehouse
 
-MAX_WAITING = 2
+# One chunk is being stored and one waits.
+MAX_PENDING = 2
 # A stopped command must be gone within 4 s: what takes longer is rolled back.
 ABANDON_AFTER_S = 2.0
 _POLL_S = 0.1
@@ -49,7 +50,7 @@ class Writer:
 
         :raises StreamproofError: an earlier chunk could not be stored.
         """
-        while len(self._waiting) > MAX_WAITING and not self._stop.is_set():
+        while len(self._waiting) >= MAX_PENDING and not self._stop.is_set():
             self._reap()
         self._waiting.append(self._pool.submit(self._store.add, chunk))
 

@@ -4,7 +4,8 @@ Open ``emit.py`` first: ``produce_shard`` is the whole protocol. ``scenarios/`` 
 ``shapes.py`` when each is due, ``delivery.py`` what became of it, ``resume.py`` what an earlier attempt left.
 """
 
-from producer.emit import Progress, produce_shard
+from producer.emit import produce_shard
+from producer.meter import Progress
 from producer.plan import ProduceRequest
 from producer.preview import Preview, preview
 from producer.workers import RunResult, produce_run

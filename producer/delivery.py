@@ -25,8 +25,8 @@ from producer.meter import DelayHistogram, Due
 from schemas.identity import IDENTITY_HEADER
 from schemas.manifest import Range, to_ranges
 
-QUEUE_EVENTS = 100_000
-QUEUE_KBYTES = 98_304
+QUEUE_EVENTS = 65_536
+QUEUE_KBYTES = 65_536
 # Reports that say that the broker did not write the event. After any other failure it may be there or not.
 _NOT_WRITTEN = frozenset(
     {

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
 from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, Interrupted, RecordsUndelivered, StreamproofError
-from producer.agreement import Agreement, agree
-from producer.delivery import Delivery
-from producer.event_log import EventLog
-from producer.manifest import write_manifest
-from producer.meter import RateMeter
-from producer.pacing import TICK_S, Pacer
+from producer.agreement import agree
+from producer.attempt import Attempt
+from producer.manifest import WRITE_TIMEOUT_S, write_manifest
+from producer.meter import Progress
 from producer.plan import ProduceRequest
-from producer.resume import Landed, find_landed, sequence_of
-from producer.supply import Part, Supply
-from schemas.codec import Encoder
-from schemas.manifest import Manifest, Range, count, to_ranges
+from producer.resume import Landed, find_landed
+from schemas.manifest import Manifest, count
 
 log = structlog.get_logger()
 
-# After a signal: two seconds for reports, one for the manifest; the process is to be gone within four.
-_STOP_FLUSH_S = 2.0
 _STOP_MANIFEST_S = 1.0
-_PROGRESS_EVERY_S = 0.2
-# A rate over a time is a number of events; a producer that lags has this much longer to reach it.
-_CATCH_UP_S = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far one shard is. ``rate`` is acknowledged events a second, over the last second or so."""
-
-    shard: int
-    generated: int
-    acknowledged: int
-    failed: int
-    queued: int
-    rate: float
-    target: int | None
-    seconds_left: float | None
 
 
 def produce_shard(
@@ -80,11 +53,11 @@ def produce_shard(
         return agreement.earlier
     landed = Landed.nothing()
     if agreement.earlier is not None:
-        landed = find_landed(connection.kafka, agreement.announced, agreement.scenario.identity)
+        landed = find_landed(connection.kafka, agreement.announced, agreement.scenario.identity, stop=stop)
         log.info("shard continues", run_id=request.run_id, shard=request.shard, landed=landed.count)
     # 3. announce
     write_manifest(connection.kafka, agreement.announced)
-    attempt = _Attempt(connection, request, agreement, landed, stop=stop, progress=progress)
+    attempt = Attempt(connection, request, agreement, landed, stop=stop, progress=progress)
     # 4. send
     attempt.send()
     # 5. settle
@@ -97,217 +70,9 @@ def produce_shard(
     return manifest
 
 
-class _Attempt:
-    """One attempt at a shard: what is sent, and what became of it."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        request: ProduceRequest,
-        agreement: Agreement,
-        landed: Landed,
-        *,
-        stop: threading.Event,
-        progress: Callable[[Progress], None] | None,
-    ) -> None:
-        self.request = request
-        self.agreement = agreement
-        self.landed = landed
-        self.stop = stop
-        self._progress = progress
-        self._clock = time.perf_counter
-        announced = agreement.announced
-        self._stream = agreement.scenario.open(announced.seed, announced.shard, announced.settings)
-        self._encoder = Encoder(agreement.schema.text, announced.schema_used.id)
-        self.delivery = Delivery(
-            connection.kafka,
-            request.topic,
-            timeout_s=request.delivery_timeout_s,
-            sequence_of=sequence_of,
-            clock=self._clock,
-        )
-        self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
-        self._end, limit_s, whole = _bounds(request, agreement, landed)
-        self._next = 0
-        self._last_report = (-1.0, 0)  # so that the first look is shown at once
-        self._pacer = Pacer(
-            request.schedule,
-            clock=self._clock,
-            end=None if self._end is None else self._end + announced.skipped,
-            first=len(landed) + announced.skipped,
-            overdue=len(landed) - landed.count,
-            skip=request.catch_up == "skip" and whole,
-            limit_s=limit_s,
-        )
-        self._meter = RateMeter(self._pacer.intended_by)
-
-    @property
-    def end(self) -> int | None:
-        """The sequence after the last. What is skipped is never generated, so the end comes nearer."""
-        return None if self._end is None else self._end - self._pacer.skipped
-
-    def send(self) -> None:
-        """Send what is missing of ``[0, end)``, in order, when it is due."""
-        announced = self.agreement.announced
-        end = self._stream.limit if self.end is None else self.end
-        with (
-            contextlib.ExitStack() as opened,
-            Supply(
-                self._stream,
-                self._encoder,
-                run_id=announced.run_id,
-                shard=announced.shard,
-                key=self.agreement.scenario.key,
-                end=end,
-                landed=self.landed,
-                identity=self.agreement.scenario.identity,
-                log=self._open_log(opened),
-            ) as supply,
-        ):
-            parts = iter(supply)
-            part = next(parts, None)
-            # Building the vocabulary is not part of the schedule.
-            self._pacer.start = self._clock()
-            while part is not None and self._send_part(part):
-                part = next(parts, None)
-            self._meter.end(self._pacer.elapsed_s())
-
-    def _open_log(self, opened: contextlib.ExitStack) -> EventLog | None:
-        folder = self.request.event_log
-        return None if folder is None else opened.enter_context(EventLog.of(folder, self.agreement.announced))
-
-    def _send_part(self, part: Part) -> bool:
-        """Send one part; return whether to go on."""
-        place, size = 0, len(part.values)
-        delivery, pacer = self.delivery, self._pacer
-        while place < size:
-            if self.stop.is_set() or delivery.broken or pacer.over():
-                return False
-            due = min(pacer.allowance(), size - place)
-            if due:
-                until = place + due
-                went = delivery.send(
-                    part.sequences[place:until],
-                    part.keys[place:until],
-                    part.values[place:until],
-                    pacer.intended(due),
-                    ids=None if part.ids is None else part.ids[place:until],
-                )
-                pacer.took(went)
-                place += went
-                if went:
-                    self._next = int(part.sequences[place - 1]) + 1
-            delivery.poll(0.0 if due else TICK_S)
-            self._observe()
-        return True
-
-    def settle(self) -> None:
-        """Wait for the outstanding reports: for the delivery timeout, or two seconds after a stop."""
-        until = time.monotonic() + self.request.delivery_timeout_s + 5
-        stopped_at: float | None = None
-
-        def seconds_left() -> float:
-            nonlocal stopped_at
-            now = time.monotonic()
-            if self.stop.is_set():
-                stopped_at = stopped_at or now
-                return min(until, stopped_at + _STOP_FLUSH_S) - now
-            return until - now
-
-        self.delivery.settle(seconds_left)
-        self._observe(last=True)
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether a signal or a failure ended the attempt before its end; a time limit is an end."""
-        cut = self.stop.is_set() or self.delivery.broken is not None
-        return cut and (self.end is None or self._next_sequence() < self.end or bool(self._missing()))
-
-    def manifest(self) -> Manifest:
-        """Return the finished manifest."""
-        delivery, earlier = self.delivery, self.agreement.earlier
-        failed = _union(delivery.failed, self._missing())
-        return Manifest.model_validate(
-            self.agreement.announced.model_dump()
-            | {
-                "status": "finished",
-                "interrupted": self.interrupted,
-                "ended_at": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
-                "next_sequence": self._next_sequence(),
-                "acknowledged": self.landed.count + delivery.acknowledged,
-                "failed": failed,
-                "unknown": delivery.unknown,
-                "crc": delivery.checksums.windows(),
-                "skipped": self.agreement.announced.skipped + self._pacer.skipped,
-                "rate_windows": self._meter.windows(earlier.rate_windows if earlier else []),
-                "publish_delay_ms": delivery.delays.percentiles_ms(),
-            }
-        )
-
-    def _next_sequence(self) -> int:
-        return max(self._next, len(self.landed))
-
-    def _missing(self) -> list[Range]:
-        """Return sequences below the last that landed, which this attempt did not come to send: not written."""
-        return to_ranges(self.landed.missing(min(self._next, len(self.landed)), len(self.landed)).tolist())
-
-    def _observe(self, *, last: bool = False) -> None:
-        elapsed = self._pacer.elapsed_s()
-        delivery = self.delivery
-        self._meter.observe(elapsed, delivery.acknowledged, sent=delivery.handed_over, skipped=self._pacer.skipped)
-        before_s, before = self._last_report
-        if self._progress is None or (elapsed - before_s < _PROGRESS_EVERY_S and not last):
-            return
-        self._last_report = (elapsed, delivery.acknowledged)
-        self._progress(
-            Progress(
-                shard=self.request.shard,
-                generated=self.landed.count + delivery.handed_over,
-                acknowledged=self.landed.count + delivery.acknowledged,
-                failed=delivery.not_delivered,
-                queued=delivery.unsettled,
-                rate=(delivery.acknowledged - before) / max(elapsed - before_s, 1e-9),
-                target=self.end,
-                seconds_left=self._seconds_left(),
-            )
-        )
-
-    def _seconds_left(self) -> float | None:
-        left = self._pacer.seconds_left()
-        if left is None and self.end is not None and self._pacer.elapsed_s() > 0 and self.delivery.handed_over:
-            rate = self.delivery.handed_over / self._pacer.elapsed_s()
-            left = max(0, self.end - self.landed.count - self.delivery.handed_over) / rate
-        return left
-
-
-def _bounds(request: ProduceRequest, agreement: Agreement, landed: Landed) -> tuple[int | None, float | None, bool]:
-    """Return the sequence after the last, the seconds that this attempt may take, and whether it may skip.
-
-    An attempt that ran to its time limit and lost events is repaired: its missing events are sent, without a limit.
-    One that was stopped has the rest of its time; of one that was killed it is known only from the schedule.
-    """
-    earlier, skipped = agreement.earlier, agreement.announced.skipped
-    if earlier is not None and earlier.status == "finished" and not earlier.interrupted:
-        return max(earlier.next_sequence, len(landed)), None, False
-    end = None if request.target is None else max(len(landed), request.target - skipped)
-    if request.seconds is None:
-        return end, None, True
-    schedule = request.schedule
-    if schedule is not None:
-        first = len(landed) + skipped
-        used = min(request.seconds, schedule.at(first)) if first else 0.0
-        return end, request.seconds - used + _CATCH_UP_S, True
-    used = float(earlier.rate_windows[-1].second + 1) if earlier is not None and earlier.rate_windows else 0.0
-    return end, max(0.0, request.seconds - used), True
-
-
-def _union(*lists: list[Range]) -> list[Range]:
-    return to_ranges([sequence for ranges in lists for start, end in ranges for sequence in range(start, end)])
-
-
-def _declare(connection: Connection, manifest: Manifest, attempt: _Attempt) -> None:
+def _declare(connection: Connection, manifest: Manifest, attempt: Attempt) -> None:
     """Write the finished manifest, or say that it could not be written."""
-    timeout_s = _STOP_MANIFEST_S if attempt.stop.is_set() else 10.0
+    timeout_s = _STOP_MANIFEST_S if attempt.stop.is_set() else WRITE_TIMEOUT_S
     try:
         write_manifest(connection.kafka, manifest, timeout_s=timeout_s)
     except StreamproofError as error:
@@ -320,7 +85,7 @@ def _declare(connection: Connection, manifest: Manifest, attempt: _Attempt) -> N
         ) from None
 
 
-def _judge(manifest: Manifest, attempt: _Attempt) -> None:
+def _judge(manifest: Manifest, attempt: Attempt) -> None:
     """Raise unless the shard ran to its end with every event acknowledged."""
     failed, unknown = count(manifest.failed), count(manifest.unknown)
     where = f"run {manifest.run_id}, shard {manifest.shard}, topic {manifest.topic}"

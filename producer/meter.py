@@ -33,6 +33,20 @@ class Due:
         self.events = events
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one shard is. ``rate`` is acknowledged events a second, over the last second or so."""
+
+    shard: int
+    generated: int
+    acknowledged: int
+    failed: int
+    queued: int
+    rate: float
+    target: int | None
+    seconds_left: float | None
+
+
 class DelayHistogram:
     """Publish delay in microseconds, three significant digits (HDR histogram)."""
 

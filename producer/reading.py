@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from cluster.connection import KafkaSettings
-from cluster.errors import BrokerSilent, TopicMissing
+from cluster.errors import BrokerSilent, Interrupted, TopicMissing
 from cluster.kafka_errors import BrokerWatch, translate
 from schemas.manifest import CONTROL_SUFFIX
 
@@ -75,9 +76,17 @@ def watermarks(reader: Reader, topic: str) -> dict[int, tuple[int, int]]:
         raise failure from None
 
 
-def read_to_end(reader: Reader, topic: str, starts: Mapping[int, int], ends: Mapping[int, int]) -> Iterator[Message]:
+def read_to_end(
+    reader: Reader,
+    topic: str,
+    starts: Mapping[int, int],
+    ends: Mapping[int, int],
+    *,
+    stop: threading.Event | None = None,
+) -> Iterator[Message]:
     """Yield every record in ``[start, end)`` of each partition, in order within a partition.
 
+    :raises Interrupted: ``stop`` was set.
     :raises BrokerSilent: the broker delivered nothing for a while before the ends.
     """
     consumer = reader.consumer
@@ -87,16 +96,13 @@ def read_to_end(reader: Reader, topic: str, starts: Mapping[int, int], ends: Map
     consumer.assign([TopicPartition(topic, partition, starts[partition]) for partition in sorted(open_partitions)])
     heard = time.monotonic()
     while open_partitions:
+        if stop is not None and stop.is_set():
+            raise Interrupted(
+                f"stopped while reading topic {topic}, before anything was sent", hint="The same command continues"
+            )
         messages = consumer.consume(_BATCH, timeout=0.2)
         reader.watch.check()
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                raise translate(error, f"reading topic {topic}", where=f"partition {message.partition()}")
-            partition = message.partition()
-            offset = message.offset()
-            if partition is not None and offset is not None and offset < ends[partition]:
-                yield message
+        yield from _below(ends, messages, topic)
         if messages:
             heard = time.monotonic()
         # Positions, not offsets of messages: the end may be a record that a transaction or compaction took away.
@@ -109,3 +115,13 @@ def read_to_end(reader: Reader, topic: str, starts: Mapping[int, int], ends: Map
                 where=f"partitions {sorted(open_partitions)}",
                 hint="Check the broker and try again",
             )
+
+
+def _below(ends: Mapping[int, int], messages: list[Message], topic: str) -> Iterator[Message]:
+    """Yield the messages before the end of their partition."""
+    for message in messages:
+        error, partition, offset = message.error(), message.partition(), message.offset()
+        if error is not None:
+            raise translate(error, f"reading topic {topic}", where=f"partition {partition}")
+        if partition is not None and offset is not None and offset < ends[partition]:
+            yield message

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -69,12 +69,15 @@ def _sequence_in(event_id: bytes) -> int:
     return int(event_id.replace(b"-", b"")[16:], 16) & _SEQUENCE_BITS
 
 
-def find_landed(kafka: KafkaSettings, manifest: Manifest, identity: Identity = "field") -> Landed:
+def find_landed(
+    kafka: KafkaSettings, manifest: Manifest, identity: Identity = "field", *, stop: threading.Event
+) -> Landed:
     """Read the topic from where the run began and return which events of the shard are there.
 
     Reads on until no further event of the shard arrives for half a second.
 
     :raises TopicRecreated: records of the run's time are gone.
+    :raises Interrupted: ``stop`` was set.
     :raises Busy: the shard is still growing: another process is writing it.
     """
     prefix = event_id(manifest.run_id, manifest.shard, 0)[:_SHARD_CHARACTERS].encode()
@@ -85,7 +88,7 @@ def find_landed(kafka: KafkaSettings, manifest: Manifest, identity: Identity = "
         for attempt in range(_QUIET_ATTEMPTS):
             ends = {partition: high for partition, (_, high) in watermarks(reader, manifest.topic).items()}
             before = len(found)
-            for message in read_to_end(reader, manifest.topic, starts, ends):
+            for message in read_to_end(reader, manifest.topic, starts, ends, stop=stop):
                 value = message.value()
                 identifier = identity_of(message)
                 if isinstance(value, bytes) and identifier.startswith(prefix):
@@ -93,7 +96,7 @@ def find_landed(kafka: KafkaSettings, manifest: Manifest, identity: Identity = "
             if attempt and len(found) == before:
                 break
             starts = ends
-            time.sleep(_QUIET_S)
+            stop.wait(_QUIET_S)
         else:
             raise Busy(
                 f"shard {manifest.shard} of run {manifest.run_id} is still being written",

@@ -14,7 +14,8 @@ import structlog
 
 from cluster.connection import Connection
 from cluster.errors import DependencyDown, StreamproofError
-from producer.emit import Progress, produce_shard
+from producer.emit import produce_shard
+from producer.meter import Progress
 from producer.plan import ProduceRequest
 from schemas.manifest import Manifest
 

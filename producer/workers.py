@@ -11,7 +11,7 @@ from typing import Any
 
 from cluster.connection import Connection
 from cluster.errors import Interrupted, StreamproofError, Terminal
-from producer.emit import Progress
+from producer.meter import Progress
 from producer.plan import ProduceRequest
 from producer.worker import STOP_GRACE_S, Outcome, Worker, outcome_of
 from schemas.manifest import Manifest, count

@@ -18,7 +18,9 @@ BootstrapFlag = Annotated[
 ]
 RegistryFlag = Annotated[str | None, typer.Option("--registry-url", metavar="URL", help="Schema Registry address.")]
 
-stdout = Console(highlight=False, soft_wrap=False)
+# Where nobody looks at a terminal (a file, a pipe, a CI log) nothing is cut to the 80 columns that rich assumes.
+_UNSEEN_WIDTH = 160
+stdout = Console(highlight=False, width=None if sys.stdout.isatty() else _UNSEEN_WIDTH)
 stderr = Console(stderr=True, highlight=False)
 
 

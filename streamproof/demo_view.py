@@ -29,7 +29,7 @@ def show_result(output: Output, result: dict[str, Any], state: Path) -> None:
 
 def _lines(result: dict[str, Any], state: Path) -> Iterator[Text]:
     colour = {"PASSED": "green", "UNKNOWN": "yellow"}.get(result["verdict"], "red")
-    reason = result["summary"].get("reason", "There is no report.")
+    reason = result["summary"].get("reason", "The run ended without a report.")
     yield Text.assemble("\n", (result["verdict"], f"bold {colour}"), f"  {reason}\n")
     for name, value in (*_figures(result), *_places(result, state)):
         yield Text.assemble((f"{name:<10}", "bold"), value)

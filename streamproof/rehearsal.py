@@ -104,6 +104,10 @@ class Airflow:
         body = {"logical_date": None, "conf": conf}
         return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
+    def give_up(self, dag_id: str, run_id: str) -> None:
+        """End a run as failed: Airflow tells its tasks to stop, and does not take it up again after a restart."""
+        self._call("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
+
     def follow(self, dag_id: str, run_id: str, stop: threading.Event) -> Iterator[RunState]:
         """Yield the run's state twice a second until it has ended; the last one is final.
 
@@ -173,7 +177,11 @@ def _pause(stop: threading.Event) -> None:
 def _task(document: dict[str, Any]) -> TaskState:
     label = document["task_display_name"]
     if document["map_index"] >= 0:
-        label = f"{label} {document['rendered_map_index'] or 'shard ' + str(document['map_index'] + 1)}"
+        # Until the task has begun, Airflow has the number only.
+        rendered = document["rendered_map_index"] or ""
+        label = (
+            f"{label} {rendered}" if not rendered.isdecimal() and rendered else f"{label} {document['map_index'] + 1}"
+        )
     return TaskState(
         task_id=document["task_id"],
         label=label,

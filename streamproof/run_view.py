@@ -26,6 +26,9 @@ MARKS = {
     "up_for_retry": "[yellow]↻[/]",
 }
 WAITING = frozenset({"waiting", "scheduled", "queued"})
+# A run is queued for a moment always; after this many looks it waits for something.
+PATIENCE = 6
+BEHIND = "waiting: an earlier run of this Dag goes on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,18 @@ class _Lines:
     def __init__(self) -> None:
         self._log = structlog.get_logger()
         self._states: dict[tuple[str, int], str] = {}
+        self._looks = 0
 
     def look(self, sight: RunSight) -> None:
+        self._looks += 1
+        if sight.run.state == "queued" and self._looks == PATIENCE:
+            self._log.info(BEHIND)
         for task in in_order(sight.run):
             key = (task.task_id, task.map_index)
             if task.state in WAITING or self._states.get(key) == task.state:
                 continue
             self._states[key] = task.state
-            known = {"did": sight.figures[key]} if key in sight.figures else {}
+            known = {"did": did} if (did := sight.figures.get(key)) else {}
             if task.ended_at is not None:
                 known["seconds"] = _seconds(task)
             self._log.info(task.state, task=task.label, **known)
@@ -80,8 +87,10 @@ class _Moving:
     def __init__(self, live: Live) -> None:
         self._live = live
         self._spinner = Spinner("dots", style="cyan")
+        self._looks = 0
 
     def look(self, sight: RunSight) -> None:
+        self._looks += 1
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
         table.add_column(width=1)
         table.add_column(min_width=22, no_wrap=True)
@@ -94,10 +103,12 @@ class _Moving:
             did = sight.figures.get((task.task_id, task.map_index), "" if task.state in WAITING else task.state)
             style = "dim" if task.state in WAITING else ""
             table.add_row(mark, Text(task.label, style), Text(_seconds(task), "dim"), Text(did))
-        below = "" if sight.in_kafka is None else f"{sight.in_kafka:,}"
+        below = "" if sight.in_kafka is None else f"events in Kafka: {sight.in_kafka:,}"
         if below and sight.expected:
             below += f" of {sight.expected:,}"
-        self._live.update(Group(table, Text(f"   events in Kafka: {below}" if below else "", "dim")))
+        if sight.run.state == "queued" and self._looks >= PATIENCE:
+            below = BEHIND
+        self._live.update(Group(table, Text(f"   {below}", "dim")))
 
 
 def in_order(run: RunState) -> list[TaskState]:

@@ -60,20 +60,26 @@ def write_report(
     run_id: str | None,
     publications: Path,
     *,
+    even_if_unknown: bool = False,
     wait_s: float = DEFAULT_WAIT_S,
 ) -> ReportResult:
     """Write the page and the summary of a run, whatever its verdict; the ones before are replaced at once.
 
     :param run_id: the run; the latest one when ``None``.
+    :param even_if_unknown: the caller knows that there was such a run: say that nothing is proved, even where
+        there is no warehouse yet or nothing of the run in it. A failed rehearsal needs its page most.
     :raises Misconfigured: there is no warehouse, or nothing is known about the run.
     :raises StoreFailed: the page cannot be written.
     """
     from consumer.report.page import render  # deferred: reading reports needs no templates
 
     written_at = datetime.now(UTC)
-    with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
-        run = _run_of(store, run_id)
-        facts = gather(store, topic, run)
+    if even_if_unknown and run_id is not None and not warehouse.expanduser().exists():
+        run, facts = run_id, Facts(run_id, topic, audit=None, manifests=[], checks=[])
+    else:
+        with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
+            run = run_id if even_if_unknown and run_id is not None else _run_of(store, run_id)
+            facts = gather(store, topic, run)
     folder = topic_folder(publications, topic) / "reports" / run_slug(run)
     summary = _summary(facts, written_at)
     try:

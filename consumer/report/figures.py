@@ -178,7 +178,7 @@ def partitions(facts: Facts) -> Figure:
     total = sum(row[1] for row in facts.partitions)
     even = total / len(facts.partitions)
     rows = [
-        Bar(f"partition {partition}", count, f"{percent(100 * count / total)}  ·  {count / even - 1:+.1%} of even")
+        Bar(f"partition {partition}", count, f"{percent(100 * count / total)}  ·  {_signed(count / even - 1)} of even")
         for partition, count, _ in facts.partitions
     ]
     most = max(row[1] for row in facts.partitions)
@@ -190,3 +190,8 @@ def partitions(facts: Facts) -> Figure:
         ("partition", "records", "keys", "share"),
         [[str(p), number(n), number(keys), percent(100 * n / total, 2)] for p, n, keys in facts.partitions],
     )
+
+
+def _signed(share: float) -> str:
+    """Return a difference in percent, with a real minus."""
+    return ("\u2212" if share < 0 else "+") + percent(100 * abs(share))

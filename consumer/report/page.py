@@ -86,6 +86,8 @@ def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
         ]
         if audit["awaited"]:
             items.append(("Not loaded yet", number(audit["awaited"]), "", ""))
+        elif audit["verdict"] == "UNKNOWN" and not audit["lost"]:
+            items.append(("Lost", "\u2013", "not known", ""))
         else:
             items.append(("Lost", number(audit["lost"]), "", "some" if audit["lost"] else "zero"))
     # The last second is rarely a whole one.
@@ -131,10 +133,7 @@ def _run_facts(facts: Facts) -> list[tuple[str, str]]:
                 ("Ended", moment(facts.span[1])),
                 ("Took", seconds((facts.span[1] - facts.span[0]).total_seconds())),
             ]
-        rows += [
-            (name.replace("_", " ").capitalize(), "\u2013" if value is None else str(value))
-            for name, value in sorted(first.settings.items())
-        ]
+        rows += _settings(first.settings)
         resumed = sum(manifest.resumed for manifest in facts.manifests)
         if resumed:
             rows.append(("Continued", f"{resumed} times"))
@@ -146,6 +145,20 @@ def _run_facts(facts: Facts) -> list[tuple[str, str]]:
     if facts.published:
         rows.append(("Published", moment(facts.published[0])))
     return [(label, shortened(text, 300)) for label, text in rows]
+
+
+def _settings(settings: dict[str, int | float | str | None]) -> list[tuple[str, str]]:
+    """Return the settings that a person chose one by one, and the rest of what the data depends on in one line."""
+    chosen = {"rate": "Rate, events/s", "events": "Events", "seconds": "Seconds"}
+    rows = []
+    for name, label in chosen.items():
+        value = settings.get(name)
+        if isinstance(value, int | float):
+            rows.append((label, "as fast as possible" if name == "rate" and value == 0 else number(value)))
+        elif value is not None:
+            rows.append((label, value))
+    others = [f"{name} {value}" for name, value in sorted(settings.items()) if name not in chosen and value is not None]
+    return [*rows, ("The data also depends on", ", ".join(others))] if others else rows
 
 
 def _ledger(facts: Facts) -> list[tuple[str, str]]:

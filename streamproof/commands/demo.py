@@ -108,12 +108,15 @@ def _rehearse(
                         figures[key] = _figure(airflow.returned(DAG_ID, run_id, task))
                 view.look(RunSight(run, figures, in_kafka.now(), conf["events"]))
     except Interrupted:
+        if goes_on:
+            raise Interrupted(
+                f"interrupted; the run {run_id} goes on in Airflow",
+                where=f"{stack.airflow_url}/dags/{DAG_ID}/runs/{run_id}",
+                hint="`streamproof down` stops everything",
+            ) from None
+        airflow.give_up(DAG_ID, run_id)
         raise Interrupted(
-            f"interrupted; the run {run_id} " + ("goes on in Airflow" if goes_on else "was stopped with the stack"),
-            where=f"{stack.airflow_url}/dags/{DAG_ID}/runs/{run_id}" if goes_on else "",
-            hint="`streamproof down` stops everything"
-            if goes_on
-            else "Nothing runs any more; the topic keeps its events",
+            f"interrupted; the run {run_id} was given up and everything is stopped", hint="The topic keeps its events"
         ) from None
     return run_id, run
 
@@ -131,7 +134,8 @@ def _result(topic: str, run_id: str, run: RunState) -> dict[str, Any]:
     name = f"{DAG_ID}/{run_id}"
     report = find_report(publications_dir(), name)
     summary = json.loads((report.parent / "summary.json").read_text()) if report else {}
-    verdict = summary.get("verdict", "UNKNOWN")
+    # Without a report nothing was produced: an earlier task failed.
+    verdict = summary.get("verdict", "FAILED")
     seconds = (run.ended_at - run.started_at).total_seconds() if run.started_at and run.ended_at else None
     return {
         "run_id": name,

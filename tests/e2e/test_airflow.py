@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +21,7 @@ from cluster.connection import Connection
 from cluster.errors import Misconfigured
 from cluster.local import LocalStack
 from consumer.manifests import read_control_topic
+from schemas.registry import Registry
 from streamproof.rehearsal import TASKS, Airflow
 
 DAG_ID = "rehearse_customer_events"
@@ -183,6 +188,48 @@ def test_a_generator_that_airflow_ends_declares_what_it_delivered(airflow: Airfl
     found = {task.task_id: task.state for task in final.tasks}
     assert found["load"] == found["report"] == "success"
     assert found["publish"] == "upstream_failed"
+
+
+def test_a_demo_that_fails_shows_why_and_says_so_by_its_exit_code(
+    run_demo: Callable[..., Any], airflow_stack: LocalStack
+) -> None:
+    settings = Connection.of({"bootstrap_servers": "unused:1"}, {"url": airflow_stack.registry_url}).registry
+    with Registry(settings) as registry:
+        registry.register("e2e-refused-value", '{"type": "string"}')
+    demo = run_demo("--events", "1000", "--topic", "e2e-refused")
+    assert demo.exit_code == 65
+    assert demo.document["verdict"] == "FAILED"
+    assert demo.document["report"] is None
+    assert "schema_gate failed" in demo.said
+    assert "SchemaIncompatible" in demo.said
+
+
+def test_an_interrupted_demo_says_what_goes_on(airflow_stack: LocalStack, airflow: Airflow) -> None:
+    flags = ["--events", "100000", "--rate", "500", "--shards", "1", "--topic", "e2e-interrupted"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamproof", "demo", *flags],
+        env=os.environ | {"STREAMPROOF_STATE_DIR": str(airflow_stack.state_dir)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr
+    try:
+        for line in process.stderr:
+            if '"task": "ensure_topics"' in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 75
+    assert "goes on in Airflow" in said
+    assert "streamproof down" in said
+    (run_id,) = re.findall(r"the run (manual__\S+)", said)
+    assert airflow.state(DAG_ID, run_id).state in {"running", "queued"}
+    # Nobody waits for the rest of it.
+    airflow._call("PATCH", f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}", json={"state": "failed"})
 
 
 def wait_for(condition: Callable[[], Any], what: str, seconds: float) -> None:

@@ -19,7 +19,7 @@ from streamproof import rehearsal
 from streamproof.commands.demo import _figure
 from streamproof.demo_view import _lines
 from streamproof.rehearsal import DAG_ID, Airflow, RunState, TaskState
-from streamproof.run_view import RunSight, _Moving, in_order
+from streamproof.run_view import PATIENCE, RunSight, _Moving, in_order
 
 Answers = Callable[[httpx.Request], httpx.Response]
 
@@ -148,6 +148,16 @@ def test_a_run_is_shown_with_states_seconds_and_counts() -> None:
     assert "events in Kafka: 1,000 of 2,000" in shown
 
 
+def test_a_run_that_waits_for_another_says_so() -> None:
+    console = Console(width=100, force_terminal=True, record=True, file=io.StringIO())
+    with Live(console=console, auto_refresh=False) as live:
+        view = _Moving(live)
+        for _ in range(PATIENCE):
+            view.look(RunSight(RunState("queued", None, None, ()), in_kafka=0))
+        live.refresh()
+    assert "an earlier run of this Dag goes on" in console.export_text()
+
+
 def test_figures_of_a_task_read_as_a_sentence() -> None:
     assert _figure({"verdict": "PASSED", "lost": 0, "loaded": 12000}) == "PASSED, loaded 12,000"
     assert _figure({"acknowledged": 5, "failed": 0, "path": "/x"}) == "acknowledged 5"
@@ -183,9 +193,9 @@ def test_the_result_says_the_verdict_the_figures_where_all_is_and_how_to_stop(tm
 
 
 def test_the_result_of_a_demo_that_stopped_everything_names_nothing_that_is_gone(tmp_path: Any) -> None:
-    nothing = {"summary": {}, "report": None, "snapshot": None, "verdict": "UNKNOWN", "stack_left_running": False}
+    nothing = {"summary": {}, "report": None, "snapshot": None, "verdict": "FAILED", "stack_left_running": False}
     shown = "\n".join(line.plain for line in _lines(result(**nothing), tmp_path))
-    assert "There is no report." in shown
+    assert "ended without a report" in shown
     assert "http://" not in shown
     assert "duckdb" not in shown
     assert "Everything is stopped" in shown

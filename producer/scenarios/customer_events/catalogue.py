@@ -14,6 +14,7 @@ import pyarrow as pa
 from faker import Faker
 
 from producer.draws import Floats, Ints, cumulative, draw
+from producer.scenarios.customer_events.tables import ALGORITHMS
 
 MOVIES, SERIES, DOCUMENTARIES, SPORTS = 1100, 180, 350, 250
 TYPES = ("movie", "series", "documentary", "sports")
@@ -37,7 +38,10 @@ _SCATTER = 0x9E3779B97F4B
 # Titles of one genre that a recommendation may show, and how many different lists are kept.
 SHELF_SIZE = 18
 _SHELVES = 2048
+_ALGORITHM_SHARES = (0.42, 0.24, 0.22, 0.12)  # in the order of tables.ALGORITHMS
+_SIMILAR = ALGORITHMS.index("similar")
 QUERIES_PER_TITLE = 3
+_CATALOGUE_STREAM = 2  # sets the numbers drawn here apart from those of population and blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +70,6 @@ class Catalogue:
         size = len(genre)
         tasteful = self.genre_order[np.searchsorted(self.by_genre, genre + rng.random(size), side="right")]
         return np.where(rng.random(size) < taste, tasteful, draw(rng, self.overall, size))
-
-
-_CATALOGUE_STREAM = 2
 
 
 def build_catalogue(seed: int, *, before_year: int) -> Catalogue:
@@ -214,7 +215,7 @@ def _shelves(rng: np.random.Generator, weights: Floats, genre: Ints) -> tuple[In
     Collaborative, trending and editorial lists mix genres; a list of similar titles has one genre.
     """
     overall = cumulative(weights)
-    algorithm = draw(rng, cumulative((0.42, 0.24, 0.22, 0.12)), _SHELVES)
+    algorithm = draw(rng, cumulative(_ALGORITHM_SHARES), _SHELVES)
     shelves = np.empty((_SHELVES, SHELF_SIZE), dtype=np.int64)
     for shelf in range(_SHELVES):
         pool = np.flatnonzero(genre == genre[draw(rng, overall, 1)[0]]) if algorithm[shelf] == _SIMILAR else None
@@ -225,6 +226,3 @@ def _shelves(rng: np.random.Generator, weights: Floats, genre: Ints) -> tuple[In
             chosen.update(dict.fromkeys((found if pool is None else pool[found]).tolist()))
         shelves[shelf] = list(chosen)[:SHELF_SIZE]
     return algorithm, shelves
-
-
-_SIMILAR = 2

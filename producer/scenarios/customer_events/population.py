@@ -35,6 +35,7 @@ _SERVICE_COUNT_SHARES = (0.45, 0.30, 0.17, 0.08)
 _TENURE_MEDIAN_DAYS = 420.0
 _TENURE_SIGMA = 1.1
 _SERVICE_AGE_DAYS = 3650
+_POPULATION_STREAM = 1  # sets the numbers drawn here apart from those of catalogue and blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,6 @@ def quality_cap(population: Population, user: Ints, device: Ints) -> Ints:
     plan_cap = np.array([plan.quality for plan in PLANS], dtype=np.int64)[population.plan[user]]
     device_cap = np.array(DEVICE_QUALITY, dtype=np.int64)[population.device_type[device]]
     return np.minimum(plan_cap, device_cap)
-
-
-_POPULATION_STREAM = 1
 
 
 def _subscriptions(rng: np.random.Generator, plan: Ints, first_day: int) -> pa.StructArray:

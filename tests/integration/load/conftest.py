@@ -160,13 +160,23 @@ class Rig:
         consumer.close()
         return found
 
-    def prove(self) -> None:
-        """Compare the warehouse with Kafka: every record with a value is there, once, with its checksum."""
+    def admin_delete(self, upto: int) -> None:
+        """Delete the records of partition 0 below an offset, as retention does."""
+        admin = self.admin
+        (done,) = admin.delete_records([TopicPartition(self.topic, 0, upto)]).values()
+        done.result(20)
+
+    def prove(self, *, gone_below: int = 0) -> None:
+        """Compare the warehouse with Kafka: every record with a value is there, once, with its checksum.
+
+        Of what Kafka does not hold any more (``gone_below``), only the ledger can speak.
+        """
         with open_warehouse(self.warehouse) as file:
             verify(file)
         truth = {at: zlib.crc32(value) for at, value in self.records().items() if value is not None}
         stored = self.rows(
-            "SELECT _partition, _offset, _crc32 FROM events UNION ALL SELECT _partition, _offset, crc32 FROM quarantine"
+            "SELECT _partition, _offset, _crc32 FROM (SELECT _partition, _offset, _crc32 FROM events UNION ALL "
+            f"SELECT _partition, _offset, crc32 FROM quarantine) WHERE _offset >= {gone_below}"
         )
         assert len(stored) == len(truth)
         assert {(partition, offset): crc for partition, offset, crc in stored} == truth

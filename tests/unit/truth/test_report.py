@@ -98,6 +98,7 @@ def test_a_run_without_all_manifests_is_unknown(lab: Any) -> None:
     page, summary = report(lab)
     assert "UNKNOWN" in page.words
     assert "shard 1 of 2 left no manifest" in page.text
+    assert "Lost \u2013 not known" in page.text, "nothing lost is no claim that can be made here"
     assert summary["verdict"] == "UNKNOWN"
 
 
@@ -244,6 +245,17 @@ def test_a_run_that_nobody_knows_has_no_report(lab: Any) -> None:
     lab.audit()
     with pytest.raises(Misconfigured, match="no manifest names the run nope"):
         report(lab, "nope")
+
+
+@pytest.mark.parametrize("loaded", [True, False], ids=["nothing of it is stored", "there is no warehouse"])
+def test_a_run_that_failed_before_its_load_still_gets_a_page_when_asked_for(lab: Any, loaded: bool) -> None:
+    if not loaded:
+        lab.path.unlink()
+    result = write_report(lab.path, TOPIC, "dag/failed early", lab.publications, even_if_unknown=True)
+    page = Page(result.path.read_text())
+    assert (result.verdict, find_report(lab.publications, "dag/failed early")) == ("UNKNOWN", result.path)
+    assert "nothing is proved" in page.text
+    assert lab.path.exists() is loaded
 
 
 def test_a_folder_that_cannot_be_written_is_a_store_error(lab: Any) -> None:

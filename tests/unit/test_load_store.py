@@ -1,0 +1,225 @@
+"""Storing a batch: all of it or nothing, with positions compared before they are set."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pytest
+
+from cluster.errors import Misconfigured, StoreFailed, WarehouseLocked
+from consumer.batch import Chunk, Records, Span
+from consumer.columns import EventColumns
+from consumer.decode import Reader, decode
+from consumer.ledger import verify
+from consumer.limit import Limit, LimitBroken
+from consumer.store import Store, Stored
+from consumer.warehouse import Warehouse, open_warehouse
+from consumer.writer import Writer
+from schemas.codec import Decoder
+
+SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}]}
+LOAD = "load"
+
+
+@dataclass(frozen=True)
+class FakeMessage:
+    """What the loader asks of Kafka's message."""
+
+    at: int
+    body: bytes | None
+    place: int = 0
+
+    def value(self) -> bytes | None:
+        return self.body
+
+    def key(self) -> bytes | None:
+        return None
+
+    def partition(self) -> int:
+        return self.place
+
+    def offset(self) -> int:
+        return self.at
+
+    def timestamp(self) -> tuple[int, int]:
+        return (1, 1_700_000_000_000)
+
+    def headers(self) -> None:
+        return None
+
+
+def value(n: int) -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, SCHEMA, {"n": n})
+    return b"\x00\x00\x00\x00\x01" + buffer.getvalue()
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
+    with open_warehouse(tmp_path / "w.duckdb", topic="t") as file:
+        file.rows("INSERT INTO load_offsets VALUES ('c', 't', 'id', 0, 0)")
+        yield file
+
+
+def chunk(warehouse: Warehouse, start: int, bodies: list[bytes | None], end: int | None = None) -> Chunk:
+    decoder = Decoder(json.dumps(SCHEMA))
+    reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema))
+    records = Records.of([FakeMessage(start + at, body) for at, body in enumerate(bodies)])
+    return decode(records, [Span(0, start, end or start + len(bodies))], lambda _: reader)
+
+
+def counts(warehouse: Warehouse) -> tuple[int, int, int]:
+    ((events, quarantined, position),) = warehouse.rows(
+        "SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM quarantine), next_offset FROM load_offsets"
+    )
+    return events, quarantined, position
+
+
+def test_rows_rejects_ledger_and_position_are_one_commit(warehouse: Warehouse) -> None:
+    store = Store(warehouse, LOAD)
+    assert store.add(chunk(warehouse, 0, [value(1), None, b"junk"], end=5)) is None
+    assert store.add(chunk(warehouse, 5, [value(2)])) is None
+    assert store.commit() == Stored(events=2, quarantined=1, tombstones=1, absent=2)
+    assert counts(warehouse) == (2, 1, 6)
+    assert warehouse.rows(
+        "SELECT events, quarantined, tombstones, absent, start_offset, end_offset FROM load_batches"
+    ) == [(2, 1, 1, 2, 0, 6)]
+    verify(warehouse)
+
+
+def test_nothing_is_stored_before_the_commit(warehouse: Warehouse) -> None:
+    store = Store(warehouse, LOAD)
+    store.add(chunk(warehouse, 0, [value(1)]))
+    store.rollback()
+    assert counts(warehouse) == (0, 0, 0)
+    assert store.commit() is None
+    store.add(chunk(warehouse, 0, [value(1)]))
+    assert store.commit() is not None
+    assert counts(warehouse) == (1, 0, 1)
+
+
+def test_a_full_batch_commits_itself(warehouse: Warehouse) -> None:
+    store = Store(warehouse, LOAD, batch_rows=3)
+    assert store.add(chunk(warehouse, 0, [value(1), value(2)])) is None
+    assert store.add(chunk(warehouse, 2, [value(3)])) == Stored(events=3, quarantined=0, tombstones=0, absent=0)
+    assert counts(warehouse) == (3, 0, 3)
+
+
+def test_a_span_that_somebody_else_loaded_is_rolled_back(warehouse: Warehouse) -> None:
+    store = Store(warehouse, LOAD)
+    warehouse.rows("UPDATE load_offsets SET next_offset = 1")
+    store.add(chunk(warehouse, 0, [value(1)]))
+    with pytest.raises(WarehouseLocked, match="another loader moved the position of partition 0"):
+        store.commit()
+    assert counts(warehouse) == (0, 0, 1)
+
+
+def test_a_chunk_that_does_not_follow_the_last_one_is_never_stored(warehouse: Warehouse) -> None:
+    store = Store(warehouse, LOAD)
+    store.add(chunk(warehouse, 0, [value(1)]))
+    with pytest.raises(ValueError, match="does not follow"):
+        store.add(chunk(warehouse, 2, [value(3)]))
+    assert counts(warehouse) == (0, 0, 0)
+
+
+def test_a_record_that_carries_no_time_or_an_impossible_one_is_stored_without(warehouse: Warehouse) -> None:
+    class Timeless(FakeMessage):
+        def timestamp(self) -> tuple[int, int]:
+            return (0, -1) if self.at == 0 else (1, 2**62)
+
+    decoder = Decoder(json.dumps(SCHEMA))
+    reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema))
+    records = Records.of([Timeless(0, value(1)), Timeless(1, value(2)), Timeless(2, b"junk")])
+    store = Store(warehouse, LOAD)
+    store.add(decode(records, [Span(0, 0, 3)], lambda _: reader))
+    store.commit()
+    assert warehouse.rows(
+        "SELECT DISTINCT _timestamp IS NULL FROM (FROM events UNION ALL BY NAME FROM quarantine)"
+    ) == [(True,)]
+
+
+def test_the_limit_counts_what_the_warehouse_holds_in_all(warehouse: Warehouse) -> None:
+    store = Store(warehouse, LOAD, limit=Limit(records=1))
+    store.add(chunk(warehouse, 0, [b"junk", value(1)]))
+    store.commit()
+    store = Store(warehouse, LOAD, limit=Limit(records=1))
+    store.add(chunk(warehouse, 2, [value(2), b"junk"]))
+    with pytest.raises(LimitBroken, match="would hold 2 records, the limit is 1"):
+        store.commit()
+    assert counts(warehouse) == (1, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"), [("0", Limit(records=0)), ("12", Limit(records=12)), ("5%", Limit(share=0.05))]
+)
+def test_a_limit_reads_numbers_and_shares(text: str, limit: Limit) -> None:
+    assert Limit.parse(text) == limit
+
+
+@pytest.mark.parametrize("text", ["", "-1", "x", "101%", "-1%", "nan%", "%"])
+def test_what_is_no_limit_is_refused(text: str) -> None:
+    with pytest.raises(Misconfigured, match="is not a limit"):
+        Limit.parse(text)
+
+
+def test_an_error_of_the_writer_is_raised_to_the_reader_and_nothing_later_is_stored(warehouse: Warehouse) -> None:
+    store = Store(warehouse, LOAD, batch_rows=1)
+    good = [chunk(warehouse, at, [value(at)]) for at in range(12)]
+    warehouse.rows("ALTER TABLE load_batches DROP COLUMN insert_s")
+
+    def hand_over() -> None:
+        with Writer(warehouse, store, threading.Event(), lambda _: None) as writer:
+            for one in good:
+                writer.submit(one)
+
+    with pytest.raises(StoreFailed):
+        hand_over()
+    assert counts(warehouse) == (0, 0, 0)
+
+
+def test_an_error_of_the_reader_rolls_the_open_batch_back(warehouse: Warehouse) -> None:
+    stored: list[Stored] = []
+
+    def hand_over() -> None:
+        with Writer(warehouse, Store(warehouse, LOAD), threading.Event(), stored.append) as writer:
+            writer.submit(chunk(warehouse, 0, [value(1)]))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        hand_over()
+    assert (counts(warehouse), stored) == ((0, 0, 0), [])
+
+
+def test_a_stop_commits_what_was_added_and_drops_what_waits(warehouse: Warehouse) -> None:
+    stop = threading.Event()
+    stored: list[Stored] = []
+    chunks = [chunk(warehouse, at, [value(at)]) for at in range(2)]
+    began: Future[None] = Future()
+    go_on = threading.Event()
+
+    class Slow(Store):
+        def add(self, chunk: Any) -> Stored | None:
+            result = super().add(chunk)
+            if not began.done():
+                began.set_result(None)
+                go_on.wait(10)
+            return result
+
+    with Writer(warehouse, Slow(warehouse, LOAD), stop, stored.append) as writer:
+        for one in chunks[:2]:
+            writer.submit(one)
+        began.result(10)
+        stop.set()
+        threading.Timer(0.2, go_on.set).start()
+    assert [batch.events for batch in stored] == [1]
+    assert counts(warehouse) == (1, 0, 1)
+    verify(warehouse)

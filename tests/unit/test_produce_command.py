@@ -1,0 +1,107 @@
+"""The `produce` and `preview` commands at the edge: flags, signals, progress."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+from producer import ProduceRequest, Progress
+from streamproof import progress as view
+from streamproof.cli import run
+from streamproof.progress import shown_progress
+from streamproof.signals import stop_on_signals
+
+
+def seen(shard: int, acknowledged: int) -> Progress:
+    return Progress(
+        shard=shard,
+        generated=acknowledged,
+        acknowledged=acknowledged,
+        failed=0,
+        queued=0,
+        rate=100.0,
+        target=1000,
+        seconds_left=5.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--rate", "-3", "--events", "1"], "rate"),
+        (["--events", "-1"], "events"),
+        (["--seconds", "0"], "seconds"),
+        (["--shards", "0", "--events", "1"], "shards"),
+        (["--shards", "2", "--shard", "2", "--events", "1"], "shard"),
+        ([], "neither events nor seconds"),
+        (["--events", "1", "--ratee", "2"], "ratee"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_flag_out_of_range_is_a_configuration_error_that_names_it(arguments, word, capsys):
+    assert run(["produce", "customer_events", "--topic", "t", "--json", *arguments]) == 78
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert word in error["message"]
+
+
+def test_without_an_address_the_error_says_what_to_start(capsys):
+    assert run(["produce", "customer_events", "--topic", "t", "--events", "1"]) == 78
+    assert "streamproof up" in capsys.readouterr().err
+
+
+def test_preview_prints_one_document(capsys):
+    assert run(["preview", "customer_events", "--events", "500", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["events"] == 500
+    assert len(document["partition_shares"]) == 3
+
+
+def test_preview_shows_samples_and_figures(capsys):
+    assert run(["preview", "customer_events", "--events", "500"]) == 0
+    shown = capsys.readouterr().out
+    assert "search_history" in shown
+    assert "share of partition 2" in shown
+
+
+def test_an_unknown_scenario_is_named(capsys):
+    assert run(["preview", "customer_event"]) == 78
+    assert "customer_events" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_sets_the_flag_and_handlers_are_put_back(number):
+    before = signal.getsignal(number)
+    with stop_on_signals() as stop:
+        os.kill(os.getpid(), number)
+        assert stop.wait(2)
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_ctrl_c_interrupts_at_once():
+    with stop_on_signals() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.wait(2)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_without_a_terminal_the_sum_over_shards_is_logged_once_a_second(monkeypatch):
+    lines: list[dict[str, object]] = []
+    monkeypatch.setattr(view.log, "info", lambda event, **fields: lines.append(fields), raising=False)
+    request = ProduceRequest(topic="t", run_id="r", shards=2, events=2000)
+    with shown_progress(request, (0, 1)) as progress:
+        progress(seen(0, 100))
+        progress(seen(1, 50))
+        progress(seen(0, 200))
+    assert len(lines) == 1
+    assert (lines[0]["acknowledged"], lines[0]["target"]) == (100, 2000)
+
+
+def test_the_live_line_has_rate_totals_and_time_left():
+    together = view._Together(ProduceRequest(topic="t", run_id="r", shards=2, events=2000), (0, 1))
+    together.add(seen(0, 1500))
+    together.add(seen(1, 500))
+    assert together.sentence() == "200/s  2,000 acknowledged  5 s left"

@@ -1,0 +1,147 @@
+"""The warehouse file: made whole or not at all, held by one process, and honest about what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cluster.errors import Interrupted, Misconfigured, StoreFailed, StoreFull, WarehouseDamaged, WarehouseLocked
+from consumer.store_errors import store_error
+from consumer.warehouse import Warehouse, open_warehouse
+from schemas.identity import MAX_SEQUENCE, MAX_SHARDS, event_id, run_prefix
+
+TABLES = {
+    "events",
+    "event_columns",
+    "quarantine",
+    "load_offsets",
+    "load_batches",
+    "schema_versions",
+    "manifests",
+    "audits",
+    "check_results",
+    "publications",
+    "meta",
+}
+
+
+def test_a_new_warehouse_has_every_table_and_its_folder_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "w.duckdb"
+    with open_warehouse(path, topic="t") as file:
+        assert {name for (name,) in file.rows("SELECT table_name FROM duckdb_tables()")} >= TABLES
+        assert file.meta()["topic"] == "t"
+    assert [entry.name for entry in path.parent.iterdir()] == ["w.duckdb"]
+
+
+def test_the_macros_read_an_identity_as_the_python_code_does(tmp_path: Path) -> None:
+    with open_warehouse(tmp_path / "w.duckdb") as file:
+        for shard, sequence in ((0, 0), (17, 123_456_789), (MAX_SHARDS - 1, MAX_SEQUENCE)):
+            text = event_id("a run", shard, sequence)
+            for spelling in (text, text.upper()):
+                read = file.rows("SELECT event_run($1), event_shard($1), event_sequence($1)", [spelling])
+                assert read == [(run_prefix("a run"), shard, sequence)]
+        for foreign in ("", "x" * 36, "0190d3a5-0000-7000-8000-000000000001", text + " ", text[:-1]):
+            assert file.rows("SELECT event_run($1), event_shard($1), event_sequence($1)", [foreign]) == [(None,) * 3]
+
+
+def test_times_are_shown_in_utc_wherever_the_process_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        with open_warehouse(tmp_path / "w.duckdb") as file:
+            assert file.rows("SELECT to_timestamp(0)::VARCHAR") == [("1970-01-01 00:00:00+00",)]
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+
+
+def test_a_kill_while_the_file_is_made_leaves_none(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    script = (
+        "import os, sys; from pathlib import Path; import consumer.warehouse as w; w.os.link = lambda *_: os._exit(9);"
+    )
+    script += "w.open_warehouse(Path(sys.argv[1]))"
+    assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == 9
+    assert not path.exists()
+    open_warehouse(path).close()
+
+
+def test_two_processes_that_make_the_same_file_share_it(tmp_path: Path) -> None:
+    script = "import sys; from pathlib import Path; from consumer import open_warehouse;"
+    script += "open_warehouse(Path(sys.argv[1]), topic='t', wait_s=30).close()"
+    command = [sys.executable, "-c", script, str(tmp_path / "w.duckdb")]
+    for process in [subprocess.Popen(command) for _ in range(3)]:
+        assert process.wait(60) == 0
+
+
+def test_the_own_process_cannot_open_it_twice(tmp_path: Path) -> None:
+    with open_warehouse(tmp_path / "w.duckdb"), pytest.raises(WarehouseLocked, match="this process"):
+        open_warehouse(tmp_path / "w.duckdb", wait_s=0)
+    open_warehouse(tmp_path / "w.duckdb", wait_s=0).close()
+
+
+def test_a_stop_ends_the_wait_for_the_lock(tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    with open_warehouse(tmp_path / "w.duckdb"), pytest.raises(Interrupted):
+        open_warehouse(tmp_path / "w.duckdb", wait_s=60, stop=stop)
+
+
+def test_a_failed_transaction_leaves_nothing_and_shows_its_own_error(tmp_path: Path) -> None:
+    def change(file: Warehouse) -> None:
+        with file.transaction() as connection:
+            connection.execute("INSERT INTO meta VALUES ('a', 'b')")
+            connection.execute("INSERT INTO no_such_table VALUES (1)")
+
+    with open_warehouse(tmp_path / "w.duckdb") as file:
+        with pytest.raises(StoreFailed, match="no_such_table"):
+            change(file)
+        assert "a" not in file.meta()
+
+
+def test_a_path_that_cannot_be_a_file_is_a_setting_to_correct(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Misconfigured, match="is a folder"):
+        open_warehouse(tmp_path / "folder")
+    with pytest.raises(Misconfigured, match="cannot be written"):
+        open_warehouse(tmp_path / "file" / "w.duckdb")
+    with pytest.raises(Misconfigured, match="cannot be written"):
+        open_warehouse(Path("/proc/w.duckdb"))
+    with pytest.raises(Misconfigured, match="there is no warehouse"):
+        open_warehouse(tmp_path / "w.duckdb", create=False)
+
+
+def test_a_database_that_is_no_warehouse_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    duckdb.connect(str(path)).close()
+    with pytest.raises(WarehouseDamaged, match="not a warehouse"):
+        open_warehouse(path)
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with open_warehouse(path) as file:
+        file.rows("UPDATE meta SET value = '99' WHERE key = 'format'")
+    with pytest.raises(Misconfigured, match="format 99"):
+        open_warehouse(path)
+
+
+def test_a_log_without_its_database_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / "w.duckdb.wal").write_bytes(b"left behind")
+    with pytest.raises(WarehouseDamaged, match="write-ahead log without its database"):
+        open_warehouse(tmp_path / "w.duckdb")
+
+
+def test_words_in_the_path_do_not_change_what_an_error_means(tmp_path: Path) -> None:
+    path = tmp_path / "Permission denied, No space left on device.duckdb"
+    meant = store_error(duckdb.IOException(f'IO Error: Could not read from file "{path}": Input/output error'), path)
+    assert type(meant) is WarehouseDamaged
+    assert type(store_error(OSError(28, os.strerror(28)), path)) is StoreFull
