@@ -22,7 +22,15 @@ from cluster.local import read_local_stack, state_dir
 from cluster.registry_settings import RegistrySettings
 from cluster.secret_files import check_private, read_secret
 
-__all__ = ["ENV_PREFIX", "OTHER_VARIABLES", "Connection", "KafkaSettings", "RegistrySettings", "setting_names"]
+__all__ = [
+    "ENV_PREFIX",
+    "OTHER_VARIABLES",
+    "Connection",
+    "KafkaSettings",
+    "RegistrySettings",
+    "kafka_settings",
+    "setting_names",
+]
 
 ENV_PREFIX = "STREAMPROOF_"
 # Settings of the process that are not part of a connection.
@@ -104,6 +112,14 @@ class Connection(BaseModel):
             for _, value in settings:
                 if isinstance(value, SecretStr):
                     yield value.get_secret_value()
+
+
+def kafka_settings(settings: Mapping[str, object]) -> KafkaSettings:
+    """Return the settings of the brokers alone, by the names of their fields; secrets may be files.
+
+    :raises Misconfigured: a setting is unknown or invalid, or a file cannot be used.
+    """
+    return Connection.of(settings, {"url": "http://localhost"}).kafka
 
 
 def setting_names() -> dict[str, tuple[tuple[str, str], ...]]:

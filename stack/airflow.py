@@ -13,8 +13,10 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from cluster.local import PROJECT_ROOT
@@ -29,6 +31,7 @@ ADMIN = "admin"
 PARALLELISM = 4
 # One slot: DuckDB takes one writer, and this keeps loads, audits, checks and publications in a queue.
 WAREHOUSE_POOL = "warehouse"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,14 @@ def prepare_home(state: Path) -> str | None:
 
 
 def airflow_services(
-    state: Path, logs: Path, *, port: int, bootstrap_servers: str, registry_url: str
+    state: Path,
+    logs: Path,
+    *,
+    port: int,
+    bootstrap_servers: str,
+    registry_url: str,
+    kafka: Mapping[str, str] = NOTHING,
+    registry: Mapping[str, str] = NOTHING,
 ) -> tuple[Service, ...]:
     """Describe the three processes. Call :func:`prepare_home` first.
 
@@ -92,7 +102,9 @@ def airflow_services(
     seconds, which the first task of a run would spend otherwise.
     """
     addresses = airflow_addresses(state, port)
-    env = airflow_environment(addresses, bootstrap_servers=bootstrap_servers, registry_url=registry_url)
+    env = airflow_environment(
+        addresses, bootstrap_servers=bootstrap_servers, registry_url=registry_url, kafka=kafka, registry=registry
+    )
     version = importlib.metadata.version("apache-airflow")
     airflow = (sys.executable, "-m", "airflow")
 
@@ -145,16 +157,28 @@ def airflow_services(
     )
 
 
-def airflow_environment(addresses: AirflowAddresses, *, bootstrap_servers: str, registry_url: str) -> dict[str, str]:
-    """Return the environment of every Airflow process."""
-    registry = urlsplit(registry_url)
-    kafka_connection = {"conn_type": "kafka", "extra": {"bootstrap.servers": bootstrap_servers}}
+def airflow_environment(
+    addresses: AirflowAddresses,
+    *,
+    bootstrap_servers: str,
+    registry_url: str,
+    kafka: Mapping[str, str] = NOTHING,
+    registry: Mapping[str, str] = NOTHING,
+) -> dict[str, str]:
+    """Return the environment of every Airflow process.
+
+    :param kafka: further settings of a secured broker, with secrets as files.
+    :param registry: the same of the registry.
+    """
+    url = urlsplit(registry_url)
+    security = {name.replace("_", "."): value for name, value in kafka.items()}
+    kafka_connection = {"conn_type": "kafka", "extra": {"bootstrap.servers": bootstrap_servers, **security}}
     registry_connection = {
         "conn_type": "http",
-        "schema": registry.scheme,
-        "host": registry.hostname,
-        "port": registry.port,
-        "extra": {"path": registry.path},
+        "schema": url.scheme,
+        "host": url.hostname,
+        "port": url.port,
+        "extra": {"path": url.path, **registry},
     }
     return {
         "AIRFLOW_HOME": str(addresses.home),

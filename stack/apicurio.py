@@ -7,6 +7,7 @@ from pathlib import Path
 from stack.artifacts import Artifacts
 from stack.java import JAVA
 from stack.ports import LOOPBACK
+from stack.security import SecuredStack
 from stack.service import HttpProbe, Service
 
 HEAP = "256m"
@@ -15,18 +16,21 @@ HEAP = "256m"
 QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
-def registry_url(port: int) -> str:
+def registry_url(port: int, *, encrypted: bool = False) -> str:
     """Return the address that Confluent's clients take."""
-    return f"http://{LOOPBACK}:{port}/apis/ccompat/v7"
+    return f"http{'s' if encrypted else ''}://{LOOPBACK}:{port}/apis/ccompat/v7"
 
 
-def registry_service(state: Path, artifacts: Artifacts, *, port: int, management_port: int) -> Service:
-    """Describe the registry."""
+def registry_service(
+    state: Path, artifacts: Artifacts, *, port: int, management_port: int, secured: SecuredStack | None
+) -> Service:
+    """Describe the registry; where the stack is secured, it speaks TLS. It asks nobody for a login."""
+    url = registry_url(port, encrypted=secured is not None)
     home = state / "registry"
     home.mkdir(parents=True, exist_ok=True)
     properties = {
         "quarkus.http.host": LOOPBACK,
-        "quarkus.http.port": str(port),
+        **_door(port, secured),
         # Health and metrics: on every address and port 9000 unless told.
         "quarkus.management.host": LOOPBACK,
         "quarkus.management.port": str(management_port),
@@ -50,6 +54,17 @@ def registry_service(state: Path, artifacts: Artifacts, *, port: int, management
         ),
         cwd=home,
         log=state / "log" / "registry.log",
-        ready=HttpProbe(url=f"{registry_url(port)}/subjects"),
-        address=registry_url(port),
+        ready=HttpProbe(url=f"{url}/subjects", authority=secured.authority if secured is not None else None),
+        address=url,
     )
+
+
+def _door(port: int, secured: SecuredStack | None) -> dict[str, str]:
+    if secured is None:
+        return {"quarkus.http.port": str(port)}
+    return {
+        "quarkus.http.ssl-port": str(port),
+        "quarkus.http.insecure-requests": "disabled",
+        "quarkus.http.ssl.certificate.files": str(secured.server.certificate),
+        "quarkus.http.ssl.certificate.key-files": str(secured.server.key),
+    }

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from stack import airflow as local_airflow
 from stack.apicurio import registry_service
-from stack.artifacts import cache_dir, ensure_artifacts
-from stack.kafka import kafka_service
+from stack.artifacts import Artifacts, cache_dir, ensure_artifacts
+from stack.kafka import KafkaPorts, kafka_service
 from stack.ports import Ports
 from stack.record import Record
 from stack.request import UpRequest, Watcher
+from stack.security import SecuredStack, Security, secure
 from stack.service import Service
 
 
@@ -24,6 +25,9 @@ class Description:
     bootstrap_servers: str
     registry_url: str
     airflow_url: str | None
+    security: Security = "none"
+    kafka: dict[str, str] = field(default_factory=dict)
+    registry: dict[str, str] = field(default_factory=dict)
     new_password: str | None = field(default=None, repr=False)
 
 
@@ -34,38 +38,62 @@ def describe(
     ports = Ports(state)
     ports.check(kafka=request.kafka_port, registry=request.registry_port, airflow=request.airflow_port)
     if running is None:
-        services = _kafka_and_registry(state, request, ports, watcher, stop)
-        bootstrap_servers, registry = (service.address for service in services)
+        security = request.security or "none"
+        secured = None if security == "none" else secure(state, security)
+        kafka, registry = (secured.kafka, secured.registry) if secured is not None else ({}, {})
+        # Free ports are taken after this, because it may take minutes.
+        artifacts = ensure_artifacts(cache_dir(), watcher.fetching, stop)
+        services = _kafka_and_registry(state, request, artifacts, ports, secured)
+        bootstrap_servers, registry_url = (service.address for service in services)
     else:
-        services, bootstrap_servers, registry = (), running.bootstrap_servers, running.registry_url
+        security, kafka, registry = running.security, running.kafka, running.registry
+        services, bootstrap_servers, registry_url = (), running.bootstrap_servers, running.registry_url
     airflow_url = new_password = None
     if request.airflow:
         port = ports.take("airflow", request.airflow_port)
         airflow_url = local_airflow.airflow_addresses(state, port).url
         new_password = local_airflow.prepare_home(state)
         services += local_airflow.airflow_services(
-            state, state / "log", port=port, bootstrap_servers=bootstrap_servers, registry_url=registry
+            state,
+            state / "log",
+            port=port,
+            bootstrap_servers=bootstrap_servers,
+            registry_url=registry_url,
+            kafka=kafka,
+            registry=registry,
         )
     ports.save()
-    return Description(services, bootstrap_servers, registry, airflow_url, new_password)
+    return Description(
+        services,
+        bootstrap_servers,
+        registry_url,
+        airflow_url,
+        security=security,
+        kafka=kafka,
+        registry=registry,
+        new_password=new_password,
+    )
 
 
 def _kafka_and_registry(
-    state: Path, request: UpRequest, ports: Ports, watcher: Watcher, stop: threading.Event
+    state: Path, request: UpRequest, artifacts: Artifacts, ports: Ports, secured: SecuredStack | None
 ) -> tuple[Service, ...]:
-    # Free ports are taken after this, because it may take minutes.
-    artifacts = ensure_artifacts(cache_dir(), watcher.fetching, stop)
     return (
         kafka_service(
             state,
             artifacts,
-            port=ports.take("kafka", request.kafka_port),
-            controller_port=ports.take("kafka-controller"),
+            KafkaPorts(
+                client=ports.take("kafka", request.kafka_port),
+                controller=ports.take("kafka-controller"),
+                internal=ports.take("kafka-internal") if secured is not None else None,
+            ),
+            secured,
         ),
         registry_service(
             state,
             artifacts,
             port=ports.take("registry", request.registry_port),
             management_port=ports.take("registry-management"),
+            secured=secured,
         ),
     )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 
 from stack.artifacts import Artifacts
+from stack.certificates import write_private
 from stack.java import java_command, log_options
 from stack.ports import LOOPBACK
+from stack.security import SecuredStack
 from stack.service import KafkaProbe, Service
 
 # What differs from Kafka's defaults, and why.
@@ -16,7 +19,8 @@ SETTINGS = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "inter.broker.listener.name": "CLIENT",
     # Relative to the working folder: a comma in the path would make two folders of an absolute one.
     "log.dirs": "data",
     # A mistyped topic must fail, not appear.
@@ -41,23 +45,41 @@ SETTINGS = {
 HEAP = "512m"
 
 
-def kafka_service(state: Path, artifacts: Artifacts, *, port: int, controller_port: int) -> Service:
-    """Write the settings and describe the broker; its storage is formatted once, and keeps its cluster id."""
-    home = state / "kafka"
+@dataclass(frozen=True, slots=True)
+class KafkaPorts:
+    """Where the broker listens: for clients, as the controller, and for itself where it is secured."""
+
+    client: int
+    controller: int
+    internal: int | None = None
+
+
+def kafka_service(state: Path, artifacts: Artifacts, ports: KafkaPorts, secured: SecuredStack | None) -> Service:
+    """Write the settings and describe the broker; its storage is formatted once, and keeps its cluster id.
+
+    Each way of securing has a storage of its own, because users are part of it.
+    """
+    home = state / ("kafka" if secured is None else f"kafka-{secured.security}")
     home.mkdir(parents=True, exist_ok=True)
+    doors = {"CLIENT": ports.client} | ({"INTERNAL": ports.internal} if ports.internal is not None else {})
+    addresses = [f"{name}://{LOOPBACK}:{port}" for name, port in doors.items()]
     settings = {
         **SETTINGS,
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        **(secured.broker if secured is not None else {}),
+        "listeners": ",".join([*addresses, f"CONTROLLER://{LOOPBACK}:{ports.controller}"]),
+        "advertised.listeners": ",".join(addresses),
         # A static voter: a dynamic one would keep the port of the first start in the storage.
-        "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
+        "controller.quorum.voters": f"1@{LOOPBACK}:{ports.controller}",
     }
     properties = home / "server.properties"
-    properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    # For its owner's eyes: passwords of a secured broker are in it.
+    write_private(properties, "".join(f"{name}={value}\n" for name, value in settings.items()).encode())
     prepare: tuple[tuple[str, ...], ...] = ()
     if not (home / "data" / "meta.properties").exists():
         # Formatting what an interrupted format left is allowed; formatting data is not asked for.
-        arguments = ("format", "-t", _new_cluster_id(), "-c", properties.name, "--ignore-formatted")
+        arguments = ["format", "-t", _new_cluster_id(), "-c", properties.name, "--ignore-formatted"]
+        if secured is not None and secured.format_arguments is not None:
+            arguments.append(f"@{secured.format_arguments}")  # passwords: never arguments of a process
         options = ["-Xmx128m", "-XX:TieredStopAtLevel=1", *log_options()]
         prepare = (tuple(java_command(artifacts.kafka_jars, "kafka.tools.StorageTool", *arguments, options=options)),)
     options = [
@@ -68,15 +90,16 @@ def kafka_service(state: Path, artifacts: Artifacts, *, port: int, controller_po
         "-Dkafka.log.target=SYSTEM_OUT",
         *log_options(),
     ]
+    address = f"{LOOPBACK}:{ports.client}"
     return Service(
         name="kafka",
         version=artifacts.kafka_version,
         argv=tuple(java_command(artifacts.kafka_jars, "kafka.Kafka", properties.name, options=options)),
         cwd=home,
         log=state / "log" / "kafka.log",
-        ready=KafkaProbe(bootstrap_servers=f"{LOOPBACK}:{port}"),
+        ready=KafkaProbe(bootstrap_servers=address, settings=secured.kafka if secured is not None else {}),
         prepare=prepare,
-        address=f"{LOOPBACK}:{port}",
+        address=address,
     )
 
 

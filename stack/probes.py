@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
 import urllib.request
 from functools import lru_cache
 from typing import Any
 
+from cluster.errors import StreamproofError
 from stack.service import AliveProbe, HttpProbe, KafkaProbe, Probe
 
 PROBE_TIMEOUT_S = 3.0
@@ -17,34 +19,43 @@ def fault_of(probe: Probe) -> str:
     """Return why the service is not ready; empty when it is."""
     match probe:
         case KafkaProbe():
-            return _kafka_fault(probe.bootstrap_servers)
+            return _kafka_fault(probe)
         case HttpProbe():
             return _http_fault(probe)
         case AliveProbe():
             return ""
 
 
-def _kafka_fault(bootstrap_servers: str) -> str:
+def _kafka_fault(probe: KafkaProbe) -> str:
     from confluent_kafka import KafkaException
 
     try:
-        brokers = _admin(bootstrap_servers).list_topics(timeout=PROBE_TIMEOUT_S).brokers
+        brokers = _admin(probe.bootstrap_servers, tuple(probe.settings.items())).list_topics(timeout=PROBE_TIMEOUT_S)
     except KafkaException as error:
         return f"no answer to a metadata request: {error.args[0].str()}"
-    return "" if brokers else "no broker in the metadata"
+    except StreamproofError as error:
+        return str(error)
+    return "" if brokers.brokers else "no broker in the metadata"
 
 
 @lru_cache(maxsize=4)
-def _admin(bootstrap_servers: str) -> Any:
+def _admin(bootstrap_servers: str, settings: tuple[tuple[str, str], ...]) -> Any:
     from confluent_kafka.admin import AdminClient
 
+    from cluster.connection import kafka_settings
+
+    kafka = kafka_settings({"bootstrap_servers": bootstrap_servers, **dict(settings)})
     # Refused connections are what a start looks like: they are not worth a log line.
-    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0, "reconnect.backoff.max.ms": 200})
+    return AdminClient(kafka.as_librdkafka(reconnect_backoff_max_ms=200) | {"log_level": 0})
 
 
 def _http_fault(probe: HttpProbe) -> str:
     # Loopback: never through a proxy of the environment.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+    if probe.authority is not None:
+        context = ssl.create_default_context(cafile=probe.authority)
+        handlers.append(urllib.request.HTTPSHandler(context=context))
+    opener = urllib.request.build_opener(*handlers)
     try:
         with opener.open(probe.url, timeout=PROBE_TIMEOUT_S) as answer:
             body = answer.read()

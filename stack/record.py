@@ -9,9 +9,10 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cluster.local import RECORD_NAME, process_started
+from stack.security import Security
 from stack.service import Probe, Service
 
 LOG_TAIL_LINES = 12
@@ -85,6 +86,9 @@ class Record(_Part):
     bootstrap_servers: str
     registry_url: str
     airflow_url: str | None = None
+    security: Security = "none"
+    kafka: dict[str, str] = Field(default_factory=dict, description="settings of a client; secrets as files")
+    registry: dict[str, str] = Field(default_factory=dict, description="settings of a client; secrets as files")
     processes: list[ProcessRecord]
 
     def is_running(self) -> bool:

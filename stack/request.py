@@ -8,16 +8,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from stack.record import Record
+from stack.security import Security
 
 
 @dataclass(frozen=True, slots=True)
 class UpRequest:
     """What to start. A port of ``None`` takes last time's, or a free one.
 
-    ``owned`` ties the stack to the calling process: it ends when that does, however that ends.
+    ``security`` of ``None`` is that of the stack that runs, or none. ``owned`` ties the stack to the
+    calling process: it ends when that does, however that ends.
     """
 
     airflow: bool = False
+    security: Security | None = None
     kafka_port: int | None = None
     registry_port: int | None = None
     airflow_port: int | None = None

@@ -21,6 +21,7 @@ class KafkaProbe(_Value):
 
     kind: Literal["kafka"] = "kafka"
     bootstrap_servers: str
+    settings: dict[str, str] = Field(default_factory=dict, description="of the client; secrets as files")
 
 
 class HttpProbe(_Value):
@@ -31,6 +32,7 @@ class HttpProbe(_Value):
 
     kind: Literal["http"] = "http"
     url: str
+    authority: Path | None = Field(default=None, description="certificate that an https address is verified by")
     expect: dict[str, str] = Field(default_factory=dict)
 
 

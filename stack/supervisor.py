@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from stack.children import end
 from stack.record import Identity, Record
+from stack.security import Security
 from stack.service import Service
 from stack.supervised import Supervised
 
@@ -56,6 +57,9 @@ class Plan(BaseModel):
     bootstrap_servers: str
     registry_url: str
     airflow_url: str | None = None
+    security: Security = "none"
+    kafka: dict[str, str] = Field(default_factory=dict)
+    registry: dict[str, str] = Field(default_factory=dict)
     services: tuple[Service, ...]
     owner: Identity | None = None
 
@@ -75,6 +79,9 @@ class Supervisor:
             started=datetime.now(UTC).isoformat(timespec="seconds"),
             bootstrap_servers=plan.bootstrap_servers,
             registry_url=plan.registry_url,
+            security=plan.security,
+            kafka=plan.kafka,
+            registry=plan.registry,
             processes=[],
         )
         self._apply(Change(airflow_url=plan.airflow_url, services=plan.services))

@@ -82,6 +82,11 @@ def _what_runs(state: Path, request: UpRequest, watcher: Watcher) -> Record | No
             where=str(casualty.log),
             hint="Run `streamproof down`, then `streamproof up`",
         )
+    if request.security not in {None, record.security}:
+        raise Misconfigured(
+            f"the stack runs already, with security {record.security}",
+            hint="Run `streamproof down` first, or leave --security out",
+        )
     wanted = (
         ("Kafka", request.kafka_port, record.bootstrap_servers),
         ("the registry", request.registry_port, record.registry_url),
@@ -111,6 +116,9 @@ def _launch(state: Path, description: Description, *, owned: bool) -> None:
         bootstrap_servers=description.bootstrap_servers,
         registry_url=description.registry_url,
         airflow_url=description.airflow_url,
+        security=description.security,
+        kafka=description.kafka,
+        registry=description.registry,
         services=description.services,
         owner=Identity.of(os.getpid()) if owned else None,
     )

@@ -17,6 +17,9 @@ BootstrapFlag = Annotated[
     str | None, typer.Option("--bootstrap-servers", metavar="HOST:PORT", help="Kafka brokers, comma separated.")
 ]
 RegistryFlag = Annotated[str | None, typer.Option("--registry-url", metavar="URL", help="Schema Registry address.")]
+AllowPlaintextFlag = Annotated[
+    bool, typer.Option("--allow-plaintext", help="Allow unencrypted connections to other machines.")
+]
 
 # Where nobody looks at a terminal (a file, a pipe, a CI log) nothing is cut to the 80 columns that rich assumes.
 _UNSEEN_WIDTH = 160

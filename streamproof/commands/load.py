@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag, stderr
+from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag, stderr
 
 WarehouseFlag = Annotated[
     Path | None, typer.Option("--warehouse", help="DuckDB file; by default <topic>.duckdb in the state folder.")
@@ -48,6 +48,7 @@ def load(  # noqa: PLR0917 - typer reads them by name
     ] = 122_880,
     bootstrap_servers: BootstrapFlag = None,
     registry_url: RegistryFlag = None,
+    allow_plaintext: AllowPlaintextFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Load every record that is in a topic now into its warehouse, exactly once.
@@ -63,7 +64,9 @@ def load(  # noqa: PLR0917 - typer reads them by name
     from streamproof.signals import stop_on_signals
 
     limit = Limit.parse(max_quarantined) if max_quarantined is not None else Limit()
-    connection = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url)
+    connection = Connection.discover(
+        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
+    )
     with stop_on_signals() as stop, _ends_in_time(stop), shown_load(topic) as progress:
         result = load_topic(
             connection,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag
+from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag
 from streamproof.logs import configure_logs
 
 
@@ -26,6 +26,16 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     rate: Annotated[
         float, typer.Option("--rate", help="Events a second, over all shards; 0 is as fast as possible.")
     ] = 0.0,
+    shape: Annotated[
+        str | None,
+        typer.Option("--shape", help='Load shape, over all shards: "ramp(1000,20000,60s) + constant(20000,5m)".'),
+    ] = None,
+    catch_up: Annotated[
+        str,
+        typer.Option(
+            "--catch-up", help="What a stall held up: 'report' sends it late, 'skip' gives it up and counts it."
+        ),
+    ] = "report",
     shards: Annotated[int, typer.Option("--shards", help="Split the run into this many shards.")] = 1,
     shard: Annotated[
         int | None, typer.Option("--shard", help="Run only this shard, from 0; without it all run, a process each.")
@@ -42,13 +52,14 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     ] = 30.0,
     bootstrap_servers: BootstrapFlag = None,
     registry_url: RegistryFlag = None,
+    allow_plaintext: AllowPlaintextFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Generate events and deliver them to a topic; the manifest says what was acknowledged.
 
-    Give --events or --seconds, or both: whichever comes first ends the run. With --rate, events are sent when they
-    are due, whether or not earlier ones were acknowledged. Ctrl-C ends cleanly; the same command with the same
-    --run-id continues, and sends nothing twice.
+    Give --events, --seconds or a --shape that ends: whichever comes first ends the run. With --rate or --shape, events
+    are sent when they are due, whether or not earlier ones were acknowledged. Ctrl-C ends cleanly; the same command
+    with the same --run-id continues, and sends nothing twice.
     """
     from cluster.connection import Connection
     from producer import ProduceRequest, produce_run
@@ -65,11 +76,15 @@ def produce(  # noqa: PLR0917 - typer reads them by name
         events=events,
         seconds=seconds,
         rate=rate,
+        shape=shape,
+        catch_up=catch_up,
         endless=endless,
         schema_version=schema_version,
         delivery_timeout_s=delivery_timeout,
     )
-    connection = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url)
+    connection = Connection.discover(
+        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
+    )
     chosen = tuple(range(shards)) if shard is None else (shard,)
     with stop_on_signals() as stop, shown_progress(request, chosen) as progress:
         result = produce_run(connection, request, shards=chosen, stop=stop, progress=progress, at_start=configure_logs)
@@ -89,5 +104,6 @@ def _new_run_id() -> str:
 
 def _summary(document: dict[str, object]) -> str:
     run_id, topic, seconds = document["run_id"], document["topic"], document["seconds"]
-    counts = "  ".join(f"{name} {document[name]:,}" for name in ("acknowledged", "failed", "unknown"))
+    names = ("acknowledged", "failed", "unknown", *(("skipped",) if document["skipped"] else ()))
+    counts = "  ".join(f"{name} {document[name]:,}" for name in names)
     return f"run [bold]{run_id}[/] on {topic}: {counts}  in {seconds} s"

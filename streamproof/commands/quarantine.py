@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from streamproof.commands.load import WaitFlag, WarehouseFlag
-from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag
+from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag
 
 if TYPE_CHECKING:
     from consumer.quarantine import QuarantineClass
@@ -48,6 +48,7 @@ def replay_command(  # noqa: PLR0917 - typer reads them by name
     wait: WaitFlag = 10.0,
     bootstrap_servers: BootstrapFlag = None,
     registry_url: RegistryFlag = None,
+    allow_plaintext: AllowPlaintextFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Decode the quarantined records again, with today's code and registry, and move those that succeed."""
@@ -56,7 +57,9 @@ def replay_command(  # noqa: PLR0917 - typer reads them by name
     from consumer.quarantine import replay
     from streamproof.signals import stop_on_signals
 
-    connection = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url)
+    connection = Connection.discover(
+        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
+    )
     with stop_on_signals() as stop:
         result = replay(connection, warehouse or warehouse_path(topic), stop=stop, wait_s=wait)
     output = Output(as_json)

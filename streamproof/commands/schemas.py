@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.connection import Connection
-from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag
+from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
     from schemas.diff import Change
@@ -48,6 +48,7 @@ def diff(
     compatibility: LevelFlag = None,
     bootstrap_servers: BootstrapFlag = None,
     registry_url: RegistryFlag = None,
+    allow_plaintext: AllowPlaintextFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show how the contract differs from what the registry holds, and what speaks against it; change nothing."""
@@ -56,7 +57,9 @@ def diff(
 
     output = Output(as_json)
     known = load_contract(contract)
-    settings = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).registry
+    settings = Connection.discover(
+        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
+    ).registry
     with Registry(settings) as registry:
         seen = inspect_subject(
             registry, known, subject_for(topic or known.name), up_to=up_to, level=_level(compatibility)
@@ -74,6 +77,7 @@ def run_gate(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, register nothing.")] = False,
     bootstrap_servers: BootstrapFlag = None,
     registry_url: RegistryFlag = None,
+    allow_plaintext: AllowPlaintextFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Register the contract's versions in order, or refuse (exit 65) and register nothing."""
@@ -82,7 +86,9 @@ def run_gate(
 
     output = Output(as_json)
     known = load_contract(contract)
-    settings = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).registry
+    settings = Connection.discover(
+        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
+    ).registry
     with Registry(settings) as registry:
         result = gate(
             registry,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +17,9 @@ from cluster.errors import EXIT_OK, DependencyDown
 from cluster.local import state_dir
 from stack.airflow import ADMIN, password_file
 from stack.down import stop_stack
+from stack.record import Record
 from stack.request import UpRequest
+from stack.security import Security, properties_file, security_folder
 from stack.status import ServiceStatus, StackStatus, stack_status
 from stack.up import up
 from streamproof.console import JsonFlag, Output
@@ -33,10 +36,15 @@ def register(app: typer.Typer) -> None:
 
 
 def up_command(
+    *,
     airflow: Annotated[bool, typer.Option("--airflow", help="Start Airflow too, or add it to what runs.")] = False,
     kafka_port: Annotated[int | None, typer.Option(metavar="PORT", help=PORT_HELP.format("Kafka"))] = None,
     registry_port: Annotated[int | None, typer.Option(metavar="PORT", help=PORT_HELP.format("the registry"))] = None,
     airflow_port: Annotated[int | None, typer.Option(metavar="PORT", help=PORT_HELP.format("Airflow"))] = None,
+    security: Annotated[
+        Security | None,
+        typer.Option(help="Secure Kafka: TLS, TLS with client certificates, or TLS with SCRAM passwords."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Start a real Kafka and a real Schema Registry on this machine, and Airflow if asked."""
@@ -44,7 +52,13 @@ def up_command(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    request = UpRequest(airflow=airflow, kafka_port=kafka_port, registry_port=registry_port, airflow_port=airflow_port)
+    request = UpRequest(
+        airflow=airflow,
+        security=security,
+        kafka_port=kafka_port,
+        registry_port=registry_port,
+        airflow_port=airflow_port,
+    )
     with start_view() as watcher:
         result = up(state, request, watcher, stop)
     status = stack_status(state)
@@ -88,9 +102,19 @@ def _addresses(status: StackStatus) -> str:
         ("Kafka", record.bootstrap_servers),
         ("Registry", record.registry_url),
         ("Airflow", record.airflow_url),
+        ("Security", _secured(record)),
         ("State", state_dir()),
     )
     return "\n".join(f"[bold]{name:<9}[/]{escape(str(value))}" for name, value in known if value is not None) + "\n"
+
+
+def _secured(record: Record) -> str | None:
+    properties = _client_properties(record)
+    return f"{record.security}; Kafka's own tools take {properties}" if properties is not None else None
+
+
+def _client_properties(record: Record) -> Path | None:
+    return properties_file(security_folder(state_dir())) if record.security != "none" else None
 
 
 def _table(status: StackStatus) -> Table:
@@ -117,6 +141,8 @@ def _document(status: StackStatus) -> Mapping[str, Any]:
         "bootstrap_servers": status.record.bootstrap_servers,
         "registry_url": status.record.registry_url,
         "airflow_url": status.record.airflow_url,
+        "security": status.record.security,
+        "client_properties": _client_properties(status.record),
         "healthy": status.healthy,
         "processes": [_process(service) for service in status.services],
     }

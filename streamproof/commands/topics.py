@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from cluster.connection import Connection
-from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag
+from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
     from cluster.topics import TopicChange, TopicSpec
@@ -38,6 +38,7 @@ def apply(
     ] = False,
     bootstrap_servers: BootstrapFlag = None,
     registry_url: RegistryFlag = None,
+    allow_plaintext: AllowPlaintextFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Create what is missing, and wait until every partition has a leader."""
@@ -45,7 +46,9 @@ def apply(
 
     output = Output(as_json)
     specs = _specs(file, topic)
-    kafka = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).kafka
+    kafka = Connection.discover(
+        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
+    ).kafka
     results = apply_topics(admin_client(kafka), specs, alter=alter)
     for result in results:
         info = result.info
@@ -78,6 +81,7 @@ def diff(
     topic: TopicFlag = None,
     bootstrap_servers: BootstrapFlag = None,
     registry_url: RegistryFlag = None,
+    allow_plaintext: AllowPlaintextFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show where the cluster differs from the declaration; change nothing."""
@@ -85,7 +89,9 @@ def diff(
 
     output = Output(as_json)
     specs = _specs(file, topic)
-    kafka = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url).kafka
+    kafka = Connection.discover(
+        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
+    ).kafka
     diffs = diff_topics(admin_client(kafka), specs)
     for found in diffs:
         if found.info is None:

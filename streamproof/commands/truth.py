@@ -9,7 +9,7 @@ import typer
 
 from cluster.errors import EXIT_OK, StreamproofError, VerdictFailed, VerdictUnknown
 from streamproof.commands.load import WaitFlag, WarehouseFlag
-from streamproof.console import BootstrapFlag, JsonFlag, Output, RegistryFlag, print_error
+from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag, print_error
 
 TopicArgument = Annotated[str, typer.Argument(help="Topic that was loaded.")]
 RunFlag = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="Run to look at; the latest by default.")]
@@ -32,6 +32,7 @@ def audit(  # noqa: PLR0917 - typer reads them by name
     wait: WaitFlag = 10.0,
     bootstrap_servers: BootstrapFlag = None,
     registry_url: RegistryFlag = None,
+    allow_plaintext: AllowPlaintextFlag = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Compare what the shards of a run say they delivered with what the warehouse holds.
@@ -44,7 +45,9 @@ def audit(  # noqa: PLR0917 - typer reads them by name
     from consumer import audit as audit_run
     from streamproof.verdict_view import show_audit
 
-    connection = Connection.discover(bootstrap_servers=bootstrap_servers, registry_url=registry_url)
+    connection = Connection.discover(
+        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
+    )
     result = audit_run(connection, warehouse or warehouse_path(topic), topic, run_id, wait_s=wait)
     error: StreamproofError | None = None
     said = result.reason.rstrip(".")

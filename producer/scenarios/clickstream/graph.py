@@ -58,8 +58,8 @@ class Paths:
 def draw_paths(rng: np.random.Generator) -> Paths:
     """Walk the graph ``POOL_PATHS`` times. A path that would go on after 400 steps ends there."""
     table = np.zeros((len(STATES), len(STATES)))
-    for state, edges in EDGES.items():
-        table[state, list(edges)] = list(edges.values())
+    for origin, edges in EDGES.items():
+        table[origin, list(edges)] = list(edges.values())
     table[END, END] = 1.0
     cumulative = np.cumsum(table, axis=1)
     cumulative /= cumulative[:, -1:]
