@@ -35,7 +35,16 @@ __all__ = [
 ENV_PREFIX = "STREAMPROOF_"
 # Settings of the process that are not part of a connection.
 OTHER_VARIABLES = frozenset(
-    {"STATE_DIR", "CACHE_DIR", "CONFIG", "WAREHOUSE_DIR", "PUBLICATIONS_DIR", "PROFILES_DIR", "LOG_LEVEL"}
+    {
+        "STATE_DIR",
+        "CACHE_DIR",
+        "CONFIG",
+        "WAREHOUSE_DIR",
+        "PUBLICATIONS_DIR",
+        "PROFILES_DIR",
+        "SCENARIO_PATH",
+        "LOG_LEVEL",
+    }
 )
 _FILE = "_file"
 _MODELS: dict[str, type[BaseModel]] = {"kafka": KafkaSettings, "registry": RegistrySettings}

@@ -69,7 +69,7 @@ def audit(
         findings = find(store, run, manifests)
         claims = _fingerprint(manifests) if _finished(manifests) else ""
         partitions = _positions(store, run, marks, claims)
-        if claims and findings.missing == 0:
+        if claims and findings.settled:
             partitions = _bounded_by_time(connection, topic, partitions, manifests)
         result = _result(topic, run, findings, partitions, _notes(findings, manifests, control), claims, began)
         with store.transaction() as db:
@@ -186,6 +186,7 @@ def _result(  # noqa: PLR0917 - the parts of one document
     if judgement.awaited:
         # Not loaded yet is not lost.
         examples["awaited"] = findings.examples["lost"]
+        examples.pop("missed", None)
     return AuditResult(
         audit_id=str(uuid.uuid4()),
         run_id=run_id,
@@ -214,6 +215,8 @@ def _result(  # noqa: PLR0917 - the parts of one document
         partitions=partitions,
         notes=notes,
         seconds=round(time.monotonic() - began, 3),
+        faults=findings.faults,
+        versions=findings.versions,
     )
 
 
@@ -233,6 +236,10 @@ def _notes(findings: Findings, manifests: list[Manifest], control: ControlTopic)
     short = ", ".join(str(manifest.shard) for manifest in manifests if manifest.interrupted)
     if short:
         notes.append(f"Shard {short} was cut short; the verdict is about what was sent. `produce` continues it.")
+    if any(score.injected for score in findings.faults):
+        notes.append(
+            "Faults were injected on purpose; they count below as what they are, and are scored as found or not."
+        )
     if findings.uncompared:
         notes.append(
             f"The bytes of {findings.uncompared:,} stored events could not be compared: their checksum is missing, "

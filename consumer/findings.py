@@ -6,8 +6,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from consumer.run_scope import enter_run
+from consumer.scoring import has_faults, score
 from consumer.store_errors import as_store_errors
-from consumer.verdict import Example, Findings, ShardAudit
+from consumer.verdict import Example, Findings, ShardAudit, VersionAudit
 from consumer.warehouse import Warehouse
 from schemas.identity import event_id
 from schemas.manifest import Manifest, count
@@ -39,6 +40,10 @@ _LOST_RANGES = """
     FROM (SELECT shard, sequence, sequence - row_number() OVER (PARTITION BY shard ORDER BY sequence) AS island
           FROM missing)
     GROUP BY shard, island ORDER BY 1, 2 LIMIT 10000
+"""
+# Copies of an event count once.
+_LOADED_PER_SCHEMA = """
+    SELECT _schema_id, count(*) FROM (SELECT DISTINCT _schema_id, _shard, _sequence FROM run_events) GROUP BY 1
 """
 _LOST_PER_SHARD = "SELECT shard, count(*) FROM missing GROUP BY shard"
 
@@ -89,6 +94,7 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
     with as_store_errors(warehouse.path):
         warehouse.connection.execute("SET VARIABLE expected_shards = ?", [expected_shards])
         warehouse.connection.execute(_FINDINGS.read_text())
+    scores, explained, scored = score(warehouse, run_id) if has_faults(manifests) else ([], {}, {})
     totals = [int(value) for value in warehouse.rows(_TOTALS)[0]]
     loaded, missing, duplicated, phantom, differing, windows, undecodable, reordered, uncompared, unattributed = totals
     return Findings(
@@ -103,8 +109,25 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
         uncompared=uncompared,
         unattributed=unattributed,
         shards=_shards(warehouse, manifests, expected_shards),
-        examples={name: _examples(warehouse, run_id, query) for name, query in _EXAMPLES.items()},
+        examples={name: _examples(warehouse, run_id, query) for name, query in _EXAMPLES.items()} | scored,
+        faults=scores,
+        explained=explained,
+        versions=_versions(warehouse, manifests),
+        truth_complete=all(manifest.truth_complete for manifest in manifests),
     )
+
+
+def _versions(warehouse: Warehouse, manifests: list[Manifest]) -> list[VersionAudit]:
+    """Return events by schema version, for a run that mixes them; empty for others."""
+    written: dict[tuple[int, int], int] = defaultdict(int)
+    for manifest in manifests:
+        for row in manifest.versions:
+            written[row.schema_used.version, row.schema_used.id] += row.events
+    loaded = dict(warehouse.rows(_LOADED_PER_SCHEMA)) if written else {}
+    return [
+        VersionAudit(version, schema_id, events, loaded.get(schema_id, 0))
+        for (version, schema_id), events in sorted(written.items())
+    ]
 
 
 def _shards(warehouse: Warehouse, manifests: list[Manifest], expected: int) -> list[ShardAudit]:

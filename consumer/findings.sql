@@ -11,6 +11,7 @@ SELECT
         WHEN claim.status IS DISTINCT FROM 'finished' THEN 'unjudged'
         WHEN once.sequence < claim.first_sequence OR once.sequence >= claim.next_sequence THEN 'phantom'
         WHEN unsure.outcome = 'failed' THEN 'phantom'
+        WHEN dropped.sequence IS NOT NULL THEN 'phantom'
         WHEN unsure.outcome = 'unknown' THEN 'unknown'
         ELSE 'acknowledged'
     END AS standing
@@ -27,9 +28,11 @@ FROM (
     GROUP BY ALL
 ) AS once
 LEFT JOIN run_shards AS claim USING (shard)
-LEFT JOIN run_unsure AS unsure ON unsure.shard = once.shard AND unsure.sequence = once.sequence;
+LEFT JOIN run_unsure AS unsure ON unsure.shard = once.shard AND unsure.sequence = once.sequence
+LEFT JOIN (FROM run_faults WHERE kind = 'dropped') AS dropped
+    ON dropped.shard = once.shard AND dropped.sequence = once.sequence;
 
--- Acknowledged and stored nowhere.
+-- Acknowledged, or left out on purpose, and stored nowhere.
 CREATE OR REPLACE TEMP TABLE missing AS
 SELECT shard, sequence
 FROM (
@@ -38,7 +41,7 @@ FROM (
     WHERE claim.status = 'finished'
 )
 ANTI JOIN run_unsure USING (shard, sequence)
-ANTI JOIN (SELECT shard, sequence FROM stored WHERE shard IS NOT NULL) USING (shard, sequence);
+ANTI JOIN (SELECT shard, sequence FROM stored WHERE shard IS NOT NULL AND standing <> 'phantom') USING (shard, sequence);
 
 -- Windows of sequences, with what is claimed and what is stored. A sum can only be compared where every
 -- acknowledged event of the window is stored, and where no two copies of one differ.
@@ -54,7 +57,9 @@ WITH sums AS (
 ),
 unsure AS (
     SELECT shard, (sequence - first_sequence) // size AS number, count(*) AS unsure
-    FROM run_unsure
+    FROM (SELECT shard, sequence FROM run_unsure
+          UNION
+          SELECT shard, sequence FROM run_faults WHERE kind = 'dropped')
     JOIN (SELECT shard, first_sequence FROM run_shards) USING (shard)
     JOIN (SELECT shard, min(size) AS size FROM run_windows GROUP BY shard) USING (shard)
     GROUP BY ALL

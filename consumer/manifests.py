@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import pyarrow as pa
 from pydantic import ValidationError
 
 from cluster.connection import Connection
 from consumer.batch import Message
 from consumer.source import Source
 from consumer.warehouse import Warehouse
-from schemas.manifest import Manifest, control_topic
+from schemas.manifest import FaultPage, FaultTruth, Manifest, control_topic
 
 _FETCH_ROWS = 1000
 _NEVER = threading.Event()
 
+_PAGE_KEY = re.compile(r"(.*)/(\d+)/faults/(\d+)", re.DOTALL)
+_FORGET_FAULTS = "DELETE FROM manifest_faults WHERE run_id = ? AND shard = ?"
+_KEEP_FAULTS = "INSERT INTO manifest_faults SELECT ?, ?, kind, unsure, first, next FROM truth"
 _FORGET = "DELETE FROM manifests WHERE run_id = ? AND shard = ?"
 _KEEP = "INSERT INTO manifests VALUES (?, ?, ?, ?, ?)"
 _KEPT = "SELECT run_id, shard, document FROM manifests"
@@ -31,10 +36,13 @@ class ControlTopic:
     manifests: dict[tuple[str, int], Manifest] = field(default_factory=dict)
     deleted: set[tuple[str, int]] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
+    pages: dict[tuple[str, int], dict[int, FaultPage]] = field(default_factory=dict)
 
     def take(self, message: Message) -> None:
         """Apply one record. One that is no manifest is noted with its position, without its content."""
         position = f"{message.topic()} partition {message.partition()} offset {message.offset()}"
+        if self._take_page(message):
+            return
         try:
             run_id, shard = (message.key() or b"").decode().rsplit("/", 1)
             key = (run_id, int(shard))
@@ -52,6 +60,33 @@ class ControlTopic:
             return
         self.manifests[key] = manifest
         self.deleted.discard(key)
+
+    def _take_page(self, message: Message) -> bool:
+        """Apply a record that is a page of injected faults; return whether it was one."""
+        key = _PAGE_KEY.fullmatch((message.key() or b"").decode(errors="replace"))
+        if key is None:
+            return False
+        value = message.value()
+        pages = self.pages.setdefault((key[1], int(key[2])), {})
+        if value is None:
+            pages.pop(int(key[3]), None)
+            return False  # a run may be called as pages are: then this takes a manifest back
+        try:
+            page = FaultPage.model_validate_json(value)
+        except ValidationError:
+            return False
+        pages[page.page] = page
+        return bool(page.key().encode() == message.key())
+
+    def truth(self, manifest: Manifest) -> list[FaultTruth] | None:
+        """Return what a shard says was injected, ``None`` where a page of it is missing or of another attempt."""
+        if not manifest.fault_pages:
+            return manifest.faults
+        pages = self.pages.get((manifest.run_id, manifest.shard), {})
+        wanted = [pages.get(number) for number in range(manifest.fault_pages)]
+        if any(page is None or page.attempt != manifest.resumed for page in wanted):
+            return None
+        return [truth for page in wanted if page is not None for truth in page.faults]
 
 
 def read_control_topic(connection: Connection, topic: str) -> ControlTopic:
@@ -75,7 +110,13 @@ def read_control_topic(connection: Connection, topic: str) -> ControlTopic:
 def store_manifests(warehouse: Warehouse, found: ControlTopic) -> None:
     """Keep what the control topic says, replacing what was kept before; all or nothing."""
     kept = {(run_id, shard): document for run_id, shard, document in warehouse.rows(_KEPT)}
-    said = {key: manifest.model_dump_json() for key, manifest in found.manifests.items()}
+    truths = {key: found.truth(manifest) for key, manifest in found.manifests.items()}
+    # An incomplete truth is noted in the manifest, so that nothing that reads the file takes the truth for whole.
+    manifests = {
+        key: manifest if truths[key] is not None else manifest.model_copy(update={"truth_complete": False})
+        for key, manifest in found.manifests.items()
+    }
+    said = {key: manifest.model_dump_json() for key, manifest in manifests.items()}
     # A topic that is used for long has many runs, and one audit sees few new ones.
     changed = {key: document for key, document in said.items() if kept.get(key) != document}
     gone = found.deleted & set(kept)
@@ -83,8 +124,33 @@ def store_manifests(warehouse: Warehouse, found: ControlTopic) -> None:
     with warehouse.transaction() as connection:
         for run_id, shard in [*gone, *changed]:
             connection.execute(_FORGET, [run_id, shard])
+            connection.execute(_FORGET_FAULTS, [run_id, shard])
         for (run_id, shard), document in changed.items():
-            connection.execute(_KEEP, [run_id, shard, found.manifests[run_id, shard].status, document, read_at])
+            connection.execute(_KEEP, [run_id, shard, manifests[run_id, shard].status, document, read_at])
+            truth = truths[run_id, shard]
+            if truth:
+                connection.register("truth", _ranges(truth))
+                connection.execute(_KEEP_FAULTS, [run_id, shard])
+                connection.unregister("truth")
+
+
+def _ranges(truth: list[FaultTruth]) -> pa.Table:
+    """Return the ranges of a shard's truth as rows: kind, unsure, first, next."""
+    rows = [
+        (said.kind, unsure, first, end)
+        for said in truth
+        for unsure, ranges in ((False, said.sequences), (True, said.unsure))
+        for first, end in ranges
+    ]
+    kinds, unsure, firsts, ends = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return pa.table(
+        {
+            "kind": pa.array(kinds, pa.string()),
+            "unsure": pa.array(unsure, pa.bool_()),
+            "first": pa.array(firsts, pa.int64()),
+            "next": pa.array(ends, pa.int64()),
+        }
+    )
 
 
 def stored_manifests(warehouse: Warehouse, run_id: str) -> list[Manifest]:

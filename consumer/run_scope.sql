@@ -53,10 +53,19 @@ FROM (
 )
 WHERE first_sequence + "window" * size < next_sequence;
 
+-- What was injected on purpose, one row per event and kind. unsure: its record was never answered.
+CREATE OR REPLACE TEMP TABLE run_faults AS
+SELECT shard, kind, unsure, range AS sequence
+FROM (FROM manifest_faults WHERE run_id = getvariable('run_id')), range(first, next);
+
+-- Positions that checks leave out, because what is wrong there was injected: empty unless a check fills it
+-- (checks_scope.sql). copy: the record is the second one of an event.
+CREATE OR REPLACE TEMP TABLE left_out (partition INTEGER, "offset" BIGINT, copy BOOLEAN);
+
 -- Events of the run, with what their identity says.
 CREATE OR REPLACE TEMP VIEW run_events AS
 SELECT *, event_shard({event_id}) AS _shard, event_sequence({event_id}) AS _sequence
-FROM events
+FROM events ANTI JOIN left_out ON events._partition = left_out.partition AND events._offset = left_out."offset"
 WHERE starts_with(CAST({event_id} AS VARCHAR), getvariable('id_start'));
 
 -- Quarantined records with the identity that they carry: in the header {header}, or as the first Avro field of a
@@ -71,11 +80,23 @@ SELECT
 FROM quarantine;
 
 -- Every stored record of the run, wherever it was stored. A malformed identity has NULL as shard and sequence.
+-- place: events | quarantine | tombstones, which have no value and so the CRC-32 of no bytes.
 CREATE OR REPLACE TEMP VIEW run_records AS
-SELECT _shard AS shard, _sequence AS sequence, _partition AS partition, _offset AS "offset", _key AS key,
-       _crc32 AS crc32, FALSE AS quarantined, CAST({event_id} AS VARCHAR) AS event_id
-FROM run_events
-UNION ALL
-SELECT event_shard(event_id), event_sequence(event_id), _partition, _offset, key, crc32, TRUE, event_id
-FROM quarantine_identities
-WHERE starts_with(event_id, getvariable('id_start'));
+SELECT event_shard(id) AS shard, event_sequence(id) AS sequence, record.partition, record."offset", recorded_at, key,
+       crc32, place = 'quarantine' AS quarantined, id AS event_id, place
+FROM (
+    SELECT CAST({event_id} AS VARCHAR) AS id, _partition AS partition, _offset AS "offset", _timestamp AS recorded_at,
+           _key AS key, _crc32 AS crc32, 'events' AS place
+    FROM events
+    WHERE starts_with(CAST({event_id} AS VARCHAR), getvariable('id_start'))
+    UNION ALL
+    SELECT event_id, _partition, _offset, _timestamp, key, crc32, 'quarantine'
+    FROM quarantine_identities
+    WHERE starts_with(event_id, getvariable('id_start'))
+    UNION ALL
+    SELECT event_id, _partition, _offset, _timestamp, key, 0, 'tombstones'
+    FROM tombstones
+    WHERE starts_with(event_id, getvariable('id_start'))
+) AS record
+ANTI JOIN (FROM left_out WHERE copy) AS left_out
+    ON record.partition = left_out.partition AND record."offset" = left_out."offset";

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cluster.errors import StoreFailed
 from consumer import ledger
@@ -31,6 +33,7 @@ MAX_BATCH_S = 5.0
 _INCOMING = "incoming"
 INSERT_EVENTS = f"INSERT INTO events BY NAME SELECT *, ?::BIGINT AS _batch FROM {_INCOMING}"  # noqa: S608 - a constant
 _INSERT_REJECTS = f"INSERT INTO quarantine BY NAME SELECT *, ?::BIGINT AS batch FROM {_INCOMING}"  # noqa: S608
+_INSERT_TOMBSTONES = f"INSERT INTO tombstones BY NAME SELECT *, ?::BIGINT AS batch FROM {_INCOMING}"  # noqa: S608
 _HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
 
 
@@ -179,6 +182,9 @@ class Store:
             if chunk.rejects:
                 rows = _quarantine_rows(chunk.records, chunk.rejects)
                 insert_rows(connection, _INSERT_REJECTS, rows, self._batch.number)
+            named = _named_tombstones(chunk)
+            if named is not None:
+                insert_rows(connection, _INSERT_TOMBSTONES, named, self._batch.number)
         self._batch.note(chunk, time.perf_counter() - began)
         return self._batch
 
@@ -237,6 +243,26 @@ def _quarantine_rows(records: Records, rejects: list[Reject]) -> pa.Table:
             "crc32": records.crcs[rows],
         }
     )
+
+
+def _named_tombstones(chunk: Chunk) -> pa.Table | None:
+    """Return the tombstones that say which event they stand for, ``None`` if there are none."""
+    records = chunk.records
+    if None not in records.values:
+        return None
+    rows = np.array([row for row, value in enumerate(records.values) if value is None], dtype=np.int64)
+    messages = [records.messages[row] for row in rows]
+    table = pa.table(
+        {
+            "_partition": records.partitions[rows],
+            "_offset": records.offsets[rows],
+            "_timestamp": timestamps(messages),
+            "key": pa.array([message.key() for message in messages], pa.binary()),
+            "event_id": records.ids_in_headers(rows),
+        }
+    )
+    named = table.filter(pc.is_valid(table.column("event_id")))
+    return named if len(named) else None
 
 
 def _headers(message: Any) -> list[dict[str, Any]] | None:

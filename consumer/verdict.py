@@ -31,6 +31,31 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class FaultScore:
+    """One kind of fault: events that it was injected into, those of them that were found, and false alarms."""
+
+    kind: str
+    injected: int
+    found: int
+    false_alarms: int
+
+    @property
+    def missed(self) -> int:
+        """Injected and not found."""
+        return self.injected - self.found
+
+
+@dataclass(frozen=True, slots=True)
+class VersionAudit:
+    """One version of the schema in a run that mixes them: events that were acknowledged and those that are stored."""
+
+    version: int
+    schema_id: int
+    acknowledged: int
+    loaded: int
+
+
+@dataclass(frozen=True, slots=True)
 class ShardAudit:
     """One shard: what its manifest says, and what is stored."""
 
@@ -67,6 +92,7 @@ class Findings:
 
     ``missing`` counts acknowledged events that are stored nowhere, ``uncompared`` acknowledged and stored events
     whose checksums could not be compared, ``unattributed`` quarantined records that carry no readable identity.
+    ``explained`` says how much of a class of damage was injected on purpose, and so is none.
     """
 
     expected: int
@@ -81,6 +107,15 @@ class Findings:
     unattributed: int
     shards: list[ShardAudit]
     examples: dict[str, list[Example]]
+    faults: list[FaultScore] = field(default_factory=list)
+    explained: dict[str, int] = field(default_factory=dict)
+    versions: list[VersionAudit] = field(default_factory=list)
+    truth_complete: bool = True
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that was promised is stored, and every injected fault is found."""
+        return self.missing == self.explained.get("lost", 0) and not any(score.missed for score in self.faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +154,8 @@ class AuditResult:
     partitions: list[PartitionPosition]
     notes: list[str]
     seconds: float
+    faults: list[FaultScore] = field(default_factory=list)
+    versions: list[VersionAudit] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """Return a JSON-ready mapping: what ``--json`` prints and the warehouse keeps."""
@@ -138,25 +175,42 @@ class Judgement:
 def judge(findings: Findings, positions: list[PartitionPosition]) -> Judgement:
     """Turn findings into a verdict. The rules, first that applies:
 
-    1. a manifest is missing or unfinished: UNKNOWN, as nobody says what was sent
+    1. a manifest is missing or unfinished, or the truth about injected faults is: UNKNOWN, as nobody says what was sent
     2. damage that no further load can mend (duplicated, phantom, altered, undecodable, reordered): FAILED
     3. not loaded up to the bound: UNKNOWN; what is missing may be in the rest, and so nothing is called lost
     4. an acknowledged event is missing: FAILED
-    5. PASSED
+    5. an injected fault was not found, or a fault was found that was not injected: FAILED
+    6. PASSED
+
+    Damage that was injected on purpose is none: a run passes when exactly what was injected is found.
     """
     behind = sum(position.behind for position in positions)
-    lost, awaited = (0, findings.missing) if behind else (findings.missing, 0)
+    explained = findings.explained
+    lost, awaited = (0, findings.missing - explained.get("lost", 0)) if behind else (findings.missing, 0)
     open_shards = [shard for shard in findings.shards if shard.status != "finished"]
     if open_shards:
         return Judgement("UNKNOWN", _open_reason(open_shards, len(findings.shards)), lost, awaited)
+    if not findings.truth_complete:
+        reason = "Nothing can be proved: the manifests do not say everything that was injected."
+        return Judgement("UNKNOWN", reason, lost, awaited)
     counts = {name: lost if name == "lost" else int(getattr(findings, name)) for name in CLASSES}
-    damage = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    beyond = {name: count - min(count, explained.get(name, 0)) for name, count in counts.items()}
+    damage = ", ".join(f"{count:,} {name}" for name, count in beyond.items() if count)
     if damage:
-        return Judgement("FAILED", f"Of {findings.expected:,} acknowledged events: {damage}.", lost, awaited)
+        what = f"Of {findings.expected:,} acknowledged events: {damage}"
+        return Judgement("FAILED", f"{what}{' beyond what was injected' if explained else ''}.", lost, awaited)
     if behind:
         what = f"; {awaited:,} acknowledged events are not loaded yet" if awaited else ""
         return Judgement("UNKNOWN", f"The load is {behind:,} offsets behind the topic{what}.", lost, awaited)
+    if any(score.missed or score.false_alarms for score in findings.faults):
+        return Judgement("FAILED", _score(findings.faults), lost, awaited)
     return Judgement("PASSED", _passed_reason(findings), lost, awaited)
+
+
+def _score(faults: list[FaultScore]) -> str:
+    injected, found = sum(score.injected for score in faults), sum(score.found for score in faults)
+    alarms = sum(score.false_alarms for score in faults)
+    return f"Of {injected:,} injected faults {found:,} were found, with {alarms:,} false alarms."
 
 
 def _open_reason(shards: list[ShardAudit], expected: int) -> str:
@@ -170,6 +224,8 @@ def _open_reason(shards: list[ShardAudit], expected: int) -> str:
 
 
 def _passed_reason(findings: Findings) -> str:
+    if any(score.injected for score in findings.faults):
+        return f"{_score(findings.faults)} Every other event is in the warehouse, once, unaltered."
     if findings.expected == 0:
         return "Nothing was acknowledged, and nothing is stored."
     bytes_too = "unaltered" if not findings.uncompared else "though not every byte could be compared"

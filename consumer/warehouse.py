@@ -8,6 +8,7 @@ so queries cast them (``::TIMESTAMP``, ``::VARCHAR``) or read them through Arrow
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 import time
@@ -33,6 +34,7 @@ _SETTINGS = f"""
 """
 
 _DDL = Path(__file__).with_name("warehouse.sql")
+_TABLE = re.compile(r"^CREATE TABLE (\w+) \(.*?^\);", re.MULTILINE | re.DOTALL)
 _RETRY_S = 0.1
 # DuckDB's lock does not exclude the own process, so the process excludes itself.
 _open_here: set[Path] = set()
@@ -139,6 +141,7 @@ def open_warehouse(
     warehouse = Warehouse(path, connection)
     try:
         _check_is_ours(warehouse, topic)
+        _add_what_is_new(warehouse)
     except BaseException:
         warehouse.close()
         raise
@@ -200,6 +203,21 @@ def _connect(path: Path, wait_s: float, stop: threading.Event) -> duckdb.DuckDBP
             raise refusal
         if stop.wait(_RETRY_S):
             raise Interrupted("stopped while waiting for the warehouse", where=str(path)) from refusal
+
+
+def _add_what_is_new(warehouse: Warehouse) -> None:
+    """Create the tables that a file of an earlier version of this format does not have yet."""
+    there = {name for (name,) in warehouse.rows("SELECT table_name FROM duckdb_tables() WHERE NOT temporary")}
+    missing = [ddl for name, ddl in _tables().items() if name not in there]
+    if missing:
+        with warehouse.transaction() as connection:
+            for ddl in missing:
+                connection.execute(ddl)
+
+
+def _tables() -> dict[str, str]:
+    """Return the statement that creates each table, by its name."""
+    return {match[1]: match[0] for match in _TABLE.finditer(_DDL.read_text())}
 
 
 def _check_is_ours(warehouse: Warehouse, topic: str | None) -> None:

@@ -34,6 +34,16 @@ CREATE TABLE quarantine (
     batch       BIGINT NOT NULL
 );
 
+-- Records without a value that carry an identity in a header: a rehearsal's. Others are only counted.
+CREATE TABLE tombstones (
+    _partition INTEGER NOT NULL,
+    _offset    BIGINT NOT NULL,
+    _timestamp TIMESTAMPTZ,
+    key        BLOB,
+    event_id   VARCHAR NOT NULL,
+    batch      BIGINT NOT NULL
+);
+
 -- Where to read on: the resume point of every partition, moved by compare-and-set in the transaction of the rows.
 CREATE TABLE load_offsets (
     cluster_id  VARCHAR NOT NULL,
@@ -80,6 +90,16 @@ CREATE TABLE manifests (
     status   VARCHAR NOT NULL,
     document VARCHAR NOT NULL,
     read_at  TIMESTAMPTZ NOT NULL
+);
+
+-- What was injected on purpose, as ranges [first, next) of sequences. unsure: the faulty record was never answered.
+CREATE TABLE manifest_faults (
+    run_id VARCHAR NOT NULL,
+    shard  INTEGER NOT NULL,
+    kind   VARCHAR NOT NULL,
+    unsure BOOLEAN NOT NULL,
+    first  BIGINT NOT NULL,
+    next   BIGINT NOT NULL
 );
 
 CREATE TABLE audits (

@@ -43,6 +43,7 @@ class RunResult:
                     "acknowledged": manifest.acknowledged,
                     "failed": count(manifest.failed),
                     "unknown": count(manifest.unknown),
+                    "skipped": manifest.skipped,
                     "interrupted": manifest.interrupted,
                     "resumed": manifest.resumed,
                     "publish_delay_ms": manifest.publish_delay_ms,
@@ -53,6 +54,7 @@ class RunResult:
             "acknowledged": sum(manifest.acknowledged for manifest in self.manifests),
             "failed": sum(count(manifest.failed) for manifest in self.manifests),
             "unknown": sum(count(manifest.unknown) for manifest in self.manifests),
+            "skipped": sum(manifest.skipped for manifest in self.manifests),
             "seconds": round(self.seconds, 3),
         }
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from consumer import AuditResult, CheckReport
 from consumer.verdict import CLASSES, Example, ShardAudit
+from schemas.faults import KINDS
 from streamproof.console import Output, stdout
 
 SHOWN_EXAMPLES = 3
@@ -28,6 +29,10 @@ def show_audit(output: Output, result: AuditResult) -> None:
         )
     )
     output.show("", _findings(result))
+    if result.faults:
+        output.show("", _faults(result))
+    if result.versions:
+        output.show("", _versions(result))
     output.show("", _shards(result.shards))
     for note in result.notes:
         output.show(Text(f"note  {note}", style="yellow"))
@@ -75,11 +80,42 @@ def _findings(result: AuditResult) -> Table:
         examples = result.located.get(name, [])
         said = _examples(examples) if number and examples else Text(meaning, style="dim")
         table.add_row(name, Text(f"{number:,}", style="bold red" if number else "green"), said)
+    for name, meaning in (("missed", "injected, and not found"), ("false_alarm", "found, and not injected")):
+        if result.located.get(name):
+            table.add_row(Text(name.replace("_", " ")), "", _examples(result.located[name], meaning))
     return table
 
 
-def _examples(examples: list[Example]) -> Text:
-    lines = []
+def _faults(result: AuditResult) -> Table:
+    """Show what was found of what was injected."""
+    table = _table()
+    table.add_column("injected fault")
+    for name in ("injected", "found", "false alarms"):
+        table.add_column(name, justify="right")
+    table.add_column("what it is")
+    for score in result.faults:
+        table.add_row(
+            score.kind,
+            f"{score.injected:,}",
+            Text(f"{score.found:,}", style="bold red" if score.missed else "green"),
+            Text(f"{score.false_alarms:,}", style="bold red" if score.false_alarms else "green"),
+            Text(KINDS.get(score.kind, "not a kind that is injected"), style="dim"),
+        )
+    return table
+
+
+def _versions(result: AuditResult) -> Table:
+    table = _table()
+    table.add_column("schema version", justify="right")
+    for name in ("schema id", "acknowledged", "loaded"):
+        table.add_column(name, justify="right")
+    for row in result.versions:
+        table.add_row(f"{row.version}", f"{row.schema_id}", f"{row.acknowledged:,}", f"{row.loaded:,}")
+    return table
+
+
+def _examples(examples: list[Example], meaning: str = "") -> Text:
+    lines = [meaning] if meaning else []
     for example in examples[:SHOWN_EXAMPLES]:
         place = [f"shard {example.shard}, sequence {example.sequence}"] if example.shard is not None else []
         if example.offset is not None:

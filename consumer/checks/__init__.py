@@ -7,6 +7,7 @@ Its header says how bad a failure is, what is promised, and what the check needs
     -- description: what is promised, one sentence
     -- needs: run, events.content.duration      columns of the events, with struct fields, and whether it is about a run
 
+Events that a rehearsal made faulty on purpose are left out: the audit scores those, the checks judge the rest.
 A check whose needs are not there is reported as not applicable, never as passed.
 """
 
@@ -23,12 +24,14 @@ import duckdb
 from consumer.audit import latest_audit
 from consumer.run_scope import chosen_run, enter_run, known_runs
 from consumer.sql_files import SqlFile, lacking, read_folder
+from consumer.store_errors import as_store_errors
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 
 CHECKS = Path(__file__).parent
 SEVERITIES = ("blocking", "warning")
 MAX_DETAILS = 5
 
+_SCOPE = CHECKS.parent / "checks_scope.sql"
 _KEEP = "INSERT INTO check_results VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _LATEST = """
     SELECT check_name, severity, passed, offending, detail
@@ -94,6 +97,8 @@ def run_checks(
     with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
         run = chosen_run(store, run_id) if run_id is not None or known_runs(store) else None
         enter_run(store, run)
+        with as_store_errors(store.path):
+            store.connection.execute(_SCOPE.read_text())
         results = [_run(store, check, run) for check in wanted]
         now = datetime.now(UTC)
         audited = latest_audit(store, run) if run is not None else None

@@ -147,7 +147,7 @@ def _summary(facts: Facts, written_at: datetime) -> dict[str, Any]:
         "partitions": [list(row) for row in facts.partitions],
         "rates": [list(row) for row in facts.rates],
         "quarantine": [list(row) for row in facts.quarantine],
-        "manifests": [manifest.model_dump(exclude={"crc", "rate_windows"}) for manifest in facts.manifests],
+        "manifests": [manifest.model_dump(exclude={"crc", "rate_windows", "faults"}) for manifest in facts.manifests],
     }
 
 

@@ -16,6 +16,7 @@ from consumer.report import figures
 from consumer.report.facts import Facts
 from consumer.report.text import milliseconds, moment, number, seconds, shortened, size, visible
 from consumer.verdict import CLASSES
+from schemas.faults import KINDS
 from schemas.manifest import count
 
 _HERE = Path(__file__).parent
@@ -65,6 +66,8 @@ def render(facts: Facts, *, written_at: datetime) -> str:
         any_examples=any(audit.get("located", {}).values()),
         run_facts=_run_facts(facts),
         shards=audit.get("shards", []),
+        faults=[row | {"meaning": KINDS.get(row["kind"], "")} for row in audit.get("faults", [])],
+        versions=audit.get("versions", []),
         flow=[draw(facts) for draw in _FIGURES],
         content=[draw(facts) for draw in _CONTENT],
         ledger=_ledger(facts),
@@ -108,6 +111,11 @@ def _classes(audit: dict[str, Any]) -> list[dict[str, Any]]:
         {"name": name, "meaning": meaning, "count": audit.get(name), "examples": located.get(name, [])}
         for name, meaning in CLASSES.items()
     ]
+    for name, meaning in (("missed", "injected, and not found"), ("false_alarm", "found, and not injected")):
+        if located.get(name):
+            faults = audit["faults"]
+            many = sum(row["injected"] - row["found"] if name == "missed" else row["false_alarms"] for row in faults)
+            rows.append({"name": name.replace("_", " "), "meaning": meaning, "count": many, "examples": located[name]})
     if audit.get("awaited"):
         meaning = "acknowledged, and not loaded yet"
         rows.append(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from producer import Preview
+    from producer.shapes import Outline
 
 
 def register(app: typer.Typer) -> None:
@@ -28,20 +29,47 @@ def preview(  # noqa: PLR0917 - typer reads them by name
     schema_version: Annotated[
         int | None, typer.Option("--schema-version", help="Version of the contract to write with.")
     ] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", help="Events a second, as `produce` takes it: shown as a plot.")
+    ] = 0.0,
+    shape: Annotated[
+        str | None, typer.Option("--shape", help="Load shape, as `produce` takes it: shown as a plot.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option("--seconds", help="How long the run is, for the plot.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show sample events, the mix, value sizes and the spread of keys. Needs no broker."""
+    """Show sample events, the mix, value sizes, the spread of keys, and the load shape. Needs no broker."""
     from producer import preview as look
+
+    planned = _planned(rate, shape, seed, seconds)
 
     found = look(scenario, events=events, seed=seed, partitions=partitions, schema_version=schema_version)
     output = Output(as_json)
-    output.document(found.document())
+    output.document(found.document() | ({} if planned is None else {"load": planned.document()}))
     if not as_json:
         from rich.json import JSON
 
         for sample in found.samples:
             output.show(JSON(json.dumps(sample, ensure_ascii=False)))
         output.show(_figures(found))
+        if planned is not None:
+            from streamproof.shape_plot import shape_plot
+
+            output.show(shape_plot(planned))
+
+
+def _planned(rate: float, shape: str | None, seed: int, seconds: float | None) -> Outline | None:
+    """Return the outline of the shape that `produce` would follow with these flags."""
+    if shape is None and not rate:
+        return None
+    from producer import ProduceRequest
+    from producer.shapes import outline
+
+    request = ProduceRequest(
+        topic="preview", run_id="preview", rate=rate, shape=shape, seed=seed, seconds=seconds, events=0
+    )
+    asked = request.asked_shape
+    return None if asked is None else outline(asked, seed=seed, seconds=seconds)
 
 
 def _figures(found: Preview) -> Table:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag
 from streamproof.logs import configure_logs
+from streamproof.run_flags import (
+    MtlsFlag,
+    NoDelayFlag,
+    PropertiesFlag,
+    ScenarioPathFlag,
+    SslFlag,
+    UsersFlag,
+    connect,
+    rate_of,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -18,14 +29,20 @@ def register(app: typer.Typer) -> None:
 
 
 def produce(  # noqa: PLR0917 - typer reads them by name
-    scenario: Annotated[str, typer.Argument(help="What to generate, such as customer_events.")],
+    scenario: Annotated[
+        str, typer.Argument(help="What to generate: customer_events, clickstream, or a scenario's file.")
+    ],
     topic: Annotated[str, typer.Option("--topic", help="Topic to write to; it must exist.")],
     events: Annotated[int | None, typer.Option("--events", help="End after this many events, over all shards.")] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="End after this long.")] = None,
     endless: Annotated[bool, typer.Option("--endless", help="Go on until Ctrl-C or SIGTERM.")] = False,
     rate: Annotated[
-        float, typer.Option("--rate", help="Events a second, over all shards; 0 is as fast as possible.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            "--rate",
+            help="Events a second, over all shards; 0 is as fast as possible. The scenario's own pace if not given.",
+        ),
+    ] = None,
     shape: Annotated[
         str | None,
         typer.Option("--shape", help='Load shape, over all shards: "ramp(1000,20000,60s) + constant(20000,5m)".'),
@@ -50,6 +67,18 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     delivery_timeout: Annotated[
         float, typer.Option("--delivery-timeout", help="Seconds that an event may wait for its acknowledgement.")
     ] = 30.0,
+    users: UsersFlag = None,
+    no_delay: NoDelayFlag = False,
+    event_log: Annotated[
+        Path | None,
+        typer.Option(
+            "--event-log", metavar="FOLDER", help="Write every event here, as JSON lines, a file for a shard."
+        ),
+    ] = None,
+    scenario_path: ScenarioPathFlag = None,
+    properties: PropertiesFlag = None,
+    ssl: SslFlag = False,
+    mtls: MtlsFlag = False,
     bootstrap_servers: BootstrapFlag = None,
     registry_url: RegistryFlag = None,
     allow_plaintext: AllowPlaintextFlag = False,
@@ -61,29 +90,38 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     are sent when they are due, whether or not earlier ones were acknowledged. Ctrl-C ends cleanly; the same command
     with the same --run-id continues, and sends nothing twice.
     """
-    from cluster.connection import Connection
     from producer import ProduceRequest, produce_run
+    from producer.scenarios.places import locate, scenario_folders
     from streamproof.progress import shown_progress
     from streamproof.signals import stop_on_signals
 
+    connection = connect(
+        bootstrap_servers=bootstrap_servers,
+        registry_url=registry_url,
+        allow_plaintext=allow_plaintext,
+        properties=properties,
+        ssl=ssl,
+        mtls=mtls,
+    )
+    located = locate(scenario, scenario_folders(scenario_path))
     request = ProduceRequest(
         topic=topic,
         run_id=run_id or _new_run_id(),
-        scenario=scenario,
+        scenario=located,
         shard=shard or 0,
         shards=shards,
         seed=seed,
         events=events,
         seconds=seconds,
-        rate=rate,
+        rate=rate_of(located, connection, rate=rate, shape=shape, no_delay=no_delay, shards=shards),
         shape=shape,
         catch_up=catch_up,
         endless=endless,
+        users=users,
+        no_delay=no_delay,
+        event_log=event_log,
         schema_version=schema_version,
         delivery_timeout_s=delivery_timeout,
-    )
-    connection = Connection.discover(
-        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
     )
     chosen = tuple(range(shards)) if shard is None else (shard,)
     with stop_on_signals() as stop, shown_progress(request, chosen) as progress:

@@ -1,0 +1,83 @@
+"""Flags of ``produce`` that say more than one setting: a Java properties file, TLS at all, a scenario's own pace."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from cluster.connection import ENV_PREFIX, Connection
+from cluster.errors import Misconfigured
+from cluster.local import state_dir
+
+ScenarioPathFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--scenario-path",
+        envvar=f"{ENV_PREFIX}SCENARIO_PATH",
+        metavar="FOLDERS",
+        help="Folders in which scenarios are looked for, separated as in PATH.",
+    ),
+]
+UsersFlag = Annotated[
+    int | None, typer.Option("--users", help="End after this many user sessions, over all shards (clickstream).")
+]
+NoDelayFlag = Annotated[
+    bool, typer.Option("--no-delay", help="Leave out the time between the events of a session (clickstream).")
+]
+PropertiesFlag = Annotated[
+    Path | None, typer.Option("--properties", metavar="FILE", help="A Java client's properties file, for the settings.")
+]
+SslFlag = Annotated[bool, typer.Option("--ssl", help="Connect to Kafka with TLS.")]
+MtlsFlag = Annotated[bool, typer.Option("--mtls", help="Connect with TLS, and show a client certificate.")]
+
+log = structlog.get_logger()
+
+
+def connect(
+    *,
+    bootstrap_servers: str | None,
+    registry_url: str | None,
+    allow_plaintext: bool,
+    properties: Path | None,
+    ssl: bool,
+    mtls: bool,
+) -> Connection:
+    """Return the connection that the flags, and what they name, ask for.
+
+    :raises Misconfigured: a fault in the properties file or the settings, or no client certificate for ``--mtls``.
+    """
+    given: dict[str, object] = {}
+    if properties is not None:
+        from cluster.properties import read_properties  # deferred: it loads the library of the stores
+
+        read = read_properties(properties, state_dir() / "keystores")
+        given |= read.settings
+        for key, why in read.without_meaning.items():
+            log.info("property without a meaning here", key=key, reason=why)
+    if ssl or mtls:
+        login = "sasl_mechanism" in given or os.environ.get(f"{ENV_PREFIX}SASL_MECHANISM")
+        given["security_protocol"] = "sasl_ssl" if login else "ssl"
+    connection = Connection.discover(
+        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext, given=given
+    )
+    if mtls and connection.kafka.ssl_certificate_location is None:
+        raise Misconfigured(
+            "--mtls needs a client certificate, and none is set",
+            hint="Set ssl.keystore.location in --properties, or STREAMPROOF_SSL_CERTIFICATE_LOCATION and its key",
+        )
+    return connection
+
+
+def rate_of(
+    scenario: str, connection: Connection, *, rate: float | None, shape: str | None, no_delay: bool, shards: int
+) -> float:
+    """Return the rate of a run: what was asked for, or the scenario's own pace for every shard."""
+    if rate is not None or shape is not None or no_delay:
+        return rate or 0.0
+    from producer.scenarios import find_scenario
+
+    return find_scenario(scenario, registry=connection.registry).pace * shards
