@@ -38,6 +38,10 @@ from cluster.kafka_settings import KafkaSettings
 from cluster.tls import kafka_fault
 
 PATIENCE_S = 10.0
+# A look at a failed handshake waits for a broker that hangs.
+LOOK_EVERY_S = 5.0
+# A server that judges the client's certificate late answers with this, and librdkafka calls it a lost connection.
+_ALERT = "SSL alert"
 _BROKER = re.compile(r"(?:sasl_)?ssl://(?P<host>\[[^\]]+\]|[^/:\s]+):(?P<port>\d+)")
 
 
@@ -61,18 +65,26 @@ _REFUSED = _Rule(
         "SASL_AUTHENTICATION_FAILED",
         "UNSUPPORTED_SASL_MECHANISM",
         "ILLEGAL_SASL_STATE",
-        "TOPIC_AUTHORIZATION_FAILED",
-        "GROUP_AUTHORIZATION_FAILED",
-        "CLUSTER_AUTHORIZATION_FAILED",
-        "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
         "SECURITY_DISABLED",
     ),
     Refused,
     "Kafka refused {doing}: {said}",
-    "Check the credentials, the ACLs and the certificates",
+    "Check the login, its secret and sasl_mechanism",
+)
+_DENIED = _Rule(
+    (
+        "TOPIC_AUTHORIZATION_FAILED",
+        "GROUP_AUTHORIZATION_FAILED",
+        "CLUSTER_AUTHORIZATION_FAILED",
+        "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
+    ),
+    Refused,
+    "Kafka does not allow {doing}: {said}",
+    "An ACL is missing: docs/security.md lists those that each command needs",
 )
 _RULES = (
     _REFUSED,
+    _DENIED,
     _Rule(
         (
             "_TRANSPORT",
@@ -158,6 +170,8 @@ class BrokerWatch:
         self._kafka = kafka
         self.patience_s = patience_s
         self._refused: KafkaError | None = None
+        self._unclear: KafkaError | None = None
+        self._look_again_at = 0.0
         self._last: KafkaError | None = None
         self._down_since: float | None = None
 
@@ -168,7 +182,9 @@ class BrokerWatch:
     def on_error(self, error: KafkaError) -> None:
         """Take one report of librdkafka. Cheap: a broker that is away reports many times a second."""
         code = error.code()
-        if _BY_CODE.get(code) is _REFUSED:
+        if code == _NO_TLS or _ALERT in error.str():
+            self._unclear = error
+        elif _BY_CODE.get(code) in {_REFUSED, _DENIED}:
             self._refused = error
         elif code == _ALL_DOWN:
             self._down_since = self._down_since or time.monotonic()
@@ -186,9 +202,9 @@ class BrokerWatch:
         :raises BrokerUnreachable: no broker for too long.
         """
         if self._refused is not None:
-            if self._refused.code() != _NO_TLS:
-                raise translate(self._refused, "the connection", where=self.servers)
-            unclear, self._refused = self._refused, None
+            raise translate(self._refused, "the connection", where=self.servers)
+        if self._unclear is not None and time.monotonic() >= self._look_again_at:
+            unclear, self._unclear = self._unclear, None
             self._look_into(unclear)
         if self._down_since is not None and time.monotonic() - self._down_since >= self.patience_s:
             raise self.unreachable(doing)
@@ -196,6 +212,7 @@ class BrokerWatch:
     def _look_into(self, error: KafkaError) -> None:
         """Raise if a handshake fails for a reason; otherwise take the error as that of a broker that went away."""
         self._last, self._down_since = error, self._down_since or time.monotonic()
+        self._look_again_at = time.monotonic() + LOOK_EVERY_S
         host, port = _address(error)
         fault = kafka_fault(self._kafka, host, port) if host else _said(error)
         if fault:

@@ -6,20 +6,22 @@ The bounds are said once, here: the form in the Airflow UI is made from the same
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cluster.errors import Misconfigured
 from cluster.local import PROJECT_ROOT
 
 # A topic gives its name to files too, and "*.manifests" are the control topics.
 TOPIC_PATTERN = r"^(?!.*\.manifests$)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
+MAX_SECONDS = 21_600
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,99}$"
 
 
@@ -41,6 +43,18 @@ def _cron(value: str | None) -> str | None:
     return value
 
 
+def _shape_text(value: Any) -> Any:
+    """Return a shape as its text, whether the form or YAML wrote it as text or as mappings."""
+    if value is None or value == "":
+        return None
+    from producer.shapes import from_setting, to_text
+
+    try:
+        return to_text(from_setting(value))
+    except Misconfigured as fault:
+        raise ValueError(f"{fault.message} ({fault.where})") from None
+
+
 class Rehearsal(BaseModel):
     """What a run may be told."""
 
@@ -56,7 +70,7 @@ class Rehearsal(BaseModel):
     seconds: int = Field(
         default=30,
         ge=1,
-        le=21_600,
+        le=MAX_SECONDS,
         title="Duration",
         description="Seconds; a run ends here or at its number of events.",
     )
@@ -81,6 +95,39 @@ class Rehearsal(BaseModel):
         title="Events",
         description="In all; empty for as many as fit the duration.",
     )
+    shape: Annotated[str | None, BeforeValidator(_shape_text)] = Field(
+        default=None,
+        title="Load shape",
+        description="Instead of the rate, such as `ramp(1000,20000,60s) + constant(20000,5m)`. "
+        "One that ends sets the duration too.",
+    )
+    catch_up: Literal["report", "skip"] = Field(
+        default="report",
+        title="Catch-up",
+        description="What a stall held up: `report` sends it late, `skip` gives it up and counts it.",
+    )
+
+    def request(self) -> dict[str, Any]:
+        """Return what ``ProduceRequest`` takes beside topic, run and shard."""
+        settings = self.model_dump(exclude={"topic"})
+        if self.shape is not None:
+            from producer.shapes import duration_s, parse
+
+            settings["rate"] = 0.0
+            settings["seconds"] = None if math.isfinite(duration_s(parse(self.shape))) else self.seconds
+        return settings
+
+    @model_validator(mode="after")
+    def _keepable(self) -> Self:
+        if self.shape is not None:
+            from producer.shapes import duration_s, parse
+
+            lasts_s = duration_s(parse(self.shape))
+            if math.isfinite(lasts_s) and lasts_s > MAX_SECONDS:
+                raise ValueError(f"the shape lasts {lasts_s:g} s, a run may last {MAX_SECONDS} s")
+        if self.catch_up == "skip" and self.shape is None and not self.rate:
+            raise ValueError("catch_up: skip needs a rate or a shape: nothing is late without one")
+        return self
 
 
 class Profile(Rehearsal):
@@ -142,6 +189,6 @@ def read_profiles(folder: Path) -> tuple[dict[str, Profile], list[Misconfigured]
 def _fault(fault: Any) -> str:
     name = ".".join(map(str, fault["loc"]))
     if fault["type"] != "extra_forbidden":
-        return f"{name}: {fault['msg']}"
+        return ": ".join(filter(None, (name, fault["msg"])))
     near = difflib.get_close_matches(name, Profile.model_fields, n=1)
     return f"unknown key {name!r}" + (f", did you mean {near[0]!r}?" if near else "")

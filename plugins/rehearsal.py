@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 # The form shows fields without a section; those with one are folded away.
 MAIN_FIELDS = ("rate", "seconds", "shards", "seed", "topic")
 MORE = "More settings"
+_BOUNDS = {"minimum", "maximum", "pattern", "enum"}
 
 DEFAULT_ARGS = {
     "owner": "streamproof",
@@ -144,7 +145,7 @@ def _bounds(field: dict[str, Any]) -> dict[str, Any]:
     alternatives = field.get("anyOf", [field])
     bounds: dict[str, Any] = {}
     for alternative in alternatives:
-        bounds |= {key: value for key, value in alternative.items() if key in {"minimum", "maximum", "pattern"}}
+        bounds |= {key: value for key, value in alternative.items() if key in _BOUNDS}
     types = [alternative["type"] for alternative in alternatives]
     return bounds | {"type": types if len(types) > 1 else types[0]}
 
@@ -158,9 +159,10 @@ def plan(params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         rehearsal = Rehearsal.model_validate(dict(params or {}))
     except ValidationError as error:
         raise Misconfigured(f"the settings of the run are not valid: {error}") from None
-    settings = rehearsal.model_dump(exclude={"topic"})
+    settings = rehearsal.request()
     how_many = f"{rehearsal.events:,} events" if rehearsal.events else "events"
-    log.info(
-        "Plan: %s on %s in %s shards, %s s at most", how_many, rehearsal.topic, rehearsal.shards, rehearsal.seconds
-    )
+    until = "until the shape ends" if settings["seconds"] is None else f"{settings['seconds']} s at most"
+    log.info("Plan: %s on %s in %s shards, %s", how_many, rehearsal.topic, rehearsal.shards, until)
+    if rehearsal.shape is not None:
+        log.info("Load shape: %s", rehearsal.shape)
     return [settings | {"shard": shard} for shard in range(rehearsal.shards)]

@@ -79,3 +79,33 @@ def test_our_own_profiles_are_valid_and_say_what_they_are_for() -> None:
     assert all(profile.description for profile in profiles.values())
     for profile in profiles.values():
         assert isinstance(profile.rehearsal(), Rehearsal)
+
+
+def test_a_shape_may_be_text_or_mappings_and_takes_the_place_of_rate_and_duration(tmp_path: Path) -> None:
+    path = tmp_path / "shaped.yaml"
+    path.write_text("shape: [{ramp: {start: 0, end: 2k, duration: 90s}}, {constant: {rate: 2k, duration: 1h}}]")
+    mapped = load_profile(path).rehearsal()
+    path.write_text('shape: "ramp(0, 2000, 90s) + constant(2000, 1h)"')
+    assert load_profile(path).rehearsal() == mapped
+    asked = mapped.request()
+    assert (asked["shape"], asked["rate"], asked["seconds"]) == ("ramp(0, 2000, 90s) + constant(2000, 1h)", 0, None)
+    assert Rehearsal(shape="sine(0, 100, 10s)", seconds=45).request()["seconds"] == 45
+    assert Rehearsal(shape="").request()["rate"] == 5000
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ('shape: "rmap(1, 2, 3s)"', "unknown shape 'rmap', did you mean 'ramp'? (character 1"),
+        ("shape: {ramp: {strat: 1}}", "unknown field 'strat' of ramp, did you mean 'start'? (shape.ramp"),
+        ('shape: "constant(1, 7h)"', "the shape lasts 25200 s, a run may last 21600 s"),
+        ("catch_up: hurry", "catch_up: Input should be 'report' or 'skip'"),
+        ("{catch_up: skip, rate: 0}", "needs a rate or a shape"),
+    ],
+)
+def test_a_shape_that_cannot_be_used_says_why(tmp_path: Path, content: str, fault: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(content)
+    with pytest.raises(Misconfigured) as raised:
+        load_profile(path)
+    assert fault in str(raised.value)
