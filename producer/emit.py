@@ -297,7 +297,8 @@ def _bounds(request: ProduceRequest, agreement: Agreement, landed: Landed) -> tu
         first = len(landed) + skipped
         used = min(request.seconds, schedule.at(first)) if first else 0.0
         return end, request.seconds - used + _CATCH_UP_S, True
-    used = float(earlier.rate_windows[-1].second + 1) if earlier is not None and earlier.rate_windows else 0.0
+    last = earlier.rate_windows[-1] if earlier is not None and earlier.rate_windows else None
+    used = 0.0 if last is None else float(last.second + last.seconds)
     return end, max(0.0, request.seconds - used), True
 
 
