@@ -17,7 +17,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import load, produce
+from bench import load, produce, rate
 from bench.broker import private_stack
 
 EVENTS = int(os.environ.get("BENCH_EVENTS", "300000"))
@@ -27,6 +27,7 @@ def main() -> int:
     """Measure, print, keep. Returns 1 when a goal of this release is missed."""
     with tempfile.TemporaryDirectory(prefix="streamproof-bench-") as folder, private_stack(Path(folder)) as connection:
         results = [*produce.run(connection, EVENTS), *load.run(connection, EVENTS, Path(folder))]
+        contract = rate.run(connection)
     table = Table("path", "ours", "reference", "ratio", "goal", title=f"{EVENTS:,} events, one run, one broker")
     for result in results:
         met = result["ratio"] >= result["goal"]
@@ -38,12 +39,14 @@ def main() -> int:
             f"{result['goal']:.2f}x",
         )
     Console().print(table)
-    path = _keep(results)
+    Console().print(rate.table(contract))
+    path = _keep(results, contract)
     sys.stdout.write(f"kept in {path}\n")
-    return 0 if all(result["ratio"] >= result["goal"] for result in results) else 1
+    kept = all(row["met"] for row in contract)
+    return 0 if kept and all(result["ratio"] >= result["goal"] for result in results) else 1
 
 
-def _keep(results: list[dict[str, object]]) -> Path:
+def _keep(results: list[dict[str, object]], contract: list[dict[str, object]]) -> Path:
     folder = Path(__file__).parents[1] / "var" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
@@ -54,7 +57,18 @@ def _keep(results: list[dict[str, object]]) -> Path:
         "cores": psutil.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
     }
-    path.write_text(json.dumps({"at": now.isoformat(), "events": EVENTS, "machine": machine, "results": results}, indent=2))
+    path.write_text(
+        json.dumps(
+            {
+                "at": now.isoformat(),
+                "events": EVENTS,
+                "machine": machine,
+                "results": results,
+                "rate_contract": contract,
+            },
+            indent=2,
+        )
+    )
     return path
 
 
