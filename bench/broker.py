@@ -11,7 +11,8 @@ from pathlib import Path
 from cluster.connection import Connection
 from stack.down import stop_stack
 from stack.record import Record
-from stack.up import UpRequest, up
+from stack.request import UpRequest
+from stack.up import up
 
 
 class _Lines:

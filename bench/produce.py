@@ -1,162 +1,129 @@
-"""One process of `produce` against Kafka's own ProducerPerformance, on the same broker, in one run.
+"""Each scenario by itself: generated, encoded, delivered by one process and by two; then against Kafka's own tool.
 
-Both send values of the same mean size with lz4, acks=all, idempotence, the same linger and batch size, to topics of
-three partitions. ProducerPerformance sends random letters without keys, and has to make nothing up.
+Delivering starts the clock when the first event is about to be sent, as `ProducerPerformance` does: starting up is
+measured by ``start.py``. Every figure is the better of two rounds, taken in turn with what it is compared to.
 """
 
 from __future__ import annotations
 
-import re
-import subprocess
-import threading
+import os
 import time
-import uuid
 from typing import Any
 
-import psutil
-
+from bench.cases import CASES, CUSTOMER_EVENTS, RUN_ID, Case, first_block, never, ready_topic, value_bytes
+from bench.performance_tool import Payload, performance_tool, random_letters, same_records
+from bench.rows import compared, row
 from cluster.connection import Connection
-from cluster.topics import admin_client, apply_topics, specs_for
-from producer import ProduceRequest, preview, produce_shard
+from producer import produce_run
+from producer.arrays import plain
 from producer.resume import Landed
-from producer.scenarios import find_scenario
-from producer.supply import Supply, identified
-from schemas.codec import Encoder
-from schemas.contract import load_contract, subject_for
-from schemas.registry import Registry
-from stack.java import kafka_command
+from producer.supply import Supply
 
-EVENTS = 1_000_000
-GOAL = 0.6
-_REPORT = re.compile(r"(\d+) records sent, ([\d.]+) records/sec")
+ROUNDS = 2
+RANDOM_LETTERS_GOAL, SAME_RECORDS_GOAL, TWO_SHARDS_GOAL = 1.0, 0.8, 1.0
+_SLICE_ROWS = 8192
 
 
-def run(connection: Connection, events: int = EVENTS, *, rounds: int = 2) -> list[dict[str, Any]]:
-    """Measure each side ``rounds`` times, in turn, and compare the better of each.
+def run(connection: Connection, events: int) -> list[dict[str, Any]]:
+    """Measure every case, and `customer_events` against ``ProducerPerformance``."""
+    rows = []
+    for case in CASES:
+        rows += _by_itself(connection, case, events)
+    return [*rows, *_against_the_tool(connection, events)]
 
-    The row has ``path``, ``ours_per_s``, ``reference``, ``reference_per_s``, ``ratio``, ``goal``, ``value_bytes``, and
-    ``details``: each measurement, with generating alone, encoding alone, and both without sending.
-    """
-    size = round(preview(events=20_000).value_bytes["mean"])
-    ours, theirs = [], []
-    for _ in range(rounds):
-        ours.append(_produce(connection, events))
-        theirs.append(_producer_performance(connection, events, size))
-    ours_per_s = max(row["events_per_s"] for row in ours)
-    reference_per_s = max(row["events_per_s"] for row in theirs)
+
+def _by_itself(connection: Connection, case: Case, events: int) -> list[dict[str, Any]]:
+    """What one process makes, encodes and delivers; and two shards against one."""
+    one, two = [], []
+    for _ in range(ROUNDS):
+        one.append(delivered(connection, case, events))
+        two.append(delivered(connection, case, events, shards=2))
+    generate, encode, supply = generated(case, events), encoded(case, events), supplied(case, events)
     return [
-        {
-            "path": "customer_events, generated and delivered by one process",
-            "ours_per_s": ours_per_s,
-            "reference": "Kafka's ProducerPerformance",
-            "reference_per_s": reference_per_s,
-            "ratio": ours_per_s / reference_per_s,
-            "goal": GOAL,
-            "value_bytes": size,
-            "details": [*ours, *theirs, _generate(events), _encode(events), _supply(events)],
-        }
+        compared(f"{case.name}: delivered by one process", one, "generating alone", [generate], goal=None),
+        compared(f"{case.name}: delivered by one process", one, "encoding alone", [encode], goal=None),
+        compared(f"{case.name}: delivered by one process", one, "generating and encoding", [supply], goal=None),
+        compared(f"{case.name}: delivered by two processes", two, "one process", one, goal=TWO_SHARDS_GOAL),
     ]
 
 
-def _row(name: str, events: int, seconds: float, cpu_s: float | None = None) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "name": name,
-        "events": events,
-        "seconds": round(seconds, 3),
-        "events_per_s": round(events / seconds),
-    }
-    if cpu_s is not None:
-        row["cpu_us_per_event"] = round(cpu_s / events * 1e6, 2)
-        row["rss_mb"] = round(psutil.Process().memory_info().rss / 1e6)
-    return row
+def _against_the_tool(connection: Connection, events: int) -> list[dict[str, Any]]:
+    ours: list[dict[str, Any]] = []
+    theirs: dict[str, list[dict[str, Any]]] = {"letters": [], "records": []}
+    records = same_records(CUSTOMER_EVENTS)
+    payloads: dict[str, Payload] = {"letters": random_letters(records.size), "records": records}
+    for _ in range(ROUNDS):
+        ours.append(delivered(connection, CUSTOMER_EVENTS, events))
+        for name, payload in payloads.items():
+            with ready_topic(connection, CUSTOMER_EVENTS) as topic:
+                theirs[name].append(performance_tool(connection, topic, events, payload))
+    path, tool = "customer_events: delivered by one process", "ProducerPerformance"
+    return [
+        compared(path, ours, f"{tool}, random letters", theirs["letters"], goal=RANDOM_LETTERS_GOAL),
+        compared(path, ours, f"{tool}, the same records from a file", theirs["records"], goal=SAME_RECORDS_GOAL),
+    ]
 
 
-def _open(events: int) -> Any:
-    scenario = find_scenario("customer_events")
-    return scenario.open(1, 0, scenario.settings(events, int(time.time() * 1000)))
-
-
-def _generate(events: int) -> dict[str, Any]:
-    """Columns only: no ids, no Avro."""
-    stream = _open(events)
+def generated(case: Case, events: int) -> dict[str, Any]:
+    """Columns only: no ids, no Avro. Its megabytes are those of the values that the columns become."""
+    stream = case.stream(events)
     started, cpu = time.perf_counter(), time.process_time()
     made = sum(len(stream.block(number)) for number in range(-(-events // stream.block_events)))
-    return _row("generate only", made, time.perf_counter() - started, time.process_time() - cpu)
+    seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+    return row("generate", made, seconds, cpu_s, value_bytes=value_bytes(case))
 
 
-def _encode(events: int) -> dict[str, Any]:
-    """Framed Avro of ready columns."""
-    import numpy as np
-
-    stream, encoder = _open(events), Encoder(load_contract("customer_events").version(1).text, 1)
-    block = stream.block(0)
-    batch = identified(block, encoder, "bench", 0, np.arange(len(block), dtype=np.int64))
-    rounds = max(1, events // len(block))
+def encoded(case: Case, events: int) -> dict[str, Any]:
+    """Framed Avro values of columns that are ready."""
+    encoder, batch = case.encoder(), first_block(case, events)
+    rounds = max(1, events // len(batch))
     started, cpu = time.perf_counter(), time.process_time()
     for _ in range(rounds):
-        for first in range(0, len(batch), 8192):
-            encoder.encode(batch.slice(first, 8192)).to_pylist()
-    return _row("encode only", rounds * len(block), time.perf_counter() - started, time.process_time() - cpu)
+        for first in range(0, len(batch), _SLICE_ROWS):
+            plain(encoder.encode(batch.slice(first, _SLICE_ROWS)))
+    seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+    return row("encode", rounds * len(batch), seconds, cpu_s, value_bytes=value_bytes(case))
 
 
-def _supply(events: int) -> dict[str, Any]:
-    """Generate and encode as `produce` does, sending nothing: what this machine can make."""
-    stream, encoder = _open(events), Encoder(load_contract("customer_events").version(1).text, 1)
+def supplied(case: Case, events: int) -> dict[str, Any]:
+    """Generate and encode as `produce` does, and send nothing."""
+    stream, encoder, scenario = case.stream(events), case.encoder(), case.scenario
     started, cpu = time.perf_counter(), time.process_time()
-    with Supply(stream, encoder, run_id="bench", shard=0, key="user_id", end=events, landed=Landed.nothing()) as supply:
+    with Supply(
+        stream,
+        encoder,
+        run_id=RUN_ID,
+        shard=0,
+        key=scenario.key,
+        end=events,
+        landed=Landed.nothing(),
+        identity=scenario.identity,
+    ) as supply:
         made = sum(len(part.values) for part in supply)
-    return _row("generate and encode", made, time.perf_counter() - started, time.process_time() - cpu)
+    seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+    return row("generate and encode", made, seconds, cpu_s, value_bytes=value_bytes(case))
 
 
-def _ready_topic(connection: Connection, hint: str) -> str:
-    topic = f"bench-{hint}-{uuid.uuid4().hex[:8]}"
-    apply_topics(admin_client(connection.kafka), specs_for(topic))
-    return topic
-
-
-def _delete(connection: Connection, topic: str) -> None:
-    admin = admin_client(connection.kafka)
-    for name, future in admin.delete_topics([topic, f"{topic}.manifests"]).items():
-        admin.ask(future, f"deleting topic {name}")
-
-
-def _produce(connection: Connection, events: int) -> dict[str, Any]:
-    topic = _ready_topic(connection, "ours")
-    with Registry(connection.registry) as registry:
-        registry.register(subject_for(topic), load_contract("customer_events").version(1).text)
+def delivered(connection: Connection, case: Case, events: int, *, shards: int = 1) -> dict[str, Any]:
+    """Generate, encode and deliver; the clock starts when the first shard is about to send."""
     first: list[float] = []
-
-    def note(_: Any) -> None:
-        first.append(time.perf_counter())
-
-    began, cpu = time.perf_counter(), time.process_time()
-    manifest = produce_shard(
-        connection,
-        ProduceRequest(topic=topic, run_id="bench", events=events),
-        stop=threading.Event(),
-        progress=note,
-    )
-    ended, cpu_s = time.perf_counter(), time.process_time() - cpu
-    _delete(connection, topic)
-    # ProducerPerformance starts its clock after its producer is made: so does this, at the first look at progress.
-    row = _row("produce customer_events", manifest.acknowledged, ended - first[0], cpu_s)
-    return row | {"seconds_with_start": round(ended - began, 3)}
+    with ready_topic(connection, case) as topic:
+        cpu = _processor_s()
+        result = produce_run(
+            connection,
+            case.request(topic, events, shards=shards),
+            shards=tuple(range(shards)),
+            stop=never(),
+            progress=lambda _: first.append(time.perf_counter()),
+        )
+        seconds, cpu_s = time.perf_counter() - first[0], _processor_s() - cpu
+    if result.error is not None:
+        raise result.error
+    sent = sum(manifest.acknowledged for manifest in result.manifests)
+    return row(f"deliver, {shards} processes", sent, seconds, cpu_s, value_bytes=value_bytes(case))
 
 
-def _producer_performance(connection: Connection, events: int, size: int) -> dict[str, Any]:
-    topic = _ready_topic(connection, "theirs")
-    command = kafka_command(
-        "org.apache.kafka.tools.ProducerPerformance",
-        *("--topic", topic, "--num-records", str(events), "--record-size", str(size), "--throughput", "-1"),
-        *("--producer-props", f"bootstrap.servers={connection.kafka.bootstrap_servers}", "acks=all"),
-        *("compression.type=lz4", "linger.ms=20", "batch.size=524288", "enable.idempotence=true"),
-        "buffer.memory=100663296",
-        heap="512m",
-    )
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-    _delete(connection, topic)
-    reports = _REPORT.findall(ran.stdout)
-    if not reports or int(reports[-1][0]) != events:
-        raise RuntimeError(f"ProducerPerformance ended with {ran.returncode}: {ran.stderr[-500:]}")
-    rate = float(reports[-1][1])
-    return _row("ProducerPerformance, random letters", events, events / rate)
+def _processor_s() -> float:
+    """Return the processor's seconds of this process and of its children that ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

@@ -35,13 +35,17 @@ from cluster.errors import (
     TopicMissing,
 )
 from cluster.kafka_settings import KafkaSettings
-from cluster.tls import kafka_fault
+from cluster.tls import alert_fault, kafka_fault
 
 PATIENCE_S = 10.0
 # A look at a failed handshake waits for a broker that hangs.
 LOOK_EVERY_S = 5.0
 # A server that judges the client's certificate late answers with this, and librdkafka calls it a lost connection.
 _ALERT = "SSL alert"
+_ALERT_WORDS = re.compile(r"routines::(?:\w+ )?alert ([\w ]+): SSL alert")
+# A token endpoint that does not answer is a service that is away; one that says no has refused.
+_NO_TOKEN = "OAUTHBEARER token"  # noqa: S105 - librdkafka's words
+_ENDPOINT_AWAY = ("Could not connect", "Could not resolve", "imeout", "timed out")
 _BROKER = re.compile(r"(?:sasl_)?ssl://(?P<host>\[[^\]]+\]|[^/:\s]+):(?P<port>\d+)")
 
 
@@ -184,6 +188,8 @@ class BrokerWatch:
         code = error.code()
         if code == _NO_TLS or _ALERT in error.str():
             self._unclear = error
+        elif _NO_TOKEN in error.str() and any(words in error.str() for words in _ENDPOINT_AWAY):
+            self._last, self._down_since = error, self._down_since or time.monotonic()
         elif _BY_CODE.get(code) in {_REFUSED, _DENIED}:
             self._refused = error
         elif code == _ALL_DOWN:
@@ -214,7 +220,12 @@ class BrokerWatch:
         self._last, self._down_since = error, self._down_since or time.monotonic()
         self._look_again_at = time.monotonic() + LOOK_EVERY_S
         host, port = _address(error)
-        fault = kafka_fault(self._kafka, host, port) if host else _said(error)
+        alert = _ALERT_WORDS.search(error.str())
+        if alert is not None:
+            has_certificate = self._kafka.ssl_certificate_location is not None
+            fault = alert_fault(alert[1], server="the broker", has_certificate=has_certificate)
+        else:
+            fault = kafka_fault(self._kafka, host, port) if host else _said(error)
         if fault:
             raise Refused(
                 f"no connection to Kafka: {fault}",

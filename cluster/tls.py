@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -30,6 +31,7 @@ _CAUSES = {
     62: "the certificate of {server} is for another host name than {host}",
     64: "the certificate of {server} is for another address than {host}",
 }
+_ABOUT_THE_CLIENT = ("certificate", "unknown ca", "access denied", "handshake failure")
 # An ApiVersions request, version 0: any broker answers it, before any login.
 _API_VERSIONS = struct.pack(">hhih", 18, 0, 1, 6) + b"tlsask"
 
@@ -85,13 +87,19 @@ def handshake_fault(error: ssl.SSLError, *, server: str, host: str, ca: str | No
         return f"the certificate of {server} is not accepted: {error.verify_message}"
     reason = error.reason or ""
     if "ALERT" in reason:
-        words = reason.lower().replace("_", " ")
-        if not has_certificate:
-            return f"{server} wants a client certificate, and none is set ({words})"
-        return f"{server} does not accept the client certificate ({words})"
+        return alert_fault(reason.lower().replace("_", " "), server=server, has_certificate=has_certificate)
     if reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"}:
         return f"{server} does not speak TLS on this port"
     return f"the TLS handshake with {server} failed: {reason.lower().replace('_', ' ') or 'no reason given'}"
+
+
+def alert_fault(alert: str, *, server: str, has_certificate: bool) -> str:
+    """Return what a server means by a TLS alert, given in OpenSSL's words."""
+    if not any(words in alert for words in _ABOUT_THE_CLIENT):
+        return f"{server} broke the TLS handshake off ({alert})"
+    if not has_certificate:
+        return f"{server} wants a client certificate, and none is set ({alert})"
+    return f"{server} does not accept the client certificate ({alert})"
 
 
 def ssl_cause(error: BaseException) -> ssl.SSLError | None:
@@ -118,8 +126,11 @@ def kafka_fault(kafka: KafkaSettings, host: str, port: int) -> str:
             context.wrap_socket(plain, server_hostname=host) as encrypted,
         ):
             # Under TLS 1.3 a server judges the client's certificate after the client's last word.
-            encrypted.sendall(struct.pack(">i", len(_API_VERSIONS)) + _API_VERSIONS)
+            with suppress(OSError):  # it may have hung up by now: what it said is still to be read
+                encrypted.sendall(struct.pack(">i", len(_API_VERSIONS)) + _API_VERSIONS)
             encrypted.recv(4)
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return ""  # hung up without a word
     except ssl.SSLError as error:
         return handshake_fault(
             error,

@@ -1,7 +1,7 @@
 """Generating events and delivering them to Kafka, with a manifest of what was acknowledged.
 
 Open ``emit.py`` first: ``produce_shard`` is the whole protocol. ``scenarios/`` says what the events are,
-``shapes.py`` when each is due, ``delivery.py`` what became of it, ``resume.py`` what an earlier attempt left.
+``shapes/`` when each is due, ``delivery.py`` what became of it, ``resume.py`` what an earlier attempt left.
 """
 
 from producer.emit import produce_shard

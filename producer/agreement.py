@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured
 from cluster.topics import admin_client, describe
+from producer.faults import FaultTargets, Injector, parse_faults
 from producer.manifest import end_offsets, read_manifest
+from producer.mixing import Mixing
 from producer.plan import ProduceRequest
 from producer.scenarios import Asked, Options, Scenario, contract_of, find_scenario
 from schemas.contract import ContractVersion, subject_for
@@ -24,6 +26,15 @@ class Agreement:
     schema: ContractVersion
     announced: Manifest
     earlier: Manifest | None
+    injector: Injector | None = None
+    newer: ContractVersion | None = None
+    newer_used: SchemaUsed | None = None
+    mixing: Mixing | None = None
+
+    @property
+    def schemas(self) -> tuple[SchemaUsed, SchemaUsed] | None:
+        """Both schemas of a run that mixes versions."""
+        return None if self.newer_used is None else (self.announced.schema_used, self.newer_used)
 
     @property
     def done(self) -> bool:
@@ -35,6 +46,8 @@ class Agreement:
             and not earlier.interrupted
             and not earlier.failed
             and not earlier.unknown
+            and not any(truth.unsure for truth in earlier.faults)
+            and earlier.truth_complete
         )
 
 
@@ -51,13 +64,22 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
     scenario = find_scenario(request.scenario, registry=connection.registry)
     refuse_options(scenario, request.options())
     schema, used = _schema(connection, request, scenario)
+    newer, newer_used, mixing = _next_schema(connection, request, scenario)
+    injector = _injector(request, scenario)
+    more = (injector, newer, newer_used, mixing)
     earlier = read_manifest(connection.kafka, request.topic, request.run_id, request.shard)
     if earlier is not None:
         _refuse_other_settings(request, scenario, used, earlier)
         announced = earlier.model_copy(
-            update={"status": "running", "resumed": earlier.resumed + 1, "ended_at": None, "interrupted": False}
+            update={
+                "status": "running",
+                "resumed": earlier.resumed + 1,
+                "ended_at": None,
+                "interrupted": False,
+                "faults": [],
+            }
         )
-        return Agreement(scenario, schema, announced, earlier)
+        return Agreement(scenario, schema, announced, earlier, *more)
     now = dt.datetime.now(dt.UTC)
     announced = Manifest(
         status="running",
@@ -69,6 +91,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         scenario_version=scenario.version,
         seed=request.seed,
         settings=request.settings()
+        | ({} if newer_used is None else {"next schema id": newer_used.id})
         | scenario.settings(
             _planned(request, scenario),
             int(now.timestamp() * 1000),
@@ -78,7 +101,47 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         started_at=now.isoformat(timespec="milliseconds"),
         start_offsets=end_offsets(connection.kafka, request.topic),
     )
-    return Agreement(scenario, schema, announced, None)
+    return Agreement(scenario, schema, announced, None, *more)
+
+
+def _injector(request: ProduceRequest, scenario: Scenario) -> Injector | None:
+    faults = parse_faults(request.faults)
+    if not faults:
+        return None
+    targets = getattr(scenario, "fault_targets", None)
+    return Injector(
+        faults,
+        targets or FaultTargets(event_time=scenario.event_time, id_first=scenario.identity == "field"),
+        scenario=scenario.name,
+        key=scenario.key,
+        seed=request.seed,
+        shard=request.shard,
+        shards=request.shards,
+        target=request.target,
+    )
+
+
+def _next_schema(
+    connection: Connection, request: ProduceRequest, scenario: Scenario
+) -> tuple[ContractVersion | None, SchemaUsed | None, Mixing | None]:
+    """Return the version that a mixed run writes beside its own, registered, and which events get it."""
+    if not request.next_version_ramp and not request.next_version_share:
+        return None, None, None
+    if request.next_version_ramp and request.target is None:
+        raise Misconfigured(
+            "a ramp from one schema version to the next needs a number of events",
+            hint="Give --events, or --rate with --seconds",
+        )
+    contract = contract_of(scenario)
+    number = (request.schema_version or contract.active) + 1
+    if number > contract.latest().version:
+        raise Misconfigured(
+            f"contract {contract.name} has no version {number}: there is no next one to mix in",
+            hint="Write the next version into its folder, or choose an earlier one with --schema-version",
+        )
+    newer, used = _schema(connection, replace(request, schema_version=number), scenario)
+    ramp_over = request.target if request.next_version_ramp else None
+    return newer, used, Mixing(request.seed, request.shard, request.next_version_share, ramp_over)
 
 
 # What one shard can reach on any machine, to plan for a run that only time bounds.

@@ -8,6 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cluster.connection import Connection
 from producer.agreement import Agreement
 from producer.delivery import Delivery
@@ -16,8 +19,10 @@ from producer.meter import Progress, RateMeter
 from producer.pacing import TICK_S, Pacer
 from producer.plan import ProduceRequest
 from producer.resume import Landed, sequence_of
-from producer.supply import Part, Supply
+from producer.supply import Marks, Part, Supply
+from producer.truth import Truth
 from schemas.codec import Encoder
+from schemas.faults import DROPPED
 from schemas.manifest import Manifest, Range, to_ranges
 
 # After a signal: two seconds for reports, one for the manifest; the process is to be gone within four.
@@ -49,12 +54,18 @@ class Attempt:
         announced = agreement.announced
         self._stream = agreement.scenario.open(announced.seed, announced.shard, announced.settings)
         self._encoder = Encoder(agreement.schema.text, announced.schema_used.id)
+        newer, used = agreement.newer, agreement.newer_used
+        self._newer = Encoder(newer.text, used.id) if newer and used else None
+        self._truth = Truth()
+        self._unsent: list[int] = []  # events of a part that was cut off, which others of it overtook
+        self._copies_unsent: list[int] = []
         self.delivery = Delivery(
             connection.kafka,
             request.topic,
             timeout_s=request.delivery_timeout_s,
             sequence_of=sequence_of,
             clock=self._clock,
+            skew_s=agreement.injector.skew_s if agreement.injector else 0.0,
         )
         self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
         self._end, limit_s, whole = _bounds(request, agreement, landed)
@@ -92,6 +103,9 @@ class Attempt:
                 landed=self.landed,
                 identity=self.agreement.scenario.identity,
                 log=self._open_log(opened),
+                faults=self.agreement.injector,
+                newer=self._newer,
+                mixing=self.agreement.mixing,
             ) as supply,
         ):
             parts = iter(supply)
@@ -110,6 +124,8 @@ class Attempt:
         """Send one part; return whether to go on."""
         place, size = 0, len(part.values)
         delivery, pacer = self.delivery, self._pacer
+        if part.marks is not None:
+            return self._send_marked(part, part.marks)
         while place < size:
             if self.stop.is_set() or delivery.broken or pacer.over():
                 return False
@@ -131,6 +147,66 @@ class Attempt:
             self._observe()
         return True
 
+    def _send_marked(self, part: Part, marks: Marks) -> bool:
+        """Send one part with injected faults; return whether to go on.
+
+        A record that settles no further sequence has no slot in the schedule: a copy, or an event that was held back.
+        It goes with the record before it. When the schedule or the time is over, those that are due still go.
+        """
+        self._truth.note(marks.truth)
+        place, size = 0, len(part.values)
+        delivery, pacer = self.delivery, self._pacer
+        # reached[i] is where the records before i reach.
+        reached = np.maximum.accumulate(np.concatenate([[self._next], marks.reach]))
+        own = ~marks.copies & (marks.reach > reached[:-1])
+        alone = np.union1d(np.flatnonzero(~own), list(marks.special)).astype(np.int64)
+        over = False
+        while place < size and not (self.stop.is_set() or delivery.broken):
+            over = over or (bool(own[place]) and pacer.over())
+            if over and (own[place] or part.sequences[place] >= self._next):
+                place = size if not (rest := self._still_due(part, own, place)) else rest
+                continue
+            due = pacer.allowance() if own[place] else 1
+            if due:
+                until = int(alone[np.searchsorted(alone, place)]) if len(alone) and alone[-1] >= place else size
+                went = self._hand_over(part, marks, place, max(1, min(due, until - place)))
+                place += went
+                if went and own[place - 1]:
+                    settled = int(reached[place])
+                    pacer.took(settled - self._next if part.sequences[place - 1] >= len(self.landed) else went)
+                    self._next = settled
+            delivery.poll(0.0 if due else TICK_S)
+            self._observe()
+        if place == size and not over:
+            self._next = max(self._next, marks.until)
+            return True
+        if place < size:
+            left, copies = part.sequences[place:], marks.copies[place:]
+            self._unsent = [int(sequence) for sequence in left[~copies] if sequence < self._next]
+            self._copies_unsent = left[copies].tolist()
+        return False
+
+    def _still_due(self, part: Part, own: NDArray[np.bool_], place: int) -> int | None:
+        """Return the next record that goes although the run is over: one whose place in the order has passed."""
+        due = np.flatnonzero(~own[place:] & (part.sequences[place:] < self._next))
+        return place + int(due[0]) if len(due) else None
+
+    def _hand_over(self, part: Part, marks: Marks, place: int, many: int) -> int:
+        """Hand over one special record, or ``many`` plain ones, and return how many went."""
+        delivery = self.delivery
+        if place in marks.special:
+            sequence, copy = int(part.sequences[place]), bool(marks.copies[place])
+            special = marks.special[place]
+            return int(delivery.send_special(sequence, part.keys[place], special.value, special.identity, copy=copy))
+        until = place + many
+        return delivery.send(
+            part.sequences[place:until],
+            part.keys[place:until],
+            part.values[place:until],
+            self._pacer.intended(many),
+            ids=None if part.ids is None else part.ids[place:until],
+        )
+
     def settle(self) -> None:
         """Wait for the outstanding reports: for the delivery timeout, or two seconds after a stop."""
         until = time.monotonic() + self.request.delivery_timeout_s + 5
@@ -151,12 +227,15 @@ class Attempt:
     def interrupted(self) -> bool:
         """Whether a signal or a failure ended the attempt before its end; a time limit is an end."""
         cut = self.stop.is_set() or self.delivery.broken is not None
-        return cut and (self.end is None or self._next_sequence() < self.end or bool(self._missing()))
+        left = self._missing() or self._unsent or self._copies_unsent
+        return cut and (self.end is None or self._next_sequence() < self.end or bool(left))
 
     def manifest(self) -> Manifest:
         """Return the finished manifest."""
         delivery, earlier = self.delivery, self.agreement.earlier
-        failed = _union(delivery.failed, self._missing())
+        failed = _union(delivery.failed, self._missing(), to_ranges(self._unsent))
+        away = _numbers([*failed, *delivery.unknown])
+        schemas, mixing = self.agreement.schemas, self.agreement.mixing
         return Manifest.model_validate(
             self.agreement.announced.model_dump()
             | {
@@ -167,6 +246,20 @@ class Attempt:
                 "acknowledged": self.landed.count + delivery.acknowledged,
                 "failed": failed,
                 "unknown": delivery.unknown,
+                "dropped": len(self._truth.of(DROPPED, self._next)),
+                "faults": self._truth.documents(
+                    self._next,
+                    away=away,
+                    copies_away=np.array([*delivery.copies.failed, *self._copies_unsent], dtype=np.int64),
+                    copies_unsure=np.array(delivery.copies.unknown, dtype=np.int64),
+                    skewed=self.delivery.skewed,
+                ),
+                "truth_complete": self.agreement.injector is None or self._next >= len(self.landed),
+                "versions": mixing.written(
+                    schemas, self._next_sequence(), np.concatenate([away, self._truth.without_value(self._next)])
+                )
+                if mixing and schemas
+                else [],
                 "crc": delivery.checksums.windows(),
                 "skipped": self.agreement.announced.skipped + self._pacer.skipped,
                 "rate_windows": self._meter.windows(earlier.rate_windows if earlier else []),
@@ -227,8 +320,14 @@ def _bounds(request: ProduceRequest, agreement: Agreement, landed: Landed) -> tu
         first = len(landed) + skipped
         used = min(request.seconds, schedule.at(first)) if first else 0.0
         return end, request.seconds - used + _CATCH_UP_S, True
-    used = float(earlier.rate_windows[-1].second + 1) if earlier is not None and earlier.rate_windows else 0.0
+    last = earlier.rate_windows[-1] if earlier is not None and earlier.rate_windows else None
+    used = 0.0 if last is None else float(last.second + last.seconds)
     return end, max(0.0, request.seconds - used), True
+
+
+def _numbers(ranges: list[Range]) -> NDArray[np.int64]:
+    parts = [np.arange(start, end, dtype=np.int64) for start, end in ranges]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
 
 
 def _union(*lists: list[Range]) -> list[Range]:

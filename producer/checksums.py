@@ -26,13 +26,14 @@ class ChecksumWindows:
         self._used = 0
 
     def add(self, sequences: NDArray[np.int64], checksums: NDArray[np.int64]) -> None:
-        """Count events in. Sequences are ascending."""
+        """Count events in."""
         if not len(sequences):
             return
-        while int(sequences[-1]) >= self._size * MAX_CRC_WINDOWS:
+        lowest, highest = int(sequences.min()), int(sequences.max())
+        while highest >= self._size * MAX_CRC_WINDOWS:
             self._double()
         windows = sequences // self._size
-        first, last = int(windows[0]), int(windows[-1])
+        first, last = lowest // self._size, highest // self._size
         # Exact in float64: a window would need 2^21 events before a sum of CRCs passes 2^53, and one call adds fewer.
         added = np.bincount(windows - first, weights=checksums, minlength=last - first + 1)
         self._sums[first : last + 1] += added.astype(np.int64)

@@ -45,11 +45,34 @@ _OF_ONE_EVENT = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG
 _ROOM_WAIT_S = 0.05
 
 
+class Copies:
+    """What became of second records of events: injected duplicates."""
+
+    def __init__(self) -> None:
+        self.handed_over = 0
+        self.acknowledged = 0
+        self.failed: list[int] = []
+        self.unknown: list[int] = []
+
+    @property
+    def unsettled(self) -> int:
+        """Copies without a report."""
+        return self.handed_over - self.acknowledged - len(self.failed) - len(self.unknown)
+
+    def report(self, sequence: int, _checksum: int, error: KafkaError | None, _: Message | None) -> None:
+        """Count one report."""
+        if error is None:
+            self.acknowledged += 1
+        else:
+            (self.failed if error.code() in _NOT_WRITTEN else self.unknown).append(sequence)
+
+
 class Delivery:
     """An idempotent producer of one topic, and the ledger of its reports.
 
     :param sequence_of: reads the sequence of an event from its framed value.
     :param clock: seconds; the clock that intended times are in.
+    :param skew_s: how far the clock that records are stamped with is ahead: an injected fault.
     """
 
     def __init__(
@@ -60,8 +83,11 @@ class Delivery:
         timeout_s: float,
         sequence_of: Callable[[bytes], int],
         clock: Callable[[], float],
+        skew_s: float = 0.0,
     ) -> None:
         self._topic = topic
+        self._skew_ms = round(1000 * skew_s)
+        self.copies = Copies()
         self._sequence_of = sequence_of
         self._clock = clock
         self._watch = BrokerWatch(kafka, patience_s=timeout_s)
@@ -88,6 +114,12 @@ class Delivery:
             self._producer = Producer(settings | self._watch.settings() | {"on_delivery": self._report})
         except KafkaException as error:
             raise translate(error, "opening the producer", where=kafka.bootstrap_servers) from None
+        self._produce: Callable[..., None] = self._produce_skewed if self._skew_ms else self._producer.produce
+
+    @property
+    def skewed(self) -> bool:
+        """Whether records are stamped by a clock that is wrong on purpose."""
+        return bool(self._skew_ms)
 
     @property
     def failed(self) -> list[Range]:
@@ -101,13 +133,14 @@ class Delivery:
 
     @property
     def unsettled(self) -> int:
-        """Events that were handed over and have no report yet."""
-        return self.handed_over - self.acknowledged - len(self._failed) - len(self._unknown)
+        """Records that were handed over and have no report yet."""
+        events = self.handed_over - self.acknowledged - len(self._failed) - len(self._unknown)
+        return events + self.copies.unsettled
 
     @property
     def not_delivered(self) -> int:
-        """Events whose report says failed or unknown."""
-        return len(self._failed) + len(self._unknown)
+        """Records whose report says failed or unknown."""
+        return len(self._failed) + len(self._unknown) + len(self.copies.failed) + len(self.copies.unknown)
 
     def send(
         self,
@@ -138,6 +171,34 @@ class Delivery:
         for sequence, value in zip(sequences[went:].tolist(), values[went:], strict=True):
             self.checksums.remove(sequence, zlib.crc32(value))
         return went
+
+    def send_special(
+        self, sequence: int, key: bytes | None, value: bytes | None, identity: bytes | None, *, copy: bool
+    ) -> bool:
+        """Hand over a record that an injected fault made special; return whether there was room.
+
+        :param identity: travels in a header, where the value does not give it.
+        :param copy: the second record of an event: it is no event of its own, and counted apart.
+        """
+        checksum = zlib.crc32(value or b"")
+        tell = partial(self.copies.report if copy else self._report_special, sequence, checksum)
+        more = {} if identity is None else {"headers": [(IDENTITY_HEADER, identity)]}
+        if not copy:
+            self.checksums.add(np.array([sequence]), np.array([checksum]))
+        try:
+            self._produce(self._topic, value, key, on_delivery=tell, **more)
+        except BufferError:
+            if not copy:
+                self.checksums.remove(sequence, checksum)
+            self.poll(_ROOM_WAIT_S)
+            return False
+        except KafkaException as error:
+            tell(error.args[0], None)
+        if copy:
+            self.copies.handed_over += 1
+        else:
+            self.handed_over += 1
+        return True
 
     def poll(self, timeout_s: float) -> None:
         """Serve delivery reports for up to ``timeout_s``."""
@@ -171,7 +232,7 @@ class Delivery:
 
         Reports come without headers, so each event has a callback that knows its sequence.
         """
-        produce, topic, report = self._producer.produce, self._topic, self._report_of
+        produce, topic, report = self._produce, self._topic, self._report_of
         for place, sequence in enumerate(sequences):
             tell = partial(report, sequence) if place else self._timed(intended, sequence)
             try:
@@ -184,7 +245,7 @@ class Delivery:
 
     def _hand_over(self, keys: list[bytes | None], values: list[bytes], first: Callable[[Any, Message], None]) -> int:
         """Produce until the queue is full; an event that librdkafka refuses outright has its report at once."""
-        produce, topic, place = self._producer.produce, self._topic, 0
+        produce, topic, place = self._produce, self._topic, 0
         while place < len(values):
             try:
                 if place == 0:
@@ -200,6 +261,10 @@ class Delivery:
                 place += 1
         return len(values)
 
+    def _produce_skewed(self, topic: str, value: bytes | None, key: bytes | None, **more: Any) -> None:
+        now_ms = round(time.time() * 1000)
+        self._producer.produce(topic, value, key, timestamp=now_ms + self._skew_ms, **more)
+
     def _report(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             self.acknowledged += 1
@@ -211,6 +276,12 @@ class Delivery:
             self.acknowledged += 1
         else:
             self._count_out(error, message.value(), sequence)  # type: ignore[arg-type]  # as above
+
+    def _report_special(self, sequence: int, checksum: int, error: KafkaError | None, _: Message | None) -> None:
+        if error is None:
+            self.acknowledged += 1
+        else:
+            self._count_out_of(error, sequence, checksum)
 
     def _timed(self, intended: Due, sequence: int | None = None) -> Callable[[KafkaError | None, Message], None]:
         forward = self._report if sequence is None else partial(self._report_of, sequence)
@@ -224,8 +295,10 @@ class Delivery:
         return report
 
     def _count_out(self, error: KafkaError, value: bytes, sequence: int | None = None) -> None:
-        sequence = self._sequence_of(value) if sequence is None else sequence
-        self.checksums.remove(sequence, zlib.crc32(value))
+        self._count_out_of(error, self._sequence_of(value) if sequence is None else sequence, zlib.crc32(value))
+
+    def _count_out_of(self, error: KafkaError, sequence: int, checksum: int) -> None:
+        self.checksums.remove(sequence, checksum)
         code = error.code()
         (self._failed if code in _NOT_WRITTEN else self._unknown).append(sequence)
         if code not in _OF_ONE_EVENT:

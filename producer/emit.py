@@ -15,6 +15,7 @@ from producer.manifest import WRITE_TIMEOUT_S, write_manifest
 from producer.meter import Progress
 from producer.plan import ProduceRequest
 from producer.resume import Landed, find_landed
+from producer.truth import paged
 from schemas.manifest import Manifest, count
 
 log = structlog.get_logger()
@@ -74,7 +75,8 @@ def _declare(connection: Connection, manifest: Manifest, attempt: Attempt) -> No
     """Write the finished manifest, or say that it could not be written."""
     timeout_s = _STOP_MANIFEST_S if attempt.stop.is_set() else WRITE_TIMEOUT_S
     try:
-        write_manifest(connection.kafka, manifest, timeout_s=timeout_s)
+        whole, pages = paged(manifest)
+        write_manifest(connection.kafka, whole, pages=pages, timeout_s=timeout_s)
     except StreamproofError as error:
         lost = count(manifest.failed) + count(manifest.unknown)
         raise BrokerUnreachable(
@@ -87,7 +89,9 @@ def _declare(connection: Connection, manifest: Manifest, attempt: Attempt) -> No
 
 def _judge(manifest: Manifest, attempt: Attempt) -> None:
     """Raise unless the shard ran to its end with every event acknowledged."""
-    failed, unknown = count(manifest.failed), count(manifest.unknown)
+    copies = attempt.delivery.copies
+    failed = count(manifest.failed) + len(copies.failed)
+    unknown = count(manifest.unknown) + len(copies.unknown)
     where = f"run {manifest.run_id}, shard {manifest.shard}, topic {manifest.topic}"
     problem: StreamproofError | None = None
     if manifest.interrupted and attempt.stop.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from pydantic import ValidationError
@@ -11,7 +12,7 @@ from cluster.connection import KafkaSettings
 from cluster.errors import Misconfigured
 from cluster.kafka_errors import BrokerWatch, translate
 from producer.reading import open_reader, read_to_end, watermarks
-from schemas.manifest import Manifest, control_topic
+from schemas.manifest import FaultPage, Manifest, control_topic
 
 WRITE_TIMEOUT_S = 10.0
 
@@ -43,17 +44,19 @@ def read_manifest(kafka: KafkaSettings, topic: str, run_id: str, shard: int) -> 
         ) from None
 
 
-def write_manifest(kafka: KafkaSettings, manifest: Manifest, *, timeout_s: float = WRITE_TIMEOUT_S) -> None:
+def write_manifest(
+    kafka: KafkaSettings,
+    manifest: Manifest,
+    *,
+    pages: Sequence[FaultPage] = (),
+    timeout_s: float = WRITE_TIMEOUT_S,
+) -> None:
     """Write one manifest and wait for its acknowledgement.
 
+    :param pages: the truth about injected faults that does not fit into it; they are acknowledged before it is sent.
     :raises BrokerUnreachable: not acknowledged within ``timeout_s``.
     """
     control = control_topic(manifest.topic)
-    outcome: list[KafkaError | None] = []
-
-    def report(error: KafkaError | None, _: Message) -> None:
-        outcome.append(error)
-
     watch = BrokerWatch(kafka, patience_s=timeout_s)
     settings = kafka.as_librdkafka(
         enable_idempotence=True,
@@ -63,19 +66,33 @@ def write_manifest(kafka: KafkaSettings, manifest: Manifest, *, timeout_s: float
         message_timeout_ms=int(timeout_s * 1000),
         message_max_bytes=8_000_000,
     )
+    deadline = time.monotonic() + timeout_s
     try:
         producer = Producer(settings | watch.settings())
-        producer.produce(control, manifest.model_dump_json().encode(), manifest.key().encode(), on_delivery=report)
+        for documents in (pages, [manifest]):
+            _write(producer, watch, control, documents, deadline)
     except KafkaException as error:
         raise translate(error, "writing the manifest", where=f"topic {control}") from None
-    deadline = time.monotonic() + timeout_s
-    while not outcome and time.monotonic() < deadline:
+
+
+def _write(
+    producer: Producer, watch: BrokerWatch, control: str, documents: Sequence[Manifest | FaultPage], deadline: float
+) -> None:
+    outcomes: list[KafkaError | None] = []
+
+    def report(error: KafkaError | None, _: Message) -> None:
+        outcomes.append(error)
+
+    for document in documents:
+        producer.produce(control, document.model_dump_json().encode(), document.key().encode(), on_delivery=report)
+    while len(outcomes) < len(documents) and time.monotonic() < deadline:
         producer.poll(0.05)
         watch.check()
-    if not outcome:
+    if len(outcomes) < len(documents):
         raise watch.unreachable("writing the manifest")
-    if outcome[0] is not None:
-        raise translate(outcome[0], "writing the manifest", where=f"topic {control}")
+    for error in outcomes:
+        if error is not None:
+            raise translate(error, "writing the manifest", where=f"topic {control}")
 
 
 def end_offsets(kafka: KafkaSettings, topic: str) -> dict[int, int]:

@@ -104,7 +104,7 @@ class RateMeter:
 
     def windows(self, earlier: list[RateWindow]) -> list[RateWindow]:
         """Return the windows of earlier attempts and of this one, numbered on, at most ``MAX_WINDOWS``."""
-        first = earlier[-1].second + 1 if earlier else 0
+        first = earlier[-1].second + earlier[-1].seconds if earlier else 0
         windows, before = list(earlier), 0
         for second, (sent, achieved, skipped) in enumerate(self._seconds):
             by = self._intended_by(min(second + 1, self._ended_s))
@@ -120,6 +120,7 @@ class RateMeter:
 def _merged(windows: list[RateWindow]) -> RateWindow:
     return RateWindow(
         second=windows[0].second,
+        seconds=sum(window.seconds for window in windows),
         intended=sum(window.intended for window in windows),
         sent=sum(window.sent for window in windows),
         achieved=sum(window.achieved for window in windows),

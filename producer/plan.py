@@ -8,7 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from cluster.errors import Misconfigured
+from producer.faults.spec import as_text, parse_faults
 from producer.shapes import Constant, Shape, ShardSchedule, WholeSchedule, duration_s, parse, to_text
+from producer.sharing import share
 from schemas.identity import MAX_SHARDS
 
 _MAX_RUN_ID = 240
@@ -25,6 +27,9 @@ class ProduceRequest:
     :param users: sessions of the run, for scenarios that count them: they end it.
     :param no_delay: leave out the time between the events of a session, for scenarios that have it.
     :param event_log: folder for a log of the events, a file for each shard.
+    :param faults: what is injected on purpose, each as ``producer/faults/spec.py`` reads it.
+    :param next_version_share: share of the events that are written with the next version of the schema.
+    :param next_version_ramp: write none of the events with the next version at first, and all at last.
     :param endless: no bound: only a signal ends it.
     :param delivery_timeout_s: how long an event may wait for its acknowledgement before it counts as unknown.
     :raises Misconfigured: names every fault at once.
@@ -43,6 +48,9 @@ class ProduceRequest:
     catch_up: str = "report"
     endless: bool = False
     schema_version: int | None = None
+    faults: tuple[str, ...] = ()
+    next_version_share: float = 0.0
+    next_version_ramp: bool = False
     users: int | None = None
     no_delay: bool = False
     event_log: Path | None = None
@@ -84,9 +92,13 @@ class ProduceRequest:
             and not self.endless,
             "an endless run has neither events nor seconds": bounded and self.endless,
             "the shape has an end, an endless run has none": ending and self.endless,
+            f"next version share is {self.next_version_share}, it must be 0 to 1": not 0
+            <= self.next_version_share
+            <= 1,
+            "next version share and ramp are both given": self.next_version_share > 0 and self.next_version_ramp,
             f"delivery timeout is {self.delivery_timeout_s}, it must be above 0": not self.delivery_timeout_s > 0,
         }
-        return wrong + [fault for fault, holds in checks.items() if holds]
+        return wrong + self._wrong_injections() + [fault for fault, holds in checks.items() if holds]
 
     def _wrong_shape(self) -> list[str]:
         try:
@@ -94,6 +106,13 @@ class ProduceRequest:
                 parse(self.shape)
         except Misconfigured as fault:
             return [f"{fault.message} ({fault.where})"]
+        return []
+
+    def _wrong_injections(self) -> list[str]:
+        try:
+            parse_faults(self.faults)
+        except Misconfigured as fault:
+            return [fault.message]
         return []
 
     def for_shard(self, shard: int) -> ProduceRequest:
@@ -147,6 +166,8 @@ class ProduceRequest:
             "shape": None if self.asked_shape is None else to_text(self.asked_shape),
             "catch_up": self.catch_up,
             "endless": int(self.endless),
+            "faults": as_text(parse_faults(self.faults)),
+            "next_version": "ramp" if self.next_version_ramp else self.next_version_share or None,
             **self.options(),
         }
 
@@ -154,8 +175,3 @@ class ProduceRequest:
 @lru_cache(maxsize=8)
 def _whole(shape: Shape, seed: int) -> WholeSchedule:
     return shape.schedule(seed)
-
-
-def share(total: int, shards: int, shard: int) -> int:
-    """Return how many of ``total`` a shard gets: shares differ by one at most and sum to ``total``."""
-    return total // shards + (1 if shard < total % shards else 0)

@@ -17,7 +17,7 @@ from producer.arrays import plain
 from producer.event_log import readable
 from producer.partitions import partition_of
 from producer.scenarios import Asked, Options, contract_of, find_scenario
-from producer.supply import identified, keys_of
+from producer.supply import identified, keys_of, with_later_columns
 from schemas.codec import Encoder
 
 MAX_EVENTS = 1_000_000
@@ -87,7 +87,7 @@ def preview(
     samples: dict[str, dict[str, Any]] = {}
     times: list[Any] = []
     for first in range(0, events, stream.block_events):
-        block = stream.block(first // stream.block_events)
+        block = with_later_columns(stream, first // stream.block_events, set(encoder.arrow_schema.names))
         block = block.slice(0, min(len(block), events - first))
         sequences = np.arange(first, first + len(block), dtype=np.int64)
         whole = identified(block, encoder, _PREVIEW_RUN, 0, sequences, identity=chosen.identity)

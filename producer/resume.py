@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,10 +32,14 @@ _QUIET_ATTEMPTS = 20
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """Events that are in the topic, by sequence: ``there[n]``, and the CRC-32 of the value as it is there."""
+    """Events that are in the topic, by sequence: ``there[n]``, and the CRC-32 of the value as it is there.
+
+    ``again[n]``: more than once.
+    """
 
     there: NDArray[np.bool_]
     checksums: NDArray[np.int64]
+    again: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
     @classmethod
     def nothing(cls) -> Landed:
@@ -50,6 +54,14 @@ class Landed:
     def count(self) -> int:
         """Events that are there."""
         return int(self.there.sum())
+
+    def has(self, sequences: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of the sequences are there."""
+        return _looked_up(self.there, sequences)
+
+    def twice(self, sequences: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of the sequences are there more than once."""
+        return _looked_up(self.again, sequences)
 
     def missing(self, first: int, end: int) -> NDArray[np.int64]:
         """Return the sequences of ``[first, end)`` that are not there."""
@@ -83,17 +95,26 @@ def find_landed(
     prefix = event_id(manifest.run_id, manifest.shard, 0)[:_SHARD_CHARACTERS].encode()
     identity_of = _id_in_header if identity == "header" else _id_in_value
     found: dict[int, int] = {}
+    again: set[int] = set()
+    seen = 0
     with open_reader(kafka) as reader:
         starts = _starts(reader, manifest)
         for attempt in range(_QUIET_ATTEMPTS):
             ends = {partition: high for partition, (_, high) in watermarks(reader, manifest.topic).items()}
-            before = len(found)
+            before = seen
             for message in read_to_end(reader, manifest.topic, starts, ends, stop=stop):
                 value = message.value()
                 identifier = identity_of(message)
-                if isinstance(value, bytes) and identifier.startswith(prefix):
-                    found[_sequence_in(identifier)] = zlib.crc32(value)
-            if attempt and len(found) == before:
+                if not identifier.startswith(prefix):
+                    identifier = _id_in_header(message)
+                    if not identifier.startswith(prefix):
+                        continue
+                seen += 1
+                sequence = _sequence_in(identifier)
+                if sequence in found:
+                    again.add(sequence)
+                found[sequence] = zlib.crc32(value if isinstance(value, bytes) else b"")
+            if attempt and seen == before:
                 break
             starts = ends
             stop.wait(_QUIET_S)
@@ -103,7 +124,14 @@ def find_landed(
                 where=f"topic {manifest.topic}",
                 hint="Another process sends it; wait for that one, or stop it",
             )
-    return _as_arrays(found)
+    return _as_arrays(found, again)
+
+
+def _looked_up(flags: NDArray[np.bool_], sequences: NDArray[np.int64]) -> NDArray[np.bool_]:
+    known = sequences < len(flags)
+    found = np.zeros(len(sequences), dtype=np.bool_)
+    found[known] = flags[sequences[known]]
+    return found
 
 
 def _id_in_value(message: Message) -> bytes:
@@ -132,11 +160,13 @@ def _starts(reader: Reader, manifest: Manifest) -> dict[int, int]:
     return starts
 
 
-def _as_arrays(found: dict[int, int]) -> Landed:
+def _as_arrays(found: dict[int, int], again: set[int]) -> Landed:
     size = max(found, default=-1) + 1
     there = np.zeros(size, dtype=np.bool_)
     checksums = np.zeros(size, dtype=np.int64)
     sequences = np.fromiter(found, dtype=np.int64, count=len(found))
     there[sequences] = True
     checksums[sequences] = np.fromiter(found.values(), dtype=np.int64, count=len(found))
-    return Landed(there, checksums)
+    more = np.zeros(size, dtype=np.bool_)
+    more[list(again)] = True
+    return Landed(there, checksums, more)

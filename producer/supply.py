@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,26 +17,54 @@ from cluster.errors import DataRejected
 from producer.arrays import plain, taken
 from producer.checksums import crc32s
 from producer.event_log import EventLog
+from producer.faults import SLICE_ROWS, Injected, Injector
 from producer.ids import event_ids
+from producer.mixing import MixedEncoder, Mixing
 from producer.resume import Landed
 from producer.scenarios import EventStream, Identity
 from schemas.codec import Encoder
-from schemas.identity import IDENTITY_FIELD
+from schemas.identity import IDENTITY_FIELD, event_id
 
-# Rows that are encoded at once: large enough to be quick, small enough that the first event leaves soon.
-_SLICE_ROWS = 8192
 _AHEAD = 3
 _PUT_TIMEOUT_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
+class Special:
+    """A record that is more, or less, than its event: its value, and the identity that it carries in a header."""
+
+    value: bytes | None
+    identity: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What a part has beside plain events, when faults are injected.
+
+    Once record ``i`` is handed over, every sequence below ``reach[i]`` is settled or follows within the part;
+    ``until`` is where the whole part reaches. ``copies`` marks second records of an event. ``special``, by
+    place, are the copies and the records without a readable value.
+    """
+
+    reach: NDArray[np.int64]
+    until: int
+    copies: NDArray[np.bool_]
+    special: dict[int, Special]
+    truth: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
-    """Events that are ready to be sent, in order of sequence. ``ids`` are those that travel in a header."""
+    """Events that are ready to be sent, in order of sequence unless ``marks`` say otherwise.
+
+    ``ids`` are those that travel in a header.
+    """
 
     sequences: NDArray[np.int64]
     keys: list[bytes | None]
     values: list[bytes]
     ids: list[bytes] | None = None
+    marks: Marks | None = None
 
 
 class Supply:
@@ -48,6 +76,8 @@ class Supply:
     :param key: column whose text is the key of the records; ``None`` leaves them without one.
     :param end: sequence after the last, at most ``stream.limit``.
     :param log: takes every row that is about to be sent.
+    :param faults: what is injected on purpose. Blocks that landed are then generated again, for the truth about them.
+    :param newer: encoder of the next version of the schema, and ``mixing`` which events it writes.
     """
 
     def __init__(
@@ -62,9 +92,13 @@ class Supply:
         landed: Landed,
         identity: Identity = "field",
         log: EventLog | None = None,
+        faults: Injector | None = None,
+        newer: Encoder | None = None,
+        mixing: Mixing | None = None,
     ) -> None:
         self._stream = stream
-        self._encoder = encoder
+        self._encoder = MixedEncoder(encoder, newer, mixing, self._identified)
+        self._faults = faults
         self._run_id = run_id
         self._shard = shard
         self._key = key
@@ -116,22 +150,24 @@ class Supply:
         for number in range(-(-self._end // size)):
             first, end = number * size, min((number + 1) * size, self._end)
             missing = self._landed.missing(first, end)
-            if not len(missing):
+            if not len(missing) and self._faults is None:
                 continue
-            block = self._stream.block(number)
+            block = with_later_columns(self._stream, number, self._encoder.fields)
             if not verified:
-                sequences = np.arange(first, first + len(block), dtype=np.int64)
-                self._encoder.verify(self._identified(block, sequences))
+                self._encoder.verify(block, np.arange(first, first + len(block), dtype=np.int64))
                 verified = True
+            if self._faults is not None:
+                yield from self._faulty_parts(self._faults, block, first, end)
+                continue
             self._same_as_landed(block, first, end)
-            for start in range(0, len(missing), _SLICE_ROWS):
-                yield self._part(block, first, missing[start : start + _SLICE_ROWS])
+            for start in range(0, len(missing), SLICE_ROWS):
+                yield self._part(block, first, missing[start : start + SLICE_ROWS])
 
     def _part(self, block: pa.RecordBatch, first: int, sequences: NDArray[np.int64]) -> Part:
         rows = sequences - first
         whole = len(rows) == rows[-1] - rows[0] + 1
         batch = block.slice(int(rows[0]), len(rows)) if whole else taken(block, rows)
-        values = plain(self._encode(batch, sequences))
+        values = self._encoder.encode(batch, sequences)
         keys: list[bytes | None] = [None] * len(batch) if self._key is None else keys_of(batch.column(self._key))
         ids = None
         if self._identity == "header":
@@ -140,13 +176,38 @@ class Supply:
             self._log.write(batch, event_ids(self._run_id, self._shard, sequences))
         return Part(sequences, keys, values, ids)
 
-    def _encode(self, batch: pa.RecordBatch, sequences: NDArray[np.int64]) -> pa.BinaryArray:
-        return self._encoder.encode(self._identified(batch, sequences))
+    def _faulty_parts(self, faults: Injector, block: pa.RecordBatch, first: int, end: int) -> Iterator[Part]:
+        """Yield the parts of a block with faults in it. What landed already is left out, and told all the same."""
+        injected = faults.inject(block, first, end - first)
+        self._same_as_landed(injected.block, first, end, injected)
+        for start in range(0, end - first, SLICE_ROWS):
+            until = min(start + SLICE_ROWS, end - first)
+            own = injected.within(start, until)
+            sequences = injected.rows[own] + first
+            copies = injected.copies[own]
+            wanted = ~np.where(copies, self._landed.twice(sequences), self._landed.has(sequences))
+            sequences, copies = sequences[wanted], copies[wanted]
+            truth = {
+                kind: found[(found >= first + start) & (found < first + until)]
+                for kind, found in injected.truth.items()
+            }
+            part = self._part(injected.block, first, sequences) if len(sequences) else Part(sequences, [], [])
+            special: dict[int, Special] = {}
+            for place in np.flatnonzero(copies | np.isin(sequences - first, list(injected.broken))).tolist():
+                sequence = int(sequences[place])
+                kind, value = injected.broken.get(sequence - first), part.values[place]
+                if kind is None:
+                    special[place] = Special(value, part.ids[place] if part.ids is not None else None)
+                else:
+                    identity = event_id(self._run_id, self._shard, sequence).encode()
+                    special[place] = Special(faults.broken_value(kind, value, sequence), identity)
+            marks = Marks(injected.reach[own][wanted] + first, first + until, copies, special, truth)
+            yield replace(part, marks=marks)
 
-    def _identified(self, batch: pa.RecordBatch, sequences: NDArray[np.int64]) -> pa.RecordBatch:
-        return identified(batch, self._encoder, self._run_id, self._shard, sequences, identity=self._identity)
+    def _identified(self, batch: pa.RecordBatch, encoder: Encoder, sequences: NDArray[np.int64]) -> pa.RecordBatch:
+        return identified(batch, encoder, self._run_id, self._shard, sequences, identity=self._identity)
 
-    def _same_as_landed(self, block: pa.RecordBatch, first: int, end: int) -> None:
+    def _same_as_landed(self, block: pa.RecordBatch, first: int, end: int, injected: Injected | None = None) -> None:
         """Compare what the block holds with what landed of it: a resumed run must write the same bytes.
 
         :raises DataRejected: they differ, so that this program would continue another run.
@@ -155,13 +216,28 @@ class Supply:
         if not len(there):
             return
         batch = taken(block, there)
-        values = plain(self._encode(batch, there + first))
+        values = self._encoder.encode(batch, there + first)
+        if injected is not None and self._faults is not None:
+            for place, row in enumerate(there.tolist()):
+                if row in injected.broken:
+                    kind = injected.broken[row]
+                    values[place] = self._faults.broken_value(kind, values[place], first + row) or b""
         if not np.array_equal(crc32s(values), self._landed.checksums[there + first]):
             raise DataRejected(
                 f"run {self._run_id} cannot be continued: events already in the topic differ from those generated now",
                 where=f"shard {self._shard}, sequences {first} to {end}",
                 hint="The program or the schema changed since; start a new run",
             )
+
+
+def with_later_columns(stream: EventStream, number: int, fields: set[str]) -> pa.RecordBatch:
+    """Return a block, with what later versions of the schema add if one of them is written."""
+    block = stream.block(number)
+    later = getattr(stream, "later_columns", None)
+    if later is not None and not fields - {IDENTITY_FIELD} <= set(block.schema.names):
+        for name, values in later(number, block).items():
+            block = block.append_column(name, values)
+    return block
 
 
 def keys_of(column: Any) -> list[bytes | None]:
@@ -183,7 +259,7 @@ def identified(
     """Return the rows with their ``event_id``, and null for what the scenario does not know of a newer schema."""
     columns: dict[str, Any] = {IDENTITY_FIELD: event_ids(run_id, shard, sequences)} if identity == "field" else {}
     columns |= {name: batch.column(name) for name in batch.schema.names}
-    for field in encoder.arrow_schema:
-        if field.name not in columns:
-            columns[field.name] = pa.nulls(len(batch), field.type)
+    for wanted in encoder.arrow_schema:
+        if wanted.name not in columns:
+            columns[wanted.name] = pa.nulls(len(batch), wanted.type)
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

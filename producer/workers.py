@@ -47,6 +47,8 @@ class RunResult:
                     "interrupted": manifest.interrupted,
                     "resumed": manifest.resumed,
                     "publish_delay_ms": manifest.publish_delay_ms,
+                    "faults": {truth.kind: count(truth.sequences) for truth in manifest.faults},
+                    "versions": {str(row.schema_used.version): row.events for row in manifest.versions},
                 }
                 for manifest in self.manifests
             ],
@@ -55,6 +57,7 @@ class RunResult:
             "failed": sum(count(manifest.failed) for manifest in self.manifests),
             "unknown": sum(count(manifest.unknown) for manifest in self.manifests),
             "skipped": sum(manifest.skipped for manifest in self.manifests),
+            "injected": sum(count(truth.sequences) for manifest in self.manifests for truth in manifest.faults),
             "seconds": round(self.seconds, 3),
         }
 
@@ -106,13 +109,21 @@ def _in_processes(
     progress: Callable[[Progress], None] | None,
     at_start: Callable[[], None] | None,
 ) -> list[Outcome]:
-    """Start the workers, and listen until each has an outcome; a stop or a lost worker stops all of them."""
+    """Start the workers, and listen until each has an outcome; a stop or a lost worker stops all of them.
+
+    Where there is a schedule, all begin it when the last is ready, so that the shards add up to it at every moment.
+    """
     workers = [Worker(connection, request, at_start) for request in requests]
     stopped_at: float | None = None
+    began = False
     try:
         while running := {worker.pipe: worker for worker in workers if worker.outcome is None}:
             for pipe in wait(list(running), timeout=_LOOK_S):
                 running[pipe].listen(progress)  # type: ignore[index]  # of what was passed in
+            began = began or all(worker.waiting or worker.outcome is not None for worker in workers)
+            for worker in workers if began else ():
+                if worker.waiting:
+                    worker.go()
             if stopped_at is None and (stop.is_set() or any(worker.lost for worker in workers)):
                 for worker in workers:
                     worker.stop()

@@ -37,9 +37,10 @@ class SchemaUsed(_Document):
 
 
 class RateWindow(_Document):
-    """Events in one second of the run."""
+    """Events in one second of the run, or in several, where a run is too long for a window each."""
 
     second: int = Field(ge=0, description="seconds since the start of the schedule")
+    seconds: int = Field(default=1, ge=1, description="how many the window spans")
     intended: int = Field(ge=0, description="fell due")
     sent: int = Field(default=0, ge=0, description="handed over to be sent")
     achieved: int = Field(ge=0, description="were acknowledged")

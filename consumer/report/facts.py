@@ -98,13 +98,14 @@ class Facts:
 
     @property
     def rates(self) -> list[tuple[int, int, int]]:
-        """Return (second, intended, achieved) summed over the shards, in order."""
+        """Return (second, intended, achieved) summed over the shards, in order; a long window is spread evenly."""
         sums: dict[int, list[int]] = {}
         for manifest in self.manifests:
             for window in manifest.rate_windows:
-                both = sums.setdefault(window.second, [0, 0])
-                both[0] += window.intended
-                both[1] += window.achieved
+                for place in range(window.seconds):
+                    both = sums.setdefault(window.second + place, [0, 0])
+                    both[0] += _part(window.intended, window.seconds, place)
+                    both[1] += _part(window.achieved, window.seconds, place)
         return [(second, *sums[second]) for second in sorted(sums)]  # type: ignore[misc]
 
     @property
@@ -113,6 +114,10 @@ class Facts:
         starts = [datetime.fromisoformat(manifest.started_at) for manifest in self.manifests]
         ends = [datetime.fromisoformat(manifest.ended_at) for manifest in self.manifests if manifest.ended_at]
         return (min(starts), max(ends)) if starts and ends else None
+
+
+def _part(whole: int, parts: int, place: int) -> int:
+    return whole * (place + 1) // parts - whole * place // parts
 
 
 def gather(warehouse: Warehouse, topic: str, run_id: str) -> Facts:

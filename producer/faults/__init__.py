@@ -4,8 +4,8 @@ Off unless asked for. Which event gets which fault is a function of the seed, th
 data is. ``docs/faults.md`` says what each does and how it is found again.
 """
 
-from producer.faults.injector import Injected, Injector
+from producer.faults.injector import SLICE_ROWS, Injected, Injector
 from producer.faults.spec import Fault, as_text, from_mapping, parse_faults
 from producer.faults.targets import FaultTargets
 
-__all__ = ["Fault", "FaultTargets", "Injected", "Injector", "as_text", "from_mapping", "parse_faults"]
+__all__ = ["SLICE_ROWS", "Fault", "FaultTargets", "Injected", "Injector", "as_text", "from_mapping", "parse_faults"]

@@ -22,14 +22,21 @@ UNKNOWN_TEXT = "teleport"
 
 def milliseconds(block: pa.RecordBatch, name: str) -> Ints:
     """Return an event time column as milliseconds; it has no nulls."""
-    values: Any = block.column(name).cast(pa.int64())
-    times: Ints = values.to_numpy(zero_copy_only=False).copy()
-    return times
+    times: Any = block.column(name)
+    if pa.types.is_timestamp(times.type):
+        times = times.cast(pa.timestamp("ms", tz=times.type.tz), safe=False)
+    values: Any = times.cast(pa.int64())
+    found: Ints = values.to_numpy(zero_copy_only=False).copy()
+    return found
 
 
 def with_times(block: pa.RecordBatch, name: str, times: Ints) -> pa.RecordBatch:
     """Return the block with other event times."""
-    return replaced(block, name, column(times).cast(block.column(name).type))
+    kind = block.column(name).type
+    values = column(times)
+    if pa.types.is_timestamp(kind):
+        values = values.cast(pa.timestamp("ms", tz=kind.tz))
+    return replaced(block, name, values.cast(kind))
 
 
 def with_text(block: pa.RecordBatch, name: str, rows: Bools) -> pa.RecordBatch:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cluster.errors import Misconfigured
 from producer.chance import chances
 from producer.faults.spec import Fault
-from producer.plan import share
+from producer.sharing import share
 from schemas.faults import CLOCK_SKEW
 
 Ints = NDArray[np.int64]

@@ -22,6 +22,9 @@ Bools = NDArray[np.bool_]
 _KIND_NAMES = tuple(KINDS)
 _NONE = -1
 _FUTURE, _NEGATIVE, _TEXT = "altered.future_date", "altered.negative_duration", "altered.unknown_text"
+# Rows that are encoded and sent as one part: large enough to be quick, small enough that the first event leaves soon.
+# No fault moves a record out of its part.
+SLICE_ROWS = 8192
 # A copy follows within so many events.
 _COPY_WITHIN = 50
 _LEAST_LATE_MS = 60_000
@@ -45,6 +48,11 @@ class Injected:
     broken: dict[int, str] = field(default_factory=dict)
     truth: dict[str, Ints] = field(default_factory=dict)
 
+    def within(self, start: int, end: int) -> slice:
+        """Return which records belong to the rows ``[start, end)``, a part."""
+        part = self.rows // SLICE_ROWS
+        return slice(*np.searchsorted(part, [start // SLICE_ROWS, -(-end // SLICE_ROWS)]).tolist())
+
 
 class Injector:
     """The faults of one shard.
@@ -59,13 +67,13 @@ class Injector:
         targets: FaultTargets,
         *,
         scenario: str,
-        key: str,
+        key: str | None,
         seed: int,
         shard: int,
         shards: int,
         target: int | None,
     ) -> None:
-        kinds = possible(faults, targets, scenario)
+        kinds = possible(faults, targets, scenario, has_key=key is not None)
         self._choice = Choice(faults, kinds, seed, shard, shards, target)
         self._targets = targets
         self._key = key
@@ -112,8 +120,8 @@ class Injector:
                 continue
             open_rows = kind == _NONE
             if name == OUT_OF_ORDER:
-                partner = _next_of_key(block, self._key)
-                open_rows &= partner >= 0
+                partner = _next_of_key(block, self._key or "")
+                open_rows &= (partner >= 0) & (partner // SLICE_ROWS == np.arange(size) // SLICE_ROWS)
                 open_rows[open_rows] &= kind[partner[open_rows]] == _NONE
             elif name == _NEGATIVE and self._targets.duration:
                 open_rows &= alter.has_value(block, self._targets.duration)
@@ -147,7 +155,7 @@ class Injector:
         if (rows := rows_of(_TEXT)) is not None and targets.choice:
             block = alter.with_text(block, targets.choice, rows)
         if (rows := rows_of(HOT_KEY)) is not None:
-            block = alter.with_hot_key(block, self._key, rows)
+            block = alter.with_hot_key(block, self._key or "", rows)
         late, future = rows_of(LATE), rows_of(_FUTURE)
         if targets.event_time and (late is not None or future is not None or self.skew_s):
             times = alter.milliseconds(block, targets.event_time)
@@ -177,7 +185,8 @@ class Injector:
         sent = np.flatnonzero(kind != _number(DROPPED))
         twice = np.flatnonzero(kind == _number(DUPLICATE))
         gap = 1 + (self._chance("duplicate/gap", twice + first) * _COPY_WITHIN).astype(np.int64)
-        copy_place = np.minimum(twice + gap, size - 1) + 0.75
+        last = np.minimum((twice // SLICE_ROWS + 1) * SLICE_ROWS, size) - 1
+        copy_place = np.minimum(twice + gap, last) + 0.75
         rows = np.concatenate([sent, twice])
         order = np.argsort(np.concatenate([place[sent], copy_place]), kind="stable")
         copies = np.arange(len(rows)) >= len(sent)

@@ -34,7 +34,12 @@ _NEEDS = {
 }
 
 
-def possible(faults: tuple[Fault, ...], targets: FaultTargets, scenario: str) -> dict[str, tuple[str, ...]]:
+_OF_A_KEY = ("out_of_order", "hot_key")
+
+
+def possible(
+    faults: tuple[Fault, ...], targets: FaultTargets, scenario: str, *, has_key: bool = True
+) -> dict[str, tuple[str, ...]]:
     """Return the kinds of each fault that this scenario can have, by the fault's name.
 
     A family is spread over those of its kinds that are possible.
@@ -44,6 +49,8 @@ def possible(faults: tuple[Fault, ...], targets: FaultTargets, scenario: str) ->
     found: dict[str, tuple[str, ...]] = {}
     for fault in faults:
         kinds = tuple(kind for kind in fault.kinds if kind not in _NEEDS or getattr(targets, _NEEDS[kind]))
+        if not has_key and fault.name in _OF_A_KEY:
+            kinds = ()
         if not kinds:
             raise Misconfigured(
                 f"the scenario {scenario} cannot have the fault {fault.name}: it declares nothing to put it into",

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag
+from streamproof.fault_flags import FaultFlag, NextVersionRampFlag, NextVersionShareFlag
 from streamproof.logs import configure_logs
 from streamproof.run_flags import (
     MtlsFlag,
@@ -64,6 +65,9 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     schema_version: Annotated[
         int | None, typer.Option("--schema-version", help="Version of the contract to write with.")
     ] = None,
+    fault: FaultFlag = None,
+    next_version_share: NextVersionShareFlag = 0.0,
+    next_version_ramp: NextVersionRampFlag = False,
     delivery_timeout: Annotated[
         float, typer.Option("--delivery-timeout", help="Seconds that an event may wait for its acknowledgement.")
     ] = 30.0,
@@ -121,6 +125,9 @@ def produce(  # noqa: PLR0917 - typer reads them by name
         no_delay=no_delay,
         event_log=event_log,
         schema_version=schema_version,
+        faults=tuple(fault or ()),
+        next_version_share=next_version_share,
+        next_version_ramp=next_version_ramp,
         delivery_timeout_s=delivery_timeout,
     )
     chosen = tuple(range(shards)) if shard is None else (shard,)
@@ -144,4 +151,6 @@ def _summary(document: dict[str, object]) -> str:
     run_id, topic, seconds = document["run_id"], document["topic"], document["seconds"]
     names = ("acknowledged", "failed", "unknown", *(("skipped",) if document["skipped"] else ()))
     counts = "  ".join(f"{name} {document[name]:,}" for name in names)
-    return f"run [bold]{run_id}[/] on {topic}: {counts}  in {seconds} s"
+    injected = document["injected"]
+    faults = f"  injected {injected:,}" if injected else ""
+    return f"run [bold]{run_id}[/] on {topic}: {counts}{faults}  in {seconds} s"

@@ -236,11 +236,20 @@ def test_a_finished_shard_is_recognised_and_nothing_is_sent(connection, ready_to
     assert len(records(connection, ready_topic)) == 300
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"events": 301}, {"rate": 5.0}, {"shards": 2}], ids=str)
-def test_other_settings_under_the_same_run_id_are_refused_and_named(connection, ready_topic, change):
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"seed": 2}, "seed was 1, is now 2"),
+        ({"events": 301}, "events was 300, is now 301"),
+        ({"rate": 5.0}, r"shape was None, is now constant\(5\)"),
+        ({"shards": 2}, "shards was 1, is now 2"),
+    ],
+    ids=str,
+)
+def test_other_settings_under_the_same_run_id_are_refused_and_named(connection, ready_topic, change, named):
     request = ProduceRequest(topic=ready_topic, run_id="same", events=300)
     run(connection, request)
-    with pytest.raises(Misconfigured, match=next(iter(change))):
+    with pytest.raises(Misconfigured, match=named):
         run(connection, replace(request, **change))
 
 

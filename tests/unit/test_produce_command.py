@@ -42,7 +42,8 @@ def seen(shard: int, acknowledged: int) -> Progress:
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
 def test_a_flag_out_of_range_is_a_configuration_error_that_names_it(arguments, word, capsys):
-    assert run(["produce", "customer_events", "--topic", "t", "--json", *arguments]) == 78
+    nowhere = ["--bootstrap-servers", "127.0.0.1:9", "--registry-url", "http://127.0.0.1:9"]
+    assert run(["produce", "customer_events", "--topic", "t", "--json", *nowhere, *arguments]) == 78
     error = json.loads(capsys.readouterr().out)["error"]
     assert word in error["message"]
 

@@ -13,8 +13,8 @@ from cluster.errors import Misconfigured
 from producer import ProduceRequest, preview
 from producer.checksums import ChecksumWindows, crc32s
 from producer.partitions import murmur2, partition_of
-from producer.plan import share
 from producer.resume import Landed, sequence_of
+from producer.sharing import share
 from schemas.frame import frame_header
 from schemas.identity import event_id
 from schemas.manifest import MAX_CRC_WINDOWS

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from producer.ids import event_ids
 from producer.scenarios.customer_events import CustomerEvents, CustomerStream
-from producer.scenarios.customer_events.rules import check_rules, load_rules
+from producer.scenarios.customer_events.rules import check_rules, load_rules, prepare
 
 SENT_AT = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "realism.md"
@@ -36,7 +37,10 @@ def table_of(stream: CustomerStream, blocks: int) -> pa.Table:
 
 
 def broken(table: pa.Table, stream: CustomerStream) -> dict[str, int]:
-    results = check_rules(table, stream.catalogue.contents, sent_at=SENT_AT)
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.register("events", table)
+        prepare(connection, "events", stream.catalogue.contents, sent_at=SENT_AT)
+        results = check_rules(connection)
     return {result.rule.id: result.violations for result in results if result.violations}
 
 
@@ -51,7 +55,19 @@ def test_two_hundred_thousand_events_break_no_rule():
 def small() -> tuple[CustomerStream, pa.Schema, list[dict[str, Any]]]:
     stream = opened(3000, seed=5)
     table = table_of(stream, 1)
-    return stream, table.schema, table.to_pylist()
+    rows = table.to_pylist()
+    # What a row has to do with others of its session; the schema leaves these two out again.
+    earlier: dict[str, dict[str, Any]] = {}
+    plays: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        session = row["session_id"]
+        row |= {"next": None, "play_before": plays.get(session)}
+        if session in earlier:
+            earlier[session]["next"] = row["content"]
+        earlier[session] = row
+        if is_play(row):
+            plays[session] = {"content": row["content"], "completed": row["details"]["completed"]}
+    return stream, table.schema, rows
 
 
 def is_play(row: dict[str, Any]) -> bool:
@@ -102,6 +118,29 @@ def repeated_recommendation(row: dict[str, Any]) -> None:
     row["recommendations"][1]["content_id"] = row["recommendations"][0]["content_id"]
 
 
+def change_of_plan(row: dict[str, Any]) -> None:
+    row["subscription"].update(plan="premium" if row["subscription"]["plan"] != "premium" else "free")
+
+
+def next_episode(row: dict[str, Any]) -> bool:
+    before = row["play_before"]
+    return (
+        is_play(row)
+        and before is not None
+        and before["completed"]
+        and row["content"]["season"] is not None
+        and row["content"]["title"] == before["content"]["title"]
+    )
+
+
+def same_episode(row: dict[str, Any]) -> None:
+    row["content"] = row["play_before"]["content"]
+
+
+def leads_to_a_title(row: dict[str, Any]) -> bool:
+    return row["event_type"] == "search" and row["next"] is not None
+
+
 def any_row(row: dict[str, Any]) -> bool:
     return True
 
@@ -141,6 +180,10 @@ PLANTED: list[tuple[str, Callable[[dict[str, Any]], bool], Callable[[dict[str, A
     ("R28", acts("play"), lambda r: action(r, "play").update(timestamp=dt.datetime(2020, 1, 1))),
     ("R29", any_row, put("timestamp", value=dt.datetime(2020, 1, 1))),
     ("R30", any_row, put("timestamp", value=dt.datetime(2030, 1, 1))),
+    ("R31", long_session, change_of_plan),
+    ("R32", next_episode, same_episode),
+    ("R33", leads_to_a_title, lambda r: r["search_history"][-1].update(query="what nobody watches")),
+    ("R34", acts("quality_change"), put("details", "bandwidth", value=0.5)),
 ]
 
 

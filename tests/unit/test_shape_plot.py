@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
+from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner
 
 from cluster.errors import Misconfigured
-from producer.shapes import outline, parse
+from producer.shapes import KINDS, from_setting, outline, parse, to_text
 from streamproof.commands import preview
 from streamproof.shape_plot import sentence, shape_plot, spoken_s
 
@@ -74,6 +78,33 @@ def test_durations_read_in_the_unit_that_suits_them():
         "2 h",
         "24 h",
     ]
+
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "shapes.md").read_text()
+
+
+def test_the_plots_of_the_guide_are_what_preview_draws():
+    plots = [block for block in re.findall(r"```\n(.*?)\n```", GUIDE, re.DOTALL) if "events planned" in block]
+    assert {kind for plot in plots for kind in KINDS if plot.startswith(f"{kind}(")} == set(KINDS)
+    for plot in plots:
+        assert plot.splitlines() == [line.rstrip() for line in plotted(plot.splitlines()[0])]
+
+
+def test_every_shape_that_the_guide_writes_is_one():
+    asked = re.findall(r'--shape "([^"]+)"', GUIDE)
+    settings = [yaml.safe_load(block)["shape"] for block in re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)]
+    assert len(asked) >= 3
+    for text in asked:
+        assert outline(parse(text)).events
+    assert len({to_text(from_setting(setting)) for setting in settings}) == 1 < len(settings)
+
+
+def test_the_guide_names_every_field_of_every_shape():
+    for kind in KINDS.values():
+        heading = re.search(rf"### `{kind.name}\((.*?)\)`", GUIDE)
+        assert heading is not None
+        fields = [field.name for field in dataclasses.fields(kind)]
+        assert re.findall(r"\w+", heading[1]) == [{"of": "shape"}.get(name, name) for name in fields]
 
 
 @pytest.fixture

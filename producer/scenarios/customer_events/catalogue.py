@@ -14,7 +14,6 @@ import pyarrow as pa
 from faker import Faker
 
 from producer.draws import Floats, Ints, cumulative, draw
-from producer.scenarios.customer_events.tables import ALGORITHMS
 
 MOVIES, SERIES, DOCUMENTARIES, SPORTS = 1100, 180, 350, 250
 TYPES = ("movie", "series", "documentary", "sports")
@@ -29,7 +28,7 @@ DURATIONS = {"movie": (4800, 9000), "series": (1260, 3600), "documentary": (2400
 LANGUAGES = ("en", "es", "fr", "de", "ja", "ko", "hi", "pt", "it")
 _LANGUAGE_SHARES = (0.58, 0.10, 0.06, 0.05, 0.06, 0.06, 0.04, 0.03, 0.02)
 # Popularity of the title of rank r is proportional to r^-0.95 (Zipf); each later episode keeps 97 % of the one before.
-_ZIPF_EXPONENT = 0.95
+ZIPF_EXPONENT = 0.95
 _EPISODE_KEEP = 0.97
 _EPISODE_VARIES_S = 120
 _OLDEST_YEARS = 60
@@ -38,10 +37,7 @@ _SCATTER = 0x9E3779B97F4B
 # Titles of one genre that a recommendation may show, and how many different lists are kept.
 SHELF_SIZE = 18
 _SHELVES = 2048
-_ALGORITHM_SHARES = (0.42, 0.24, 0.22, 0.12)  # in the order of tables.ALGORITHMS
-_SIMILAR = ALGORITHMS.index("similar")
 QUERIES_PER_TITLE = 3
-_CATALOGUE_STREAM = 2  # sets the numbers drawn here apart from those of population and blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +46,14 @@ class Catalogue:
 
     ``by_genre`` holds, one genre after the other, ``genre number + cumulative share`` for the titles ``genre_order``:
     one sorted array, so that one search draws titles of many genres at once.
+    ``following`` is the next episode, -1 after the last and for what is no series; ``first`` the series' first one,
+    -1 for what is none. Both are places in ``contents``.
     ``queries[QUERIES_PER_TITLE * title + k]`` is a search that finds ``title``; ``results`` is how many it finds.
     """
 
     contents: pa.StructArray
+    following: Ints
+    first: Ints
     ids: pa.StringArray
     duration: Ints
     genre_weights: Floats
@@ -72,6 +72,9 @@ class Catalogue:
         return np.where(rng.random(size) < taste, tasteful, draw(rng, self.overall, size))
 
 
+_CATALOGUE_STREAM = 2
+
+
 def build_catalogue(seed: int, *, before_year: int) -> Catalogue:
     """Return the catalogue of a seed. Everything was released before the first of January of ``before_year``."""
     rng = np.random.default_rng(np.random.SeedSequence([seed, _CATALOGUE_STREAM]))
@@ -85,8 +88,11 @@ def build_catalogue(seed: int, *, before_year: int) -> Catalogue:
     queries, results = _queries(entries)
     algorithm, shelves = _shelves(rng, weights, genre)
     contents: Any = pa.array(entries, type=_CONTENT)
+    first, following = _episode_order(entries)
     return Catalogue(
         contents=contents,
+        following=following,
+        first=first,
         ids=contents.field("id"),
         duration=np.array([entry["duration"] for entry in entries], dtype=np.int64),
         genre_weights=genre_weights,
@@ -178,7 +184,7 @@ def _episodes(rng: np.random.Generator, titles: list[_Title], before_year: int) 
     entries: list[_Entry] = []
     weights: list[float] = []
     for rank, title in enumerate(titles, start=1):
-        popularity = rank**-_ZIPF_EXPONENT
+        popularity = rank**-ZIPF_EXPONENT
         if title.type != "series":
             entries.append(title.entry(len(entries)))
             weights.append(popularity)
@@ -195,6 +201,19 @@ def _episodes(rng: np.random.Generator, titles: list[_Title], before_year: int) 
                 title.entry(len(entries), season=season + 1, episode=episode + 1, release_year=year, duration=length)
             )
     return entries, np.array(weights)
+
+
+def _episode_order(entries: list[_Entry]) -> tuple[Ints, Ints]:
+    """Return for each entry its series' first episode and the episode that follows; episodes stand in order."""
+    first, following = np.full(len(entries), -1, dtype=np.int64), np.full(len(entries), -1, dtype=np.int64)
+    for number, entry in enumerate(entries):
+        if entry["season"] is None:
+            continue
+        opens = (entry["season"], entry["episode"]) == (1, 1)
+        first[number] = number if opens else first[number - 1]
+        if not opens:
+            following[number - 1] = number
+    return first, following
 
 
 def _queries(entries: list[_Entry]) -> tuple[pa.StringArray, Ints]:
@@ -215,7 +234,7 @@ def _shelves(rng: np.random.Generator, weights: Floats, genre: Ints) -> tuple[In
     Collaborative, trending and editorial lists mix genres; a list of similar titles has one genre.
     """
     overall = cumulative(weights)
-    algorithm = draw(rng, cumulative(_ALGORITHM_SHARES), _SHELVES)
+    algorithm = draw(rng, cumulative((0.42, 0.24, 0.22, 0.12)), _SHELVES)
     shelves = np.empty((_SHELVES, SHELF_SIZE), dtype=np.int64)
     for shelf in range(_SHELVES):
         pool = np.flatnonzero(genre == genre[draw(rng, overall, 1)[0]]) if algorithm[shelf] == _SIMILAR else None
@@ -226,3 +245,6 @@ def _shelves(rng: np.random.Generator, weights: Floats, genre: Ints) -> tuple[In
             chosen.update(dict.fromkeys((found if pool is None else pool[found]).tolist()))
         shelves[shelf] = list(chosen)[:SHELF_SIZE]
     return algorithm, shelves
+
+
+_SIMILAR = 2

@@ -36,14 +36,16 @@ _SCRIPT_SHARES = cumulative([share for share, _ in SCRIPTS])
 _PAUSES = np.array([steps.count("pause") for _, steps in SCRIPTS])
 _QUALITY_CHANGES = np.array([steps.count("quality_change") for _, steps in SCRIPTS])
 
-_COMPLETED_SHARE, _ABANDONED_SHARE = 0.46, 0.22
+COMPLETED_SHARE, ABANDONED_SHARE = 0.46, 0.22
 _TO_THE_LAST_SECOND = 0.6
 _MIN_PLAYED_S = 5
-_PAUSE_MEDIAN_S, _PAUSE_SIGMA, _PAUSE_MAX_S = 70.0, 1.0, 1500
+PAUSE_MEDIAN_S, PAUSE_SIGMA, _PAUSE_MAX_S = 70.0, 1.0, 1500
 _START_SPEED = cumulative((0.0, 0.94, 0.035, 0.025, 0.0))
 _NORMAL_SPEED = SPEEDS.index(1.0)
-_BANDWIDTH_SIGMA = 0.55
+BANDWIDTH_SIGMA = 0.55
 _BANDWIDTH_MIN_MBPS = 1.2
+# Stalls in an hour of a play without head-room.
+STALLS_PER_HOUR = 1.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +95,29 @@ class Plays:
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
 
-def draw_plays(rng: np.random.Generator, duration_s: Ints, *, cap: Ints, network: Ints) -> Plays:
+def draw_completed(rng: np.random.Generator, size: int) -> Bools:
+    """Return which of ``size`` plays are watched to the end."""
+    completed: Bools = rng.random(size) < COMPLETED_SHARE
+    return completed
+
+
+def draw_plays(rng: np.random.Generator, duration_s: Ints, *, completed: Bools, cap: Ints, network: Ints) -> Plays:
     """Return one play for each content duration, within a quality cap (index of ``QUALITIES``), on a network."""
     size = len(duration_s)
-    played_s = _played(rng, duration_s)
-    bandwidth = np.array(NETWORK_MEDIAN_MBPS)[network] * np.exp(_BANDWIDTH_SIGMA * rng.standard_normal(size))
+    played_s = _played(rng, duration_s, completed)
+    bandwidth = np.array(NETWORK_MEDIAN_MBPS)[network] * np.exp(BANDWIDTH_SIGMA * rng.standard_normal(size))
     bandwidth = np.round(np.maximum(bandwidth, _BANDWIDTH_MIN_MBPS), 1)
     held = np.searchsorted(QUALITY_BANDWIDTH, bandwidth, side="right") - 1
     quality = np.minimum(cap, held)
 
     script = draw(rng, _SCRIPT_SHARES, size)
     script = np.where(cap == 0, _WITHOUT_QUALITY[script], script)
+    # Where the bandwidth holds the lowest quality only, nobody goes up and comes back.
+    script = np.where((quality == 0) & (_QUALITY_CHANGES[script] == 2), _WITHOUT_QUALITY[script], script)
     changes = _QUALITY_CHANGES[script]
     neighbour = np.where(quality > 0, quality - 1, quality + 1)
     pauses = _PAUSES[script][:, None] > np.arange(MAX_STEPS)
-    pause_s = np.exp(_PAUSE_SIGMA * rng.standard_normal((size, MAX_STEPS))) * _PAUSE_MEDIAN_S
+    pause_s = np.exp(PAUSE_SIGMA * rng.standard_normal((size, MAX_STEPS))) * PAUSE_MEDIAN_S
     pauses_s = np.where(pauses, np.clip(pause_s, 2, _PAUSE_MAX_S).astype(np.int64), 0)
 
     first_speed = draw(rng, _START_SPEED, size)
@@ -138,22 +148,20 @@ def draw_plays(rng: np.random.Generator, duration_s: Ints, *, cap: Ints, network
     )
 
 
-def _played(rng: np.random.Generator, duration_s: Ints) -> Ints:
+def _played(rng: np.random.Generator, duration_s: Ints, completed: Bools) -> Ints:
     """Return how long was watched: nearly half to the end, a fifth given up early, the rest in between."""
     size = len(duration_s)
-    group, within = rng.random(size), rng.random(size)
-    to_the_end = np.where(rng.random(size) < _TO_THE_LAST_SECOND, 1.0, 0.95 + 0.05 * within)
+    within = rng.random(size)
+    abandoned = rng.random(size) < ABANDONED_SHARE / (1 - COMPLETED_SHARE)
+    # From 95.1 percent on, so that rounding to seconds never makes 94.99 of it.
+    to_the_end = np.where(rng.random(size) < _TO_THE_LAST_SECOND, 1.0, 0.951 + 0.049 * within)
     given_up = 0.12 * within**2
-    share = np.where(
-        group < _COMPLETED_SHARE,
-        to_the_end,
-        np.where(group < _COMPLETED_SHARE + _ABANDONED_SHARE, given_up, 0.12 + 0.82 * within),
-    )
+    share = np.where(completed, to_the_end, np.where(abandoned, given_up, 0.12 + 0.82 * within))
     return np.clip(np.rint(share * duration_s), _MIN_PLAYED_S, duration_s).astype(np.int64)
 
 
 def _buffering(rng: np.random.Generator, bandwidth: Floats, quality: Ints, ran_ms: Ints) -> Ints:
     """Return stalls: a Poisson count that grows with the time that ran and shrinks with the head-room."""
     headroom = bandwidth / np.maximum(np.array(QUALITY_BANDWIDTH)[quality], 1.5)
-    stalls: Ints = rng.poisson(np.minimum(1.8 * (ran_ms / 3_600_000) / headroom, 12.0))
+    stalls: Ints = rng.poisson(np.minimum(STALLS_PER_HOUR * (ran_ms / 3_600_000) / headroom, 12.0))
     return stalls

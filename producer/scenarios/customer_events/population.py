@@ -1,4 +1,4 @@
-"""Who the customers are: each has one plan, one home, one or two devices and one taste, for good.
+"""Who the customers are: each has one home, one or two devices and one taste, for good, and a plan that may change.
 
 Every shard has customers of its own, so that the events of one customer come from one process, in order. The
 customers of a shard depend on the seed and the shard alone: more shards are more customers, not other ones.
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from producer.arrays import column, taken
 from producer.draws import Floats, Ints, cumulative, draw
+from producer.scenarios.customer_events.daytime import CITY_ZONE
 from producer.scenarios.customer_events.tables import (
     APP_VERSION_SHARES,
     APP_VERSIONS,
@@ -25,33 +26,45 @@ from producer.scenarios.customer_events.tables import (
     SERVICES,
 )
 
-USERS_PER_SHARD = 100_000
+USERS_PER_SHARD = 200_000
 _SECOND_DEVICE_SHARE = 0.55
 _YEARLY_SHARE = 0.35
-# Activity (sessions a customer has, relative to others) is log-normal: a few are heavy users.
-_ACTIVITY_SIGMA = 1.0
+# Activity (how soon a customer's turn comes, relative to others) is log-normal: a few are heavy users.
+ACTIVITY_SIGMA = 1.0
+# Customers whose plan changes now and then, to the one above or below and back; days between two changes, log-normal.
+CHANGING_SHARE = 0.6
+_CHANGE_MEDIAN_DAYS, _CHANGE_SIGMA = 300.0, 0.6
+MIN_CHANGE_DAYS, _MAX_CHANGE_DAYS = 45, 3650
+_NEVER_DAYS = 10**6
 # Customers by number of linked services, none to three.
 _SERVICE_COUNT_SHARES = (0.45, 0.30, 0.17, 0.08)
 _TENURE_MEDIAN_DAYS = 420.0
 _TENURE_SIGMA = 1.1
 _SERVICE_AGE_DAYS = 3650
-_POPULATION_STREAM = 1  # sets the numbers drawn here apart from those of catalogue and blocks
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
     """The customers of one shard, by columns; and the pools that their columns point into.
 
-    ``devices`` has two columns; customers with one device have it twice.
+    ``devices`` has two columns; customers with one device have it twice. ``subscriptions`` and ``plan`` hold two rows
+    for each customer, one behind the rows of all: before a change of plan and after it, in turns. The next change
+    comes when ``(day + change_phase) // change_days`` counts on. ``turn_times`` are, for ``turn_shares`` of
+    customers, how long it takes until the turn of so many has come.
     """
 
     user_ids: pa.StringArray
     subscriptions: pa.StructArray
     plan: Ints
+    change_days: Ints
+    change_phase: Ints
     city: Ints
+    zone: Ints
     devices: Ints
     genre: Ints
     activity: Floats
+    turn_shares: Floats
+    turn_times: Floats
     device_pool: pa.StructArray
     device_type: Ints
     location_pool: pa.StructArray
@@ -72,41 +85,76 @@ def build_population(
     devices = draw(rng, cumulative(shares), 2 * users).reshape(users, 2)
     one_device = rng.random(users) >= _SECOND_DEVICE_SHARE
     devices[one_device, 1] = devices[one_device, 0]
+    city = draw(rng, cumulative([city.share for city in CITIES]), users)
+    plans = np.concatenate([plan, _neighbour(rng, plan)])
+    change_days = np.clip(
+        rng.lognormal(np.log(_CHANGE_MEDIAN_DAYS), _CHANGE_SIGMA, users), MIN_CHANGE_DAYS, _MAX_CHANGE_DAYS
+    ).astype(np.int64)
+    change_days[rng.random(users) >= CHANGING_SHARE] = _NEVER_DAYS
+    activity = rng.lognormal(0.0, ACTIVITY_SIGMA, users)
+    turn_times = np.geomspace(1e-6, 1e3, _TURN_STEPS)
     return Population(
         user_ids=pa.array([f"u{number:09d}" for number in numbers.tolist()]),
-        subscriptions=_subscriptions(rng, plan, first_day),
-        plan=plan,
-        city=draw(rng, cumulative([city.share for city in CITIES]), users),
+        subscriptions=_subscriptions(rng, plans, first_day),
+        plan=plans,
+        change_days=change_days,
+        change_phase=np.where(change_days < _NEVER_DAYS, (2 * change_days * rng.random(users)).astype(np.int64), 0),
+        city=city,
+        zone=CITY_ZONE[city],
         devices=devices,
         genre=draw(rng, cumulative(genre_weights), users),
-        activity=rng.lognormal(0.0, _ACTIVITY_SIGMA, users),
+        activity=activity,
+        turn_shares=1 - np.exp(-np.outer(turn_times, activity[:_TURN_SAMPLE])).mean(axis=1),
+        turn_times=turn_times,
         device_pool=device_pool,
         device_type=device_type,
         location_pool=_location_pool(),
     )
 
 
-def quality_cap(population: Population, user: Ints, device: Ints) -> Ints:
+def subscription_on(population: Population, user: Ints, day: Ints) -> Ints:
+    """Return the row of each customer's subscription on a day since the epoch."""
+    changes = (day + population.change_phase[user]) // population.change_days[user]
+    row: Ints = user + len(population.activity) * (changes % 2)
+    return row
+
+
+def quality_cap(population: Population, subscription: Ints, device: Ints) -> Ints:
     """Return the best quality (index of ``QUALITIES``) that plan and device allow."""
-    plan_cap = np.array([plan.quality for plan in PLANS], dtype=np.int64)[population.plan[user]]
+    plan_cap = np.array([plan.quality for plan in PLANS], dtype=np.int64)[population.plan[subscription]]
     device_cap = np.array(DEVICE_QUALITY, dtype=np.int64)[population.device_type[device]]
     return np.minimum(plan_cap, device_cap)
 
 
-def _subscriptions(rng: np.random.Generator, plan: Ints, first_day: int) -> pa.StructArray:
-    users = len(plan)
+_POPULATION_STREAM = 1
+_TURN_STEPS = 160
+_TURN_SAMPLE = 4096
+
+
+def _neighbour(rng: np.random.Generator, plan: Ints) -> Ints:
+    """Return the plan above or below each."""
+    up = np.where(rng.random(len(plan)) < 0.5, 1, -1)
+    up = np.where(plan == 0, 1, np.where(plan == len(PLANS) - 1, -1, up))
+    neighbour: Ints = plan + up
+    return neighbour
+
+
+def _subscriptions(rng: np.random.Generator, plans: Ints, first_day: int) -> pa.StructArray:
+    """Return the subscriptions before and after a change of plan: begun on the same day, with the same services."""
+    users = len(plans) // 2
     tenure = np.minimum(rng.lognormal(np.log(_TENURE_MEDIAN_DAYS), _TENURE_SIGMA, users), _SERVICE_AGE_DAYS)
     start = first_day - 1 - tenure.astype(np.int64)
-    billing = np.where(plan == 0, 0, np.where(rng.random(users) < _YEARLY_SHARE, 2, 1))
+    paid = np.where(rng.random(users) < _YEARLY_SHARE, 2, 1)
+    billing = np.where(plans == 0, 0, np.tile(paid, 2))
     groups = [list(itertools.combinations(SERVICES, size)) for size in range(len(_SERVICE_COUNT_SHARES))]
     shares = [share / len(group) for share, group in zip(_SERVICE_COUNT_SHARES, groups, strict=True) for _ in group]
     services = pa.array([list(chosen) for group in groups for chosen in group], type=pa.list_(pa.string()))
     return pa.StructArray.from_arrays(
         [
-            taken(pa.array([entry.name for entry in PLANS]), plan),
-            column(start.astype(np.int32)).cast(pa.date32()),
+            taken(pa.array([entry.name for entry in PLANS]), plans),
+            column(np.tile(start.astype(np.int32), 2)).cast(pa.date32()),
             taken(pa.array(["none", "monthly", "yearly"]), billing),
-            taken(services, draw(rng, cumulative(shares), users)),
+            taken(services, np.tile(draw(rng, cumulative(shares), users), 2)),
         ],
         names=["plan", "start_date", "billing_cycle", "connected_services"],
     )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 
+from cluster.errors import Misconfigured
 from producer.scenarios.customer_events.tables import (
     CITIES,
     DEVICE_QUALITY,
@@ -29,19 +30,35 @@ from producer.scenarios.customer_events.tables import (
 _RULES_FILE = Path(__file__).with_name("rules.sql")
 _RULE = re.compile(r"^-- (R\d\d) (.+)\n((?:(?!-- R\d\d ).*\n?)*)", re.MULTILINE)
 _MAX_EXAMPLES = 5
+_COLUMNS = (
+    "event_id",
+    "event_type",
+    "user_id",
+    "session_id",
+    "timestamp",
+    "device",
+    "location",
+    "content",
+    "subscription",
+    "details",
+    "actions",
+    "recommendations",
+    "search_history",
+)
+_ZONED = re.compile(r"TIMESTAMP(_MS| WITH TIME ZONE)")
 
 _VIEWS = """
-CREATE TEMP VIEW flat AS
+CREATE OR REPLACE TEMP VIEW flat AS
 SELECT event_id, event_type, session_id, timestamp AS event_at, actions, device.type AS device_type,
        details.network_type AS network, details.bandwidth AS bandwidth, details.play_duration AS played,
        details.playback_speed AS speed, q.rank AS quality, q.bandwidth AS needed_bandwidth,
        p.rank AS plan_quality, d.rank AS device_quality
-FROM events
+FROM checked
 LEFT JOIN qualities q ON q.name = details.playback_quality
 LEFT JOIN plan_qualities p ON p.plan = subscription.plan
 LEFT JOIN device_qualities d ON d.type = device.type;
 
-CREATE TEMP VIEW action AS
+CREATE OR REPLACE TEMP VIEW action AS
 SELECT a.* EXCLUDE (actions, entry), entry.action_type AS kind, entry.timestamp AS "at", entry.duration AS duration,
        entry.old_speed AS old_speed, entry.new_speed AS new_speed, o.rank AS old_quality, n.rank AS new_quality,
        lag(entry.action_type) OVER within AS before_kind, lag(entry.timestamp) OVER within AS before_at,
@@ -51,10 +68,23 @@ LEFT JOIN qualities o ON o.name = entry.old_quality
 LEFT JOIN qualities n ON n.name = entry.new_quality
 WINDOW within AS (PARTITION BY event_id ORDER BY place);
 
-CREATE TEMP VIEW previous AS
+CREATE OR REPLACE TEMP VIEW previous AS
 SELECT event_id, CASE WHEN event_type = 'content_play' THEN actions[1].timestamp ELSE timestamp END AS began_at,
        lag(timestamp) OVER (PARTITION BY user_id ORDER BY event_id) AS before_at
-FROM events;
+FROM checked;
+
+CREATE OR REPLACE TEMP VIEW consecutive AS
+SELECT event_id, user_id, session_id, timestamp, p.rank, lag(p.rank) OVER own AS before_rank,
+       lag(session_id) OVER own AS before_session, lag(timestamp) OVER own AS before_at
+FROM checked JOIN plan_qualities p ON p.plan = subscription.plan
+WINDOW own AS (PARTITION BY user_id ORDER BY event_id);
+
+CREATE OR REPLACE TEMP VIEW episodes AS
+SELECT content.id AS id, content.title AS series,
+       coalesce(lead(content.id) OVER series, first(content.id) OVER series) AS following
+FROM catalogue WHERE content.season IS NOT NULL
+WINDOW series AS (PARTITION BY content.title ORDER BY content.season, content.episode
+                  ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING);
 """
 
 
@@ -82,34 +112,51 @@ def load_rules() -> list[Rule]:
     return [Rule(found[1], found[2], found[3].strip().rstrip(";")) for found in _RULE.finditer(text)]
 
 
-def check_rules(events: pa.Table, contents: pa.StructArray, *, sent_at: dt.datetime) -> list[RuleResult]:
-    """Check every rule over the events of one shard, in order of sequence.
+def prepare(connection: Any, source: str, contents: pa.StructArray, *, sent_at: dt.datetime) -> None:
+    """Make what the rules read: ``checked`` over the events, and the facts of the world. All of it is temporary.
 
-    :param events: the columns of the contract.
+    :param source: a relation in SQL with the columns of the contract.
     :param contents: the catalogue, as structs.
     :param sent_at: nothing may be dated later.
+    :raises Misconfigured: columns of the contract are missing.
     """
-    with duckdb.connect(":memory:", config={"threads": 2}) as connection:
-        # Times are UTC on both sides; as plain timestamps they compare without a time zone database.
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("events", _plain(events))
-        connection.register("catalogue", pa.table({"content": contents}))
-        for name, table in _facts().items():
-            connection.register(name, table)
-        connection.execute("SET VARIABLE sent_at = ?", [sent_at.astimezone(dt.UTC).replace(tzinfo=None)])
-        connection.execute(_VIEWS)
-        return [_check(connection, rule) for rule in load_rules()]
+    connection.execute("SET TimeZone = 'UTC'")
+    described = connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()  # noqa: S608 - a caller's relation
+    types = {name: kind for name, kind, *_ in described}
+    missing = [name for name in _COLUMNS if name not in types]
+    if missing:
+        raise Misconfigured(
+            f"these are not events of customer_events: there is no column {', '.join(missing)}",
+            where=source,
+            hint="The rules are those of docs/realism.md; other scenarios have none",
+        )
+    connection.register("catalogue", pa.table({"content": contents}))
+    for name, table in _facts().items():
+        connection.register(name, table)
+    # Times are UTC on both sides; as plain timestamps they compare without a time zone database.
+    columns = ", ".join(f'CAST("{name}" AS {_ZONED.sub("TIMESTAMP", types[name])}) AS "{name}"' for name in _COLUMNS)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW checked AS SELECT {columns} FROM {source}")  # noqa: S608
+    connection.execute("SET VARIABLE sent_at = ?", [sent_at.astimezone(dt.UTC).replace(tzinfo=None)])
+    connection.execute(_VIEWS)
+
+
+def check_rules(connection: Any, *, progress: Callable[[Rule], None] | None = None) -> list[RuleResult]:
+    """Check every rule over what :func:`prepare` made.
+
+    :param progress: is told each rule before it is checked.
+    """
+    results = []
+    for rule in load_rules():
+        if progress is not None:
+            progress(rule)
+        results.append(_check(connection, rule))
+    return results
 
 
 def _check(connection: Any, rule: Rule) -> RuleResult:
-    broken = [row[0] for row in connection.execute(rule.query).fetchall()]
-    return RuleResult(rule, len(broken), tuple(sorted(broken)[:_MAX_EXAMPLES]))
-
-
-def _plain(events: pa.Table) -> pa.Table:
-    zone_free = pa.timestamp("ms")
-    place = events.schema.get_field_index("timestamp")
-    return events.set_column(place, "timestamp", events.column("timestamp").cast(zone_free))
+    query = f"SELECT count(*), min(id, {_MAX_EXAMPLES}) FROM (SELECT DISTINCT id FROM ({rule.query}) AS broken(id))"  # noqa: S608
+    number, examples = connection.execute(query).fetchone()
+    return RuleResult(rule, number, tuple(examples or ()))
 
 
 def _facts() -> dict[str, pa.Table]:

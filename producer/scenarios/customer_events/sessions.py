@@ -1,6 +1,6 @@
 """What customers do and when: sessions through a weighted state machine, cut to the window of one block.
 
-A block covers ``SPAN_MS`` of event time. Sessions start up to ``SESSION_MS`` before it, so that it opens with sessions
+A block covers a window of event time. Sessions start up to ``SESSION_MS`` before it, so that it opens with sessions
 under way, as any moment of a real service does; what they did before the window is not part of the data. Customers of
 even and odd blocks differ, so a session cut off at the end of a block can never overlap the next one of its customer.
 """
@@ -13,8 +13,9 @@ import numpy as np
 
 from producer.draws import Bools, Ints, cumulative, draw, draw_by_row
 from producer.scenarios.customer_events.catalogue import Catalogue
-from producer.scenarios.customer_events.plays import Plays, draw_plays
-from producer.scenarios.customer_events.population import Population, quality_cap
+from producer.scenarios.customer_events.daytime import Window
+from producer.scenarios.customer_events.plays import Plays, draw_completed, draw_plays
+from producer.scenarios.customer_events.population import Population, quality_cap, subscription_on
 from producer.scenarios.customer_events.tables import NETWORK_SHARES
 
 BROWSE, SEARCH, PLAY, END = 0, 1, 2, 3
@@ -27,21 +28,23 @@ TRANSITIONS = (
     (0.32, 0.11, 0.40, 0.17),
 )
 MAX_STEPS = 24
-SPAN_MS = 8 * 3_600_000
 SESSION_MS = 3 * 3_600_000
 # Time between the end of one event and the next event (for a play: its start), log-normal: median seconds, sigma.
-_GAPS = ((24.0, 0.9), (14.0, 0.7), (7.0, 0.6))
+GAPS = ((24.0, 0.9), (14.0, 0.7), (7.0, 0.6))
 _MIN_GAP_MS = 800
 _TASTE = 0.6
 _FIRST_DEVICE = 0.68
-# Events that a session leaves in the window, on average; only a guess of how many sessions to draw at once.
-_EVENTS_PER_SESSION = 3.1
+# A customer who has seen an episode to its end and plays something next goes on with the next episode.
+FOLLOWS_SHARE = 0.72
+# Events of a session, on average; only a guess of how many sessions to draw at once.
+_EVENTS_PER_SESSION = 4.3
+_DAY_MS = 86_400_000
 
 _FIRST = cumulative(FIRST_STATE)
 _NEXT = cumulative(TRANSITIONS)
 _NETWORK = cumulative(NETWORK_SHARES)
-_GAP_MEDIAN_MS = np.array([1000 * median for median, _ in _GAPS])
-_GAP_SIGMA = np.array([sigma for _, sigma in _GAPS])
+_GAP_MEDIAN_MS = np.array([1000 * median for median, _ in GAPS])
+_GAP_SIGMA = np.array([sigma for _, sigma in GAPS])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Events:
 
     session: Ints
     user: Ints
+    subscription: Ints
     device: Ints
     network: Ints
     kind: Ints
@@ -74,49 +78,80 @@ class Events:
 
 
 def draw_events(
-    rng: np.random.Generator, population: Population, catalogue: Catalogue, *, half: int, count: int
+    rng: np.random.Generator, population: Population, catalogue: Catalogue, window: Window, *, half: int, count: int
 ) -> Events:
     """Return exactly ``count`` events of customers whose number is ``half`` modulo 2, each in one session at most."""
-    users = _in_order_of_turn(rng, population, half)
+    span_ms = window.until_ms - window.from_ms
+    per_session = _EVENTS_PER_SESSION * span_ms / (span_ms + SESSION_MS)
+    users = _in_order_of_turn(rng, population, half, window, sessions=count / per_session)
     drawn: list[Events] = []
     missing, taken = count, 0
     while missing > 0:
-        sessions = int(missing / _EVENTS_PER_SESSION * 1.15) + 32
+        sessions = int(missing / per_session * 1.1) + 32
         turn = users[taken : taken + sessions]
         if not len(turn):
             raise RuntimeError(f"{len(users)} customers do not make {count} events")
-        part = _simulate(rng, turn, population, catalogue, first_session=taken)
+        started_ms = window.starts(rng, population.zone[turn])
+        part = simulate(rng, turn, population, catalogue, window, started_ms=started_ms, first_session=taken)
         drawn.append(part)
         missing -= len(part)
         taken += len(turn)
     return _first(_joined(drawn), count)
 
 
-def _in_order_of_turn(rng: np.random.Generator, population: Population, half: int) -> Ints:
-    """Return customers without repetition, active ones earlier (exponential race, Efraimidis and Spirakis 2006)."""
-    numbers = np.arange(half, len(population.activity), 2)
-    return numbers[np.argsort(rng.standard_exponential(len(numbers)) / population.activity[numbers])]
+def _in_order_of_turn(
+    rng: np.random.Generator, population: Population, half: int, window: Window, *, sessions: float
+) -> Ints:
+    """Return customers without repetition, active ones earlier (exponential race, Efraimidis and Spirakis 2006).
+
+    When the turn of ``sessions`` customers has come, each time zone has its share of them: the share of the customers
+    of a zone whose turn has come grows ever slower, so a zone's clock runs by the inverse of that.
+    """
+    zone = population.zone[half::2]
+    customers = np.bincount(zone, minlength=len(window.mass))
+    wanted = np.minimum(sessions * window.mass / (customers @ window.mass), _MOST_OF_A_ZONE)
+    clock = np.interp(wanted, population.turn_shares, population.turn_times)
+    turn = rng.standard_exponential(len(zone)) / (population.activity[half::2] * clock[zone])
+    soon = np.flatnonzero(turn < _SOON)
+    if len(soon) < sessions * 1.3:
+        soon = np.arange(len(turn))
+    return half + 2 * soon[np.argsort(turn[soon])]
 
 
-def _simulate(
-    rng: np.random.Generator, user: Ints, population: Population, catalogue: Catalogue, *, first_session: int
+_MOST_OF_A_ZONE = 0.9
+# A little over 1, at which about ``sessions`` have had their turn: the others need no order.
+_SOON = 2.2
+
+
+def simulate(
+    rng: np.random.Generator,
+    user: Ints,
+    population: Population,
+    catalogue: Catalogue,
+    window: Window,
+    *,
+    started_ms: Ints,
+    first_session: int = 0,
 ) -> Events:
-    """Return what one session of each of ``user`` leaves in the window."""
+    """Return what one session of each of ``user`` leaves in the window. ``started_ms`` counts from its start."""
     sessions = len(user)
     column = (rng.random(sessions) >= _FIRST_DEVICE).astype(np.int64)
     device = population.devices[user, column]
     network = draw_by_row(rng, _NETWORK, population.device_type[device])
-    cap = quality_cap(population, user, device)
-    started_ms = rng.integers(-SESSION_MS, SPAN_MS, sessions)
+    subscription = subscription_on(population, user, (window.from_ms + started_ms) // _DAY_MS)
+    cap = quality_cap(population, subscription, device)
 
     states = _walk(rng, sessions)
     session, _ = np.nonzero(states != END)
     kind = states[states != END]
     playing = np.flatnonzero(kind == PLAY)
     content = np.full(len(kind), -1, dtype=np.int64)
-    content[playing] = catalogue.choose(rng, population.genre[user[session[playing]]], _TASTE)
+    player = session[playing]
+    completed = draw_completed(rng, len(playing))
+    chosen = catalogue.choose(rng, population.genre[user[player]], _TASTE)
+    content[playing] = _episodes_in_order(rng, catalogue, chosen, completed, player)
     plays = draw_plays(
-        rng, catalogue.duration[content[playing]], cap=cap[session[playing]], network=network[session[playing]]
+        rng, catalogue.duration[content[playing]], completed=completed, cap=cap[player], network=network[player]
     )
 
     wall_ms = np.zeros(len(kind), dtype=np.int64)
@@ -130,10 +165,11 @@ def _simulate(
 
     play = np.full(len(kind), -1, dtype=np.int64)
     play[playing] = np.arange(len(playing))
-    seen = (at_ms >= 0) & (at_ms < SPAN_MS) & (elapsed_ms <= SESSION_MS)
+    seen = (at_ms >= 0) & (at_ms < window.until_ms - window.from_ms) & (elapsed_ms <= SESSION_MS)
     return Events(
         session=session[seen] + first_session,
         user=user[session[seen]],
+        subscription=subscription[session[seen]],
         device=device[session[seen]],
         network=network[session[seen]],
         kind=kind[seen],
@@ -142,6 +178,37 @@ def _simulate(
         content=content[seen],
         plays=plays,
     )
+
+
+def _episodes_in_order(
+    rng: np.random.Generator, catalogue: Catalogue, chosen: Ints, completed: Bools, session: Ints
+) -> Ints:
+    """Return the titles of plays, session after session, where what was chosen agrees with the play before it.
+
+    After an episode seen to its end comes the next one (``FOLLOWS_SHARE``), and when the same series is chosen again
+    it is the episode that was not finished, or the one that follows; after the last one, the first.
+    """
+    title = chosen.copy()
+    follows = rng.random(len(chosen)) < FOLLOWS_SHARE
+    later = np.flatnonzero(np.diff(session, prepend=-1) == 0)
+    turn = _place_in_run(session)[later]
+    for place in range(1, int(turn.max(initial=0)) + 1):
+        play = later[turn == place]
+        before = title[play - 1]
+        # What a customer plays after an episode, if it is of the same series.
+        after = np.where(catalogue.following[before] >= 0, catalogue.following[before], catalogue.first[before])
+        ended = completed[play - 1]
+        goes_on = follows[play] & ended & (catalogue.following[before] >= 0)
+        again = (catalogue.first[before] >= 0) & (catalogue.first[before] == catalogue.first[title[play]])
+        title[play] = np.where(goes_on | (again & ended), after, np.where(again, before, title[play]))
+    return title
+
+
+def _place_in_run(values: Ints) -> Ints:
+    """Return for each value its place, from 0, among the equal ones around it."""
+    opens = np.flatnonzero(np.diff(values, prepend=-1))
+    places: Ints = np.arange(len(values)) - np.repeat(opens, np.diff(opens, append=len(values)))
+    return places
 
 
 def _walk(rng: np.random.Generator, sessions: int) -> Ints:

@@ -24,6 +24,9 @@ APP_VERSIONS = ("8.4.2", "8.5.0", "8.5.1", "8.6.0", "9.0.0", "9.0.1")
 APP_VERSION_SHARES = (0.04, 0.06, 0.10, 0.18, 0.22, 0.40)
 SERVICES = ("spotify", "youtube", "facebook", "google", "apple", "amazon", "discord", "playstation")
 ALGORITHMS = ("collaborative", "trending", "similar", "editorial")
+# Sessions that begin in each hour of the day, by the customer's clock, relative to one another.
+RHYTHM = (2.2, 1.3, 0.8, 0.5, 0.4, 0.45, 0.8, 1.5, 2.0, 2.2, 2.4, 2.7,
+          3.2, 3.1, 2.9, 3.0, 3.4, 4.1, 5.2, 6.3, 7.0, 6.8, 5.4, 3.7)  # fmt: skip
 SPEEDS = (0.75, 1.0, 1.25, 1.5, 2.0)
 
 

@@ -295,6 +295,22 @@ def test_a_long_run_is_drawn_as_an_area(lab: Any) -> None:
     assert ("path", "class", "area-a") in page.attributes
 
 
+def test_a_load_shape_is_drawn_against_what_was_intended(lab: Any) -> None:
+    """A ramp with a stall in it, of which some was given up; windows of two seconds show as two."""
+    windows = [
+        RateWindow(second=2 * place, seconds=2, intended=20 * place, achieved=0 if place == 5 else 20 * place)
+        for place in range(1, 10)
+    ]
+    for shard in (0, 1):
+        lab.amend(shard, rate_windows=windows, skipped=50, settings={"shape": "ramp(0, 200, 20s)", "catch_up": "skip"})
+    lab.audit()
+    page, _ = report(lab)
+    assert "1,600 events in 18 s, 88.89 % of what was intended" in page.text
+    assert "100 were given up after a stall" in page.text
+    assert "ramp(0, 200, 20s)" in page.text
+    assert ("path", "class", "line-b") in page.attributes
+
+
 def test_values_read_well() -> None:
     assert [compact(value) for value in (0, 2.5, 950, 999.9, 1234, 9_960, 34_000, 5_600_000)] == [
         "0", "2.5", "950", "1.0k", "1.2k", "10k", "34k", "5.6M",
