@@ -59,6 +59,7 @@ def produce_shard(
     *,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None = None,
+    at_ready: Callable[[], None] | None = None,
 ) -> Manifest:
     """Produce one shard of a run to its end and return its manifest.
 
@@ -71,6 +72,7 @@ def produce_shard(
     7. judge: raise unless every event was acknowledged
 
     :param stop: set by a signal: ends within four seconds, with a manifest, and :class:`Interrupted`.
+    :param at_ready: called when the first events can be sent; the schedule begins when it returns.
     :raises Interrupted: stopped; the same request continues. Carries ``manifest``.
     :raises RecordsUndelivered: events failed or are unknown. Carries ``manifest``; the same request sends them again.
     :raises BrokerUnreachable: no broker at the start, or none left to take the manifest at the end.
@@ -90,7 +92,7 @@ def produce_shard(
     write_manifest(connection.kafka, agreement.announced)
     attempt = _Attempt(connection, request, agreement, landed, stop=stop, progress=progress)
     # 4. send
-    attempt.send()
+    attempt.send(at_ready)
     # 5. settle
     attempt.settle()
     # 6. declare
@@ -156,7 +158,7 @@ class _Attempt:
         """The sequence after the last. What is skipped is never generated, so the end comes nearer."""
         return None if self._end is None else self._end - self._pacer.skipped
 
-    def send(self) -> None:
+    def send(self, at_ready: Callable[[], None] | None = None) -> None:
         """Send what is missing of ``[0, end)``, in order, when it is due."""
         announced = self.agreement.announced
         end = self._stream.limit if self.end is None else self.end
@@ -179,6 +181,8 @@ class _Attempt:
         ):
             parts = iter(supply)
             part = next(parts, None)
+            if at_ready is not None:
+                at_ready()
             # Building the vocabulary is not part of the schedule.
             self._pacer.start = self._clock()
             while part is not None and self._send_part(part):
@@ -193,6 +197,8 @@ class _Attempt:
         """Send one part; return whether to go on."""
         place, size = 0, len(part.values)
         delivery, pacer = self.delivery, self._pacer
+        if size and part.sequences[0] >= len(self.landed):
+            pacer.caught_up()
         if part.marks is not None:
             return self._send_marked(part, part.marks)
         while place < size:
