@@ -25,6 +25,7 @@ from cluster.errors import Misconfigured
 
 KAFKA_CONN_ID = "kafka_default"
 REGISTRY_CONN_ID = "schema_registry_default"
+_SPELLINGS = {"sasl.mechanisms": "sasl_mechanism"}  # librdkafka has two names for it
 
 
 class KafkaHook(KafkaBaseHook):
@@ -36,7 +37,7 @@ class KafkaHook(KafkaBaseHook):
     def settings(self) -> dict[str, object]:
         """Return the connection's extra with underscores for dots: librdkafka's names as ``KafkaSettings`` has them."""
         extra: dict[str, Any] = self.get_connection(self.kafka_config_id).extra_dejson
-        return {name.replace(".", "_"): value for name, value in extra.items()}
+        return {_SPELLINGS.get(name, name.replace(".", "_")): value for name, value in extra.items()}
 
 
 class SchemaRegistryHook(BaseHook):

@@ -95,7 +95,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         | scenario.settings(
             _planned(request, scenario),
             int(now.timestamp() * 1000),
-            Asked(request.shards, request.shard, request.rate, request.options()),
+            Asked(request.shards, request.shard, request.mean_rate, request.options()),
         ),
         schema_used=used,
         started_at=now.isoformat(timespec="milliseconds"),

@@ -87,7 +87,7 @@ class Attempt:
         """The sequence after the last. What is skipped is never generated, so the end comes nearer."""
         return None if self._end is None else self._end - self._pacer.skipped
 
-    def send(self) -> None:
+    def send(self, at_ready: Callable[[], None] | None = None) -> None:
         """Send what is missing of ``[0, end)``, in order, when it is due."""
         announced = self.agreement.announced
         end = self._stream.limit if self.end is None else self.end
@@ -110,6 +110,8 @@ class Attempt:
         ):
             parts = iter(supply)
             part = next(parts, None)
+            if at_ready is not None:
+                at_ready()
             # Building the vocabulary is not part of the schedule.
             self._pacer.start = self._clock()
             while part is not None and self._send_part(part):
@@ -124,6 +126,8 @@ class Attempt:
         """Send one part; return whether to go on."""
         place, size = 0, len(part.values)
         delivery, pacer = self.delivery, self._pacer
+        if size and part.sequences[0] >= len(self.landed):
+            pacer.caught_up()
         if part.marks is not None:
             return self._send_marked(part, part.marks)
         while place < size:

@@ -29,6 +29,7 @@ def produce_shard(
     *,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None = None,
+    at_ready: Callable[[], None] | None = None,
 ) -> Manifest:
     """Produce one shard of a run to its end and return its manifest.
 
@@ -41,6 +42,7 @@ def produce_shard(
     7. judge: raise unless every event was acknowledged
 
     :param stop: set by a signal: ends within four seconds, with a manifest, and :class:`Interrupted`.
+    :param at_ready: called when the first events can be sent; the schedule begins when it returns.
     :raises Interrupted: stopped; the same request continues. Carries ``manifest``.
     :raises RecordsUndelivered: events failed or are unknown. Carries ``manifest``; the same request sends them again.
     :raises BrokerUnreachable: no broker at the start, or none left to take the manifest at the end.
@@ -60,7 +62,7 @@ def produce_shard(
     write_manifest(connection.kafka, agreement.announced)
     attempt = Attempt(connection, request, agreement, landed, stop=stop, progress=progress)
     # 4. send
-    attempt.send()
+    attempt.send(at_ready)
     # 5. settle
     attempt.settle()
     # 6. declare

@@ -95,6 +95,10 @@ class Pacer:
         self._overdue_left -= overdue
         self._slot += events - overdue
 
+    def caught_up(self) -> None:
+        """Note that nothing from before ``first`` is left: what was dropped on purpose is not sent again."""
+        self._overdue_left = 0
+
     def intended(self, events: int) -> Due:
         """Return the clock's times at which the next ``events`` events are due; now, when there is no schedule."""
         if self._schedule is None:

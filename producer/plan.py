@@ -26,6 +26,7 @@ class ProduceRequest:
     :param catch_up: what becomes of events that a stall held up: ``report`` sends them late, ``skip`` gives them up.
     :param users: sessions of the run, for scenarios that count them: they end it.
     :param no_delay: leave out the time between the events of a session, for scenarios that have it.
+    :param time_compression: how much faster event time passes than the run sends, for scenarios that know it.
     :param event_log: folder for a log of the events, a file for each shard.
     :param faults: what is injected on purpose, each as ``producer/faults/spec.py`` reads it.
     :param next_version_share: share of the events that are written with the next version of the schema.
@@ -53,6 +54,7 @@ class ProduceRequest:
     next_version_ramp: bool = False
     users: int | None = None
     no_delay: bool = False
+    time_compression: float | None = None
     event_log: Path | None = None
     delivery_timeout_s: float = 30.0
 
@@ -96,6 +98,8 @@ class ProduceRequest:
             <= self.next_version_share
             <= 1,
             "next version share and ramp are both given": self.next_version_share > 0 and self.next_version_ramp,
+            f"time compression is {self.time_compression}, it must be above 0": self.time_compression is not None
+            and not (self.time_compression > 0 and math.isfinite(self.time_compression)),
             f"delivery timeout is {self.delivery_timeout_s}, it must be above 0": not self.delivery_timeout_s > 0,
         }
         return wrong + self._wrong_injections() + [fault for fault, holds in checks.items() if holds]
@@ -133,6 +137,14 @@ class ProduceRequest:
         return None if shape is None else ShardSchedule(_whole(shape, self.seed), self.shard, self.shards)
 
     @property
+    def mean_rate(self) -> float:
+        """Events a second of the run: the rate, or the average of a shape that ends; 0 where nothing says it."""
+        schedule = self.schedule
+        if self.shape is None or schedule is None or schedule.whole.planned is None:
+            return self.rate
+        return schedule.whole.planned / duration_s(parse(self.shape))
+
+    @property
     def pace(self) -> str:
         """The shape in words, for people."""
         shape = self.asked_shape
@@ -156,6 +168,8 @@ class ProduceRequest:
             asked["users"] = share(self.users, self.shards, self.shard)
         if self.no_delay:
             asked["no_delay"] = 1
+        if self.time_compression is not None:
+            asked["time_compression"] = self.time_compression
         return asked
 
     def settings(self) -> dict[str, int | float | str | None]:

@@ -6,6 +6,7 @@ import contextlib
 import multiprocessing
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection as Pipe
@@ -23,6 +24,10 @@ log = structlog.get_logger()
 
 # A worker settles within four seconds of a stop; one that does not is ended.
 STOP_GRACE_S = 6.0
+# Shards of a schedule begin together; one that is ready does not wait longer than this for the others.
+TOGETHER_S = 10.0
+_READY = "ready"
+_GO = "go"
 
 # What a shard came to: its manifest, if it has one, and its error, if it failed.
 Outcome = tuple[Manifest | None, StreamproofError | None]
@@ -33,10 +38,11 @@ def outcome_of(
     request: ProduceRequest,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None,
+    at_ready: Callable[[], None] | None = None,
 ) -> Outcome:
     """Produce one shard in this process."""
     try:
-        return produce_shard(connection, request, stop=stop, progress=progress), None
+        return produce_shard(connection, request, stop=stop, progress=progress, at_ready=at_ready), None
     except StreamproofError as error:
         return getattr(error, "manifest", None), error
 
@@ -45,6 +51,7 @@ class Worker:
     """The process of one shard, and what it said so far.
 
     ``outcome`` is there once it has ended. ``lost`` says that it died, was started again, and died again.
+    ``waiting`` says that its first events are ready, and that it waits for the word to begin.
     """
 
     def __init__(self, connection: Connection, request: ProduceRequest, at_start: Callable[[], None] | None) -> None:
@@ -55,6 +62,7 @@ class Worker:
         self._stopping = False
         self._deaths = 0
         self.outcome: Outcome | None = None
+        self.waiting = False
         self._start()
 
     @property
@@ -68,6 +76,12 @@ class Worker:
         with contextlib.suppress(OSError):
             self.pipe.send(None)
 
+    def go(self) -> None:
+        """Let the process begin its schedule."""
+        self.waiting = False
+        with contextlib.suppress(OSError):
+            self.pipe.send(_GO)
+
     def listen(self, progress: Callable[[Progress], None] | None) -> None:
         """Take one message, or note that the process ended."""
         try:
@@ -75,7 +89,9 @@ class Worker:
         except (EOFError, ConnectionResetError):
             self._ended()
             return
-        if isinstance(message, Progress):
+        if message == _READY:
+            self.waiting = True
+        elif isinstance(message, Progress):
             if progress is not None:
                 progress(message)
         else:
@@ -90,6 +106,7 @@ class Worker:
             self.process.join()
 
     def _start(self) -> None:
+        self.waiting = False
         context = multiprocessing.get_context("spawn")  # librdkafka's threads do not survive a fork
         self.pipe, far_end = context.Pipe()
         self.process = context.Process(
@@ -138,29 +155,36 @@ def _work(
 ) -> None:
     """Run one shard and tell the parent: progress, then manifest and error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
-    stop = threading.Event()
+    stop, go = threading.Event(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    threading.Thread(target=_follow, args=(pipe, stop), daemon=True).start()
+    threading.Thread(target=_follow, args=(pipe, stop, go), daemon=True).start()
     if at_start is not None:
         at_start()
 
-    def tell(message: Progress | Outcome) -> None:
+    def tell(message: Progress | Outcome | str) -> None:
         with contextlib.suppress(OSError):  # a parent that is gone hears nothing; the manifest is written all the same
             pipe.send(message)
 
+    def begin_together() -> None:
+        tell(_READY)
+        until = time.monotonic() + TOGETHER_S
+        while not (go.is_set() or stop.is_set()) and time.monotonic() < until:
+            go.wait(0.05)
+
     try:
-        outcome = outcome_of(connection, request, stop, tell)
+        outcome = outcome_of(connection, request, stop, tell, None if request.schedule is None else begin_together)
     except Exception:
         traceback.print_exc()
         raise
     tell(outcome)
 
 
-def _follow(pipe: Pipe, stop: threading.Event) -> None:
-    """Stop when the parent says so, or when it is gone: then its end of the pipe is closed.
+def _follow(pipe: Pipe, stop: threading.Event, go: threading.Event) -> None:
+    """Begin and stop when the parent says so; stop when it is gone: then its end of the pipe is closed.
 
     A pipe, not ``multiprocessing.Event``: setting one waits for ever for a process that died while it waited.
     """
     with contextlib.suppress(EOFError, OSError):
-        pipe.recv()
+        while pipe.recv() == _GO:
+            go.set()
     stop.set()

@@ -120,10 +120,7 @@ def _in_processes(
         while running := {worker.pipe: worker for worker in workers if worker.outcome is None}:
             for pipe in wait(list(running), timeout=_LOOK_S):
                 running[pipe].listen(progress)  # type: ignore[index]  # of what was passed in
-            began = began or all(worker.waiting or worker.outcome is not None for worker in workers)
-            for worker in workers if began else ():
-                if worker.waiting:
-                    worker.go()
+            began = _let_begin(workers, began=began)
             if stopped_at is None and (stop.is_set() or any(worker.lost for worker in workers)):
                 for worker in workers:
                     worker.stop()
@@ -137,3 +134,12 @@ def _in_processes(
         for worker in workers:
             worker.end()
     return [worker.outcome for worker in workers if worker.outcome is not None]
+
+
+def _let_begin(workers: list[Worker], *, began: bool) -> bool:
+    """Let those that wait begin, once all are ready; one that was started again begins at once."""
+    began = began or all(worker.waiting or worker.outcome is not None for worker in workers)
+    for worker in workers:
+        if began and worker.waiting:
+            worker.go()
+    return began

@@ -28,6 +28,14 @@ UsersFlag = Annotated[
 NoDelayFlag = Annotated[
     bool, typer.Option("--no-delay", help="Leave out the time between the events of a session (clickstream).")
 ]
+TimeCompressionFlag = Annotated[
+    float | None,
+    typer.Option(
+        "--time-compression",
+        help="How much faster event time passes than sending at --rate; eight hours a block if not given "
+        "(customer_events).",
+    ),
+]
 PropertiesFlag = Annotated[
     Path | None, typer.Option("--properties", metavar="FILE", help="A Java client's properties file, for the settings.")
 ]

@@ -18,6 +18,7 @@ from streamproof.run_flags import (
     PropertiesFlag,
     ScenarioPathFlag,
     SslFlag,
+    TimeCompressionFlag,
     UsersFlag,
     connect,
     rate_of,
@@ -73,6 +74,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     ] = 30.0,
     users: UsersFlag = None,
     no_delay: NoDelayFlag = False,
+    time_compression: TimeCompressionFlag = None,
     event_log: Annotated[
         Path | None,
         typer.Option(
@@ -123,6 +125,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
         endless=endless,
         users=users,
         no_delay=no_delay,
+        time_compression=time_compression,
         event_log=event_log,
         schema_version=schema_version,
         faults=tuple(fault or ()),

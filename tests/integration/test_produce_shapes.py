@@ -142,13 +142,18 @@ def test_a_stopped_run_remembers_what_it_skipped(connection, ready_topic):
     assert second.skipped >= first.skipped
 
 
-def test_the_shards_of_a_random_shape_sum_to_its_plan(connection, ready_topic):
+def test_the_shards_of_a_random_shape_begin_together_and_sum_to_its_plan(connection, ready_topic):
     request = ProduceRequest(topic=ready_topic, run_id="dealt", shape="poisson(2000, 2s)", seed=8, shards=2)
     result = produce_run(connection, request, shards=(0, 1), stop=threading.Event())
     assert result.error is None
     planned = parse("poisson(2000, 2s)").schedule(seed=8).planned
     assert sum(manifest.acknowledged for manifest in result.manifests) == planned
-    assert len(sent(connection, ready_topic)) == planned
+    found = sent(connection, ready_topic)
+    assert len(found) == planned
+    # The topic holds both shards' sequences; the first record of each is its sequence 0.
+    starts = [at for sequence, at in found if sequence == 0]
+    assert len(starts) == 2
+    assert max(starts) - min(starts) < 250  # their processes take longer than that to start
 
 
 def test_another_shape_under_the_same_run_id_is_refused_and_named(connection, ready_topic):

@@ -40,6 +40,7 @@ SHARED = {
 KAFKA = SHARED | {"sasl_mechanism": "plain", "sasl_username": "user", "sasl_password": "hunter2-sasl"}
 KAFKA_OAUTH = SHARED | {
     "sasl_mechanism": "oauthbearer",
+    "sasl_oauthbearer_method": "oidc",
     "sasl_oauthbearer_client_id": "id",
     "sasl_oauthbearer_client_secret": "hunter2-oauth",
     "sasl_oauthbearer_token_endpoint_url": "https://login.example/token",
@@ -121,8 +122,6 @@ def assert_complete(connection, kafka, registry):
     expected = {name.replace("_", "."): value for name, value in kafka.items() if name != "allow_plaintext"}
     expected |= {"security.protocol": "sasl_ssl", "sasl.mechanism": kafka["sasl_mechanism"].upper()}
     expected |= {"enable.ssl.certificate.verification": True, "ssl.endpoint.identification.algorithm": "https"}
-    if kafka is KAFKA_OAUTH:
-        expected["sasl.oauthbearer.method"] = "oidc"
     assert connection.kafka.as_librdkafka() == expected
     assert connection.kafka.allow_plaintext
     shown = connection.registry.model_dump(exclude_none=True)

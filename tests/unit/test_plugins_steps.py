@@ -130,7 +130,7 @@ def test_airflow_connections_become_the_one_typed_setting(ask: Ask) -> None:
     kafka = {
         "bootstrap.servers": "broker:9093",
         "security.protocol": "SASL_SSL",
-        "sasl.mechanism": "PLAIN",
+        "sasl.mechanisms": "PLAIN",
         "sasl.username": "u",
         "sasl.password": "kept-secret",
     }
@@ -149,6 +149,7 @@ def test_airflow_connections_become_the_one_typed_setting(ask: Ask) -> None:
         AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT=json.dumps(registry),
     )
     verified = {"enable.ssl.certificate.verification": True, "ssl.endpoint.identification.algorithm": "https"}
+    assert kafka.pop("sasl.mechanisms") == librdkafka.pop("sasl.mechanism")
     assert librdkafka == kafka | verified | {"security.protocol": "sasl_ssl"}
     assert settings["url"] == "https://registry:8443/apis/ccompat/v7"
     assert (settings["username"], settings["timeout_s"]) == ("reader", 9)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -13,8 +15,10 @@ import pytest
 
 from cluster.errors import Misconfigured
 from producer.ids import event_ids, numbered
-from producer.scenarios import find_scenario
+from producer.scenarios import Asked, find_scenario
 from producer.scenarios.customer_events import CustomerEvents, CustomerStream
+from producer.scenarios.customer_events.daytime import ZONES, window
+from producer.scenarios.customer_events.tables import RHYTHM
 from producer.supply import identified
 from schemas.codec import Encoder
 from schemas.contract import load_contract
@@ -143,3 +147,54 @@ def test_more_events_than_the_calendar_holds_are_refused_with_a_way_out():
 def test_an_unknown_scenario_names_the_nearest():
     with pytest.raises(Misconfigured, match="customer_events"):
         find_scenario("customer_event")
+
+
+def compressed(compression: float, *, rate: float, planned: int = 500_000, shards: int = 1) -> dict[str, Any]:
+    asked = Asked(shards=shards, rate=rate, options={"time_compression": compression})
+    return CustomerEvents().settings(planned, START_MS, asked)
+
+
+def test_time_compression_says_how_fast_event_time_passes():
+    settings = compressed(4000, rate=8000)
+    assert settings["block_events"] / settings["block_span_ms"] == pytest.approx(8000 / 4000 / 1000)
+    stream = CustomerEvents().open(1, 0, settings)
+    block = stream.block(0)
+    times = pc.cast(block.column("timestamp"), "int64").to_numpy()
+    assert np.ptp(times) / settings["block_span_ms"] == pytest.approx(1, abs=0.35), "a day's rhythm stretches it"
+
+
+def test_event_time_can_pass_as_fast_as_the_clock():
+    settings = compressed(1, rate=2, planned=30_000)
+    assert settings["block_span_ms"] == pytest.approx(30_000 / 2 * 1000)
+    assert CustomerEvents().open(1, 0, settings).block(0).num_rows == 30_000
+
+
+def test_more_than_the_customers_do_is_refused_with_what_would_do():
+    with pytest.raises(Misconfigured) as raised:
+        compressed(100, rate=1000)
+    assert "at least 440" in raised.value.hint
+    assert "5 times as many shards" in raised.value.hint
+    assert compressed(440, rate=1000)["block_events"] == 65_454
+    assert compressed(100, rate=1000, shards=5)["block_events"] == 57_600
+
+
+def test_time_compression_without_a_rate_is_refused():
+    with pytest.raises(Misconfigured, match="rate"):
+        compressed(10, rate=0)
+
+
+def test_event_time_ends_when_the_run_starts_and_begins_whole_blocks_earlier():
+    scenario = CustomerEvents()
+    settings = scenario.settings(200_000, START_MS)
+    stream = scenario.open(1, 0, settings)
+    last = pc.cast(stream.block(3).column("timestamp"), "int64").to_numpy()
+    assert START_MS - 60_000 < last.max() < START_MS
+    assert last.min() > pc.cast(stream.block(2).column("timestamp"), "int64").to_numpy().max()
+
+
+def test_daylight_saving_time_moves_the_rhythm_by_an_hour():
+    march = int(dt.datetime(2026, 3, 29, tzinfo=dt.UTC).timestamp() * 1000)
+    paris = ZONES.index("Europe/Paris")
+    before, after = (window(at, at + 3_600_000, lead_ms=0).mass[paris] for at in (march - 3_600_000, march + 3_600_000))
+    # Midnight to one, and then three to four o'clock: two is not there.
+    assert before / after == pytest.approx(RHYTHM[0] / RHYTHM[3])
