@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import rate
 from bench.broker import private_stack
 from bench.machine import facts
 from cluster.connection import Connection
@@ -65,24 +66,34 @@ PARTS: dict[str, Callable[[Connection, Path], Rows]] = {
     "memory": _memory,
     "load": _load,
 }
+# Its rows are no ratios: each second of a load shape against what was due.
+CONTRACT = "rate"
 
 
 def main() -> int:
     """Measure, print, keep. Returns 1 when a goal is missed, 2 when a part is asked for that does not exist."""
-    strange = [name for name in ONLY if name not in PARTS]
+    names = ONLY or [*PARTS, CONTRACT]
+    strange = [name for name in names if name not in {*PARTS, CONTRACT}]
     if strange:
-        sys.stderr.write(f"BENCH_ONLY names {', '.join(strange)}; there are {', '.join(PARTS)}\n")
+        sys.stderr.write(f"BENCH_ONLY names {', '.join(strange)}; there are {', '.join(PARTS)}, {CONTRACT}\n")
         return 2
     machine = facts()
     results: Rows = []
+    contract: Rows = []
     with tempfile.TemporaryDirectory(prefix="streamproof-bench-") as folder, private_stack(Path(folder)) as connection:
-        for name in ONLY or PARTS:
+        for name in names:
             sys.stdout.write(f"measuring {name}\n")
             sys.stdout.flush()
-            results += PARTS[name](connection, Path(folder))
-    Console(width=None if sys.stdout.isatty() else 160).print(_table(results))
-    sys.stdout.write(f"kept in {_keep(results, machine)}\n")
-    return 0 if all(_met(result) is not False for result in results) else 1
+            if name == CONTRACT:
+                contract = rate.run(connection)
+            else:
+                results += PARTS[name](connection, Path(folder))
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    for table in ([_table(results)] if results else []) + ([rate.table(contract)] if contract else []):
+        console.print(table)
+    sys.stdout.write(f"kept in {_keep(results, contract, machine)}\n")
+    met = [_met(result) is not False for result in results] + [row["met"] for row in contract]
+    return 0 if all(met) else 1
 
 
 def _met(result: dict[str, Any]) -> bool | None:
@@ -109,12 +120,12 @@ def _rate(result: dict[str, Any], whose: str) -> str:
     return f"{result[f'{whose}_per_s']:,.0f} /s" + (f", {megabytes:,.0f} MB/s" if megabytes else "")
 
 
-def _keep(results: Rows, machine: dict[str, Any]) -> Path:
+def _keep(results: Rows, contract: Rows, machine: dict[str, Any]) -> Path:
     folder = Path(__file__).parents[1] / "var" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     now = datetime.now(UTC)
     path = folder / f"{now:%Y%m%dT%H%M%SZ}.json"
-    kept = {"at": now.isoformat(), "events": EVENTS, "machine": machine, "results": results}
+    kept = {"at": now.isoformat(), "events": EVENTS, "machine": machine, "results": results, "rate_contract": contract}
     path.write_text(json.dumps(kept, indent=2))
     return path
 
