@@ -22,6 +22,8 @@ from cluster.local import PROJECT_ROOT
 # A topic gives its name to files too, and "*.manifests" are the control topics.
 TOPIC_PATTERN = r"^(?!.*\.manifests$)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
 MAX_SECONDS = 21_600
+# How the fields are called that are a fault each.
+FAULT_FIELDS = "fault_"
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,99}$"
 
 
@@ -53,6 +55,27 @@ def _shape_text(value: Any) -> Any:
         return to_text(from_setting(value))
     except Misconfigured as fault:
         raise ValueError(f"{fault.message} ({fault.where})") from None
+
+
+def _faults_text(value: Any) -> Any:
+    """Return faults as their text, whether the form wrote them as text or YAML as a mapping."""
+    if not value:
+        return None
+    from producer.faults.spec import as_text, from_mapping, parse_faults
+
+    try:
+        return as_text(from_mapping(value) if isinstance(value, Mapping) else parse_faults(str(value).split()))
+    except Misconfigured as fault:
+        raise ValueError(fault.message) from None
+
+
+def _fault_field(title: str, description: str) -> Any:
+    return Field(
+        default=0,
+        ge=0,
+        title=title,
+        description=f"{description} Below 1 a share of the events, from 1 on a number of them; 0 for none.",
+    )
 
 
 class Rehearsal(BaseModel):
@@ -107,9 +130,49 @@ class Rehearsal(BaseModel):
         description="What a stall held up: `report` sends it late, `skip` gives it up and counts it.",
     )
 
+    fault_duplicate: float = _fault_field("Duplicates", "Sent twice, byte for byte.")
+    fault_late: float = _fault_field("Late events", "Dated behind the event before, by ten minutes on average.")
+    fault_out_of_order: float = _fault_field("Out of order", "Sent behind the next event of the same customer.")
+    fault_dropped: float = _fault_field("Dropped", "Never sent: a loss.")
+    fault_altered: float = _fault_field("Altered values", "A negative duration, a future date, an unknown type.")
+    fault_undecodable: float = _fault_field(
+        "Undecodable", "Truncated, empty, not UTF-8, of an unknown schema and so on."
+    )
+    fault_tombstone: float = _fault_field("Tombstones", "Sent without a value.")
+    fault_hot_key: float = _fault_field("Hot key", "Given the same key.")
+    fault_clock_skew: float = _fault_field("Clock skew", "Shards whose clock is five minutes ahead.")
+    faults: Annotated[str | None, BeforeValidator(_faults_text)] = Field(
+        default=None,
+        title="More faults",
+        description="As `--fault` takes them: `undecodable.truncated=5 late=1%,mean=1h`.",
+    )
+    next_version_share: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        title="Next schema version",
+        description="Share of the events that are written with the next version of the schema.",
+    )
+    next_version_ramp: bool = Field(
+        default=False,
+        title="Ramp to the next schema version",
+        description="From no event to all of them over the run; it needs a rate and a duration, or a number of events.",
+    )
+
+    def injected(self) -> tuple[str, ...]:
+        """Return the faults of all fields, as ``--fault`` takes them."""
+        single = {name: value for name, value in self if name.startswith(FAULT_FIELDS) and value}
+        texts = [f"{name.removeprefix(FAULT_FIELDS)}={value:.12g}" for name, value in single.items()]
+        return (*texts, *(self.faults or "").split())
+
     def request(self) -> dict[str, Any]:
         """Return what ``ProduceRequest`` takes beside topic, run and shard."""
-        settings = self.model_dump(exclude={"topic"})
+        settings = {
+            name: value
+            for name, value in self.model_dump(exclude={"topic"}).items()
+            if not name.startswith(FAULT_FIELDS)
+        }
+        settings["faults"] = list(self.injected())
         if self.shape is not None:
             from producer.shapes import duration_s, parse
 
@@ -125,6 +188,15 @@ class Rehearsal(BaseModel):
             lasts_s = duration_s(parse(self.shape))
             if math.isfinite(lasts_s) and lasts_s > MAX_SECONDS:
                 raise ValueError(f"the shape lasts {lasts_s:g} s, a run may last {MAX_SECONDS} s")
+        if self.injected():
+            from producer.faults.spec import parse_faults
+
+            try:
+                parse_faults(self.injected())
+            except Misconfigured as fault:
+                raise ValueError(fault.message) from None
+        if self.next_version_share and self.next_version_ramp:
+            raise ValueError("next_version_share and next_version_ramp are both given")
         if self.catch_up == "skip" and self.shape is None and not self.rate:
             raise ValueError("catch_up: skip needs a rate or a shape: nothing is late without one")
         return self

@@ -29,13 +29,14 @@ from plugins.operators import (
     ReportOperator,
     SchemaGateOperator,
 )
-from plugins.profiles import Rehearsal
+from plugins.profiles import FAULT_FIELDS, Rehearsal
 
 log = logging.getLogger(__name__)
 
 # The form shows fields without a section; those with one are folded away.
 MAIN_FIELDS = ("rate", "seconds", "shards", "seed", "topic")
 MORE = "More settings"
+FAULTS = "Faults"
 _BOUNDS = {"minimum", "maximum", "pattern", "enum"}
 
 DEFAULT_ARGS = {
@@ -133,11 +134,17 @@ def form(defaults: Rehearsal) -> dict[str, Param]:
             getattr(defaults, name),
             title=field["title"],
             description_md=field["description"],
-            section=None if name in MAIN_FIELDS else MORE,
+            section=_section(name),
             **_bounds(field),
         )
         for name, field in properties.items()
     }
+
+
+def _section(name: str) -> str | None:
+    if name in MAIN_FIELDS:
+        return None
+    return FAULTS if name == "faults" or name.startswith(FAULT_FIELDS) else MORE
 
 
 def _bounds(field: dict[str, Any]) -> dict[str, Any]:
@@ -163,6 +170,8 @@ def plan(params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     how_many = f"{rehearsal.events:,} events" if rehearsal.events else "events"
     until = "until the shape ends" if settings["seconds"] is None else f"{settings['seconds']} s at most"
     log.info("Plan: %s on %s in %s shards, %s", how_many, rehearsal.topic, rehearsal.shards, until)
+    if settings["faults"]:
+        log.info("Injected faults: %s", " ".join(settings["faults"]))
     if rehearsal.shape is not None:
         log.info("Load shape: %s", rehearsal.shape)
     return [settings | {"shard": shard} for shard in range(rehearsal.shards)]

@@ -44,6 +44,7 @@ def produce_shard(
     :param stop: set by a signal: ends within four seconds, with a manifest, and :class:`Interrupted`.
     :param at_ready: called when the first events can be sent; the schedule begins when it returns.
     :raises Interrupted: stopped; the same request continues. Carries ``manifest``.
+    :raises Refused: login, rights or TLS, at the start or while events were sent. Carries ``manifest`` then.
     :raises RecordsUndelivered: events failed or are unknown. Carries ``manifest``; the same request sends them again.
     :raises BrokerUnreachable: no broker at the start, or none left to take the manifest at the end.
     :raises Misconfigured: topic or schema missing, or the run id was used with other settings.
@@ -104,12 +105,12 @@ def _judge(manifest: Manifest, attempt: Attempt) -> None:
         )
     elif failed or unknown:
         cause = attempt.delivery.broken
-        reason = f": {cause.message}" if cause else ""
-        problem = RecordsUndelivered(
-            f"{failed + unknown:,} events were not acknowledged ({failed:,} failed, {unknown:,} unknown){reason}",
-            where=where,
-            hint=f"The same command with --run-id {manifest.run_id} sends what is missing",
-        )
+        said = f"{failed + unknown:,} events were not acknowledged ({failed:,} failed, {unknown:,} unknown)"
+        if isinstance(cause, Refused):
+            problem = Refused(f"{said}: {cause.message}", where=where, hint=cause.hint)
+        else:
+            hint = f"The same command with --run-id {manifest.run_id} sends what is missing"
+            problem = RecordsUndelivered(f"{said}: {cause.message}" if cause else said, where=where, hint=hint)
     elif attempt.delivery.broken is not None:
         problem = attempt.delivery.broken
     if problem is not None:

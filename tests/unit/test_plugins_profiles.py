@@ -109,3 +109,35 @@ def test_a_shape_that_cannot_be_used_says_why(tmp_path: Path, content: str, faul
     with pytest.raises(Misconfigured) as raised:
         load_profile(path)
     assert fault in str(raised.value)
+
+
+def test_faults_are_a_mapping_in_a_profile_and_fields_in_the_form(tmp_path: Path) -> None:
+    path = tmp_path / "faulty.yaml"
+    path.write_text("rate: 100\nfaults:\n  duplicate: 0.001\n  undecodable.truncated: 5\n  late: 1%,mean=1h\n")
+    profile = load_profile(path)
+    assert profile.rehearsal().request()["faults"] == [
+        "undecodable.truncated=5",
+        "duplicate=0.001",
+        "late=0.01,mean=3600s",
+    ]
+    form = Rehearsal(fault_dropped=3, fault_hot_key=0.2, faults="tombstone=1")
+    assert form.request()["faults"] == ["dropped=3", "hot_key=0.2", "tombstone=1"]
+    assert not any(name.startswith("fault_") for name in form.request())
+    assert Rehearsal().request()["faults"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("faults: {dupicate: 1}", "did you mean duplicate?"),
+        ("faults: {dropped: 1}\nfault_dropped: 2", "dropped is given twice"),
+        ("fault_dropped: 1.5", "neither a share below 1 nor a whole number"),
+        ("next_version_share: 0.5\nnext_version_ramp: true", "both given"),
+        ("next_version_share: 2", "less than or equal to 1"),
+    ],
+)
+def test_faults_of_a_profile_are_checked_when_it_is_read(tmp_path: Path, content: str, fault: str) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(content)
+    with pytest.raises(Misconfigured, match=fault.replace("?", r"\?")):
+        load_profile(path)
