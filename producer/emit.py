@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from cluster.connection import Connection
-from cluster.errors import BrokerUnreachable, Interrupted, RecordsUndelivered, StreamproofError
+from cluster.errors import BrokerUnreachable, Interrupted, RecordsUndelivered, Refused, StreamproofError
 from producer.agreement import agree
 from producer.attempt import Attempt
 from producer.manifest import WRITE_TIMEOUT_S, write_manifest
