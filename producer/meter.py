@@ -63,7 +63,7 @@ class DelayHistogram:
         A chunk that goes out late counts with all its events: else the many small chunks of quiet times would
         outweigh the few large ones after a stall, and hide it.
         """
-        samples = min(_SAMPLES, due.events)
+        samples = min(_SAMPLES, due.events) if due.last > due.first else min(1, due.events)
         for sample in range(samples):
             events = due.events * (sample + 1) // samples - due.events * sample // samples
             at = due.first + (due.last - due.first) * (sample + 0.5) / samples

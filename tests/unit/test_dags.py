@@ -175,6 +175,8 @@ def test_the_form_shows_the_main_settings_and_bounds_them(rehearse: dict[str, An
         assert {"minimum", "maximum", "type"} <= params[name].keys(), name
     assert params["topic"]["pattern"]
     assert params["events"]["type"] == ["integer", "null"]
+    assert params["shape"]["type"] == ["string", "null"]
+    assert params["catch_up"]["enum"] == ["report", "skip"]
 
 
 def test_a_scheduled_profile_is_a_dag_that_starts_paused(found: dict[str, Any]) -> None:
@@ -193,8 +195,10 @@ def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(tmp_pat
     (profiles / "good.yaml").write_text('schedule: "15 3 * * *"\nrate: 10\n')
     (profiles / "misspelt.yaml").write_text('schedule: "@daily"\nshard: 3\nrate: -1\n')
     (profiles / "by_hand.yaml").write_text("rate: 10\n")
+    (profiles / "shaped.yaml").write_text("schedule: '@daily'\nshape: {ramp: {start: 1, end: 5k, duration: 1m}}\n")
     found = read_dags(dags, profiles, home)
-    assert set(found["dags"]) == {"rehearse_customer_events", "recurring_good"}
+    assert set(found["dags"]) == {"rehearse_customer_events", "recurring_good", "recurring_shaped"}
+    assert found["dags"]["recurring_shaped"]["params"]["shape"]["default"] == "ramp(1, 5000, 1m)"
     ((file, error),) = found["errors"].items()
     assert Path(file).name == "recurring_faults.py"
     assert "misspelt.yaml" in error

@@ -157,6 +157,34 @@ def test_airflow_connections_become_the_one_typed_setting(ask: Ask) -> None:
     assert "hidden" not in shown
 
 
+def test_every_secret_is_masked_in_the_log_of_the_task_also_one_from_a_file(ask: Ask, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.touch(mode=0o600)
+    file.write_text("from-a-file")
+    kafka = {
+        "bootstrap.servers": "broker:9093",
+        "security.protocol": "sasl_ssl",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "u",
+        "sasl.password.file": str(file),
+    }
+    masked = ask(
+        """
+from plugins import hooks
+
+masked = []
+hooks.mask_secret = masked.append
+hooks.connect()
+answer(masked)
+""",
+        AIRFLOW_CONN_KAFKA_DEFAULT=json.dumps({"conn_type": "kafka", "extra": kafka}),
+        AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT=(
+            '{"conn_type": "http", "schema": "https", "host": "r", "extra": {"bearer_token": "a-token"}}'
+        ),
+    )
+    assert masked == ["from-a-file", "a-token"]
+
+
 def test_plaintext_to_another_machine_is_allowed_by_the_extra_or_by_the_variable(ask: Ask) -> None:
     plain = '{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1"}}'
     said = '{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1", "allow_plaintext": true}}'
