@@ -202,6 +202,8 @@ class ReportOperator(WarehouseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         from consumer.report import write_report
 
-        report = write_report(self.warehouse_file(), self.topic, self.run_id, self.publications_folder())
+        report = write_report(
+            self.warehouse_file(), self.topic, self.run_id, self.publications_folder(), even_if_unknown=True
+        )
         self.log.info("Report written to %s", report.path)
         return {"path": str(report.path)}
