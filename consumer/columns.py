@@ -60,6 +60,12 @@ def column_names(fields: Iterable[str], known: dict[str, str]) -> dict[str, str]
     return names
 
 
+def has_identity(schema: pa.Schema) -> bool:
+    """Tell whether events of a schema carry their identity in their value; otherwise it is in a header."""
+    place = schema.get_field_index(IDENTITY_FIELD)
+    return place >= 0 and pa.types.is_string(schema.field(place).type) and not schema.field(place).nullable
+
+
 class EventColumns:
     """The columns of ``events``, kept in step with the schemas that come in."""
 
@@ -80,7 +86,7 @@ class EventColumns:
         incoming = dict(zip(names.values(), self._types_of(schema), strict=True))
         there = self._types_in_table()
         added = {name: _spell(kind) for name, kind in incoming.items() if name not in there}
-        if IDENTITY_FIELD not in schema.names and ID_COLUMN not in there:
+        if not has_identity(schema) and ID_COLUMN not in there:
             added[ID_COLUMN] = "VARCHAR"
         changed = {
             name: merged

@@ -10,10 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from consumer.batch import Chunk, EventGroup, Records, Reject, Span
-from consumer.columns import ID_COLUMN
+from consumer.columns import ID_COLUMN, has_identity
 from schemas.codec import Decoder
 from schemas.frame import HEADER_BYTES, UndecodableValue, split_frame
-from schemas.identity import IDENTITY_FIELD
 
 # Ids are signed 32-bit numbers to every registry.
 _MAX_SCHEMA_ID = (1 << 31) - 1
@@ -26,7 +25,7 @@ class Reader:
         self.schema_id = schema_id
         self._decoder = decoder
         self._columns = columns
-        self._id_in_header = IDENTITY_FIELD not in decoder.arrow_schema.names
+        self._id_in_header = not has_identity(decoder.arrow_schema)
 
     def read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
         """Decode ``rows``, all written with this schema, into one group and the faults of the rest."""

@@ -23,9 +23,9 @@ _KNOWN_RUNS = """
 """
 # Where identities are: the column of the field, the column of the headers, or, with schemas of both kinds, both.
 _IDENTITY_COLUMNS = """
-    SELECT column_name FROM event_columns WHERE field = ?
-    UNION ALL
     SELECT column_name FROM duckdb_columns() WHERE table_name = 'events' AND column_name = ?
+    UNION ALL
+    SELECT column_name FROM event_columns WHERE field = ?
 """
 
 
@@ -79,8 +79,9 @@ def enter_run(warehouse: Warehouse, run_id: str | None) -> None:
     prefix = run_prefix(run_id) if run_id is not None else ""
     # An id begins with 48 bits of the run and the version digit; no id begins with a question mark.
     id_start = f"{prefix[:8]}-{prefix[8:]}-8" if run_id is not None else "?"
-    columns = [quoted(name) for (name,) in warehouse.rows(_IDENTITY_COLUMNS, [IDENTITY_FIELD, ID_COLUMN])]
-    event_id = f"coalesce({', '.join(columns)})" if len(columns) > 1 else (columns or ["NULL"])[0]
+    columns = [quoted(name) for (name,) in warehouse.rows(_IDENTITY_COLUMNS, [ID_COLUMN, IDENTITY_FIELD])]
+    texts = [f"CAST({name} AS VARCHAR)" for name in columns]
+    event_id = f"coalesce({', '.join(texts)})" if len(columns) > 1 else (columns or ["NULL"])[0]
     with as_store_errors(warehouse.path):
         connection = warehouse.connection
         connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")

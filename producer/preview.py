@@ -136,7 +136,7 @@ def _readable(value: Any) -> Any:
     """Return a row with dates and times as ISO 8601."""
     if isinstance(value, dict):
         return {name: _readable(part) for name, part in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_readable(part) for part in value]
     if isinstance(value, dt.datetime):
         return _utc(value)

@@ -256,8 +256,14 @@ def identified(
     *,
     identity: Identity = "field",
 ) -> pa.RecordBatch:
-    """Return the rows with their ``event_id``, and null for what the scenario does not know of a newer schema."""
-    columns: dict[str, Any] = {IDENTITY_FIELD: event_ids(run_id, shard, sequences)} if identity == "field" else {}
+    """Return the rows with their ``event_id``, and null for what the scenario does not know of a newer schema.
+
+    With identities in headers, a field ``event_id`` that the scenario leaves out holds the identity as well.
+    """
+    columns: dict[str, Any] = {}
+    left_out = IDENTITY_FIELD in encoder.arrow_schema.names and IDENTITY_FIELD not in batch.schema.names
+    if identity == "field" or left_out:
+        columns[IDENTITY_FIELD] = event_ids(run_id, shard, sequences)
     columns |= {name: batch.column(name) for name in batch.schema.names}
     for wanted in encoder.arrow_schema:
         if wanted.name not in columns:

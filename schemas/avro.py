@@ -47,6 +47,7 @@ class Node:
     size: int = 0  # fixed
     precision: int = 0  # decimal
     scale: int = 0  # decimal
+    uuid: bool = False  # text that is labelled as a UUID
 
     @property
     def nullable(self) -> bool:
@@ -122,6 +123,8 @@ def _union(branches: list[Any]) -> Node:
 
 def _with_logical(node: Node, schema: dict[str, Any]) -> Node:
     logical = schema.get("logicalType")
+    if logical == "uuid" and node.kind == "string":
+        return replace(node, uuid=True)
     if not isinstance(logical, str) or node.kind not in LOGICAL.get(logical, ()):
         return node
     if logical != "decimal":

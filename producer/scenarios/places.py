@@ -93,6 +93,10 @@ def find(reference: str, *, registry: RegistrySettings | None = None) -> Scenari
     """
     if _is_file(reference):
         path = Path(reference)
+        if path.suffix in _YAML:
+            from producer.scenarios.declared import declared_scenario
+
+            return declared_scenario(path, registry=registry)
         return _checked(_in_module(_load(path), path), str(path))
     if reference in SCENARIOS:
         return SCENARIOS[reference]()

@@ -1,0 +1,180 @@
+"""One block of events: the columns of the schema, built from the rules from the outside in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from producer.arrays import column, taken
+from producer.scenarios.declared.places import scope_of
+from producer.scenarios.declared.rules import MAX_LENGTH, Rule
+from producer.scenarios.declared.typing_of_values import laid_out
+from producer.scenarios.declared.values import Values, amounts, generator, ranked, shifted, whole
+from producer.scenarios.declared.vocabulary import Rows, simple
+from schemas.arrow_types import branch_names, typed_type
+from schemas.avro import Node
+
+Ints = NDArray[np.int64]
+
+_MAP_KEYS = pa.array(
+    [
+        *("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliett", "kilo"),
+        *("lima", "mike", "november", "oscar", "papa", "quebec", "romeo", "sierra", "tango", "uniform", "victor"),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The rows of the event itself, or of the items of one list or map within it.
+
+    ``number`` is what a sequence counts; ``rows`` leads from each row to the row of ``parent`` that it is in.
+    """
+
+    scope: str
+    size: int
+    number: Ints
+    event_us: Ints
+    parent: Frame | None = None
+    rows: Ints | None = None
+
+
+class Block:
+    """The columns of one block. Each field draws from a generator of its own, so that a new field changes no other.
+
+    :param seeds: seed, shard and number of the block.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, Rule],
+        vocabularies: Mapping[str, Values],
+        pools: Mapping[str, Rows],
+        seeds: tuple[int, int, int],
+    ) -> None:
+        self._rules = rules
+        self._vocabularies = vocabularies
+        self._pools = pools
+        self._seeds = seeds
+        self._known: dict[str, Values] = {}
+        self._pool_rows: dict[tuple[str, str], Ints] = {}
+
+    def columns(self, root: Node, frame: Frame, *, without: frozenset[str]) -> pa.RecordBatch:
+        """Return the rows of the schema, without the fields that the identity takes."""
+        named = {name: self._column(name, node, frame) for name, node in root.fields if name not in without}
+        return pa.RecordBatch.from_arrays(list(named.values()), names=list(named))
+
+    def _rng(self, path: str, purpose: str) -> np.random.Generator:
+        return generator(*self._seeds, path, purpose)
+
+    def _column(self, path: str, node: Node, frame: Frame) -> Any:
+        rule = self._rules[path]
+        if node.kind == "null":
+            return pa.nulls(frame.size)
+        missing = None
+        if node.nullable and node.kind != "union" and rule.nulls:
+            missing = self._rng(path, "null").random(frame.size) < rule.nulls
+        if node.kind == "record":
+            return self._record(path, node, frame, missing)
+        if node.kind in ("array", "map"):
+            return self._repeated(path, node, frame, missing)
+        if node.kind == "union":
+            return self._union(path, node, frame)
+        found = laid_out(self._values(path, frame), node, path)
+        return found if missing is None else _blanked(found, missing)
+
+    def _record(self, path: str, node: Node, frame: Frame, missing: Any) -> Any:
+        children = [self._column(f"{path}.{name}", child, frame) for name, child in node.fields]
+        kind = typed_type(node)
+        fields = [kind.field(place) for place in range(kind.num_fields)]
+        mask = None if missing is None else pa.array(missing)
+        return pa.StructArray.from_arrays(children, fields=fields, mask=mask)
+
+    def _repeated(self, path: str, node: Node, frame: Frame, missing: Any) -> Any:
+        length = self._rules[path].length
+        most = MAX_LENGTH if node.kind == "array" else len(_MAP_KEYS)
+        lengths = np.zeros(frame.size, dtype=np.int64)
+        if length is not None:
+            lengths = whole(self._rng(path, "length"), length, frame.size, most=most)
+        if missing is not None:
+            lengths[missing] = 0
+        rows = np.repeat(np.arange(frame.size), lengths)
+        first = np.cumsum(lengths) - lengths
+        number = np.arange(len(rows)) - first[rows]
+        below = path + ("[]" if node.kind == "array" else "{}")
+        inner = Frame(below, len(rows), number, frame.event_us[rows], frame, rows)
+        items = self._column(below, node.element(), inner)
+        offsets = np.zeros(frame.size + 1, dtype=np.int32)
+        np.cumsum(lengths, out=offsets[1:])
+        mask = None if missing is None else pa.array(missing)
+        if node.kind == "array":
+            return pa.ListArray.from_arrays(column(offsets), items, type=typed_type(node), mask=mask)
+        # Keys of one map follow each other in the list of words from where chance begins, so none is there twice.
+        begin = self._rng(path, "keys").integers(0, len(_MAP_KEYS), frame.size)
+        keys = taken(_MAP_KEYS, (begin[rows] + number) % len(_MAP_KEYS))
+        maps: Any = pa.MapArray  # the stubs miss this form
+        return maps.from_arrays(column(offsets), keys, items, type=typed_type(node), mask=mask)
+
+    def _union(self, path: str, node: Node, frame: Frame) -> Any:
+        names = branch_names(node)
+        branches = self._rules[path].branches or {}
+        weights = np.array([branches.get(name, 0.0) for name in names])
+        codes = self._rng(path, "branch").choice(len(names), frame.size, p=weights / weights.sum())
+        children = [
+            self._column(f"{path}<{name}>", branch, frame) for name, branch in zip(names, node.branches, strict=True)
+        ]
+        return pa.UnionArray.from_sparse(column(codes.astype(np.int8)), children, names)
+
+    def _values(self, path: str, frame: Frame) -> Values:
+        """Return the values of a plain field before any becomes null; other fields may refer to them."""
+        if path in self._known:
+            return self._known[path]
+        rule = self._rules[path]
+        rng = self._rng(path, "value")
+        if rule.reference is not None:
+            found = self._referred(rule.reference.field, frame)
+            times = None if rule.reference.times is None else amounts(rng, rule.reference.times, frame.size)
+            plus = None if rule.reference.plus is None else amounts(rng, rule.reference.plus, frame.size)
+            if times is not None or plus is not None:
+                found = shifted(found, times=times, plus=plus)
+        elif rule.pool is not None:
+            name, _, column = rule.pool.partition(".")
+            found = self._pools[name].columns[column].take(self._rows_of(name, frame))
+        elif rule.timestamp is not None:
+            found = Values("time", pa.array(frame.event_us))
+            if rule.timestamp.back_s is not None:
+                found = shifted(found, times=None, plus=-amounts(rng, rule.timestamp.back_s, frame.size))
+        elif rule.faker is not None:
+            pool = self._vocabularies[path]
+            found = pool.take(ranked(rng, frame.size, len(pool.data), rule.faker.skew))
+        else:
+            found = simple(rule, rng, frame.size, frame.number)
+        self._known[path] = found
+        return found
+
+    def _referred(self, target: str, frame: Frame) -> Values:
+        """Return the values of a field of this scope or of one around it, for each row of this one."""
+        scope, at, rows = scope_of(target), frame, None
+        while at.scope != scope and at.parent is not None and at.rows is not None:
+            rows = at.rows if rows is None else at.rows[rows]
+            at = at.parent
+        values = self._values(target, at)
+        return values if rows is None else values.take(rows)
+
+    def _rows_of(self, pool: str, frame: Frame) -> Ints:
+        """Return the rows of a pool that a scope takes: all its fields take the same."""
+        key = (frame.scope, pool)
+        if key not in self._pool_rows:
+            rows = self._pools[pool]
+            self._pool_rows[key] = ranked(self._rng(frame.scope, f"pool {pool}"), frame.size, rows.size, rows.skew)
+        return self._pool_rows[key]
+
+
+def _blanked(values: Any, missing: NDArray[np.bool_]) -> Any:
+    return pc.if_else(pa.array(missing), pa.scalar(None, values.type), values)

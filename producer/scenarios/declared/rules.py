@@ -1,0 +1,202 @@
+"""What a scenario file may say: rules for fields, and pools of rows that fields refer to."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Scalar = bool | int | float | str | dt.datetime | dt.date
+
+# Which parameters a distribution has to have.
+PARAMETERS = {
+    "uniform": ("low", "high"),
+    "normal": ("mean", "sd"),
+    "lognormal": ("median", "sigma"),
+    "exponential": ("mean",),
+    "poisson": ("mean",),
+    "constant": ("value",),
+}
+MAX_POOL = 1_000_000
+MAX_LENGTH = 1000
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Distribution(_Part):
+    """A distribution of numbers, cut to ``[min, max]`` and rounded to ``round`` decimals."""
+
+    kind: Literal["uniform", "normal", "lognormal", "exponential", "poisson", "constant"]
+    low: float | None = None
+    high: float | None = None
+    mean: float | None = None
+    sd: float | None = Field(default=None, ge=0)
+    median: float | None = Field(default=None, gt=0)
+    sigma: float | None = Field(default=None, ge=0)
+    value: float | None = None
+    min: float | None = None
+    max: float | None = None
+    round: int | None = Field(default=None, ge=0, le=12)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = PARAMETERS[self.kind]
+        given = {name for names in PARAMETERS.values() for name in names if getattr(self, name) is not None}
+        if lacking := [name for name in needed if name not in given]:
+            raise ValueError(f"{self.kind} needs {' and '.join(lacking)}")
+        if foreign := sorted(given.difference(needed)):
+            raise ValueError(f"{self.kind} has no {', '.join(foreign)}")
+        if self.kind == "uniform" and not (self.low or 0.0) <= (self.high or 0.0):
+            raise ValueError("low is above high")
+        if self.kind in ("exponential", "poisson") and not (self.mean or 0.0) > 0:
+            raise ValueError("mean must be above 0")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError("min is above max")
+        return self
+
+
+def _as_distribution(value: Any) -> Any:
+    """A number is always that; two numbers are a range of equal chances."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return {"kind": "constant", "value": value}
+    if isinstance(value, list) and len(value) == 2:
+        return {"kind": "uniform", "low": value[0], "high": value[1]}
+    return value
+
+
+Amount = Annotated[Distribution, BeforeValidator(_as_distribution)]
+
+
+class Sequence(_Part):
+    """Numbers without a gap: of an event over all shards of the run, of an item in its list, of a row in its pool."""
+
+    start: int = 1
+    step: int = 1
+    prefix: str | None = None
+    width: int = Field(default=0, ge=0, le=40)
+
+
+class Choice(_Part):
+    """Values with weights."""
+
+    values: tuple[Scalar, ...] = Field(min_length=1)
+    weights: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _weighted(self) -> Self:
+        bad = [weight for weight in self.weights if not (weight >= 0 and math.isfinite(weight))]
+        if bad or not sum(self.weights) > 0:
+            raise ValueError("weights must be numbers of 0 or more, not all 0")
+        return self
+
+
+def _as_choice(value: Any) -> Any:
+    """A list is of equal weights; a mapping is of values to weights."""
+    if isinstance(value, list):
+        return {"values": value, "weights": [1.0] * len(value)}
+    if isinstance(value, dict):
+        return {"values": list(value), "weights": list(value.values())}
+    return value
+
+
+class Faker(_Part):
+    """Values of a Faker provider: a pool of ``pool`` of them, filled once."""
+
+    provider: str
+    locale: str = "en_US"
+    pool: int = Field(default=1000, ge=1, le=MAX_POOL)
+    skew: float = Field(default=0.0, ge=0, le=5)
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class Reference(_Part):
+    """The value of another field, times and plus something; for a time, plus is in seconds."""
+
+    field: str
+    times: Amount | None = None
+    plus: Amount | None = None
+
+
+class Timestamp(_Part):
+    """The event's time, or ``back_s`` seconds before it."""
+
+    back_s: Amount | None = None
+
+
+def _short(name: str) -> Any:
+    return BeforeValidator(lambda value: {name: value} if isinstance(value, str) else value)
+
+
+def _empty(value: Any) -> Any:
+    return {} if value is None or value is True else value
+
+
+class Rule(_Part):
+    """How the values of one field arise: exactly one way, and a share of nulls where the schema allows them."""
+
+    sequence: Annotated[Sequence | None, BeforeValidator(_empty)] = None
+    choice: Annotated[Choice | None, BeforeValidator(_as_choice)] = None
+    constant: Scalar | None = None
+    distribution: Amount | None = None
+    faker: Annotated[Faker | None, _short("provider")] = None
+    reference: Annotated[Reference | None, _short("field")] = None
+    pool: str | None = None
+    timestamp: Annotated[Timestamp | None, BeforeValidator(_empty)] = None
+    uuid: Literal[True] | None = None
+    bytes: Amount | None = None
+    length: Amount | None = None
+    branches: dict[str, float] | None = None
+    nulls: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def way(self) -> str | None:
+        """Return the name of the way in which values arise; ``None`` when only the nulls are said."""
+        return next((name for name in WAYS if name in self.model_fields_set), None)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name in WAYS if name in self.model_fields_set]
+        if len(ways) > 1:
+            raise ValueError(f"{' and '.join(ways)} cannot stand together: keep one")
+        if not ways and self.nulls is None:
+            raise ValueError(f"say one of {', '.join(WAYS)}, or nulls")
+        return self
+
+
+WAYS = tuple(name for name in Rule.model_fields if name != "nulls")
+
+
+class Pool(_Part):
+    """Rows that fields take values from. Fields of one event that name the same pool take them from the same row."""
+
+    size: int = Field(default=1000, ge=1, le=MAX_POOL)
+    skew: float = Field(
+        default=0.0, ge=0, le=5, description="0: all rows alike; 1: the second half as often as the first"
+    )
+    columns: dict[str, Rule] = Field(min_length=1)
+
+
+class File(_Part):
+    """The whole file."""
+
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    schema_file: str | None = Field(default=None, alias="schema")
+    subject: str | None = None
+    key: str | None = None
+    mix: str | None = None
+    event_time: str | None = None
+    spacing_ms: float = Field(default=10.0, gt=0, le=86_400_000)
+    pools: dict[str, Pool] = Field(default_factory=dict)
+    fields: dict[str, Rule] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_schema(self) -> Self:
+        if (self.schema_file is None) == (self.subject is None):
+            raise ValueError("say either schema (an .avsc file) or subject (of the registry)")
+        return self

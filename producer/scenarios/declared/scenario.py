@@ -1,0 +1,117 @@
+"""The scenario that a file declares. A block is drawn field by field from the rules."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from cluster.connection import RegistrySettings
+from cluster.errors import Misconfigured
+from producer.scenarios import NOTHING_MORE, Asked, Identity, Settings
+from producer.scenarios.declared.columns import Block, Frame
+from producer.scenarios.declared.document import Declaration, read_declaration
+from producer.scenarios.declared.vocabulary import fill, filled
+from schemas.contract import Contract
+from schemas.identity import IDENTITY_FIELD
+
+BLOCK_EVENTS = 16_384
+_HORIZON_MS = 10 * 365 * 86_400_000
+# A run that nobody knows the length of begins this long ago.
+_ENDLESS_MS = 365 * 86_400_000
+
+
+def declared_scenario(path: Path, *, registry: RegistrySettings | None = None) -> DeclaredScenario:
+    """Return the scenario of a file.
+
+    :param registry: where the schema is, when the file names a subject.
+    :raises Misconfigured: every fault of the file at once.
+    """
+    return DeclaredScenario(read_declaration(path, registry=registry))
+
+
+class DeclaredScenario:
+    """Events as a file declares them."""
+
+    version = 1
+    identity: Identity = "header"
+    options: frozenset[str] = frozenset()
+    pace = 0.0
+
+    def __init__(self, declaration: Declaration) -> None:
+        self.declaration = declaration
+        self.name = declaration.name
+        self.contract: Contract = declaration.contract
+        self.key = declaration.key
+        self.mix = declaration.mix
+        self.event_time = declaration.event_time
+        self.most = int(_HORIZON_MS / declaration.spacing_ms)
+
+    def settings(
+        self, planned: int | None, started_at_ms: int, asked: Asked = NOTHING_MORE
+    ) -> dict[str, int | float | str | None]:
+        """Return number of shards and start of event time, which ends when the run starts.
+
+        :raises Misconfigured: more events than ten years of event time hold.
+        """
+        if planned is not None and planned > self.most:
+            raise Misconfigured(
+                f"a shard of {self.name} holds at most {self.most:,} events, {planned:,} were asked for",
+                hint="Make spacing_ms smaller",
+            )
+        back_ms = _ENDLESS_MS if planned is None else int(planned * self.declaration.spacing_ms)
+        return {
+            "shards": asked.shards,
+            "event_time_start_ms": started_at_ms - min(back_ms, _HORIZON_MS),
+            **self.libraries(),
+        }
+
+    def libraries(self) -> dict[str, str]:
+        """Return the versions that values depend on, and a digest of the file and its schema."""
+        return {"numpy": version("numpy"), "faker": version("faker"), "declaration": self.declaration.digest}
+
+    def open(self, seed: int, shard: int, settings: Settings) -> DeclaredStream:
+        """Fill the pools."""
+        start_ms, shards = settings["event_time_start_ms"], settings["shards"]
+        if not isinstance(start_ms, int) or not isinstance(shards, int):
+            raise Misconfigured(f"the settings of {self.name} lack event_time_start_ms or shards")
+        return DeclaredStream(self.declaration, seed, shard, shards, start_ms, limit=self.most)
+
+
+class DeclaredStream:
+    """The events of one shard. Blocks may be asked for in any order and by any thread."""
+
+    block_events = BLOCK_EVENTS
+
+    def __init__(
+        self, declaration: Declaration, seed: int, shard: int, shards: int, start_ms: int, *, limit: int
+    ) -> None:
+        self.limit = limit
+        self._declaration = declaration
+        self._seed = seed
+        self._shard = shard
+        self._shards = shards
+        self._start_ms = start_ms
+        rules = declaration.rules.items()
+        self._vocabularies = {
+            path: filled(rule.faker, seed=seed, path=path) for path, rule in rules if rule.faker is not None
+        }
+        self._pools = {name: fill(name, pool, seed=seed) for name, pool in declaration.pools.items()}
+        # A field of this name and type holds the identity; whoever writes the run fills it in.
+        self._left_out = frozenset(
+            name
+            for name, node in declaration.root.fields
+            if name == IDENTITY_FIELD and node.kind == "string" and not node.nullable
+        )
+
+    def block(self, number: int) -> pa.RecordBatch:
+        """Return block ``number``, in order of event time."""
+        place = np.arange(number * BLOCK_EVENTS, (number + 1) * BLOCK_EVENTS, dtype=np.int64)
+        counted = place * self._shards + self._shard
+        spacing_us = self._declaration.spacing_ms * 1000 / self._shards
+        event_us = self._start_ms * 1000 + np.floor(counted * spacing_us).astype(np.int64)
+        frame = Frame("", BLOCK_EVENTS, counted, event_us)
+        block = Block(self._declaration.rules, self._vocabularies, self._pools, (self._seed, self._shard, number))
+        return block.columns(self._declaration.root, frame, without=self._left_out)
