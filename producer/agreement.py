@@ -65,7 +65,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
     refuse_options(scenario, request.options())
     schema, used = _schema(connection, request, scenario)
     newer, newer_used, mixing = _next_schema(connection, request, scenario)
-    injector = _injector(request, scenario)
+    injector = make_injector(request, scenario)
     more = (injector, newer, newer_used, mixing)
     earlier = read_manifest(connection.kafka, request.topic, request.run_id, request.shard)
     if earlier is not None:
@@ -104,7 +104,11 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
     return Agreement(scenario, schema, announced, None, *more)
 
 
-def _injector(request: ProduceRequest, scenario: Scenario) -> Injector | None:
+def make_injector(request: ProduceRequest, scenario: Scenario) -> Injector | None:
+    """Return what injects the faults of a shard, ``None`` when none are asked for.
+
+    :raises Misconfigured: the scenario cannot have one of them.
+    """
     faults = parse_faults(request.faults)
     if not faults:
         return None

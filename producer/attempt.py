@@ -22,7 +22,7 @@ from producer.resume import Landed, sequence_of
 from producer.supply import Marks, Part, Supply
 from producer.truth import Truth
 from schemas.codec import Encoder
-from schemas.faults import DROPPED
+from schemas.faults import DROPPED, OUT_OF_ORDER
 from schemas.manifest import Manifest, Range, to_ranges
 
 # After a signal: two seconds for reports, one for the manifest; the process is to be gone within four.
@@ -166,7 +166,11 @@ class Attempt:
         alone = np.union1d(np.flatnonzero(~own), list(marks.special)).astype(np.int64)
         over = False
         while place < size and not (self.stop.is_set() or delivery.broken):
-            over = over or (bool(own[place]) and pacer.over())
+            if not over and own[place] and pacer.over():
+                over = True
+                # What is held back waits for an event that does not come any more: it goes in its order.
+                left, first = part.sequences[place:], ~own[place:] & ~marks.copies[place:]
+                self._truth.take_back(OUT_OF_ORDER, left[first])
             if over and (own[place] or part.sequences[place] >= self._next):
                 place = size if not (rest := self._still_due(part, own, place)) else rest
                 continue

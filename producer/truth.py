@@ -28,6 +28,11 @@ class Truth:
         for kind, sequences in truth.items():
             self._injected.setdefault(kind, []).append(sequences)
 
+    def take_back(self, kind: str, sequences: Ints) -> None:
+        """Note that a fault was not injected after all."""
+        if kind in self._injected:
+            self._injected[kind] = [np.setdiff1d(np.concatenate(self._injected[kind]), sequences)]
+
     def of(self, kind: str, end: int) -> Ints:
         """Return the sequences below ``end`` that a kind was injected into."""
         found = np.concatenate(self._injected.get(kind, [np.zeros(0, dtype=np.int64)]))
