@@ -30,6 +30,8 @@ _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z/]*)"
     r"|(?P<name>[A-Za-z_]\w*)|(?P<mark>[(),+=])|(?P<end>\Z))"
 )
+_NAMED = re.compile(r"\s*([A-Za-z_]\w*)\s*=")
+_OPENING = re.compile(r"\s*(of\s*=\s*)?[A-Za-z_]\w*\s*\(")
 _RATE_UNITS = {"": 1.0, "k": 1e3, "M": 1e6}
 _DURATION_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3}
 _HINT = 'Write it as in "ramp(1000, 20000, 60s) + constant(20000, 5m)"; docs/shapes.md has them all'
@@ -73,6 +75,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._text = text
         self._at = 0
+        self._inside = False
 
     def whole(self) -> Shape:
         shape = self._shape()
@@ -93,6 +96,8 @@ class _Parser:
         if name is None:
             raise self._fault("expected the name of a shape", start)
         kind = _kind(name, self._failing(start))
+        if kind is Poisson and self._inside:
+            raise self._fault("poisson takes a shape without poisson in it", start)
         self._mark("(", "'('")
         if kind is Poisson and not self._shape_follows():
             made = _made(Constant, self._arguments(Constant), self._failing(start))
@@ -124,7 +129,7 @@ class _Parser:
         return values
 
     def _named(self) -> str | None:
-        found = re.compile(r"\s*([A-Za-z_]\w*)\s*=").match(self._text, self._at)
+        found = _NAMED.match(self._text, self._at)
         if found is None:
             return None
         self._at = found.end()
@@ -133,7 +138,10 @@ class _Parser:
     def _value(self, name: str, kind: str) -> Any:
         start = self._start()
         if kind == "shape":
-            return self._shape()
+            self._inside = True
+            shape = self._shape()
+            self._inside = False
+            return shape
         found = _TOKEN.match(self._text, self._at)
         if found is None or found["number"] is None:
             raise self._fault(f"expected {_WANTED[kind]} for {name}", start)
@@ -141,7 +149,7 @@ class _Parser:
         return _number(name, kind, found["number"], found["unit"], self._failing(start))
 
     def _shape_follows(self) -> bool:
-        return re.compile(r"\s*(of\s*=\s*)?[A-Za-z_]\w*\s*\(").match(self._text, self._at) is not None
+        return _OPENING.match(self._text, self._at) is not None
 
     def _start(self) -> int:
         return self._at + len(self._text[self._at :]) - len(self._text[self._at :].lstrip())
