@@ -37,7 +37,7 @@ _FIRST_DEVICE = 0.68
 # A customer who has seen an episode to its end and plays something next goes on with the next episode.
 FOLLOWS_SHARE = 0.72
 # Events of a session, on average; only a guess of how many sessions to draw at once.
-_EVENTS_PER_SESSION = 4.3
+_EVENTS_PER_SESSION = 4.75
 _DAY_MS = 86_400_000
 
 _FIRST = cumulative(FIRST_STATE)
@@ -87,7 +87,7 @@ def draw_events(
     drawn: list[Events] = []
     missing, taken = count, 0
     while missing > 0:
-        sessions = int(missing / per_session * 1.1) + 32
+        sessions = int(missing / per_session * 1.08) + 32
         turn = users[taken : taken + sessions]
         if not len(turn):
             raise RuntimeError(f"{len(users)} customers do not make {count} events")
