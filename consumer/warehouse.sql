@@ -121,6 +121,12 @@ CREATE TABLE check_results (
     checked_at TIMESTAMPTZ NOT NULL
 );
 
+CREATE TABLE realism (
+    run_id      VARCHAR NOT NULL,
+    examined_at TIMESTAMPTZ NOT NULL,
+    document    VARCHAR NOT NULL       -- JSON: rules, figures and curves, as `streamproof realism --json` prints them
+);
+
 CREATE TABLE publications (
     published_at TIMESTAMPTZ NOT NULL,
     run_id       VARCHAR NOT NULL,

@@ -15,6 +15,7 @@ from streamproof.commands import (
     preview,
     produce,
     quarantine,
+    realism,
     report,
     schemas,
     stack,
@@ -31,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (stack, topics, schemas, preview, produce, load, truth, report, quarantine, demo):
+for module in (stack, topics, schemas, preview, produce, load, truth, realism, report, quarantine, demo):
     module.register(app)
 
 

@@ -146,6 +146,7 @@ def _summary(facts: Facts, written_at: datetime) -> dict[str, Any]:
         "buffering_by_network": [list(row) for row in facts.buffering],
         "partitions": [list(row) for row in facts.partitions],
         "rates": [list(row) for row in facts.rates],
+        "realism": facts.realism,
         "quarantine": [list(row) for row in facts.quarantine],
         "manifests": [manifest.model_dump(exclude={"crc", "rate_windows", "faults"}) for manifest in facts.manifests],
     }

@@ -13,6 +13,7 @@ import duckdb
 from consumer.audit import latest_audit
 from consumer.checks import CheckResult, latest_results
 from consumer.manifests import stored_manifests
+from consumer.realism import latest_realism
 from consumer.run_scope import enter_run
 from consumer.store_errors import as_store_errors
 from consumer.warehouse import Warehouse
@@ -95,6 +96,7 @@ class Facts:
     offsets: list[Row] = field(default_factory=list)
     quarantine: list[Row] = field(default_factory=list)
     published: Row | None = None
+    realism: dict[str, Any] | None = None
 
     @property
     def rates(self) -> list[tuple[int, int, int]]:
@@ -140,6 +142,7 @@ def gather(warehouse: Warehouse, topic: str, run_id: str) -> Facts:
         ledger=ledger[0] if ledger and ledger[0][0] else None,
         offsets=warehouse.rows(_OFFSETS),
         quarantine=warehouse.rows(_QUARANTINE),
+        realism=latest_realism(warehouse, run_id),
         published=published[0] if published and published[0][0] else None,
     )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from markupsafe import Markup
 
 from consumer.report.facts import Facts, totals
-from consumer.report.svg import Bar, bars, columns, heatmap
+from consumer.report.svg import Bar, bars, columns, compared, heatmap
 from consumer.report.text import milliseconds, number, percent
 
 _TABLE_ROWS = 600
@@ -32,7 +33,7 @@ class Figure:
     drawing: Markup | None
     head: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
-    key: bool = False
+    key: tuple[str, str] | None = None
 
 
 def rates(facts: Facts) -> Figure:
@@ -56,7 +57,7 @@ def rates(facts: Facts) -> Figure:
         columns(name, title, [(second, got) for second, _, got in windows], line=line, unit="/s"),
         ("second", "intended", "achieved"),
         [[number(value) for value in window] for window in windows[:_TABLE_ROWS]],
-        key=bool(line),
+        key=("achieved", "intended") if line else None,
     )
 
 
@@ -193,6 +194,39 @@ def partitions(facts: Facts) -> Figure:
         ("partition", "records", "keys", "share"),
         [[str(p), number(n), number(keys), percent(100 * n / total, 2)] for p, n, keys in facts.partitions],
     )
+
+
+def realism(facts: Facts) -> list[Figure]:
+    """The fitted distributions beside the declared ones, if the run was examined."""
+    return [
+        Figure(
+            f"realism-{curve['name']}",
+            curve["title"],
+            f"Furthest from what is declared: {_furthest(curve)}.",
+            compared(
+                f"realism-{curve['name']}",
+                curve["title"],
+                curve["labels"],
+                curve["found"],
+                curve["declared"],
+                axis=curve["axis"],
+            ),
+            (curve["axis"], "found", "declared"),
+            [
+                [label, percent(100 * found, 2), percent(100 * declared, 2)]
+                for label, found, declared in zip(curve["labels"], curve["found"], curve["declared"], strict=True)
+            ],
+            key=("found", "declared"),
+        )
+        for curve in (facts.realism or {}).get("curves", [])
+    ]
+
+
+def _furthest(curve: dict[str, Any]) -> str:
+    """Return the class whose share is furthest from the declared one."""
+    pairs = zip(curve["labels"], curve["found"], curve["declared"], strict=True)
+    label, found, declared = max(pairs, key=lambda row: abs(row[1] - row[2]))
+    return f"{label}, {percent(100 * found, 2)} instead of {percent(100 * declared, 2)}"
 
 
 def _signed(share: float) -> str:

@@ -70,6 +70,7 @@ def render(facts: Facts, *, written_at: datetime) -> str:
         versions=audit.get("versions", []),
         flow=[draw(facts) for draw in _FIGURES],
         content=[draw(facts) for draw in _CONTENT],
+        realism=figures.realism(facts),
         ledger=_ledger(facts),
         checks=facts.checks,
         quarantined=sum(row[2] for row in facts.quarantine),

@@ -25,6 +25,7 @@ _AXIS_PX = 26
 _TOP_PX = 8
 _MAX_COLUMNS = 120
 _MAX_POINTS = 600
+_MAX_LABELS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,45 @@ def columns(
         levels = [1000 - 1000 * value / top for value in across]
         ET.SubElement(plot, "path", {"class": "line-b", "d": f"M0 {levels[0]:.1f} {_steps(levels)}"})
     _time_axis(chart, first, last + 1, _TOP_PX + _PLOT_PX + 18)
+    return _markup(chart)
+
+
+def compared(
+    name: str, title: str, labels: Sequence[str], found: Sequence[float], declared: Sequence[float], *, axis: str
+) -> Markup:
+    """Draw a share for each class as a column, with what is declared for it as a line across.
+
+    :param axis: what the classes are, written below them.
+    """
+    top, ticks = _scale(max([*found, *declared, 1e-6]) * 100)
+    chart = _chart(
+        name, title, f"{len(labels)} shares, found and declared, by {axis}", _TOP_PX + _PLOT_PX + 2 * _AXIS_PX,
+        kind="chart plot",
+    )  # fmt: skip
+    for tick in ticks:
+        y = _TOP_PX + _PLOT_PX * (1 - tick / top)
+        _rect(chart, x="0", y=round(y, 1), width="100%", height=1, class_="rule" if tick else "axis")
+        if tick:
+            _text(chart, f"{tick:g}%", x="-9", y=round(y + 4, 1), class_="tick", text_anchor="end")
+    plot = ET.SubElement(
+        chart, "svg",
+        {"x": "0", "y": str(_TOP_PX), "width": "100%", "height": str(_PLOT_PX), "viewBox": f"0 0 {len(labels)} 1000",
+         "preserveAspectRatio": "none", "overflow": "visible"},
+    )  # fmt: skip
+    for number, (label, share, aim) in enumerate(zip(labels, found, declared, strict=True)):
+        y = 1000 - 100_000 * share / top
+        mark = _rect(plot, x=number + 0.12, y=round(y, 1), width=0.76, height=round(1000 - y, 1), class_="fill-a")
+        ET.SubElement(mark, "title").text = visible(f"{axis} {label}: {share:.2%} found, {aim:.2%} declared")
+    levels = [1000 - 100_000 * share / top for share in declared]
+    ET.SubElement(plot, "path", {"class": "line-b", "d": f"M0 {levels[0]:.1f} {_steps(levels)}"})
+    step = math.ceil(len(labels) / _MAX_LABELS)
+    for number in range(0, len(labels), step):
+        middle = _percent((number + 0.5) / len(labels))
+        _text(
+            chart, shortened(labels[number], _CELL_LETTERS), x=middle, y=_TOP_PX + _PLOT_PX + 18, class_="tick",
+            text_anchor="middle",
+        )  # fmt: skip
+    _text(chart, axis, x="50%", y=_TOP_PX + _PLOT_PX + _AXIS_PX + 16, class_="tick", text_anchor="middle")
     return _markup(chart)
 
 

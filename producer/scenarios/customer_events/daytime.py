@@ -49,6 +49,12 @@ class Window:
         starts: Ints = self.edges[step] - self.from_ms + (rng.random(size) * width).astype(np.int64)
         return starts
 
+    def time_by_hour(self) -> Floats:
+        """Return how long, in milliseconds, each zone (row) lives through each hour of its day (column)."""
+        local = self.edges[:-1] + np.stack([_offsets_ms(zone, self.edges[:-1]) for zone in ZONES])
+        hour, width = local // _HOUR_MS % 24, np.diff(self.edges)
+        return np.stack([np.bincount(row, weights=width, minlength=24) for row in hour])
+
 
 class Daytime:
     """The rhythm of all customers together, as a clock: it runs as fast as they are active, a day in a day.

@@ -81,7 +81,8 @@ WINDOW own AS (PARTITION BY user_id ORDER BY event_id);
 
 CREATE OR REPLACE TEMP VIEW episodes AS
 SELECT content.id AS id, content.title AS series,
-       coalesce(lead(content.id) OVER series, first(content.id) OVER series) AS following
+       coalesce(lead(content.id) OVER series, first(content.id) OVER series) AS following,
+       lead(content.id) OVER series IS NULL AS last
 FROM catalogue WHERE content.season IS NOT NULL
 WINDOW series AS (PARTITION BY content.title ORDER BY content.season, content.episode
                   ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING);

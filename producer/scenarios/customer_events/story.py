@@ -11,10 +11,10 @@ from producer.scenarios.customer_events.catalogue import QUERIES_PER_TITLE, Cata
 from producer.scenarios.customer_events.sessions import BROWSE, PLAY, SEARCH, Events
 
 # A customer who browses and then plays was looking at that title; otherwise some title, or the home page.
-_LOOKS_BEFORE_PLAY = 0.75
+LOOKS_BEFORE_PLAY = 0.75
 _LOOKS_OTHERWISE = 0.3
 # From the home page, what comes next was opened from a recommendation.
-_CLICK_SHARE = 0.65
+CLICK_SHARE = 0.65
 # Shortest and longest list of recommendations: home page, title page, end of a completed play.
 _OFFERED = {"home": (9, 15), "title": (7, 11), "played": (5, 8)}
 
@@ -43,7 +43,7 @@ def tell(rng: np.random.Generator, events: Events, catalogue: Catalogue) -> tupl
     leads_to_play = same & play[following]
     any_title = draw(rng, catalogue.overall, len(events))
     looked_at = np.where(
-        leads_to_play & (chance[0] < _LOOKS_BEFORE_PLAY),
+        leads_to_play & (chance[0] < LOOKS_BEFORE_PLAY),
         events.content[following],
         np.where(~leads_to_play & (chance[0] < _LOOKS_OTHERWISE), any_title, -1),
     )
@@ -51,7 +51,7 @@ def tell(rng: np.random.Generator, events: Events, catalogue: Catalogue) -> tupl
 
     then = np.where(same, content[following], -1)
     home = browse & (content < 0)
-    opened = np.where(home & (chance[1] < _CLICK_SHARE), then, -1)
+    opened = np.where(home & (chance[1] < CLICK_SHARE), then, -1)
     offered = np.zeros(len(events), dtype=np.int64)
     completed = np.zeros(len(events), dtype=np.bool_)
     completed[play] = events.plays.completed[events.play[play]]
