@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from cluster.errors import Misconfigured
+from consumer.detectors import DETECTORS, load_detectors
+from producer.arrays import plain
 from producer.chance import chances
-from producer.faults import FaultTargets, Injector, as_text, from_mapping, parse_faults
+from producer.faults import SLICE_ROWS, FaultTargets, Injector, as_text, from_mapping, parse_faults
 from producer.faults.alter import CENTURY_MS, HOT_TEXT, UNKNOWN_TEXT
 from producer.faults.values import undecodable
 from producer.scenarios import find_scenario
+from producer.truth import INLINE_RANGES
 from schemas.codec import Decoder, Encoder, UndecodableValue, split_frame
 from schemas.contract import load_contract
 from schemas.faults import FAMILIES, KINDS, members
@@ -94,7 +98,7 @@ def test_a_family_stands_for_its_kinds() -> None:
 def test_a_number_of_faults_needs_a_number_of_events() -> None:
     with pytest.raises(Misconfigured, match="number of events is not known"):
         injector("dropped=3", target=None)
-    assert injector("dropped=0.5", target=None)
+    assert injector("dropped=0.5", target=None) is not None
 
 
 def test_a_scenario_without_a_time_cannot_have_late_events() -> None:
@@ -264,7 +268,8 @@ def test_an_undecodable_value_is_refused_for_its_reason(kind: str, classes: set[
     encoder, decoder = Encoder(contract.text, 3), Decoder(json.dumps(contract.schema))
     rows = block.slice(0, 40)
     whole = rows.add_column(0, "event_id", pa.array([f"{n:036d}" for n in range(40)]))
-    for number, value in enumerate(encoder.encode(whole).to_pylist()):
+    values: list[bytes] = plain(encoder.encode(whole))
+    for number, value in enumerate(values):
         broken = undecodable(f"undecodable.{kind}", value, number / 40)
         found = ""
         try:
@@ -281,3 +286,23 @@ def test_an_undecodable_value_is_refused_for_its_reason(kind: str, classes: set[
 def test_no_unknown_way_to_break_a_value() -> None:
     with pytest.raises(ValueError, match="unknown kind"):
         undecodable("undecodable.magic", b"\0\0\0\0\1abc", 0.0)
+
+
+# What the guide says
+
+GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "faults.md").read_text()
+
+
+def test_the_guide_names_every_kind_and_every_detector() -> None:
+    assert [kind for kind in KINDS if f"| `{kind}` |" not in GUIDE] == []
+    assert [detector.name for detector in load_detectors() if f"| `{detector.name}` |" not in GUIDE] == []
+    assert f"moves a record further than {SLICE_ROWS:,} events" in GUIDE
+    assert f"Above {INLINE_RANGES:,} ranges" in GUIDE
+
+
+def test_every_kind_has_something_that_finds_it() -> None:
+    queries = [detector.query for detector in load_detectors()]
+    queries.append((DETECTORS.parent / "scoring.sql").read_text())
+    said = "\n".join(queries)
+    assert [kind for kind in KINDS if f"'{kind}'" not in said and not kind.startswith("undecodable.")] == []
+    assert "'undecodable.'" in said
