@@ -76,7 +76,7 @@ def test_each_value_names_the_version_that_it_was_written_with(block: pa.RecordB
 
 
 def test_a_customer_stays_in_one_experiment(block: pa.RecordBatch) -> None:
-    of_user: dict[str, set[str | None]] = {}
+    of_user: dict[str | None, set[str | None]] = {}
     for user, experiment in zip(
         block.column("user_id").to_pylist(), block.column("experiment").to_pylist(), strict=True
     ):

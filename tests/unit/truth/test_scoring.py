@@ -16,8 +16,8 @@ from schemas.manifest import FaultPage, FaultTruth, SchemaUsed, VersionWritten
 from streamproof.console import Output
 from streamproof.verdict_view import show_audit
 
-from .conftest import RUN, TOPIC, manifest
-
+RUN = "rehearsal/one"
+TOPIC = "customer_events"
 EVENTS = 300
 
 
@@ -287,10 +287,10 @@ def test_a_page_that_is_missing_or_of_another_attempt_proves_nothing(lab: Any, a
     assert "everything that was injected" in result.reason
 
 
-def test_a_run_that_is_called_as_pages_are_is_a_run() -> None:
+def test_a_run_that_is_called_as_pages_are_is_a_run(lab: Any) -> None:
     control = ControlTopic()
     run = "r/0/faults"
-    claimed = manifest(run, 3, 4)
+    claimed = lab.control.manifests[RUN, 0].model_copy(update={"run_id": run, "shard": 3, "shards": 4})
     control.take(record(claimed.key(), claimed.model_dump_json()))
     assert list(control.manifests) == [(run, 3)]
     control.take(record(claimed.key(), None))
