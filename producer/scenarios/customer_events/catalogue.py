@@ -6,7 +6,7 @@ One catalogue for a seed: all shards of a run offer the same titles.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -138,7 +138,7 @@ class _Title:
     def entry(self, number: int, **differs: int | None) -> _Entry:
         """Return catalogue entry ``number`` of this title."""
         return (
-            asdict(self)
+            {name: getattr(self, name) for name in self.__slots__}  # not asdict, which copies deeply: half of a start
             | {"id": f"ttl_{(number + 1) * _SCATTER % 2**48:012x}", "season": None, "episode": None}
             | differs
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from producer.arrays import column, taken
 from producer.draws import Floats, Ints, cumulative, draw
@@ -94,7 +95,7 @@ def build_population(
     activity = rng.lognormal(0.0, ACTIVITY_SIGMA, users)
     turn_times = np.geomspace(1e-6, 1e3, _TURN_STEPS)
     return Population(
-        user_ids=pa.array([f"u{number:09d}" for number in numbers.tolist()]),
+        user_ids=_user_ids(numbers),
         subscriptions=_subscriptions(rng, plans, first_day),
         plan=plans,
         change_days=change_days,
@@ -110,6 +111,13 @@ def build_population(
         device_type=device_type,
         location_pool=_location_pool(),
     )
+
+
+def _user_ids(numbers: Ints) -> pa.StringArray:
+    """Return `u` and nine digits for each number."""
+    digits = pc.utf8_lpad(column(numbers).cast(pa.string()), width=9, padding="0")
+    ids: pa.StringArray = pc.binary_join_element_wise(pa.scalar("u"), digits, pa.scalar(""))
+    return ids
 
 
 def subscription_on(population: Population, user: Ints, day: Ints) -> Ints:
