@@ -48,7 +48,7 @@ class SilentWatcher:
         pass
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def silent() -> SilentWatcher:
     """A watcher that shows nothing."""
     return SilentWatcher()

@@ -1,0 +1,157 @@
+"""What a broker can do to `produce`: restart, freeze while the queue fills, lose a topic. On a stack of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cluster.connection import Connection
+from cluster.errors import RecordsUndelivered
+from cluster.local import read_local_stack
+from cluster.topics import admin_client
+from producer import ProduceRequest, Progress, produce_shard
+from producer.delivery import QUEUE_EVENTS
+from schemas.manifest import Manifest, count
+from stack.down import stop_stack
+from stack.record import read_record
+from stack.request import UpRequest
+from stack.up import up
+
+UP_AGAIN_S = 60
+
+
+@dataclass
+class Broker:
+    """A broker that a test may break, and its process of the moment."""
+
+    connection: Connection
+    process: psutil.Process
+    log: Path
+
+    def restart(self, number: signal.Signals) -> None:
+        """End it by a signal, and start it again as it was."""
+        argv, cwd, environment = self.process.cmdline(), self.process.cwd(), self.process.environ()
+        self.process.send_signal(number)
+        self.process.wait(timeout=UP_AGAIN_S)
+        with self.log.open("ab") as log:
+            started = subprocess.Popen(argv, cwd=cwd, env=environment, stdout=log, stderr=log)
+        self.process = psutil.Process(started.pid)
+        started.returncode = 0  # the stack ends it, by the mark in its environment
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, silent) -> Iterator[Broker]:
+    """A stack that the tests of this module may break; each leaves it in order."""
+    state = tmp_path_factory.mktemp("broken")
+    try:
+        up(state, UpRequest(owned=True), silent, threading.Event())
+        running, record = read_local_stack(state), read_record(state)
+        assert running is not None
+        assert record is not None
+        kafka = next(process for process in record.processes if process.name == "kafka")
+        assert kafka.process is not None
+        connection = Connection.of({"bootstrap_servers": running.bootstrap_servers}, {"url": running.registry_url})
+        yield Broker(connection, psutil.Process(kafka.process.pid), state / "log" / "kafka-again.log")
+    finally:
+        stop_stack(state)
+
+
+class Once:
+    """Does something, in a thread of its own, when enough was acknowledged; once."""
+
+    def __init__(self, enough: int, act) -> None:
+        self.enough = enough
+        self.act = act
+        self.thread: threading.Thread | None = None
+        self.queued = 0
+
+    def __call__(self, progress: Progress) -> None:
+        self.queued = max(self.queued, progress.queued)
+        if self.thread is None and progress.acknowledged >= self.enough:
+            self.thread = threading.Thread(target=self.act)
+            self.thread.start()
+
+    def join(self) -> None:
+        assert self.thread is not None, "the run ended before it was disturbed"
+        self.thread.join(timeout=UP_AGAIN_S)
+        assert not self.thread.is_alive()
+
+
+def accounted(manifest: Manifest) -> int:
+    """Return how many events have a verdict."""
+    return manifest.acknowledged + count(manifest.failed) + count(manifest.unknown)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_broker_that_restarts_within_the_delivery_timeout_loses_and_doubles_nothing(
+    broker, topic_name, make_ready, sequences_in, number
+):
+    topic = topic_name("restart")
+    make_ready(broker.connection, topic)
+    restart = Once(10_000, lambda: broker.restart(number))
+    request = ProduceRequest(topic=topic, run_id="restart", events=50_000, rate=10_000, delivery_timeout_s=60)
+    manifest = produce_shard(broker.connection, request, stop=threading.Event(), progress=restart)
+    restart.join()
+    assert (manifest.acknowledged, manifest.failed, manifest.unknown) == (50_000, [], [])
+    assert sequences_in(broker.connection, topic) == {0: list(range(50_000))}
+    # The stall shows: it is in the delay of the events that were due meanwhile.
+    assert manifest.publish_delay_ms["max"] > 1000
+
+
+def test_a_full_queue_before_a_frozen_broker_is_bounded_and_counted_and_the_run_can_be_continued(
+    broker, topic_name, make_ready, sequences_in
+):
+    topic = topic_name("full")
+    make_ready(broker.connection, topic)
+    frozen_at: list[float] = []
+
+    def freeze() -> None:
+        frozen_at.append(time.monotonic())
+        broker.process.suspend()
+        threading.Timer(8, os.kill, (broker.process.pid, signal.SIGCONT)).start()
+
+    watch = Once(5000, freeze)
+    request = ProduceRequest(topic=topic, run_id="full", events=250_000, delivery_timeout_s=4)
+    with pytest.raises(RecordsUndelivered, match="events were not acknowledged") as caught:
+        produce_shard(broker.connection, request, stop=threading.Event(), progress=watch)
+    watch.join()
+    assert time.monotonic() - frozen_at[0] < 30
+    assert QUEUE_EVENTS * 0.9 < watch.queued <= QUEUE_EVENTS
+    manifest = caught.value.manifest  # type: ignore[attr-defined]
+    assert manifest.interrupted
+    assert accounted(manifest) == manifest.next_sequence < 250_000
+
+    repaired = produce_shard(broker.connection, request, stop=threading.Event())
+    assert (repaired.acknowledged, repaired.failed, repaired.unknown) == (250_000, [], [])
+    assert sequences_in(broker.connection, topic) == {0: list(range(250_000))}
+
+
+def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_for(broker, topic_name, make_ready):
+    topic = topic_name("deleted")
+    make_ready(broker.connection, topic)
+    deleted_at: list[float] = []
+
+    def delete() -> None:
+        admin = admin_client(broker.connection.kafka)
+        admin.ask(admin.delete_topics([topic])[topic], "deleting the topic")
+        deleted_at.append(time.monotonic())
+
+    watch = Once(3000, delete)
+    request = ProduceRequest(topic=topic, run_id="deleted", events=100_000, rate=3000, delivery_timeout_s=4)
+    with pytest.raises(RecordsUndelivered) as caught:
+        produce_shard(broker.connection, request, stop=threading.Event(), progress=watch)
+    watch.join()
+    assert time.monotonic() - deleted_at[0] < 30
+    manifest = caught.value.manifest  # type: ignore[attr-defined]
+    assert accounted(manifest) == manifest.next_sequence < 100_000
+    assert manifest.acknowledged >= 3000
+    assert manifest.interrupted
