@@ -81,7 +81,12 @@ def _of_run(topic: str, run_id: str | None, warehouse: Path | None, wait: float,
         start_ms = first.settings.get("event_time_start_ms")
         began = dt.datetime.fromtimestamp(start_ms / 1000, dt.UTC) if isinstance(start_ms, int) else None
         sent_at = max(dt.datetime.fromisoformat(manifest.ended_at or manifest.started_at) for manifest in manifests)
-        return examine(connection, source, seed=first.seed, sent_at=sent_at, began=began, progress=progress).document()
+        found = examine(connection, source, seed=first.seed, sent_at=sent_at, began=began, progress=progress)
+        if not found.events:
+            raise Misconfigured(
+                "no event of the run is in the warehouse", where=first.run_id, hint=f"Run `streamproof load {topic}`"
+            )
+        return found.document()
 
     return examine_run(warehouse or warehouse_path(topic), topic, run_id, examined, wait_s=wait)
 

@@ -15,7 +15,9 @@ import pytest
 
 from producer.ids import event_ids
 from producer.scenarios.customer_events import CustomerEvents, CustomerStream
+from producer.scenarios.customer_events.distributions import fit
 from producer.scenarios.customer_events.rules import check_rules, load_rules, prepare
+from producer.scenarios.customer_events.scenario import BLOCK_EVENTS
 
 SENT_AT = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "realism.md"
@@ -44,11 +46,50 @@ def broken(table: pa.Table, stream: CustomerStream) -> dict[str, int]:
     return {result.rule.id: result.violations for result in results if result.violations}
 
 
-def test_two_hundred_thousand_events_break_no_rule():
-    stream = opened(200_000, seed=11)
-    table = table_of(stream, 4)
-    assert len(table) == 200_000
+@pytest.fixture(scope="module")
+def large() -> tuple[CustomerStream, pa.Table]:
+    """Eight blocks: enough for customers to come back."""
+    scenario = CustomerEvents()
+    settings = scenario.settings(8 * BLOCK_EVENTS, int(SENT_AT.timestamp() * 1000))
+    stream = scenario.open(11, 0, settings | {"block_events": 26_000})
+    return stream, table_of(stream, 8)
+
+
+def test_two_hundred_thousand_events_break_no_rule(large):
+    stream, table = large
+    assert len(table) == 208_000
     assert broken(table, stream) == {}
+
+
+def test_every_distribution_is_as_declared(large):
+    stream, table = large
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.register("events", table)
+        prepare(connection, "events", stream.catalogue.contents, sent_at=SENT_AT)
+        figures, curves = fit(connection, stream.population, stream.catalogue)
+    off = {figure.name: (figure.declared, figure.found) for figure in figures if not figure.within}
+    assert off == {}
+    assert {"activity, sigma", "popularity, exponent"} <= {figure.name for figure in figures}
+    for curve in curves:
+        assert sum(curve.found) == pytest.approx(1, abs=1e-6)
+        assert sum(curve.declared) == pytest.approx(1, abs=0.01)
+    hours = next(curve for curve in curves if curve.name == "hours")
+    assert max(hours.found) > 8 * min(hours.found), "evenings are busy, nights are not"
+
+
+def test_a_fit_notices_another_distribution(large):
+    stream, table = large
+    # Only what customers did on mobile networks by night, and every tenth customer.
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.register("whole", table)
+        connection.execute(
+            "CREATE VIEW events AS FROM whole WHERE hour((timestamp AT TIME ZONE 'UTC') AT TIME ZONE "
+            "location.timezone) < 6 AND event_type <> 'search' AND user_id LIKE '%0'"
+        )
+        prepare(connection, "events", stream.catalogue.contents, sent_at=SENT_AT)
+        figures, _ = fit(connection, stream.population, stream.catalogue)
+    off = {figure.name for figure in figures if figure.within is False}
+    assert {"hours of the day, furthest share", "events, search", "activity, mu (turns in a block)"} <= off
 
 
 @pytest.fixture(scope="module")
