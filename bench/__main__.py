@@ -54,7 +54,9 @@ def _keep(results: list[dict[str, object]]) -> Path:
         "cores": psutil.cpu_count(),
         "memory_bytes": psutil.virtual_memory().total,
     }
-    path.write_text(json.dumps({"at": now.isoformat(), "events": EVENTS, "machine": machine, "results": results}, indent=2))
+    path.write_text(
+        json.dumps({"at": now.isoformat(), "events": EVENTS, "machine": machine, "results": results}, indent=2)
+    )
     return path
 
 
