@@ -1,13 +1,13 @@
 """`load` against what DuckDB itself can take: its own INSERT of the same rows, ready in memory as Arrow, in one run.
 
 The loader fetches from Kafka, decodes, proves what it decoded, and stores with ledger and positions, exactly once. The
-reference does none of that: one INSERT ... SELECT of one Arrow table into a new file, on all cores, then a CHECKPOINT.
+reference does none of that: one INSERT ... SELECT of one Arrow table into a new file, on all cores and with all of the
+memory, then a CHECKPOINT.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -25,7 +25,6 @@ from consumer.decode import decode
 from consumer.readers import Readers
 from consumer.source import Source
 from consumer.store import CHUNK_ROWS
-from consumer.warehouse import MEMORY_LIMIT
 from producer import ProduceRequest, produce_shard
 from schemas.contract import load_contract, subject_for
 from schemas.registry import Registry
@@ -87,36 +86,40 @@ def _in_memory(connection: Connection, topic: str) -> pa.Table:
     return pa.concat_tables(tables)
 
 
+# Between the benchmark and the loader: a child's peak memory starts at what its parent had when it forked.
+_MEASURED = """
+import json, resource, subprocess, sys
+document = json.loads(subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, check=True).stdout)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps(document | {"cpu_s": used.ru_utime + used.ru_stime, "peak_rss_mb": round(used.ru_maxrss / 1000)}))
+"""
+
+
 def _load(connection: Connection, topic: str, file: Path) -> dict[str, Any]:
     addresses = ["--bootstrap-servers", connection.kafka.bootstrap_servers, "--registry-url", connection.registry.url]
     command = [sys.executable, "-m", "streamproof", "load", topic, "--warehouse", str(file), "--json", *addresses]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        document = json.loads(process.stdout.read())
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    measured = [sys.executable, "-c", _MEASURED, *command]
+    document = json.loads(subprocess.run(measured, capture_output=True, text=True, check=True).stdout)
     with duckdb.connect(str(file)) as warehouse:
         ((value_bytes, fetch_s, decode_s, insert_s),) = warehouse.execute(
             "SELECT sum(b), sum(f), sum(d), sum(i) FROM (SELECT sum(value_bytes) AS b, any_value(fetch_s) AS f, "
             "any_value(decode_s) AS d, any_value(insert_s) AS i FROM load_batches GROUP BY batch)"
         ).fetchall()
     rows = document["rows"]
-    cpu_s = usage.ru_utime + usage.ru_stime
     return {
         "name": "load",
         "events": rows,
         "seconds": document["seconds"],
         "events_per_s": round(rows / document["seconds"]),
-        "cpu_us_per_event": round(cpu_s / rows * 1e6, 2),
-        "peak_rss_mb": round(usage.ru_maxrss / 1000),
+        "cpu_us_per_event": round(document["cpu_s"] / rows * 1e6, 2),
+        "peak_rss_mb": document["peak_rss_mb"],
         "value_bytes": round(value_bytes / rows),
         "batches_s": {"fetch": round(fetch_s, 2), "decode": round(decode_s, 2), "insert": round(insert_s, 2)},
     }
 
 
 def _insert(rows: pa.Table, file: Path) -> dict[str, Any]:
-    settings: Any = {"memory_limit": MEMORY_LIMIT, "preserve_insertion_order": False}
-    with duckdb.connect(str(file), config=settings) as warehouse:
+    with duckdb.connect(str(file), config={"preserve_insertion_order": False}) as warehouse:
         warehouse.register("ready", rows)
         warehouse.execute("CREATE TABLE events AS SELECT *, 0::BIGINT AS _batch FROM ready LIMIT 0")
         began, cpu = time.perf_counter(), time.process_time()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
 
@@ -53,7 +53,7 @@ class Records:
     fetch_s: float = 0.0
 
     @classmethod
-    def of(cls, messages: Sequence[Message], fetch_s: float = 0.0) -> Records:
+    def of(cls, messages: Sequence[Message]) -> Records:
         """Read the properties out of Kafka's messages; these are the loader's only loops per record."""
         values = [message.value() for message in messages]
         solid = [value or b"" for value in values] if None in values else values
@@ -61,11 +61,39 @@ class Records:
         return cls(
             messages,
             values,
-            partitions_of(messages),
-            offsets_of(messages),
+            np.fromiter([message.partition() for message in messages], np.int32, count),
+            np.fromiter([message.offset() for message in messages], np.int64, count),
             np.fromiter(map(zlib.crc32, solid), np.uint32, count),
             np.fromiter(map(len, solid), np.int64, count),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Records], fetch_s: float) -> Records:
+        """Return the records of several fetches as one."""
+        if not parts:
+            return cls.of([])
+        if len(parts) == 1:
+            return replace(parts[0], fetch_s=fetch_s)
+        return cls(
+            [message for part in parts for message in part.messages],
+            [value for part in parts for value in part.values],
+            np.concatenate([part.partitions for part in parts]),
+            np.concatenate([part.offsets for part in parts]),
+            np.concatenate([part.crcs for part in parts]),
+            np.concatenate([part.sizes for part in parts]),
             fetch_s,
+        )
+
+    def only(self, keep: NDArray[np.bool_]) -> Records:
+        """Return some of the records."""
+        rows = np.flatnonzero(keep).tolist()
+        return Records(
+            [self.messages[row] for row in rows],
+            [self.values[row] for row in rows],
+            self.partitions[keep],
+            self.offsets[keep],
+            self.crcs[keep],
+            self.sizes[keep],
         )
 
     def __len__(self) -> int:
@@ -99,16 +127,6 @@ def _id_in_header(headers: Any) -> str | None:
         if name == IDENTITY_HEADER and value is not None:
             return bytes(value).decode(errors="replace")
     return None
-
-
-def partitions_of(messages: Sequence[Message]) -> NDArray[np.int32]:
-    """Return the partition of each message."""
-    return np.fromiter([message.partition() for message in messages], np.int32, len(messages))
-
-
-def offsets_of(messages: Sequence[Message]) -> NDArray[np.int64]:
-    """Return the offset of each message."""
-    return np.fromiter([message.offset() for message in messages], np.int64, len(messages))
 
 
 def timestamps(messages: Sequence[Message]) -> pa.Array[Any]:

@@ -24,7 +24,7 @@ from cluster.connection import KafkaSettings
 from cluster.errors import BrokerSilent, DependencyDown, Misconfigured, Refused, TopicMissing, TopicRecreated
 from cluster.kafka_errors import BrokerWatch, translate
 from cluster.topics import Admin, TopicInfo, admin_client, describe
-from consumer.batch import Message, Records, Span, offsets_of, partitions_of
+from consumer.batch import Message, Records, Span
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ REQUEST_TIMEOUT_S = 5.0
 SILENCE_S = 10.0
 # consume() does not let signals through while it waits, so it never waits longer than this.
 _WAIT_S = 0.25
-# A batch is closed by size as well, so that memory does not depend on how large the records are.
-MAX_BATCH_BYTES = 32 * 1024 * 1024
+# A chunk is closed by size as well, so that memory does not depend on how large the records are.
+MAX_CHUNK_BYTES = 32 * 1024 * 1024
 _FIRST_GUESS_BYTES = 1024 * 1024
 _CONSUMER = {
     "enable_auto_commit": False,
@@ -124,18 +124,17 @@ class Source:
         """
         began = time.perf_counter()
         starts = dict(self._positions)
-        messages: list[Message] = []
-        size_bytes = 0
+        parts: list[Records] = []
+        rows = size_bytes = 0
         heard = time.monotonic()
-        while not self.finished and len(messages) < max_rows and size_bytes < MAX_BATCH_BYTES and not stop.is_set():
-            fits = (MAX_BATCH_BYTES - size_bytes) // self._largest_bytes
-            got = self._consumer.consume(max(1, min(max_rows - len(messages), self._left(), fits)), _WAIT_S)
-            fresh = self._take(got)
-            if fresh:
-                sizes = [len(message) for message in fresh]
-                size_bytes += sum(sizes)
-                self._largest_bytes = max(1, *sizes, self._largest_bytes // 2)
-                messages += fresh
+        while not self.finished and rows < max_rows and size_bytes < MAX_CHUNK_BYTES and not stop.is_set():
+            fits = (MAX_CHUNK_BYTES - size_bytes) // self._largest_bytes
+            got = self._consumer.consume(max(1, min(max_rows - rows, self._left(), fits)), _WAIT_S)
+            if fresh := self._take(got):
+                parts.append(fresh)
+                rows += len(fresh)
+                size_bytes += int(fresh.sizes.sum())
+                self._largest_bytes = max(1, int(fresh.sizes.max()), self._largest_bytes // 2)
             if got:
                 heard = time.monotonic()
                 self._watch.answered()
@@ -143,7 +142,7 @@ class Source:
                 raise self._silent()
             self._watch.check()
         spans = [Span(p, start, self._positions[p]) for p, start in starts.items() if self._positions[p] > start]
-        return Records.of(messages, time.perf_counter() - began), spans
+        return Records.joined(parts, time.perf_counter() - began), spans
 
     def commit(self, positions: Mapping[int, int], *, timeout_s: float = 3.0) -> None:
         """Tell the consumer group where the warehouse is, so that lag tools see it. Best effort; nothing reads it."""
@@ -187,22 +186,19 @@ class Source:
     def _left(self) -> int:
         return sum(int(self._ends[partition]) - at for partition, at in self._positions.items())
 
-    def _take(self, got: list[Message]) -> list[Message]:
+    def _take(self, got: list[Message]) -> Records:
         """Move the positions over what came, and return the records that lie before the ends."""
         messages = [message for message in got if message.error() is None]
-        if messages:
-            partitions, offsets = partitions_of(messages), offsets_of(messages)
-            for partition in np.unique(partitions).tolist():
-                these = offsets[partitions == partition]
-                self._advance(partition, int(these[0]), int(these[-1]) + 1)
-            inside = offsets < self._ends[partitions]
-            if not inside.all():
-                messages = [message for message, keep in zip(messages, inside.tolist(), strict=True) if keep]
+        records = Records.of(messages)
+        for partition in np.unique(records.partitions).tolist():
+            these = records.offsets[records.partitions == partition]
+            self._advance(partition, int(these[0]), int(these[-1]) + 1)
+        inside = records.offsets < self._ends[records.partitions]
         if len(messages) < len(got):
             for message in got:
                 if message.error() is not None:
                     self._heed(message.error(), message.partition(), message.offset())
-        return messages
+        return records if inside.all() else records.only(inside)
 
     def _advance(self, partition: int, first: int, after: int) -> None:
         at, end = self._positions[partition], int(self._ends[partition])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -56,3 +58,9 @@ def print_error(error: StreamproofError, *, as_json: bool) -> None:
         stderr.print(f"  where  {error.where}", markup=False, soft_wrap=True)
     if error.hint:
         stderr.print(f"  next   {error.hint}", markup=False, soft_wrap=True)
+
+
+def query_command(database: Path | str, query: str) -> str:
+    """Return a shell command that runs a query on a snapshot with this Python: DuckDB's own shell may not be there."""
+    code = f'import duckdb; duckdb.connect("{database}", read_only=True).sql("{query}").show()'
+    return f"{shlex.quote(sys.executable)} -c {shlex.quote(code)}"

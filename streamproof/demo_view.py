@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +11,7 @@ from urllib.parse import quote
 from rich.text import Text
 
 from stack.airflow import ADMIN, password_file
-from streamproof.console import Output, stdout
+from streamproof.console import Output, query_command, stdout
 
 CLASSES = ("lost", "duplicated", "phantom", "altered", "reordered", "undecodable")
 QUERY = "SELECT event_type, count(*) AS events FROM events GROUP BY ALL ORDER BY ALL"
@@ -34,8 +32,7 @@ def _lines(result: dict[str, Any], state: Path) -> Iterator[Text]:
     for name, value in (*_figures(result), *_places(result, state)):
         yield Text.assemble((f"{name:<10}", "bold"), value)
     if result["snapshot"]:
-        code = f'import duckdb; duckdb.connect("{result["snapshot"]}", read_only=True).sql("{QUERY}").show()'
-        yield Text(f"\nTo look at the events:\n\n  {sys.executable} -c {shlex.quote(code)}")
+        yield Text(f"\nTo look at the events:\n\n  {query_command(result['snapshot'], QUERY)}")
     if result["stack_left_running"]:
         yield Text("\nEverything runs on; `streamproof down` stops it.")
     else:

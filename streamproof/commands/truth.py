@@ -9,7 +9,15 @@ import typer
 
 from cluster.errors import EXIT_OK, StreamproofError, VerdictFailed, VerdictUnknown
 from streamproof.commands.load import WaitFlag, WarehouseFlag
-from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag, print_error
+from streamproof.console import (
+    AllowPlaintextFlag,
+    BootstrapFlag,
+    JsonFlag,
+    Output,
+    RegistryFlag,
+    print_error,
+    query_command,
+)
 
 TopicArgument = Annotated[str, typer.Argument(help="Topic that was loaded.")]
 RunFlag = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="Run to look at; the latest by default.")]
@@ -108,7 +116,7 @@ def publish(  # noqa: PLR0917 - typer reads them by name
     output.document(done.document())
     output.show(f"[bold green]published[/] {done.rows:,} events of {done.runs} run{'s' if done.runs != 1 else ''}")
     show_line(output, "snapshot", done.path)
-    show_line(output, "read it", f"duckdb -readonly {done.database} 'FROM event_mix'")
+    show_line(output, "read it", query_command(done.database, "FROM event_mix"))
 
 
 def _end(output: Output, document: dict[str, Any], error: StreamproofError | None) -> int:

@@ -70,11 +70,12 @@ def test_every_page_of_the_guide_is_linked_from_its_index():
 
 
 def test_every_relative_link_in_the_documentation_leads_somewhere():
-    broken = []
-    for page in tracked(".md"):
-        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
-            if not target.startswith(("http://", "https://", "mailto:")) and not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    links = [(page, target) for page in tracked(".md") for target in re.findall(r"\]\(([^)#\s]+)", page.read_text())]
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page, target in links
+        if not target.startswith(("http://", "https://", "mailto:")) and not (page.parent / target).exists()
+    ]
     assert broken == []
 
 
