@@ -38,6 +38,8 @@ from cluster.kafka_settings import KafkaSettings
 from cluster.tls import alert_fault, kafka_fault
 
 PATIENCE_S = 10.0
+# Partitions are assigned, and nothing that matters is kept in a group: who may not use one reads all the same.
+NO_GROUP = KafkaError.GROUP_AUTHORIZATION_FAILED
 # A look at a failed handshake waits for a broker that hangs.
 LOOK_EVERY_S = 5.0
 # A server that judges the client's certificate late answers with this, and librdkafka calls it a lost connection.
@@ -186,6 +188,8 @@ class BrokerWatch:
     def on_error(self, error: KafkaError) -> None:
         """Take one report of librdkafka. Cheap: a broker that is away reports many times a second."""
         code = error.code()
+        if code == NO_GROUP:
+            return
         if code == _NO_TLS or _ALERT in error.str():
             self._unclear = error
         elif _NO_TOKEN in error.str() and any(words in error.str() for words in _ENDPOINT_AWAY):
@@ -239,7 +243,7 @@ class BrokerWatch:
         return BrokerUnreachable(
             f"no broker answered while {doing}{reason}",
             where=self.servers,
-            hint="Check that Kafka runs (`streamproof status`) and the address",
+            hint="Check that Kafka runs (`streamproof status`), the address and security_protocol",
         )
 
 

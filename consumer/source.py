@@ -22,7 +22,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # it
 
 from cluster.connection import KafkaSettings
 from cluster.errors import BrokerSilent, DependencyDown, Misconfigured, Refused, TopicMissing, TopicRecreated
-from cluster.kafka_errors import BrokerWatch, translate
+from cluster.kafka_errors import NO_GROUP, BrokerWatch, translate
 from cluster.topics import Admin, TopicInfo, admin_client, describe
 from consumer.batch import Message, Records, Span
 
@@ -223,6 +223,8 @@ class Source:
             )
         elif code in _DAMAGED:
             raise DependencyDown(f"the broker delivered a damaged batch of records: {error.str()}", where=where)
+        elif code == NO_GROUP:
+            log.debug("no right to the group: lag tools will not see this load")
         elif isinstance(meaning := translate(error, "reading", where=where), _FINAL) or error.fatal():
             raise meaning
         else:

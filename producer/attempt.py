@@ -181,7 +181,9 @@ class Attempt:
                 place += went
                 if went and own[place - 1]:
                     settled = int(reached[place])
-                    pacer.took(settled - self._next if part.sequences[place - 1] >= len(self.landed) else went)
+                    # What landed earlier has had its slots; what was dropped between two events has one of its own.
+                    new = settled - max(self._next, len(self.landed))
+                    pacer.took(new if part.sequences[place - 1] >= len(self.landed) else went)
                     self._next = settled
             delivery.poll(0.0 if due else TICK_S)
             self._observe()

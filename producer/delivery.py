@@ -67,6 +67,34 @@ class Copies:
             (self.failed if error.code() in _NOT_WRITTEN else self.unknown).append(sequence)
 
 
+class _Reports:
+    """The reports of events that were handed over together, with identities in headers that reports do not give back.
+
+    A failed event is found by its key and value. Of events that agree in both, any may be named: their records are
+    the same but for the header, and the broker is asked for that when the shard continues.
+    """
+
+    def __init__(self, delivery: Delivery, sequences: list[int], keys: list[bytes | None], values: list[bytes]) -> None:
+        self._delivery = delivery
+        self._events = (sequences, keys, values)
+        self._by_content: dict[tuple[bytes | None, bytes], list[int]] | None = None
+
+    def __call__(self, error: KafkaError | None, message: Message) -> None:
+        """Count one report."""
+        if error is None:
+            self._delivery.acknowledged += 1
+            return
+        value: Any = message.value()
+        self._delivery.count_out(error, value, self._sequence(message.key(), value))
+
+    def _sequence(self, key: Any, value: bytes) -> int:
+        if self._by_content is None:
+            self._by_content = {}
+            for sequence, sent_key, sent in zip(*self._events, strict=True):
+                self._by_content.setdefault((sent_key, sent), []).append(sequence)
+        return self._by_content[key, value].pop()
+
+
 class Delivery:
     """An idempotent producer of one topic, and the ledger of its reports.
 
@@ -230,17 +258,20 @@ class Delivery:
     ) -> int:
         """As :meth:`_hand_over`, with a header for each event.
 
-        Reports come without headers, so each event has a callback that knows its sequence.
+        Reports come without headers, so those of one call go to a callback that knows its values. One callback for
+        each event costs four times as much: as many objects as the queue is long, for Python to look after.
         """
-        produce, topic, report = self._produce, self._topic, self._report_of
-        for place, sequence in enumerate(sequences):
-            tell = partial(report, sequence) if place else self._timed(intended, sequence)
+        produce, topic = self._produce, self._topic
+        report = _Reports(self, sequences, keys, values)
+        tell: Callable[[Any, Message], None] = self._timed(intended, report)
+        for place, value in enumerate(values):
             try:
-                produce(topic, values[place], keys[place], on_delivery=tell, headers=[(IDENTITY_HEADER, ids[place])])
+                produce(topic, value, keys[place], on_delivery=tell, headers=[(IDENTITY_HEADER, ids[place])])
             except BufferError:
                 return place
             except KafkaException as error:
-                self._count_out(error.args[0], values[place], sequence)
+                self.count_out(error.args[0], value, sequences[place])
+            tell = report
         return len(sequences)
 
     def _hand_over(self, keys: list[bytes | None], values: list[bytes], first: Callable[[Any, Message], None]) -> int:
@@ -257,7 +288,7 @@ class Delivery:
             except BufferError:
                 return place
             except KafkaException as error:
-                self._count_out(error.args[0], values[place])
+                self.count_out(error.args[0], values[place])
                 place += 1
         return len(values)
 
@@ -269,13 +300,7 @@ class Delivery:
         if error is None:
             self.acknowledged += 1
         else:
-            self._count_out(error, message.value())  # type: ignore[arg-type]  # a value that was sent is bytes
-
-    def _report_of(self, sequence: int, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            self.acknowledged += 1
-        else:
-            self._count_out(error, message.value(), sequence)  # type: ignore[arg-type]  # as above
+            self.count_out(error, message.value())  # type: ignore[arg-type]  # a value that was sent is bytes
 
     def _report_special(self, sequence: int, checksum: int, error: KafkaError | None, _: Message | None) -> None:
         if error is None:
@@ -283,8 +308,8 @@ class Delivery:
         else:
             self._count_out_of(error, sequence, checksum)
 
-    def _timed(self, intended: Due, sequence: int | None = None) -> Callable[[KafkaError | None, Message], None]:
-        forward = self._report if sequence is None else partial(self._report_of, sequence)
+    def _timed(self, intended: Due, report_of: _Reports | None = None) -> Callable[[KafkaError | None, Message], None]:
+        forward: Callable[[KafkaError | None, Message], None] = report_of or self._report
 
         def report(error: KafkaError | None, message: Message) -> None:
             if error is None:
@@ -294,7 +319,8 @@ class Delivery:
 
         return report
 
-    def _count_out(self, error: KafkaError, value: bytes, sequence: int | None = None) -> None:
+    def count_out(self, error: KafkaError, value: bytes, sequence: int | None = None) -> None:
+        """Count an event as what its report says of it; the value names the sequence where none is given."""
         self._count_out_of(error, self._sequence_of(value) if sequence is None else sequence, zlib.crc32(value))
 
     def _count_out_of(self, error: KafkaError, sequence: int, checksum: int) -> None:

@@ -14,6 +14,7 @@ from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
 from producer.agreement import refuse_options
 from producer.arrays import plain
+from producer.calibrate import Calibration, calibrate
 from producer.event_log import readable
 from producer.partitions import partition_of
 from producer.scenarios import Asked, Options, contract_of, find_scenario
@@ -23,11 +24,15 @@ from schemas.codec import Encoder
 MAX_EVENTS = 1_000_000
 _PREVIEW_RUN = "preview"
 _PERCENTILES = (1, 50, 90, 99)
+_MAX_SAMPLES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """Figures of the first events of a run. ``value_bytes`` counts the whole framed value.
+
+    ``slow_types`` are Avro types that send the schema through the slow encoder; ``limit`` is where a shard ends at the
+    latest, such as after its users; ``calibration`` is what this machine reaches, if that was asked for.
 
     ``partition_shares`` is the share of events that each partition would get; ``busiest_key_share`` that of one key.
     """
@@ -43,6 +48,9 @@ class Preview:
     partition_shares: list[float]
     event_time: tuple[str, str] | None
     samples: list[dict[str, Any]]
+    slow_types: list[str]
+    limit: int
+    calibration: Calibration | None
 
     def document(self) -> dict[str, Any]:
         """Return what ``preview --json`` prints."""
@@ -59,12 +67,14 @@ def preview(
     now: dt.datetime | None = None,
     options: Options | None = None,
     registry: RegistrySettings | None = None,
+    calibrating: bool = False,
 ) -> Preview:
     """Generate and encode ``events`` events as shard 0 of a run would, and describe them.
 
     :param now: when the run would start.
     :param options: what only some scenarios take, such as ``users``.
     :param registry: where a scenario that names a subject finds its schema.
+    :param calibrating: measure what this machine reaches, for about two seconds.
     :raises Misconfigured: unknown scenario, or numbers out of range.
     """
     if not 1 <= events <= MAX_EVENTS:
@@ -92,12 +102,12 @@ def preview(
         sequences = np.arange(first, first + len(block), dtype=np.int64)
         whole = identified(block, encoder, _PREVIEW_RUN, 0, sequences, identity=chosen.identity)
         sizes.append(np.diff(np.frombuffer(_offsets(encoder.encode(whole)), dtype=np.int32)))
-        types = [str(kind) for kind in plain(block.column(chosen.mix))] if chosen.mix else ["event"] * len(block)
+        types = _kinds(block, chosen.mix)
         mix.update(types)
         keys.update(keys_of(block.column(chosen.key)) if chosen.key else [None] * len(block))
         if chosen.event_time:
             times += [_moment(block.column(chosen.event_time)[place].as_py()) for place in (0, -1)]
-        for name in set(types) - set(samples):
+        for name in [kind for kind, _ in Counter(types).most_common(_MAX_SAMPLES) if kind not in samples]:
             # One from the middle, where sessions are well under way.
             places = [place for place, kind in enumerate(types) if kind == name]
             samples[name] = _readable(whole.slice(places[len(places) // 2], 1).to_pylist()[0])
@@ -121,8 +131,18 @@ def preview(
         busiest_key_share=round(max((n for key, n in keys.items() if key is not None), default=0) / events, 6),
         partition_shares=[round(float(load / events), 4) for load in loads],
         event_time=(_utc(min(times)), _utc(max(times))) if times else None,
-        samples=[samples[name] for name, _ in mix.most_common()],
+        samples=[samples[name] for name, _ in mix.most_common() if name in samples],
+        slow_types=encoder.slow_types,
+        limit=stream.limit,
+        calibration=calibrate(stream, encoder, key=chosen.key, identity=chosen.identity) if calibrating else None,
     )
+
+
+def _kinds(block: pa.RecordBatch, column: str | None) -> list[str]:
+    """Return what kind of event each row is; an empty text is shown as such."""
+    if column is None:
+        return ["event"] * len(block)
+    return [str(kind) if kind != "" else '""' for kind in plain(block.column(column))]
 
 
 def _offsets(values: pa.BinaryArray) -> memoryview:

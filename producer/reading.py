@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from cluster.connection import KafkaSettings
 from cluster.errors import BrokerSilent, Interrupted, TopicMissing
-from cluster.kafka_errors import BrokerWatch, translate
+from cluster.kafka_errors import NO_GROUP, BrokerWatch, translate
 from schemas.manifest import CONTROL_SUFFIX
 
 _CALL_TIMEOUT_S = 10.0
@@ -121,6 +121,8 @@ def _below(ends: Mapping[int, int], messages: list[Message], topic: str) -> Iter
     """Yield the messages before the end of their partition."""
     for message in messages:
         error, partition, offset = message.error(), message.partition(), message.offset()
+        if error is not None and error.code() == NO_GROUP:
+            continue
         if error is not None:
             raise translate(error, f"reading topic {topic}", where=f"partition {partition}")
         if partition is not None and offset is not None and offset < ends[partition]:

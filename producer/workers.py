@@ -33,7 +33,7 @@ class RunResult:
         return {
             "run_id": self.request.run_id,
             "topic": self.request.topic,
-            "scenario": self.request.scenario,
+            "scenario": self.manifests[0].scenario if self.manifests else self.request.scenario,
             "seed": self.request.seed,
             "shards": [
                 {

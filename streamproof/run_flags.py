@@ -9,7 +9,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from cluster.connection import ENV_PREFIX, Connection
+from cluster.connection import ENV_PREFIX, Connection, RegistrySettings
 from cluster.errors import Misconfigured
 from cluster.local import state_dir
 
@@ -78,6 +78,16 @@ def connect(
             hint="Set ssl.keystore.location in --properties, or STREAMPROOF_SSL_CERTIFICATE_LOCATION and its key",
         )
     return connection
+
+
+def known_registry(registry_url: str | None, *, allow_plaintext: bool) -> RegistrySettings | None:
+    """Return where the registry is, or ``None`` when nobody says and no stack runs: a preview seldom needs it."""
+    try:
+        return Connection.discover(registry_url=registry_url, allow_plaintext=allow_plaintext).registry
+    except Misconfigured:
+        if registry_url is not None:
+            return Connection.of({"bootstrap_servers": "localhost"}, {"url": registry_url}).registry
+        return None
 
 
 def rate_of(

@@ -127,10 +127,7 @@ class Injector:
                 open_rows &= alter.has_value(block, self._targets.duration)
             elif name == LATE:
                 open_rows &= np.arange(size) > 0
-            rows = placed(rows, open_rows)
-            if name == OUT_OF_ORDER:
-                # One that is held back cannot be what another waits for.
-                rows = rows[~np.isin(partner[rows], rows)]
+            rows = _held(rows, open_rows, partner) if name == OUT_OF_ORDER else placed(rows, open_rows)
             kind[rows] = _number(name)
         return self._with_a_clean_one_before(kind), partner
 
@@ -194,6 +191,22 @@ class Injector:
 
     def _chance(self, stream: str, sequences: Ints) -> NDArray[np.float64]:
         return chances(self._seed, self._shard, stream, sequences)
+
+
+def _held(wanted: Ints, open_rows: Bools, partner: Ints) -> Ints:
+    """Return which rows are held back, so that none of them is what another waits for."""
+    rows = np.zeros(0, dtype=np.int64)
+    while len(wanted):
+        fresh = placed(wanted, open_rows)
+        clash = np.isin(partner[fresh], fresh)
+        rows = np.union1d(rows, fresh[~clash])
+        open_rows = open_rows.copy()
+        open_rows[rows] = False
+        open_rows[partner[rows]] = False
+        open_rows &= ~np.isin(partner, rows)
+        # Those of a clash move on; where nothing is open any more, they are left out.
+        wanted = fresh[clash] if open_rows.any() else fresh[:0]
+    return rows
 
 
 def _number(name: str) -> int:

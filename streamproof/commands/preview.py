@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamproof.console import JsonFlag, Output
+from streamproof.console import AllowPlaintextFlag, JsonFlag, Output, RegistryFlag
+from streamproof.run_flags import NoDelayFlag, ScenarioPathFlag, UsersFlag, known_registry
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,13 +17,18 @@ if TYPE_CHECKING:
     from producer.shapes import Outline
 
 
+_ENDLESS = 100_000_000  # what a shard holds when nothing ends it is a bound nobody plans with
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(preview)
 
 
 def preview(  # noqa: PLR0917 - typer reads them by name
-    scenario: Annotated[str, typer.Argument(help="What to generate, such as customer_events.")],
+    scenario: Annotated[
+        str, typer.Argument(help="What to generate: customer_events, clickstream, or a scenario's file.")
+    ],
     events: Annotated[int, typer.Option("--events", help="How many events to generate for the figures.")] = 10_000,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same events.")] = 1,
     partitions: Annotated[int, typer.Option("--partitions", help="Partitions of the topic.")] = 3,
@@ -36,14 +42,33 @@ def preview(  # noqa: PLR0917 - typer reads them by name
         str | None, typer.Option("--shape", help="Load shape, as `produce` takes it: shown as a plot.")
     ] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="How long the run is, for the plot.")] = None,
+    users: UsersFlag = None,
+    no_delay: NoDelayFlag = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Measure what this machine reaches, into a sink that keeps nothing.")
+    ] = False,
+    scenario_path: ScenarioPathFlag = None,
+    registry_url: RegistryFlag = None,
+    allow_plaintext: AllowPlaintextFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show sample events, the mix, value sizes, the spread of keys, and the load shape. Needs no broker."""
     from producer import preview as look
+    from producer.scenarios.places import locate, scenario_folders
 
     planned = _planned(rate, shape, seed, seconds)
 
-    found = look(scenario, events=events, seed=seed, partitions=partitions, schema_version=schema_version)
+    options = {name: value for name, value in (("users", users), ("no_delay", int(no_delay))) if value}
+    found = look(
+        locate(scenario, scenario_folders(scenario_path)),
+        events=events,
+        seed=seed,
+        partitions=partitions,
+        schema_version=schema_version,
+        options=options,
+        registry=known_registry(registry_url, allow_plaintext=allow_plaintext),
+        calibrating=calibrate,
+    )
     output = Output(as_json)
     output.document(found.document() | ({} if planned is None else {"load": planned.document()}))
     if not as_json:
@@ -86,6 +111,14 @@ def _figures(found: Preview) -> Table:
     table.add_row("share of the busiest key", f"{found.busiest_key_share:.3%}")
     for partition, share in enumerate(found.partition_shares):
         table.add_row(f"share of partition {partition}", f"{share:.1%}")
+    if found.limit < _ENDLESS:
+        table.add_row("events of such a run", f"{found.limit:,}")
+    if found.slow_types:
+        table.add_row("slow encoder, because of", ", ".join(found.slow_types))
+    if found.calibration is not None:
+        table.add_row("generated a second, one process", f"{found.calibration.generated_per_s:,.0f}")
+        table.add_row("encoded a second, one process", f"{found.calibration.encoded_per_s:,.0f}")
+        table.add_row("sent a second, one process, no broker", f"{found.calibration.delivered_per_s:,.0f}")
     if found.event_time is not None:
         table.add_row("event time from", found.event_time[0])
         table.add_row("event time to", found.event_time[1])

@@ -207,6 +207,16 @@ def test_a_shard_that_is_cut_off_and_continued_ends_as_a_whole_one(
     agrees(topic, manifest)
 
 
+def test_a_rated_shard_goes_on_in_its_schedule(attempt: Attempt) -> None:
+    topic = Topic()
+    topic.left = 700
+    earlier = attempt(topic, events=2_000, rate=20_000.0)
+    topic.left = 10**9
+    manifest = attempt(topic, first=earlier, events=2_000, rate=20_000.0)
+    assert (manifest.next_sequence, manifest.failed, manifest.dropped) == (2_000, [], 30)
+    agrees(topic, manifest)
+
+
 def test_what_an_interrupted_shard_tells_is_true(attempt: Attempt) -> None:
     topic = Topic()
     topic.left = 12_345

@@ -18,6 +18,7 @@ from schemas.contract import Contract
 from schemas.identity import IDENTITY_FIELD
 
 BLOCK_EVENTS = 16_384
+_BLOCK_BYTES = 64 * 1024 * 1024  # blocks are smaller where events are large on purpose
 _HORIZON_MS = 10 * 365 * 86_400_000
 # A run that nobody knows the length of begins this long ago.
 _ENDLESS_MS = 365 * 86_400_000
@@ -83,12 +84,11 @@ class DeclaredScenario:
 class DeclaredStream:
     """The events of one shard. Blocks may be asked for in any order and by any thread."""
 
-    block_events = BLOCK_EVENTS
-
     def __init__(
         self, declaration: Declaration, seed: int, shard: int, shards: int, start_ms: int, *, limit: int
     ) -> None:
         self.limit = limit
+        self.block_events = min(BLOCK_EVENTS, max(16, _BLOCK_BYTES // _most_bytes(declaration)))
         self._declaration = declaration
         self._seed = seed
         self._shard = shard
@@ -108,10 +108,17 @@ class DeclaredStream:
 
     def block(self, number: int) -> pa.RecordBatch:
         """Return block ``number``, in order of event time."""
-        place = np.arange(number * BLOCK_EVENTS, (number + 1) * BLOCK_EVENTS, dtype=np.int64)
+        size = self.block_events
+        place = np.arange(number * size, (number + 1) * size, dtype=np.int64)
         counted = place * self._shards + self._shard
         spacing_us = self._declaration.spacing_ms * 1000 / self._shards
         event_us = self._start_ms * 1000 + np.floor(counted * spacing_us).astype(np.int64)
-        frame = Frame("", BLOCK_EVENTS, counted, event_us)
+        frame = Frame("", size, counted, event_us)
         block = Block(self._declaration.rules, self._vocabularies, self._pools, (self._seed, self._shard, number))
         return block.columns(self._declaration.root, frame, without=self._left_out)
+
+
+def _most_bytes(declaration: Declaration) -> int:
+    """Return how large the bytes of one event may be, about; what is not bytes is small."""
+    sizes = [rule.bytes for rule in declaration.rules.values() if rule.bytes is not None]
+    return 1024 + sum(int(size.max or size.high or 4 * (size.value or size.mean or size.median or 0)) for size in sizes)

@@ -1,0 +1,273 @@
+"""A real broker with TLS, passwords and ACLs: what it lets in, what it refuses, and that no secret is ever shown."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import AclOperation
+from cryptography.hazmat.primitives import serialization
+
+from cluster.admin import admin_client
+from cluster.connection import Connection, kafka_settings
+from cluster.declarations import specs_for
+from cluster.errors import Refused
+from cluster.topics import apply_topics, describe
+from schemas.registry import Registry
+from stack.certificates import Identity
+from stack.down import stop_stack
+from stack.java import kafka_command
+from stack.request import UpRequest
+from stack.security import GUEST, HOSTS, USER, client_settings, properties_file
+from stack.up import up
+
+BOUND_S = 15.0
+# `secured` is the fixture's `Secured`: see conftest.py.
+Secured = Ended = Any
+
+# What is let in -------------------------------------------------------------------------------------------------
+
+
+def test_the_whole_path_works_without_a_word_about_security(secured: Secured, topic: str) -> None:
+    steps: tuple[tuple[str, ...], ...] = (
+        ("topics", "apply", "--topic", topic),
+        ("schemas", "gate", "customer_events", "--topic", topic),
+        ("produce", "customer_events", "--topic", topic, "--events", "500", "--run-id", "r"),
+        ("load", topic),
+        ("audit", topic, "--run-id", "r"),
+    )
+    for step in steps:
+        ended = secured.run(*step)
+        assert ended.exit_code == 0, ended.text
+    assert "PASSED" in ended.text
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
+def test_every_kind_of_password_is_taken(secured: Secured, topic: str, mechanism: str) -> None:
+    assert describe(admin_client(secured.client(sasl_mechanism=mechanism)), topic).partitions == 3
+
+
+def test_a_token_is_taken_and_a_wrong_client_secret_is_refused(secured: Secured, topic: str, tokens: Any) -> None:
+    with tokens.serving() as url:
+        settings = {
+            "SASL_MECHANISM": "OAUTHBEARER",
+            "SECURITY_PROTOCOL": "sasl_ssl",
+            "BOOTSTRAP_SERVERS": secured.local.bootstrap_servers,
+            "SSL_CA_LOCATION": secured.local.kafka["ssl_ca_location"],
+            "SASL_OAUTHBEARER_CLIENT_ID": "client",
+            "SASL_OAUTHBEARER_CLIENT_SECRET": f"{secured.planted}-client",
+            "SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL": url,
+            "HTTPS_CA_LOCATION": str(tokens.ca),
+        }
+        env = {f"STREAMPROOF_{name}": value for name, value in settings.items()}
+        taken = secured.run("topics", "diff", "--topic", topic, env=secured.elsewhere() | env)
+        assert taken.exit_code == 0, taken.text
+        wrong = {"STREAMPROOF_SASL_OAUTHBEARER_CLIENT_SECRET": f"{secured.planted}-wrong"}
+        ended = secured.run("topics", "diff", "--topic", topic, env=secured.elsewhere() | env | wrong)
+        refused(ended, "invalid_client")
+
+
+def test_a_client_certificate_is_taken_with_an_encrypted_key(secured: Secured, topic: str) -> None:
+    issued = Identity.at(secured.local.state_dir / "security", USER)
+    key = serialization.load_pem_private_key(issued.key.read_bytes(), None)
+    locked = secured.folder / "locked.key"
+    locked.touch(mode=0o600)
+    locked.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(f"{secured.planted}-key".encode()),
+        )
+    )
+    settings = secured.inner(issued) | {"ssl_key_location": str(locked), "ssl_key_password": f"{secured.planted}-key"}
+    assert describe(admin_client(kafka_settings(settings)), topic).partitions == 3
+    env = {f"STREAMPROOF_{name.upper()}": value for name, value in settings.items()}
+    assert secured.run("topics", "diff", "--topic", topic, env=env).exit_code == 0
+    wrong = {"STREAMPROOF_SSL_KEY_PASSWORD": f"{secured.planted}-wrong"}
+    ended = secured.run("topics", "diff", "--topic", topic, env=env | wrong)
+    assert ended.exit_code == 78
+    assert "ssl.key.location" in ended.text
+
+
+def test_the_stack_says_how_it_is_secured_and_does_not_become_another(secured: Secured) -> None:
+    status = secured.run("status", "--json")
+    assert status.exit_code == 0, status.text
+    document = json.loads(status.text.splitlines()[-1])
+    assert document["security"] == "scram"
+    assert Path(document["client_properties"]).is_file()
+    assert secured.run("up").exit_code == 0
+    other = secured.run("up", "--security", "mtls")
+    assert other.exit_code == 78
+    assert "with security scram" in other.text
+
+
+def test_kafkas_own_tools_take_the_properties_file(secured: Secured, topic: str) -> None:
+    properties = properties_file(secured.local.state_dir / "security")
+    arguments = ("--bootstrap-server", secured.local.bootstrap_servers, "--command-config", str(properties), "--list")
+    command = kafka_command("org.apache.kafka.tools.TopicCommand", *arguments)
+    listed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert topic in listed.stdout.split(), listed.stderr
+
+
+def test_a_user_with_the_documented_rights_and_no_others_can_do_its_work(
+    secured: Secured, topic: str, guest: dict[str, str]
+) -> None:
+    rights = [
+        (name, operation)
+        for name in (topic, f"{topic}.manifests")
+        for operation in (AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE)
+    ]
+    with secured.granted(*rights):
+        made = secured.run(
+            "produce", "customer_events", "--topic", topic, "--events", "100", "--run-id", "by-guest", env=guest
+        )
+        assert made.exit_code == 0, made.text
+        warehouse = {"STREAMPROOF_WAREHOUSE_DIR": str(secured.folder / "guest")}
+        for command in (("load", topic), ("audit", topic, "--run-id", "by-guest")):
+            ended = secured.run(*command, env=guest | warehouse)
+            assert ended.exit_code == 0, ended.text
+
+
+# What is refused ------------------------------------------------------------------------------------------------
+
+
+def refused(ended: Ended, words: str) -> None:
+    """Check that a command was refused in time, once, with its cause."""
+    print(f"exit {ended.exit_code} after {ended.seconds:.1f} s: {ended.text.strip()}")
+    assert ended.exit_code == 77, ended.text
+    assert words in ended.text
+    assert ended.seconds < BOUND_S
+    assert ended.text.count("error ") == 1
+
+
+COMMANDS: dict[str, Callable[[str], tuple[str, ...]]] = {
+    "topics": lambda topic: ("topics", "diff", "--topic", topic),
+    "produce": lambda topic: (
+        "produce",
+        "customer_events",
+        "--topic",
+        topic,
+        "--events",
+        "10",
+        "--run-id",
+        uuid.uuid4().hex,
+    ),
+    "load": lambda topic: ("load", topic),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_a_wrong_password_is_refused(secured: Secured, topic: str, command: Callable[[str], tuple[str, ...]]) -> None:
+    ended = secured.run(*command(topic), env={"STREAMPROOF_SASL_PASSWORD": f"{secured.planted}-wrong"})
+    refused(ended, "invalid credentials")
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_a_missing_right_is_refused_and_the_topic_is_named(
+    secured: Secured, topic: str, guest: dict[str, str], command: Callable[[str], tuple[str, ...]]
+) -> None:
+    ended = secured.run(*command(topic), env=guest)
+    refused(ended, "authorization failed")
+    assert topic in ended.text
+
+
+def test_a_right_to_look_is_no_right_to_read_or_write(secured: Secured, topic: str, guest: dict[str, str]) -> None:
+    looks = [(topic, AclOperation.DESCRIBE), (f"{topic}.manifests", AclOperation.ALL)]
+    warehouse = {"STREAMPROOF_WAREHOUSE_DIR": str(secured.folder / "looks")}
+    with secured.granted(*looks):
+        for command in ("produce", "load"):
+            ended = secured.run(*COMMANDS[command](topic), env=guest | warehouse)
+            refused(ended, "authorization failed")
+
+
+def test_an_authority_of_somebody_else_is_refused(secured: Secured, topic: str) -> None:
+    other = secured.folder / "other.crt"
+    secured.authority.write_certificate(other)
+    ended = secured.run("topics", "diff", "--topic", topic, env={"STREAMPROOF_SSL_CA_LOCATION": str(other)})
+    refused(ended, "not signed by an authority in ssl_ca_location")
+    registry = {"STREAMPROOF_REGISTRY_SSL_CA_LOCATION": str(other)}
+    ended = secured.run("schemas", "diff", "customer_events", "--topic", topic, env=registry)
+    refused(ended, "not signed by an authority in registry_ssl_ca_location")
+
+
+def test_a_missing_client_certificate_is_refused(secured: Secured, topic: str) -> None:
+    env = {f"STREAMPROOF_{name.upper()}": value for name, value in secured.inner(None).items()}
+    refused(secured.run("topics", "diff", "--topic", topic, env=env), "wants a client certificate, and none is set")
+
+
+def test_a_client_certificate_of_a_stranger_is_refused(secured: Secured, topic: str) -> None:
+    stranger = Identity.at(secured.folder, "stranger")
+    secured.authority.issue(stranger, USER)
+    env = {f"STREAMPROOF_{name.upper()}": value for name, value in secured.inner(stranger).items()}
+    refused(secured.run("topics", "diff", "--topic", topic, env=env), "does not accept the client certificate")
+
+
+def test_another_name_than_the_certificates_is_refused(secured: Secured, topic: str) -> None:
+    with secured.forwarded() as address:
+        settings = client_settings(secured.local.state_dir / "security", "scram") | {"bootstrap_servers": address}
+        env = {f"STREAMPROOF_{name.upper()}": value for name, value in settings.items()}
+        ended = secured.run("topics", "diff", "--topic", topic, env=env)
+    refused(ended, "for another address than 127.0.0.2")
+
+
+def test_an_expired_certificate_is_refused(secured: Secured, topic: str) -> None:
+    expired = Identity.at(secured.folder, "expired")
+    days = timedelta(days=1)
+    secured.authority.issue(expired, "broker", hosts=HOSTS, not_before=datetime.now(UTC) - 9 * days, life=8 * days)
+    ca = secured.folder / "expired-ca.crt"
+    secured.authority.write_certificate(ca)
+    with secured.showing(expired):
+        ended = secured.run("topics", "diff", "--topic", topic, env={"STREAMPROOF_SSL_CA_LOCATION": str(ca)})
+    refused(ended, "has expired")
+
+
+# Client certificates at the door for clients --------------------------------------------------------------------
+
+
+def test_with_mtls_a_certificate_is_the_login(tmp_path: Path, silent: Any) -> None:
+    state = tmp_path / "mutual"
+    try:
+        up(state, UpRequest(security="mtls", owned=True), silent, threading.Event())
+        found = Connection.discover(env={"STREAMPROOF_STATE_DIR": str(state)})
+        admin = admin_client(found.kafka)
+        apply_topics(admin, specs_for("t"))
+        with Registry(found.registry) as registry:
+            assert registry.versions("t-value") == []
+        address = {"bootstrap_servers": found.kafka.bootstrap_servers}
+        for user, words in ((GUEST, "does not allow"), (None, "wants a client certificate, and none is set")):
+            settings = client_settings(state / "security", "mtls", user or GUEST) | address
+            if user is None:
+                del settings["ssl_certificate_location"], settings["ssl_key_location"]
+            began = time.monotonic()
+            with pytest.raises(Refused, match=words):
+                describe(admin_client(kafka_settings(settings)), "t")
+            assert time.monotonic() - began < BOUND_S
+    finally:
+        stop_stack(state)
+
+
+# What nobody sees -----------------------------------------------------------------------------------------------
+
+
+def test_no_secret_is_in_any_output_argument_or_file(secured: Secured, topic: str) -> None:
+    """Last, because it looks at what all the tests above have left too."""
+    assert secured.run(*COMMANDS["load"](topic)).exit_code == 0
+    assert (
+        secured.run(*COMMANDS["load"](topic), env={"STREAMPROOF_SASL_PASSWORD": f"{secured.planted}-x"}).exit_code == 77
+    )
+    assert not [text for text in secured.printed if "hunter2" in text]
+    assert secured.seen_in_arguments == []
+    state = secured.local.state_dir
+    made_to_hold_one = {*(state / "security").iterdir(), state / "kafka-scram" / "server.properties"}
+    files = [path for path in [*state.rglob("*"), *secured.folder.rglob("*")] if path.is_file()]
+    assert {path.name for path in files} >= {"stack.json", "kafka.log", "registry.log"}
+    assert any(path.suffix == ".duckdb" for path in files)
+    assert [path for path in files if path not in made_to_hold_one and b"hunter2" in path.read_bytes()] == []

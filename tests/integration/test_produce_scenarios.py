@@ -1,0 +1,190 @@
+"""Clickstream and a declared scenario, from their commands to a verdict, on the real broker and registry."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from cluster.connection import Connection
+from cluster.topics import admin_client, apply_topics, specs_for
+from consumer import audit, load
+from schemas.contract import subject_for
+from schemas.registry import Registry
+
+pytestmark = pytest.mark.integration
+
+ORDER = {
+    "type": "record",
+    "name": "Order",
+    "namespace": "shop",
+    "fields": [
+        {"name": "order_id", "type": "long"},
+        {"name": "customer", "type": "string"},
+        {"name": "status", "type": {"type": "enum", "name": "Status", "symbols": ["NEW", "PAID"]}},
+        {"name": "total", "type": {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2}},
+        {"name": "items", "type": {"type": "array", "items": ["string", "int", "null"]}},
+        {"name": "payload", "type": "bytes"},
+        {"name": "placed_at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+    ],
+}
+ORDERS = """
+schema: order.avsc
+key: customer
+fields:
+  customer: {faker: {provider: user_name, pool: 100, skew: 0.5}}
+  payload: {bytes: [0, 20]}
+"""
+
+
+def streamproof(*arguments: object, ok: bool = True) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "streamproof", *map(str, arguments), "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode == 0) is ok, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def topic(connection: Connection, topic_name: Callable[[str], str]) -> str:
+    name = topic_name("scenario")
+    apply_topics(admin_client(connection.kafka), specs_for(name))
+    return name
+
+
+@pytest.fixture
+def orders(tmp_path: Path, topic: str) -> Path:
+    """A file of a scenario whose schema is registered for the topic."""
+    (tmp_path / "order.avsc").write_text(json.dumps(ORDER))
+    (tmp_path / "orders.yaml").write_text(ORDERS)
+    streamproof("schemas", "gate", tmp_path / "order.avsc", "--topic", topic)
+    return tmp_path / "orders.yaml"
+
+
+def judged(connection: Connection, topic: str, folder: Path, run_id: str) -> Any:
+    """Load the topic and audit a run."""
+    warehouse = folder / "topic.duckdb"
+    load(connection, topic, warehouse, stop=threading.Event())
+    return audit(connection, warehouse, topic, run_id)
+
+
+def rows(folder: Path, query: str) -> list[Any]:
+    with duckdb.connect(str(folder / "topic.duckdb"), read_only=True) as store:
+        return store.execute(query).fetchall()
+
+
+def test_clickstream_from_its_flags_to_a_passed_audit(connection, stack, topic, tmp_path):
+    streamproof("schemas", "gate", "clickstream", "--topic", topic)
+    (tmp_path / "client.properties").write_text(
+        f"BOOTSTRAP_SERVERS_CONFIG={connection.kafka.bootstrap_servers}\n"
+        f"SCHEMA_REGISTRY_URL_CONFIG={connection.registry.url}\nACKS_CONFIG=1\n"
+    )
+    flags = ("--topic", topic, "--properties", tmp_path / "client.properties", "--shards", 2)
+    log = tmp_path / "log"
+    streamproof("produce", "clickstream", *flags, "--events", 30_001, "--no-delay", "--run-id", "c", "--event-log", log)
+    found = judged(connection, topic, tmp_path, "c")
+    assert (found.verdict, found.expected, found.reordered) == ("PASSED", 30_001, 0)
+    assert rows(tmp_path, "SELECT min(globalseq), max(globalseq), count(DISTINCT globalseq) FROM events") == [
+        (1, 30_001, 30_001)
+    ]
+    astray = """
+        SELECT count(*) FROM events AS event LEFT JOIN events AS before ON before.globalseq = event.prevglobalseq
+        WHERE event.prevglobalseq <> 0 AND before.userid IS DISTINCT FROM event.userid
+    """
+    assert rows(tmp_path, astray) == [(0,)]
+    assert sum(len(path.read_text().splitlines()) for path in log.glob("clickstream-c-*.jsonl")) == 30_001
+
+    # Another run on the same topic has the same numbers; identities tell the two apart.
+    document = streamproof("produce", "clickstream", *flags, "--users", 500, "--rate", 0, "--run-id", "d")
+    found = judged(connection, topic, tmp_path, "d")
+    assert (found.verdict, found.expected) == ("PASSED", document["acknowledged"])
+    assert judged(connection, topic, tmp_path, "c").verdict == "PASSED"
+    begun = "SELECT count(*) FROM events WHERE prevglobalseq = 0 AND starts_with(_event_id, '18ac3e73')"
+    assert rows(tmp_path, begun) == [(500,)]
+
+
+def test_a_declared_scenario_of_a_foreign_schema_passes_its_audit(connection, stack, topic, orders, tmp_path):
+    document = streamproof(
+        "produce",
+        "orders",
+        "--scenario-path",
+        tmp_path,
+        "--topic",
+        topic,
+        "--events",
+        9001,
+        "--shards",
+        2,
+        "--run-id",
+        "o",
+    )
+    assert document["scenario"] == "orders"
+    found = judged(connection, topic, tmp_path, "o")
+    assert (found.verdict, found.expected, found.unattributed) == ("PASSED", 9001, 0)
+    assert rows(tmp_path, "SELECT count(DISTINCT order_id), max(order_id), count(_event_id) FROM events") == [
+        (9001, 9001, 9001)
+    ]
+    with Registry(connection.registry) as registry:
+        assert registry.latest(subject_for(topic)) is not None
+
+
+def test_a_scenario_of_a_registered_subject_needs_no_file_of_its_schema(connection, stack, topic, orders, tmp_path):
+    (tmp_path / "registered.yaml").write_text(f"subject: {subject_for(topic)}\nkey: customer\n")
+    streamproof("produce", tmp_path / "registered.yaml", "--topic", topic, "--events", 500, "--run-id", "s")
+    assert judged(connection, topic, tmp_path, "s").verdict == "PASSED"
+
+
+def test_a_kill_and_the_same_command_again_make_each_event_once_by_their_headers(
+    connection, stack, topic, orders, tmp_path
+):
+    arguments = ("produce", orders, "--topic", topic, "--events", 12_000, "--rate", 3000, "--run-id", "k", "--json")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamproof", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    watcher = Consumer(connection.kafka.as_librdkafka(group_id="watcher"))
+    deadline = time.monotonic() + 60
+    while sum(watcher.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(3)) < 3000:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+    watcher.close()
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    document = streamproof(*arguments[:-1])
+    assert (document["acknowledged"], document["shards"][0]["resumed"]) == (12_000, 1)
+    found = judged(connection, topic, tmp_path, "k")
+    assert (found.verdict, found.expected, found.duplicated) == ("PASSED", 12_000, 0)
+    orders.write_text(ORDERS.replace("[0, 20]", "[0, 21]"))
+    refused = streamproof(*arguments[:-1], ok=False)
+    assert "declaration was" in refused["error"]["message"]
+
+
+def test_events_that_are_too_large_are_named_by_their_numbers(connection, stack, topic, orders, tmp_path):
+    orders.write_text(ORDERS.replace("[0, 20]", "[800000, 1200000]"))
+    arguments = ("produce", orders, "--topic", topic, "--events", 40, "--run-id", "l")
+    refused = streamproof(*arguments, ok=False)
+    assert refused["error"]["kind"] == "RecordsUndelivered"
+    found = judged(connection, topic, tmp_path, "l")
+    assert found.verdict == "PASSED"  # of what was acknowledged
+    assert 5 < found.expected < 35
+    assert found.loaded == found.expected
+    assert found.failed == 40 - found.expected
+
+
+def test_mutual_tls_without_a_certificate_is_refused(stack, topic):
+    refused = streamproof("produce", "clickstream", "--topic", topic, "--users", 1, "--mtls", ok=False)
+    assert "needs a client certificate" in refused["error"]["message"]
