@@ -85,6 +85,7 @@ def test_a_schema_that_contradicts_the_table_is_quarantined_with_the_field(rig: 
 
     rig.create()
     rig.produce(rig.encode(one("string"), [{"a": "x"}]))
+    assert rig.load().rows == 1  # the first schema makes the table: whichever partition is read first
     _allow_any_change(rig)
     rig.produce(rig.encode(one("long"), [{"a": 1}]))
     assert rig.load().quarantined == 1
