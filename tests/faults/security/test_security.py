@@ -134,6 +134,7 @@ def test_a_user_with_the_documented_rights_and_no_others_can_do_its_work(
         for command in (("load", topic), ("audit", topic, "--run-id", "by-guest")):
             ended = secured.run(*command, env=guest | warehouse)
             assert ended.exit_code == 0, ended.text
+            assert ended.seconds < BOUND_S  # without a right to the group, nothing waits for one
 
 
 # What is refused ------------------------------------------------------------------------------------------------
