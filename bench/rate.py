@@ -1,8 +1,9 @@
 """The rate contract: 10,000 events a second in each load shape, measured second by second.
 
 The windows are counted by an independent reader, from the timestamps that the records carry in the topic: what was
-sent, when it was sent. The publish delay counts from the moment at which an event was due to its acknowledgement. ``machine_load`` is the load average of the last minute: above the number of cores, the machine is busy
-with something else, and the figures tell of that.
+sent, when it was sent. The publish delay counts from the moment at which an event was due to its acknowledgement.
+``machine_load`` is the load average of the last minute: above the number of cores, the machine is busy with something
+else, and the figures tell of that.
 
 ``python -m bench.rate`` runs it alone, on a stack of its own; ``BENCH_RATE_SECONDS=30`` sets the length of each shape.
 """
