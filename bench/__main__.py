@@ -117,7 +117,9 @@ def _table(results: Rows) -> Table:
 
 def _rate(result: dict[str, Any], whose: str) -> str:
     megabytes = result.get(f"{whose}_mb_per_s")
-    return f"{result[f'{whose}_per_s']:,.0f} /s" + (f", {megabytes:,.0f} MB/s" if megabytes else "")
+    return f"{result[f'{whose}_per_s']:,.0f} /s" + (
+        f", {megabytes:,.{0 if megabytes > 10 else 1}f} MB/s" if megabytes else ""
+    )
 
 
 def _keep(results: Rows, contract: Rows, machine: dict[str, Any]) -> Path:

@@ -68,8 +68,8 @@ def naive(connection: Connection, events: int) -> dict[str, Any]:
                 compression_type="lz4",
                 linger_ms=20,
                 batch_size=512 * 1024,
-                on_delivery=report,
             )
+            | {"on_delivery": report}
         )
         fake, chance = Faker(), random.Random(1)
         users = [fake.uuid4() for _ in range(1000)]

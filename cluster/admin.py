@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any
 
 from confluent_kafka import KafkaException
@@ -42,8 +42,8 @@ class Admin(AdminClient):
         :raises StreamproofError: what :func:`cluster.kafka_errors.translate` says.
         """
         deadline = time.monotonic() + timeout_s
-        while not future.done():
-            self.poll(_TICK_S)
+        while not wait([future], timeout=_TICK_S).done:
+            self.poll(0)
             self.watch.check(doing)
             if time.monotonic() > deadline:
                 raise self.watch.unreachable(doing)

@@ -17,11 +17,26 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # its stubs do not re-export it
 
 from cluster.connection import KafkaSettings
-from cluster.errors import BrokerSilent, DependencyDown, Misconfigured, Refused, TopicMissing, TopicRecreated
+from cluster.errors import (
+    BrokerSilent,
+    DependencyDown,
+    Misconfigured,
+    Refused,
+    StreamproofError,
+    TopicMissing,
+    TopicRecreated,
+)
 from cluster.kafka_errors import NO_GROUP, BrokerWatch, translate
 from cluster.topics import Admin, TopicInfo, admin_client, describe
 from consumer.batch import Message, Records, Span
@@ -68,12 +83,12 @@ class Source:
 
     def __init__(self, settings: KafkaSettings, topic: str, *, silence_s: float = SILENCE_S) -> None:
         self.topic = topic
+        self._group = f"streamproof-load-{topic}"
         self._silence_s = silence_s
         self._address = settings.bootstrap_servers
         self._admin: Admin = admin_client(settings)
         self._watch = BrokerWatch(settings, patience_s=silence_s)
         self._consumer = self._open(settings)
-        self._commit_answers: list[KafkaError | None] = []
         self._positions: dict[int, int] = {}
         self._ends = np.zeros(0, np.int64)
         self._largest_bytes = _FIRST_GUESS_BYTES
@@ -147,16 +162,18 @@ class Source:
     def commit(self, positions: Mapping[int, int], *, timeout_s: float = 3.0) -> None:
         """Tell the consumer group where the warehouse is, so that lag tools see it. Best effort; nothing reads it."""
         offsets = [TopicPartition(self.topic, partition, offset) for partition, offset in positions.items()]
+        # By the administrator: a consumer that waits for a group it has no right to closes only after a minute.
+        asked = self._admin.alter_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(self._group, offsets)], request_timeout=timeout_s
+        )
         try:
-            self._consumer.unassign()
-            self._consumer.commit(offsets=offsets, asynchronous=True)
-            deadline = time.monotonic() + timeout_s
-            while not self._commit_answers and time.monotonic() < deadline:
-                self._consumer.poll(0.1)
-        except KafkaException as error:
-            self._commit_answers.append(error.args[0])
-        if self._commit_answers != [None]:
-            log.info("the group's offset was not committed: %s", self._commit_answers or "no answer")
+            for answer in asked.values():
+                told = self._admin.ask(answer, "telling the group where the warehouse is", timeout_s=timeout_s)
+                for partition in told.topic_partitions:
+                    if partition.error is not None:
+                        log.info("the group's offset was not committed: %s", partition.error)
+        except StreamproofError as error:
+            log.info("the group's offset was not committed: %s", error)
 
     def close(self) -> None:
         """Leave Kafka."""
@@ -170,9 +187,9 @@ class Source:
         self.close()
 
     def _open(self, settings: KafkaSettings) -> Consumer:
-        known = settings.as_librdkafka(group_id=f"streamproof-load-{self.topic}", **_CONSUMER)
+        known = settings.as_librdkafka(group_id=self._group, **_CONSUMER)
         try:
-            return Consumer(known | self._watch.settings() | {"on_commit": self._committed})
+            return Consumer(known | self._watch.settings())
         except KafkaException as error:
             raise translate(error, "opening the connection", where=self._address) from None
 
@@ -229,9 +246,6 @@ class Source:
             raise meaning
         else:
             log.debug("kafka: %s", error)
-
-    def _committed(self, error: KafkaError | None, _: Any) -> None:
-        self._commit_answers.append(error)
 
     def _silent(self) -> BrokerSilent:
         waiting = ", ".join(f"{p} at {self._positions[p]} of {self._ends[p]}" for p in self._unfinished()[:5])

@@ -115,7 +115,7 @@ def make_injector(request: ProduceRequest, scenario: Scenario) -> Injector | Non
     targets = getattr(scenario, "fault_targets", None)
     return Injector(
         faults,
-        targets or FaultTargets(event_time=scenario.event_time, id_first=scenario.identity == "field"),
+        targets or FaultTargets(event_time=scenario.event_time, text_first=scenario.identity == "field"),
         scenario=scenario.name,
         key=scenario.key,
         seed=request.seed,

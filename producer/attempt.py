@@ -51,14 +51,7 @@ class Attempt:
         self.stop = stop
         self._progress = progress
         self._clock = time.perf_counter
-        announced = agreement.announced
-        self._stream = agreement.scenario.open(announced.seed, announced.shard, announced.settings)
-        self._encoder = Encoder(agreement.schema.text, announced.schema_used.id)
-        newer, used = agreement.newer, agreement.newer_used
-        self._newer = Encoder(newer.text, used.id) if newer and used else None
-        self._truth = Truth()
-        self._unsent: list[int] = []  # events of a part that was cut off, which others of it overtook
-        self._copies_unsent: list[int] = []
+        # First: librdkafka takes half a second to get its producer id, while the vocabulary is built.
         self.delivery = Delivery(
             connection.kafka,
             request.topic,
@@ -67,6 +60,14 @@ class Attempt:
             clock=self._clock,
             skew_s=agreement.injector.skew_s if agreement.injector else 0.0,
         )
+        announced = agreement.announced
+        self._stream = agreement.scenario.open(announced.seed, announced.shard, announced.settings)
+        self._encoder = Encoder(agreement.schema.text, announced.schema_used.id)
+        newer, used = agreement.newer, agreement.newer_used
+        self._newer = Encoder(newer.text, used.id) if newer and used else None
+        self._truth = Truth()
+        self._unsent: list[int] = []  # events of a part that was cut off, which others of it overtook
+        self._copies_unsent: list[int] = []
         self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
         self._end, limit_s, whole = _bounds(request, agreement, landed)
         self._next = 0

@@ -59,7 +59,8 @@ def write_manifest(
     control = control_topic(manifest.topic)
     watch = BrokerWatch(kafka, patience_s=timeout_s)
     settings = kafka.as_librdkafka(
-        enable_idempotence=True,
+        # Not idempotent: asking for a producer id takes librdkafka half a second, and a record that a retry wrote twice
+        # says the same twice under one key.
         acks="all",
         compression_type="lz4",
         linger_ms=0,

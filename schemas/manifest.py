@@ -114,9 +114,7 @@ class Manifest(_Document):
         default_factory=list, description="events by schema version, where a run mixes them"
     )
     skipped: int = Field(
-        default=0,
-        ge=0,
-        description="slots of the schedule that were given up after a stall; no event was made for them",
+        default=0, ge=0, description="slots of the schedule that were given up after a stall; they have no event"
     )
     rate_windows: list[RateWindow] = Field(default_factory=list)
     publish_delay_ms: dict[str, float] = Field(

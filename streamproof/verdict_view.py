@@ -79,11 +79,18 @@ def _findings(result: AuditResult) -> Table:
         number = int(getattr(result, name))
         examples = result.located.get(name, [])
         said = _examples(examples) if number and examples else Text(meaning, style="dim")
-        table.add_row(name, Text(f"{number:,}", style="bold red" if number else "green"), said)
+        table.add_row(name, Text(f"{number:,}", style=_colour(result, number)), said)
     for name, meaning in (("missed", "injected, and not found"), ("false_alarm", "found, and not injected")):
         if result.located.get(name):
             table.add_row(Text(name.replace("_", " ")), "", _examples(result.located[name], meaning))
     return table
+
+
+def _colour(result: AuditResult, number: int) -> str:
+    """Return how a count of damage is shown; in a run that passed, all of it was injected."""
+    if not number:
+        return "green"
+    return "" if result.verdict == "PASSED" else "bold red"
 
 
 def _faults(result: AuditResult) -> Table:

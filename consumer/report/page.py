@@ -93,7 +93,10 @@ def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
         elif audit["verdict"] == "UNKNOWN" and not audit["lost"]:
             items.append(("Lost", "\u2013", "not known", ""))
         else:
-            items.append(("Lost", number(audit["lost"]), "", "some" if audit["lost"] else "zero"))
+            # What a run lost that passed, it was told to lose.
+            wanted = audit["lost"] > 0 and audit["verdict"] == "PASSED"
+            tone = "" if wanted else "some" if audit["lost"] else "zero"
+            items.append(("Lost, on purpose" if wanted else "Lost", number(audit["lost"]), "", tone))
     # The last second is rarely a whole one.
     whole = [achieved for _, _, achieved in facts.rates[:-1]] or [achieved for _, _, achieved in facts.rates]
     if whole:

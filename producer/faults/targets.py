@@ -15,13 +15,13 @@ class FaultTargets:
     :param event_time: when the event happened, milliseconds, as a timestamp or a plain number.
     :param duration: a number that is never negative.
     :param choice: a text that is one of a few.
-    :param id_first: whether the first field of the value is the event id, as text.
+    :param text_first: whether the first field of the value is a text that is never empty, such as the event id.
     """
 
     event_time: str | None = None
     duration: str | None = None
     choice: str | None = None
-    id_first: bool = True
+    text_first: bool = True
 
 
 _NEEDS = {
@@ -30,7 +30,7 @@ _NEEDS = {
     "altered.future_date": "event_time",
     "altered.negative_duration": "duration",
     "altered.unknown_text": "choice",
-    "undecodable.invalid_utf8": "id_first",
+    "undecodable.invalid_utf8": "text_first",
 }
 
 

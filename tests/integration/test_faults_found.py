@@ -343,6 +343,24 @@ def test_a_truth_that_does_not_fit_one_record_is_read_from_pages(
     assert sum(injected for injected, _, _ in scored(result).values()) > 1_400
 
 
+def test_a_scenario_with_its_identity_in_headers_has_faults_too(
+    connection: Connection, topic_name: Any, tmp_path: Path
+) -> None:
+    topic = topic_name("clicks")
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    with Registry(connection.registry) as registry:
+        gate(registry, load_contract("clickstream"), subject_for(topic))
+    # Two kinds of altered values: a click has no duration.
+    faults = ("dropped=4", "tombstone=3", "undecodable=12", "duplicate=5", "out_of_order=6", "late=7", "altered=8")
+    asked = request(topic, shards=1, events=5_000, scenario="clickstream", faults=(*faults, "hot_key=0.2"))
+    produce_shard(connection, asked, stop=threading.Event())
+    warehouse = tmp_path / "w.duckdb"
+    load(connection, topic, warehouse, stop=threading.Event())
+    result = audit(connection, warehouse, topic, RUN)
+    assert result.verdict == "PASSED", (result.reason, scored(result))
+    assert len(scored(result)) == len(KINDS) - 2, "all but the negative duration and the clock"
+
+
 # Two versions of the schema in one run
 
 

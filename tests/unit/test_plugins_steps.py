@@ -222,3 +222,33 @@ def test_a_connection_that_cannot_be_used_says_what_is_wrong(ask: Ask, kafka: st
     told = ask(CONNECT, **environment)
     assert isinstance(told, str), told
     assert fault in told
+
+
+def test_the_gate_registers_the_next_version_only_for_a_run_that_mixes_it_in(ask: Ask) -> None:
+    registered = ask(
+        """
+from types import SimpleNamespace
+import schemas.registry
+from plugins.operators import SchemaGateOperator
+
+asked = []
+
+class Nowhere:
+    def __init__(self, *_): pass
+    def __enter__(self): return self
+    def __exit__(self, *_): pass
+
+def gate(registry, contract, subject, *, up_to):
+    asked.append(up_to)
+    return SimpleNamespace(versions=(), subject=subject, current=None)
+
+schemas.registry.Registry, schemas.registry.gate = Nowhere, gate
+operator = SchemaGateOperator(task_id="gate", topic="t")
+object.__setattr__(operator, "connection", lambda: SimpleNamespace(registry=None))
+off = {"next_version_share": 0, "next_version_ramp": False}
+for params in ({}, off, off | {"next_version_share": 0.2}, off | {"next_version_ramp": True}):
+    operator.execute({"params": params})
+answer(asked)
+"""
+    )
+    assert registered == [None, None, 2, 2]

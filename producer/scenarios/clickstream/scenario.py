@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cluster.errors import Misconfigured
 from producer.arrays import column, taken
 from producer.draws import spread
+from producer.faults.targets import FaultTargets
 from producer.scenarios import NOTHING_MORE, Asked, Identity, Settings
 from producer.scenarios.clickstream.graph import MEDIAN_S, PRODUCT_NAMES, SIGMA, STATES, draw_paths
 from producer.scenarios.clickstream.visitors import DEVICES, VISITORS, draw_visitors, draw_visits
@@ -44,6 +45,7 @@ class Clickstream:
     pace = PACE
     mix = "event_type"
     event_time = "eventtimestamp"
+    fault_targets = FaultTargets(event_time="eventtimestamp", choice="event_type")
     most = MAX_BLOCKS * BLOCK_EVENTS
 
     def settings(

@@ -5,14 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import threading
 
-import pytest
 from structlog.testing import capture_logs
 
 from cluster.errors import DependencyDown
 from producer import ProduceRequest, Progress, produce_run
 from producer.workers import RunResult
-
-EVENTS = 40_000
 
 
 class Killer:
@@ -37,47 +34,47 @@ class Killer:
         self.left -= 1
 
 
-def run(connection, topic: str, progress=None, shards: tuple[int, ...] = (0, 1)) -> RunResult:
-    request = ProduceRequest(topic=topic, run_id="workers", shards=2, events=EVENTS, rate=10_000)
-    return produce_run(connection, request, shards=shards, stop=threading.Event(), progress=progress)
+def run(connection, topic: str, events: int, progress: Killer) -> RunResult:
+    request = ProduceRequest(topic=topic, run_id="workers", shards=2, events=events, rate=10_000)
+    return produce_run(connection, request, shards=(0, 1), stop=threading.Event(), progress=progress)
 
 
 def test_a_killed_worker_is_started_again_and_the_run_ends_whole(connection, ready_topic, sequences_in):
     killer = Killer(shard=1, times=1)
     with capture_logs() as logs:
-        result = run(connection, ready_topic, killer)
+        result = run(connection, ready_topic, 40_000, killer)
     assert killer.left == 0
     assert result.error is None
     assert [manifest.resumed for manifest in result.manifests] == [0, 1]
-    assert result.document()["acknowledged"] == EVENTS
-    assert sequences_in(connection, ready_topic) == {0: list(range(EVENTS // 2)), 1: list(range(EVENTS // 2))}
+    assert result.document()["acknowledged"] == 40_000
+    assert sequences_in(connection, ready_topic) == {0: list(range(20_000)), 1: list(range(20_000))}
     (said,) = (line for line in logs if "worker died" in line["event"])
     assert (said["shard"], said["how"], said["log_level"]) == (1, "it was killed by SIGKILL", "warning")
 
 
-def test_a_worker_that_is_killed_twice_fails_the_run_and_the_same_run_continues(connection, ready_topic, sequences_in):
+def test_a_worker_that_is_killed_twice_fails_the_run_clearly_and_stops_the_others(
+    connection, ready_topic, sequences_in
+):
     killer = Killer(shard=0, times=2)
-    result = run(connection, ready_topic, killer)
+    # More than both could send before the second kill, however slow the machine is.
+    result = run(connection, ready_topic, 10_000_000, killer)
     assert killer.left == 0
     assert isinstance(result.error, DependencyDown)
     assert "the process of shard 0 died twice" in result.error.message
     assert "SIGKILL" in result.error.message
     assert "--run-id workers" in result.error.hint
+    assert multiprocessing.active_children() == []
     # The other one was stopped, settled, and said what it had sent.
     (other,) = result.manifests
     assert (other.shard, other.interrupted, other.unknown) == (1, True, [])
-    assert multiprocessing.active_children() == []
-
-    again = run(connection, ready_topic)
-    assert again.error is None
-    assert again.document()["acknowledged"] == EVENTS
-    assert sequences_in(connection, ready_topic) == {0: list(range(EVENTS // 2)), 1: list(range(EVENTS // 2))}
+    found = sequences_in(connection, ready_topic)
+    assert found[1] == list(range(other.acknowledged))
+    assert len(found[0]) == len(set(found[0])) > killer.beyond - 1000
 
 
-@pytest.mark.parametrize("shards", [(0, 1)])
-def test_a_finished_run_of_several_shards_started_again_sends_nothing(connection, ready_topic, sequences_in, shards):
+def test_a_finished_run_of_several_shards_started_again_sends_nothing(connection, ready_topic, sequences_in):
     request = ProduceRequest(topic=ready_topic, run_id="twice", shards=2, events=2000)
-    first = produce_run(connection, request, shards=shards, stop=threading.Event())
-    again = produce_run(connection, request, shards=shards, stop=threading.Event())
+    first = produce_run(connection, request, shards=(0, 1), stop=threading.Event())
+    again = produce_run(connection, request, shards=(0, 1), stop=threading.Event())
     assert first.manifests == again.manifests
     assert sum(map(len, sequences_in(connection, ready_topic).values())) == 2000

@@ -1,0 +1,61 @@
+"""What the flags of a run come to: pace, TLS, properties, and what this machine reaches."""
+
+from __future__ import annotations
+
+import pytest
+
+from cluster.connection import Connection
+from cluster.errors import Misconfigured
+from producer.calibrate import calibrate
+from producer.scenarios import Asked, contract_of, find_scenario
+from schemas.codec import Encoder
+from streamproof.run_flags import connect, known_registry, rate_of
+
+HERE = Connection.of({"bootstrap_servers": "localhost:1"}, {"url": "http://localhost:1"})
+
+
+def rate(scenario="clickstream", *, rate=None, shape=None, no_delay=False, shards=2):
+    return rate_of(scenario, HERE, rate=rate, shape=shape, no_delay=no_delay, shards=shards)
+
+
+def test_visitors_set_the_pace_unless_something_else_is_asked_for():
+    assert rate() == 250.0
+    assert rate(rate=0.0) == rate(no_delay=True) == rate(shape="constant(10)") == 0.0
+    assert rate(rate=70.0) == 70.0
+    assert rate("customer_events") == 0.0
+
+
+def settings(**more):
+    asked = {"properties": None, "ssl": False, "mtls": False, "allow_plaintext": False} | more
+    return connect(bootstrap_servers="kafka.example:9093", registry_url="https://r.example", **asked).kafka
+
+
+def test_tls_is_asked_for_by_a_flag_and_keeps_a_login(tmp_path):
+    assert settings(ssl=True).security_protocol == "ssl"
+    path = tmp_path / "client.properties"
+    path.write_text(
+        "sasl.mechanism=PLAIN\nsasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required "
+        'username="me" password="hunter2";\nlinger.ms=5\n'
+    )
+    found = settings(ssl=True, properties=path)
+    assert (found.security_protocol, found.sasl_username) == ("sasl_ssl", "me")
+
+
+def test_mutual_tls_needs_a_certificate(tmp_path):
+    with pytest.raises(Misconfigured, match="needs a client certificate"):
+        settings(mtls=True)
+
+
+def test_a_registry_is_known_when_a_flag_names_it():
+    assert known_registry("http://localhost:2", allow_plaintext=False).url == "http://localhost:2"
+    assert known_registry(None, allow_plaintext=False) is None
+
+
+@pytest.mark.parametrize("key", ["userid", None])
+def test_a_calibration_runs_the_whole_path_into_a_sink_that_keeps_nothing(key):
+    scenario = find_scenario("clickstream")
+    stream = scenario.open(1, 0, scenario.settings(None, 0, Asked()))
+    encoder = Encoder(contract_of(scenario).version(1).text, 1)
+    found = calibrate(stream, encoder, key=key, identity="header", seconds=0.2)
+    assert min(found.generated_per_s, found.encoded_per_s, found.delivered_per_s) > 100
+    assert found.document()["slow_types"] == []
