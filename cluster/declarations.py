@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +10,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cluster.errors import Misconfigured
+from cluster.names import check_topic_name
 
 TOPICS_FILE = Path(__file__).with_name("topics.yaml")
 TEMPLATE = "customer_events"
-_LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +93,6 @@ def specs_for(topic: str, path: Path | None = None) -> list[TopicSpec]:
     for name in specs:
         check_topic_name(name)
     return list(specs.values())
-
-
-def check_topic_name(name: str, *, where: str = "") -> None:
-    """Check what Kafka checks.
-
-    :raises Misconfigured: Kafka would not take the name.
-    """
-    if not _LEGAL_NAME.fullmatch(name) or name in (".", ".."):
-        raise Misconfigured(
-            f"{name[:60]!r} is not a topic name",
-            where=where,
-            hint="Use letters, digits, dot, underscore and hyphen, at most 249 of them",
-        )
 
 
 def _faults(error: ValidationError) -> list[str]:

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cluster.names import check_topic_name
+
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 RECORD_NAME = "stack.json"
 
@@ -21,7 +23,11 @@ def state_dir(env: Mapping[str, str] = os.environ) -> Path:
 
 
 def warehouse_path(topic: str, env: Mapping[str, str] = os.environ) -> Path:
-    """Return the default DuckDB file of a topic: ``STREAMPROOF_WAREHOUSE_DIR/<topic>.duckdb``."""
+    """Return the default DuckDB file of a topic: ``STREAMPROOF_WAREHOUSE_DIR/<topic>.duckdb``.
+
+    :raises Misconfigured: the name cannot be a topic's, so that no path leaves the folder.
+    """
+    check_topic_name(topic)
     folder = env.get("STREAMPROOF_WAREHOUSE_DIR")
     return (Path(folder) if folder else state_dir(env) / "warehouse") / f"{topic}.duckdb"
 

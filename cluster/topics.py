@@ -24,6 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 from cluster.admin import CALL_TIMEOUT_S, Admin, admin_client
 from cluster.declarations import TopicSpec, load_topics, specs_for
 from cluster.errors import BrokerUnreachable, Misconfigured, TopicConflict, TopicMissing
+from cluster.names import check_topic_name
 
 __all__ = [
     "Admin",
@@ -144,9 +145,11 @@ def diff_topics(admin: Admin, specs: list[TopicSpec]) -> list[TopicDiff]:
 def describe(admin: Admin, topic: str, *, timeout_s: float = CALL_TIMEOUT_S) -> TopicInfo:
     """Return what the cluster knows about a topic.
 
+    :raises Misconfigured: the name cannot be a topic's.
     :raises TopicMissing: there is no such topic.
     :raises BrokerUnreachable: no answer within ``timeout_s``.
     """
+    check_topic_name(topic)
     names = TopicCollection([topic])
     doing = f"describing topic {topic}"
     asked = admin.describe_topics(names, request_timeout=timeout_s)[topic]

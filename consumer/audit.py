@@ -13,11 +13,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # there, only without a stub
 
 from cluster.connection import Connection
-from cluster.kafka_errors import translate
 from cluster.topics import TopicInfo, admin_client
 from consumer.findings import find
 from consumer.manifests import ControlTopic, read_control_topic, store_manifests, stored_manifests
@@ -139,11 +138,13 @@ def offsets_after(connection: Connection, topic: str, moment: datetime, partitio
     """Return for every partition the first offset with a record of ``moment`` or later, ``None`` if there is none."""
     since = OffsetSpec.for_timestamp(int(moment.timestamp() * 1000))
     asked = {TopicPartition(topic, partition): since for partition in partitions}
-    found = admin_client(connection.kafka).list_offsets(asked, request_timeout=REQUEST_TIMEOUT_S)
-    try:
-        offsets = {place.partition: answer.result().offset for place, answer in found.items()}
-    except KafkaException as error:
-        raise translate(error, "reading offsets by time", where=topic) from error
+    # The client must outlive its answers: one that is collected before they came never gives them.
+    admin = admin_client(connection.kafka)
+    found = admin.list_offsets(asked, request_timeout=REQUEST_TIMEOUT_S)
+    offsets = {
+        place.partition: admin.ask(answer, "reading offsets by time", where=topic).offset
+        for place, answer in found.items()
+    }
     return {partition: offset if offset >= 0 else None for partition, offset in offsets.items()}
 
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from cluster.errors import Misconfigured
+from cluster.names import check_topic_name
 
 
 def run_slug(run_id: str) -> str:
@@ -20,6 +20,5 @@ def topic_folder(publications: Path, topic: str) -> Path:
 
     :raises Misconfigured: the name is not one of a topic.
     """
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", topic) or topic in (".", ".."):
-        raise Misconfigured(f"{topic!r} is not the name of a topic", hint="Use letters, digits, '.', '_' and '-'")
+    check_topic_name(topic)
     return publications.expanduser().resolve() / topic

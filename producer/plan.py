@@ -72,6 +72,7 @@ class ProduceRequest:
         checks = {
             "topic is empty": not self.topic,
             f"run id must have 1 to {_MAX_RUN_ID} characters": not 1 <= len(self.run_id) <= _MAX_RUN_ID,
+            "run id is not text: it holds bytes that are not UTF-8": not _is_text(self.run_id),
             f"shards is {self.shards}, it must be 1 to {MAX_SHARDS}": not 1 <= self.shards <= MAX_SHARDS,
             f"shard is {self.shard}, it must be 0 to {self.shards - 1}": not 0 <= self.shard < max(1, self.shards),
             f"seed is {self.seed}, it must be 0 or more": self.seed < 0,
@@ -189,3 +190,12 @@ class ProduceRequest:
 @lru_cache(maxsize=8)
 def _whole(shape: Shape, seed: int) -> WholeSchedule:
     return shape.schedule(seed)
+
+
+def _is_text(value: str) -> bool:
+    """Return whether the text can be written as UTF-8: an argument of other bytes arrives as surrogates."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

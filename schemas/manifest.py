@@ -128,6 +128,11 @@ class Manifest(_Document):
     @model_validator(mode="after")
     def _balance(self) -> Self:
         """A finished manifest accounts for every sequence that it claims."""
+        ends = [self.first_sequence]
+        for start, end in sorted([*self.failed, *self.unknown]):
+            if not ends[-1] <= start < end <= self.next_sequence:
+                raise ValueError(f"the range [{start}, {end}) is empty, overlaps another, or was not generated")
+            ends.append(end)
         if self.status == "finished":
             generated = self.next_sequence - self.first_sequence
             accounted = self.acknowledged + count(self.failed) + count(self.unknown) + self.dropped

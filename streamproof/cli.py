@@ -8,7 +8,7 @@ import traceback
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from cluster.errors import EXIT_BUG, EXIT_OK, Misconfigured, StreamproofError
+from cluster.errors import EXIT_BUG, EXIT_OK, Interrupted, Misconfigured, StreamproofError
 from streamproof.commands import (
     demo,
     load,
@@ -24,6 +24,9 @@ from streamproof.commands import (
 )
 from streamproof.console import print_error, stderr
 from streamproof.logs import configure_logs
+
+# What typer returns when Ctrl-C comes where nobody waits for it.
+_TYPERS_INTERRUPT = 130
 
 app = typer.Typer(
     name="streamproof",
@@ -47,6 +50,8 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each way
     try:
         configure_logs()
         result = app(args=arguments, prog_name="streamproof", standalone_mode=False)
+        if result == _TYPERS_INTERRUPT:
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else EXIT_OK
     except StreamproofError as error:
         print_error(error, as_json=as_json)
@@ -59,11 +64,13 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each way
         print_error(wrong, as_json=as_json)
         return wrong.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        stderr.print("interrupted")
-        return 130
+        stopped = Interrupted("interrupted", hint="The same command starts anew")
+        print_error(stopped, as_json=as_json)
+        return stopped.exit_code
     except BrokenPipeError:
         return EXIT_OK
     except Exception:  # noqa: BLE001 - the outermost frame: report the bug and exit 70
         traceback.print_exc()
-        stderr.print("[bold red]bug[/] Streamproof did something that it should not; the trace above says where.")
+        bug = StreamproofError("a bug: Streamproof did something that it should not", hint="The trace above says where")
+        print_error(bug, as_json=as_json)
         return EXIT_BUG

@@ -75,3 +75,18 @@ def test_ranges_hold_exactly_the_sequences(sequences):
     assert [number for start, end in ranges for number in range(start, end)] == sorted(set(sequences))
     assert count(ranges) == len(set(sequences))
     assert all(before[1] < after[0] for before, after in itertools.pairwise(ranges))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"failed": [(0, 100), (200, 100)], "unknown": [], "acknowledged": 10},
+        {"failed": [(2, 4)], "unknown": [(3, 4)]},
+        {"failed": [(8, 12)], "unknown": [], "acknowledged": 6},
+        {"failed": [(5, 5)], "unknown": [], "acknowledged": 10},
+    ],
+    ids=["backwards", "overlapping", "beyond the end", "empty"],
+)
+def test_ranges_that_would_excuse_other_events_are_refused(change):
+    with pytest.raises(ValidationError, match="was not generated"):
+        manifest(**change)

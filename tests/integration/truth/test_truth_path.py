@@ -223,6 +223,9 @@ def test_what_others_write_meanwhile_does_not_change_a_verdict(
     deliver(connection, topic, run_id="first", events=200)
     load_it(connection, topic, warehouse)
     deliver(connection, topic, run_id="second", events=200)
+    # The first run is whole, and the topic went on: an answer, and in time.
+    code, said, _ = terminal.type("audit", topic, "--run-id", "first", "--warehouse", warehouse)
+    assert (code in {0, 75}, said["loaded"], said["lost"]) == (True, 200, 0)
     code, said, _ = terminal.type("audit", topic, "--run-id", "second", "--warehouse", warehouse)
     assert (code, said["awaited"]) == (75, 200)
     load_it(connection, topic, warehouse)
