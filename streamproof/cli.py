@@ -49,10 +49,7 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each way
     as_json = "--json" in arguments
     try:
         configure_logs()
-        result = app(args=arguments, prog_name="streamproof", standalone_mode=False)
-        if result == _TYPERS_INTERRUPT:
-            raise KeyboardInterrupt
-        return result if isinstance(result, int) else EXIT_OK
+        return _invoke(arguments)
     except StreamproofError as error:
         print_error(error, as_json=as_json)
         return error.exit_code
@@ -74,3 +71,10 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each way
         bug = StreamproofError("a bug: Streamproof did something that it should not", hint="The trace above says where")
         print_error(bug, as_json=as_json)
         return EXIT_BUG
+
+
+def _invoke(arguments: list[str]) -> int:
+    result = app(args=arguments, prog_name="streamproof", standalone_mode=False)
+    if result == _TYPERS_INTERRUPT:
+        raise KeyboardInterrupt
+    return result if isinstance(result, int) else EXIT_OK
