@@ -193,7 +193,9 @@ def test_a_generator_that_airflow_ends_declares_what_it_delivered(airflow: Airfl
 def test_a_demo_that_fails_shows_why_and_says_so_by_its_exit_code(
     run_demo: Callable[..., Any], airflow_stack: LocalStack
 ) -> None:
-    settings = Connection.of({"bootstrap_servers": "unused:1"}, {"url": airflow_stack.registry_url}).registry
+    settings = Connection.of(
+        {"bootstrap_servers": airflow_stack.bootstrap_servers}, {"url": airflow_stack.registry_url}
+    ).registry
     with Registry(settings) as registry:
         registry.register("e2e-refused-value", '{"type": "string"}')
     demo = run_demo("--events", "1000", "--topic", "e2e-refused")
