@@ -34,7 +34,7 @@ _SUMMARY = f"""
     FROM quarantine GROUP BY phase, error_class ORDER BY records DESC, phase, error_class
 """  # noqa: S608 - a constant
 _PAGE = f"""
-    SELECT _partition, _offset, epoch_ms(_timestamp), key, value FROM quarantine
+    SELECT _partition, _offset, epoch_ms(_timestamp), key, value, headers FROM quarantine
     WHERE (_partition, _offset) > (?, ?) ORDER BY _partition, _offset LIMIT {PAGE_ROWS}
 """  # noqa: S608 - a constant
 _LEAVE = "DELETE FROM quarantine USING moved WHERE quarantine._partition = moved.p AND quarantine._offset = moved.o"
@@ -75,6 +75,7 @@ class HeldRecord:
     timestamp_ms: int | None
     held_key: bytes | None
     held_value: bytes
+    held_headers: list[dict[str, Any]] | None
 
     def partition(self) -> int:
         """Return the partition."""
@@ -95,6 +96,10 @@ class HeldRecord:
     def value(self) -> bytes:
         """Return the value, as it came."""
         return self.held_value
+
+    def headers(self) -> list[tuple[str, bytes | None]]:
+        """Return the headers, as they came: one of them may hold the identity."""
+        return [(header["name"], header["value"]) for header in self.held_headers or ()]
 
 
 def list_quarantine(warehouse: Path, *, wait_s: float = DEFAULT_WAIT_S) -> list[QuarantineClass]:

@@ -15,6 +15,7 @@ from cluster.connection import Connection
 from cluster.errors import RegistryUnreachable
 from consumer import Limit, LimitBroken, load
 from consumer.quarantine import list_quarantine, replay
+from schemas.identity import IDENTITY_HEADER
 
 pytestmark = pytest.mark.faults
 
@@ -138,7 +139,8 @@ def test_a_replay_moves_what_can_be_read_today_and_only_once(rig: Any) -> None:
     rig.create(partitions=2)
     good = rig.values(range(30))
     unreadable = [struct.pack(">bI", 0, UNKNOWN_ID) + value[5:] for value in good[10:20]]
-    rig.produce([*good[:10], *unreadable[:4], b"junk"], partition=0, key=b"k")
+    identity = [(IDENTITY_HEADER, b"a-name")]
+    rig.produce([*good[:10], *unreadable[:4], b"junk"], partition=0, key=b"k", headers=identity)
     rig.produce([*unreadable[4:], *good[20:]], partition=1, key=b"k")
     assert rig.load().quarantined == 11
     # The registry learns the schema later: here, the stored bytes are made to name one that it knows.
@@ -154,6 +156,7 @@ def test_a_replay_moves_what_can_be_read_today_and_only_once(rig: Any) -> None:
     assert (result.replayed, result.remaining) == (10, 1)
     rig.prove()
     assert rig.rows("SELECT count(DISTINCT n), count(DISTINCT _key) FROM events") == [(30, 1)]
+    assert rig.rows("SELECT count(*) FROM events WHERE _event_id = 'a-name'") == [(14,)], "a replay keeps the identity"
     again = replay(rig.connection, rig.warehouse, stop=threading.Event())
     assert (again.replayed, again.remaining) == (0, 1)
     rig.prove()
