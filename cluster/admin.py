@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -17,6 +18,10 @@ CALL_TIMEOUT_S = 10.0
 # All brokers refusing connections for this long is an answer in itself.
 DOWN_S = 5.0
 _TICK_S = 0.05
+# A client answers from a thread of its own. If that thread happens to collect the client as garbage, while it delivers
+# an answer that nobody waits for any more, librdkafka ends the process. So each is kept past its last answer.
+_KEPT_S = 90.0
+_kept: deque[tuple[float, Admin]] = deque()
 
 
 class Admin(AdminClient):
@@ -68,6 +73,11 @@ def admin_client(kafka: KafkaSettings) -> Admin:
     :raises Misconfigured: librdkafka does not take the settings (a certificate file that is not there ...).
     """
     try:
-        return Admin(kafka)
+        admin = Admin(kafka)
     except KafkaException as error:
         raise translate(error, "opening the connection", where=kafka.bootstrap_servers) from None
+    now = time.monotonic()
+    while _kept and now - _kept[0][0] > _KEPT_S:
+        _kept.popleft()
+    _kept.append((now, admin))
+    return admin
