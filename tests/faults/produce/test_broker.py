@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from cluster.connection import Connection
-from cluster.errors import RecordsUndelivered
+from cluster.errors import BrokerUnreachable, RecordsUndelivered
 from cluster.local import read_local_stack
-from cluster.topics import admin_client
+from cluster.topics import admin_client, describe
 from producer import ProduceRequest, Progress, produce_shard
 from producer.delivery import QUEUE_EVENTS
 from schemas.manifest import Manifest, count
@@ -130,6 +130,7 @@ def test_a_full_queue_before_a_frozen_broker_is_bounded_and_counted_and_the_run_
     assert manifest.interrupted
     assert accounted(manifest) == manifest.next_sequence < 250_000
 
+    wait_until_it_answers(broker.connection, topic)
     repaired = produce_shard(broker.connection, request, stop=threading.Event())
     assert (repaired.acknowledged, repaired.failed, repaired.unknown) == (250_000, [], [])
     assert sequences_in(broker.connection, topic) == {0: list(range(250_000))}
@@ -155,3 +156,14 @@ def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_
     assert accounted(manifest) == manifest.next_sequence < 100_000
     assert manifest.acknowledged >= 3000
     assert manifest.interrupted
+
+
+def wait_until_it_answers(connection, topic: str) -> None:
+    """Wait for a broker that was frozen to be back: it may have to register with its controller again."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            describe(admin_client(connection.kafka), topic)
+            return
+        except BrokerUnreachable:
+            assert time.monotonic() < deadline, "the broker did not come back"
