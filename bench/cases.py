@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,7 @@ CUSTOMER_EVENTS = Case("customer_events", "customer_events")
 CASES = [
     CUSTOMER_EVENTS,
     Case("clickstream", "clickstream", {"no_delay": True}),
+    Case("orders (YAML)", str(Path(__file__).with_name("orders.yaml"))),
 ]
 
 
