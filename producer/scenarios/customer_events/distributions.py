@@ -32,6 +32,8 @@ _MIN_BLOCKS = 4
 # Sessions that are let run for what follows from many steps.
 _SESSIONS = 40_000
 _EARLY_PERCENT = 12.0
+# A block at average activity.
+_SPAN_MS = 8 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +194,8 @@ def _activity(
 
     In a block, the turn of a customer with activity ``a`` comes with probability ``1 - exp(-a t)``, and a session is
     seen if something of it happens in the block. So sessions are binomial, given the activity. Customers of whom
-    nothing is seen count as well: it is known how many there are. mu is that of ``a t``, and declared is what makes as
-    many sessions with the declared sigma.
+    nothing is seen count as well: it is known how many there are. mu is that of ``a t``, and declared is what
+    makes as many sessions with the declared sigma.
     """
     customers = population.USERS_PER_SHARD // 2
     number = {(shard, half): int(count) for shard, half, count in blocks}
@@ -212,8 +214,8 @@ def _activity(
     mean = float(np.arange(most + 1) @ seen / seen.sum() / most / visible)
 
     def shares(sigma: float) -> tuple[float, Floats]:
-        log_t = _solve(lambda value: _turn_share(value, sigma) - mean, -15.0, 5.0)
-        return log_t, _binomial(most, visible, log_t, sigma)
+        mu, chance = _chances(mean, sigma)
+        return mu, _binomial(most, visible * chance)
 
     sigmas = np.arange(0.3, 2.0, 0.02)
     likelihood = [float(seen @ np.log(np.maximum(shares(sigma)[1], 1e-300))) for sigma in sigmas.tolist()]
@@ -237,14 +239,36 @@ def _activity(
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(80)
 
 
-def _turn_share(log_t: float, sigma: float) -> float:
-    """Return the share of customers whose turn comes, with log-normal activity."""
-    return float(_WEIGHTS @ -np.expm1(-np.exp(log_t + sigma * _NODES)) / _WEIGHTS.sum())
+_LOG_TIMES = np.linspace(-12.0, 6.0, 400)
 
 
-def _binomial(blocks: int, visible: float, log_t: float, sigma: float) -> Floats:
+def _chances(share: float, sigma: float) -> tuple[float, Floats]:
+    """Return mu, and the chance that a customer's turn comes in a block, for each node of the activity.
+
+    In a block that holds the evening, the turns of more customers come than in one that holds the night, as the
+    rhythm of the day has it; ``share`` is that of an average block.
+    """
+    activity = np.exp(sigma * _NODES)
+    turned = -np.expm1(-np.exp(_LOG_TIMES)[:, None] * activity) @ _WEIGHTS / _WEIGHTS.sum()
+    times = np.exp(np.interp(share * _DAY_PARTS, turned, _LOG_TIMES))
+    chances: Floats = -np.expm1(-times[:, None] * activity).mean(axis=0)
+    return float(np.interp(share, turned, _LOG_TIMES)), chances
+
+
+def _day_parts() -> Floats:
+    """Return how many more sessions than on average begin in a block and its lead, for each hour of its start."""
+    hours = (sessions.SESSION_MS + _SPAN_MS) // 3_600_000
+    parts = sum(np.roll(np.array(RHYTHM), -later) for later in range(hours))
+    day_parts: Floats = np.asarray(parts) / np.mean(parts)
+    return day_parts
+
+
+_DAY_PARTS = _day_parts()
+
+
+def _binomial(blocks: int, chance: Floats) -> Floats:
     """Return the shares of customers with 0 to ``blocks`` sessions."""
-    chance = np.clip(-visible * np.expm1(-np.exp(log_t + sigma * _NODES)), 1e-12, 1 - 1e-12)
+    chance = np.clip(chance, 1e-12, 1 - 1e-12)
     number = np.arange(blocks + 1)[:, None]
     ways = np.array([math.lgamma(blocks + 1) - math.lgamma(n + 1) - math.lgamma(blocks - n + 1) for n in number[:, 0]])
     each = np.exp(ways[:, None] + number * np.log(chance) + (blocks - number) * np.log1p(-chance))
@@ -254,7 +278,7 @@ def _binomial(blocks: int, visible: float, log_t: float, sigma: float) -> Floats
 
 def _visible(last_ms: Ints) -> float:
     """Return the share of a block's sessions of which something happens in it; the others ended before."""
-    lead, span = sessions.SESSION_MS, 8 * 3_600_000
+    lead, span = sessions.SESSION_MS, _SPAN_MS
     return float((span + np.minimum(last_ms, lead).mean()) / (span + lead))
 
 
