@@ -88,7 +88,7 @@ class Encoder:
                 conform = conform.cast(self._numbers)
             try:
                 (payloads,) = pyruhvro.serialize_record_batch(conform, self._plain, 1)
-            except BaseException as error:  # noqa: BLE001 - a panic is no Exception; all else is raised again
+            except BaseException as error:
                 # Some slices of nested columns make pyruhvro panic: fastavro writes those.
                 if type(error).__name__ != "PanicException":
                     raise
