@@ -72,15 +72,22 @@ def stack_status(state: Path) -> StackStatus:
 
 
 def _look(state: Path, process: ProcessRecord) -> ServiceStatus:
-    # A service that is not ready has said why; asking it again would only wait.
-    fault = fault_of(process.ready) if process.stage == "ready" else process.fault or f"it is {process.stage}"
     leaders = [process.process] if process.process is not None else []
     alive = process.process is not None and process.process.is_alive()
+    stage = process.stage
+    if stage != "ready":
+        # It has said why; asking it again would only wait.
+        fault = process.fault or f"it is {stage}"
+    elif alive:
+        fault = fault_of(process.ready)
+    else:
+        # The supervisor writes how it ended when it looks next.
+        stage, fault = "died", "its process has ended"
     return ServiceStatus(
         name=process.name,
         version=process.version,
         address=process.address,
-        stage=process.stage,
+        stage=stage,
         fault=fault,
         pid=process.process.pid if process.process is not None and alive else None,
         memory_bytes=sum(map(_memory, members(state, leaders, process.name))),

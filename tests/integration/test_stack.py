@@ -141,9 +141,12 @@ def test_a_whole_life(streamproof: Command, own_state: Path, topic_name: Callabl
     pid = next(process["pid"] for process in document(status)["processes"] if process["name"] == "registry")
     os.kill(pid, signal.SIGKILL)
     _wait_until_ended(pid)
-    broken = _until(lambda: streamproof("status", "--json"), lambda result: result.returncode == 69)
+    ended = streamproof("status", "--json")
+    assert ended.returncode == 69
+    assert [process["stage"] for process in document(ended)["processes"]] == ["ready", "died"]
+    broken = _until(lambda: streamproof("status", "--json"), lambda result: "SIGKILL" in result.stdout)
     dead = document(broken)["processes"][1]
-    assert (dead["name"], dead["stage"]) == ("registry", "died")
+    assert (broken.returncode, dead["name"], dead["stage"]) == (69, "registry", "died")
     assert "SIGKILL" in dead["fault"]
     assert dead["log_tail"]
 
