@@ -158,10 +158,11 @@ class Supply:
                 verified = True
             if self._faults is not None:
                 yield from self._faulty_parts(self._faults, block, first, end)
-                continue
-            self._same_as_landed(block, first, end)
-            for start in range(0, len(missing), SLICE_ROWS):
-                yield self._part(block, first, missing[start : start + SLICE_ROWS])
+            else:
+                self._same_as_landed(block, first, end)
+                for start in range(0, len(missing), SLICE_ROWS):
+                    yield self._part(block, first, missing[start : start + SLICE_ROWS])
+            del block  # while the next one is made there is no room for two
 
     def _part(self, block: pa.RecordBatch, first: int, sequences: NDArray[np.int64]) -> Part:
         rows = sequences - first
