@@ -139,6 +139,14 @@ def test_a_small_run_is_a_whole_block():
     assert CustomerEvents().settings(10, START_MS)["block_events"] == 10
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_run_of_any_small_size_is_filled(seed):
+    stream = open_stream(seed=seed)
+    for events in range(1, 60):
+        stream.block_events = events
+        assert stream.block(0).num_rows == stream.block(1).num_rows == events
+
+
 def test_more_events_than_the_calendar_holds_are_refused_with_a_way_out():
     with pytest.raises(Misconfigured, match="at most"):
         CustomerEvents().settings(10**12, START_MS)

@@ -113,7 +113,7 @@ def _in_order_of_turn(
     clock = np.interp(wanted, population.turn_shares, population.turn_times)
     turn = rng.standard_exponential(len(zone)) / (population.activity[half::2] * clock[zone])
     soon = np.flatnonzero(turn < _SOON)
-    if len(soon) < sessions * 1.3:
+    if len(soon) < sessions * 1.3 + _MARGIN:
         soon = np.arange(len(turn))
     return half + 2 * soon[np.argsort(turn[soon])]
 
@@ -121,6 +121,8 @@ def _in_order_of_turn(
 _MOST_OF_A_ZONE = 0.9
 # A little over 1, at which about ``sessions`` have had their turn: the others need no order.
 _SOON = 2.2
+# Sessions beyond the expected share: the few of a small block are too uneven for a share alone.
+_MARGIN = 64
 
 
 def simulate(
