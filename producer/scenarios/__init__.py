@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from cluster.connection import RegistrySettings
-from schemas.contract import Contract, load_contract
+
+if TYPE_CHECKING:  # finding a scenario by its name loads neither Arrow nor Avro
+    import pyarrow as pa
+
+    from schemas.contract import Contract
 
 # What the manifest keeps of a run.
 Settings = Mapping[str, int | float | str | None]
@@ -129,7 +131,9 @@ def contract_of(scenario: Scenario) -> Contract:
 
     :raises Misconfigured: there is none by that name, or it cannot be read.
     """
-    return scenario.contract if isinstance(scenario.contract, Contract) else load_contract(scenario.contract)
+    from schemas.contract import load_contract
+
+    return load_contract(scenario.contract) if isinstance(scenario.contract, str) else scenario.contract
 
 
 def find_scenario(reference: str, *, registry: RegistrySettings | None = None) -> Scenario:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from producer.shapes.arrivals import UnitArrivals
 from producer.shapes.curves import Curve, Joined, Line, Repeated, Wave
 from producer.shapes.schedule import WholeSchedule
+
+if TYPE_CHECKING:  # deferred: it loads numpy, and who reads a shape draws nothing
+    from producer.shapes.arrivals import UnitArrivals
 
 # Events a second, seconds, and pieces: the grammar reads fields by these names.
 Rate = float
@@ -210,6 +212,8 @@ class Poisson(Shape):
 
     def parts(self, seed: int) -> list[tuple[Curve, UnitArrivals | None]]:
         """Return the one curve, and arrivals over it."""
+        from producer.shapes.arrivals import UnitArrivals
+
         return [(self.curve(), UnitArrivals(seed, 0))]
 
 
@@ -231,6 +235,8 @@ class Sequence(Shape):
 
     def parts(self, seed: int) -> list[tuple[Curve, UnitArrivals | None]]:
         """Return even parts joined, so that no fraction of an event is lost between them; random ones by themselves."""
+        from producer.shapes.arrivals import UnitArrivals
+
         found: list[tuple[Curve, UnitArrivals | None]] = []
         even: list[Curve] = []
         for place, shape in enumerate(self.shapes):

@@ -11,10 +11,12 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from producer.shapes.arrivals import UnitArrivals
 from producer.shapes.curves import Curve, tolerance
+
+if TYPE_CHECKING:
+    from producer.shapes.arrivals import UnitArrivals
 
 # Two moments closer than this are one: far below the spacing of any rate that one machine can send.
 _GRAIN_S = 1e-9

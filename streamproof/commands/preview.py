@@ -13,7 +13,7 @@ from streamproof.run_flags import NoDelayFlag, ScenarioPathFlag, UsersFlag, know
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from producer import Preview
+    from producer.preview import Preview
     from producer.shapes import Outline
 
 
@@ -53,7 +53,7 @@ def preview(  # noqa: PLR0917 - typer reads them by name
     as_json: JsonFlag = False,
 ) -> None:
     """Show sample events, the mix, value sizes, the spread of keys, and the load shape. Needs no broker."""
-    from producer import preview as look
+    from producer.preview import preview as look
     from producer.scenarios.places import locate, scenario_folders
 
     planned = _planned(rate, shape, seed, seconds)

@@ -53,7 +53,7 @@ dags = {
     }
     for dag in bag.dags.values()
 }
-heavy = {"duckdb", "pyarrow", "numpy", "confluent_kafka", "fastavro", "faker", "consumer", "producer"}
+heavy = {"duckdb", "pyarrow", "numpy", "confluent_kafka", "fastavro", "faker", "consumer"}
 print("\\n" + json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": sorted(heavy & sys.modules.keys())}))
 """
 
@@ -195,10 +195,15 @@ def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(tmp_pat
     (profiles / "good.yaml").write_text('schedule: "15 3 * * *"\nrate: 10\n')
     (profiles / "misspelt.yaml").write_text('schedule: "@daily"\nshard: 3\nrate: -1\n')
     (profiles / "by_hand.yaml").write_text("rate: 10\n")
-    (profiles / "shaped.yaml").write_text("schedule: '@daily'\nshape: {ramp: {start: 1, end: 5k, duration: 1m}}\n")
+    (profiles / "shaped.yaml").write_text(
+        "schedule: '@daily'\nshape: {ramp: {start: 1, end: 5k, duration: 1m}}\nfaults: {duplicate: 1%}\n"
+    )
     found = read_dags(dags, profiles, home)
     assert set(found["dags"]) == {"rehearse_customer_events", "recurring_good", "recurring_shaped"}
     assert found["dags"]["recurring_shaped"]["params"]["shape"]["default"] == "ramp(1, 5000, 1m)"
+    assert found["dags"]["recurring_shaped"]["params"]["faults"]["default"] == "duplicate=0.01"
+    # Shapes and faults are read by the producer's own modules, without what produces.
+    assert found["heavy"] == []
     ((file, error),) = found["errors"].items()
     assert Path(file).name == "recurring_faults.py"
     assert "misspelt.yaml" in error

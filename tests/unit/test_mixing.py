@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from cluster.errors import Misconfigured
-from producer import ProduceRequest, preview
+from producer import ProduceRequest
 from producer.mixing import MixedEncoder, Mixing
+from producer.preview import preview
 from producer.scenarios import find_scenario
 from producer.supply import identified, with_later_columns
 from schemas.codec import Decoder, Encoder, split_frame

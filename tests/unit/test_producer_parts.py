@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
-from producer import ProduceRequest, preview
+from producer import ProduceRequest
 from producer.checksums import ChecksumWindows, crc32s
 from producer.partitions import murmur2, partition_of
+from producer.preview import preview
 from producer.resume import Landed, sequence_of
 from producer.sharing import share
 from schemas.frame import frame_header

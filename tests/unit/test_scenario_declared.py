@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
-from producer import preview
+from producer.preview import preview
 from producer.scenarios import Asked, contract_of, find_scenario
 from producer.scenarios.declared.defaults import words
 from producer.scenarios.declared.rules import PARAMETERS, WAYS

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from cluster.errors import Misconfigured
-from producer import preview
+from producer.preview import preview
 from producer.scenarios import contract_of, find_scenario, places
 from producer.scenarios.places import known_scenarios, locate, scenario_folders
 
