@@ -218,6 +218,7 @@ def _result(  # noqa: PLR0917 - the parts of one document
         seconds=round(time.monotonic() - began, 3),
         faults=findings.faults,
         versions=findings.versions,
+        disagreements=findings.disagreements,
     )
 
 

@@ -11,7 +11,7 @@ from consumer.store_errors import as_store_errors
 from consumer.verdict import Example, Findings, ShardAudit, VersionAudit
 from consumer.warehouse import Warehouse
 from schemas.identity import event_id
-from schemas.manifest import Manifest, count
+from schemas.manifest import Manifest, count, disagreements
 
 _FINDINGS = Path(__file__).with_name("findings.sql")
 MAX_EXAMPLES = 10
@@ -94,7 +94,7 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
     with as_store_errors(warehouse.path):
         warehouse.connection.execute("SET VARIABLE expected_shards = ?", [expected_shards])
         warehouse.connection.execute(_FINDINGS.read_text())
-    scores, explained, scored = score(warehouse, run_id) if has_faults(manifests) else ([], {}, {})
+    scores, explained, scored = score(warehouse, run_id, manifests) if has_faults(manifests) else ([], {}, {})
     totals = [int(value) for value in warehouse.rows(_TOTALS)[0]]
     loaded, missing, duplicated, phantom, differing, windows, undecodable, reordered, uncompared, unattributed = totals
     return Findings(
@@ -114,6 +114,7 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
         explained=explained,
         versions=_versions(warehouse, manifests),
         truth_complete=all(manifest.truth_complete for manifest in manifests),
+        disagreements=[str(each) for each in disagreements(manifests)],
     )
 
 

@@ -12,6 +12,8 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from cluster.connection import Connection
+from cluster.errors import TopicMissing
+from cluster.topics import TopicInfo, admin_client, describe
 from consumer.batch import Message
 from consumer.source import Source
 from consumer.warehouse import Warehouse
@@ -58,6 +60,10 @@ class ControlTopic:
         except (ValueError, ValidationError):
             self.unreadable.append(position)
             return
+        if control_topic(manifest.topic) != message.topic():
+            # A copied record: the offsets in it, and what it claims, are of the other topic.
+            self.unreadable.append(f"{position}, as it is of topic {manifest.topic}")
+            return
         self.manifests[key] = manifest
         self.deleted.discard(key)
 
@@ -92,19 +98,32 @@ class ControlTopic:
 def read_control_topic(connection: Connection, topic: str) -> ControlTopic:
     """Read the control topic of ``topic`` from its first record to its end, as the watermarks give it.
 
-    :raises TopicMissing: there is no control topic.
+    :raises TopicMissing: there is no control topic, or not even the topic; the error says which.
     :raises BrokerUnreachable: no broker answered within the deadline.
     :raises BrokerSilent: the end was not reached: the broker stopped delivering.
     """
     found = ControlTopic()
     with Source(connection.kafka, control_topic(topic)) as source:
-        marks = source.watermarks(range(source.identify().partitions))
+        marks = source.watermarks(range(_identified(connection, source, topic).partitions))
         source.assign({p: mark.low for p, mark in marks.items()}, {p: mark.high for p, mark in marks.items()})
         while not source.finished:
             records, _ = source.fetch(_FETCH_ROWS, _NEVER)
             for message in records.messages:
                 found.take(message)
     return found
+
+
+def _identified(connection: Connection, source: Source, topic: str) -> TopicInfo:
+    try:
+        return source.identify()
+    except TopicMissing as error:
+        describe(admin_client(connection.kafka), topic)  # the topic itself is missing: that is what to say
+        raise TopicMissing(
+            f"topic {source.topic}, which holds the manifests, does not exist",
+            where=error.where,
+            hint="If it was deleted, what the runs claim is gone with it; "
+            f"`streamproof topics apply --topic {topic}` makes it for new runs",
+        ) from None
 
 
 def store_manifests(warehouse: Warehouse, found: ControlTopic) -> None:

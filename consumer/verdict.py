@@ -92,7 +92,8 @@ class Findings:
 
     ``missing`` counts acknowledged events that are stored nowhere, ``uncompared`` acknowledged and stored events
     whose checksums could not be compared, ``unattributed`` quarantined records that carry no readable identity.
-    ``explained`` says how much of a class of damage was injected on purpose, and so is none.
+    ``explained`` says how much of a class of damage was injected on purpose, and so is none. ``disagreements`` names
+    what the shards were begun with differently: then they are not of one run.
     """
 
     expected: int
@@ -111,6 +112,7 @@ class Findings:
     explained: dict[str, int] = field(default_factory=dict)
     versions: list[VersionAudit] = field(default_factory=list)
     truth_complete: bool = True
+    disagreements: list[str] = field(default_factory=list)
 
     @property
     def settled(self) -> bool:
@@ -156,6 +158,7 @@ class AuditResult:
     seconds: float
     faults: list[FaultScore] = field(default_factory=list)
     versions: list[VersionAudit] = field(default_factory=list)
+    disagreements: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """Return a JSON-ready mapping: what ``--json`` prints and the warehouse keeps."""
@@ -175,24 +178,24 @@ class Judgement:
 def judge(findings: Findings, positions: list[PartitionPosition]) -> Judgement:
     """Turn findings into a verdict. The rules, first that applies:
 
-    1. a manifest is missing or unfinished, or the truth about injected faults is: UNKNOWN, as nobody says what was sent
-    2. damage that no further load can mend (duplicated, phantom, altered, undecodable, reordered): FAILED
-    3. not loaded up to the bound: UNKNOWN; what is missing may be in the rest, and so nothing is called lost
-    4. an acknowledged event is missing: FAILED
-    5. an injected fault was not found, or a fault was found that was not injected: FAILED
-    6. PASSED
+    1. the shards were begun with different settings: FAILED, as they are no one run, and nothing will make them one
+    2. a manifest is missing or unfinished, or the truth about injected faults is: UNKNOWN, as nobody says what was sent
+    3. damage that no further load can mend (duplicated, phantom, altered, undecodable, reordered): FAILED
+    4. not loaded up to the bound: UNKNOWN; what is missing may be in the rest, and so nothing is called lost
+    5. an acknowledged event is missing: FAILED
+    6. an injected fault was not found, or a fault was found that was not injected: FAILED
+    7. PASSED
 
     Damage that was injected on purpose is none: a run passes when exactly what was injected is found.
     """
     behind = sum(position.behind for position in positions)
     explained = findings.explained
     lost, awaited = (0, findings.missing - explained.get("lost", 0)) if behind else (findings.missing, 0)
-    open_shards = [shard for shard in findings.shards if shard.status != "finished"]
-    if open_shards:
-        return Judgement("UNKNOWN", _open_reason(open_shards, len(findings.shards)), lost, awaited)
-    if not findings.truth_complete:
-        reason = "Nothing can be proved: the manifests do not say everything that was injected."
-        return Judgement("UNKNOWN", reason, lost, awaited)
+    if findings.disagreements:
+        reason = f"The shards are not of one run: {'; '.join(findings.disagreements)}."
+        return Judgement("FAILED", reason, lost, awaited)
+    if unsaid := _unsaid(findings):
+        return Judgement("UNKNOWN", f"Nothing can be proved: {unsaid}.", lost, awaited)
     counts = {name: lost if name == "lost" else int(getattr(findings, name)) for name in CLASSES}
     beyond = {name: count - min(count, explained.get(name, 0)) for name, count in counts.items()}
     damage = ", ".join(f"{count:,} {name}" for name, count in beyond.items() if count)
@@ -213,14 +216,17 @@ def _score(faults: list[FaultScore]) -> str:
     return f"Of {injected:,} injected faults {found:,} were found, with {alarms:,} false alarms."
 
 
-def _open_reason(shards: list[ShardAudit], expected: int) -> str:
+def _unsaid(findings: Findings) -> str:
+    """Return what the manifests do not say, empty if they say everything."""
     parts = []
     for status, what in (("missing", "left no manifest"), ("running", "has only begun, or was cut off")):
-        numbers = [str(shard.shard) for shard in shards if shard.status == status]
+        numbers = [str(shard.shard) for shard in findings.shards if shard.status == status]
         if numbers:
             shown = ", ".join(numbers[:10]) + (" and more" if len(numbers) > 10 else "")
-            parts.append(f"shard {shown} of {expected} {what}")
-    return f"Nothing can be proved: {'; '.join(parts)}."
+            parts.append(f"shard {shown} of {len(findings.shards)} {what}")
+    if not parts and not findings.truth_complete:
+        parts.append("the manifests do not say everything that was injected")
+    return "; ".join(parts)
 
 
 def _passed_reason(findings: Findings) -> str:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from cluster.connection import Connection
-from cluster.errors import Misconfigured
-from cluster.topics import admin_client, describe
+from cluster.errors import Misconfigured, TopicMissing
+from cluster.topics import Admin, admin_client, describe
 from producer.faults import FaultTargets, Injector, parse_faults
-from producer.manifest import end_offsets, read_manifest
+from producer.manifest import read_run
 from producer.mixing import Mixing
 from producer.plan import ProduceRequest
 from producer.scenarios import Asked, Options, Scenario, contract_of, find_scenario
 from schemas.contract import ContractVersion, subject_for
-from schemas.manifest import Manifest, SchemaUsed, control_topic
+from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic
 from schemas.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """All that is fixed for one attempt. ``earlier`` is what the control topic holds of the attempt before."""
+    """All that is fixed for one attempt. ``earlier`` is what the control topic holds of the attempt before.
+
+    ``unaccounted``: ends of the partitions of a topic that holds records, although no run of it is known.
+    """
 
     scenario: Scenario
     schema: ContractVersion
@@ -30,6 +34,7 @@ class Agreement:
     newer: ContractVersion | None = None
     newer_used: SchemaUsed | None = None
     mixing: Mixing | None = None
+    unaccounted: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def schemas(self) -> tuple[SchemaUsed, SchemaUsed] | None:
@@ -56,18 +61,20 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
 
     :raises BrokerUnreachable: no broker answers (within 15 s).
     :raises TopicMissing: the topic or its control topic does not exist.
-    :raises Misconfigured: the schema is not registered, or the run id was used with other settings.
+    :raises Misconfigured: the schema is not registered, or the run id was used with other settings, by this shard or
+        by another one.
     """
     admin = admin_client(connection.kafka)
-    for topic in (request.topic, control_topic(request.topic)):
-        describe(admin, topic)
+    describe(admin, request.topic)
+    _describe_control(admin, request.topic)
     scenario = find_scenario(request.scenario, registry=connection.registry)
     refuse_options(scenario, request.options())
     schema, used = _schema(connection, request, scenario)
     newer, newer_used, mixing = _next_schema(connection, request, scenario)
     injector = make_injector(request, scenario)
     more = (injector, newer, newer_used, mixing)
-    earlier = read_manifest(connection.kafka, request.topic, request.run_id, request.shard)
+    said = read_run(connection.kafka, request.topic, request.run_id, request.shard)
+    earlier = said.own
     if earlier is not None:
         _refuse_other_settings(request, scenario, used, earlier)
         announced = earlier.model_copy(
@@ -79,8 +86,10 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
                 "faults": [],
             }
         )
+        _refuse_other_run(announced, said.others)
         return Agreement(scenario, schema, announced, earlier, *more)
     now = dt.datetime.now(dt.UTC)
+    asked = request.settings() | ({} if newer_used is None else {"next schema id": newer_used.id})
     announced = Manifest(
         status="running",
         run_id=request.run_id,
@@ -90,18 +99,34 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         scenario=scenario.name,
         scenario_version=scenario.version,
         seed=request.seed,
-        settings=request.settings()
-        | ({} if newer_used is None else {"next schema id": newer_used.id})
+        settings=asked
         | scenario.settings(
             _planned(request, scenario),
             int(now.timestamp() * 1000),
             Asked(request.shards, request.shard, request.mean_rate, request.options()),
         ),
+        common=sorted({*asked, *scenario.libraries()} - request.own_settings),
         schema_used=used,
         started_at=now.isoformat(timespec="milliseconds"),
-        start_offsets=end_offsets(connection.kafka, request.topic),
+        start_offsets={partition: high for partition, (_, high) in said.bounds.items()},
     )
-    return Agreement(scenario, schema, announced, None, *more)
+    _refuse_other_run(announced, said.others)
+    look = said.empty and not request.new_run_id
+    unaccounted = {partition: high for partition, (low, high) in said.bounds.items() if look and low < high}
+    return Agreement(scenario, schema, announced, None, *more, unaccounted)
+
+
+def _describe_control(admin: Admin, topic: str) -> None:
+    control = control_topic(topic)
+    try:
+        describe(admin, control)
+    except TopicMissing as error:
+        raise TopicMissing(
+            f"topic {control}, where the manifests go, does not exist",
+            where=error.where,
+            hint=f"`streamproof topics apply --topic {topic}` makes both; "
+            "runs whose manifests were in it cannot be continued",
+        ) from None
 
 
 def make_injector(request: ProduceRequest, scenario: Scenario) -> Injector | None:
@@ -198,6 +223,7 @@ def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: Sc
     libraries that draw the numbers are compared.
     """
     now: dict[str, object] = {
+        "topic": request.topic,
         "scenario": scenario.name,
         "scenario version": scenario.version,
         "shards": request.shards,
@@ -206,19 +232,34 @@ def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: Sc
         **request.settings(),
         **scenario.libraries(),
     }
-    before: dict[str, object] = {
-        "scenario": earlier.scenario,
-        "scenario version": earlier.scenario_version,
-        "shards": earlier.shards,
-        "seed": earlier.seed,
-        "schema id": earlier.schema_used.id,
-    } | {name: earlier.settings.get(name) for name in now if name in earlier.settings}
-    differing = [
-        f"{name} was {before.get(name)}, is now {value}" for name, value in now.items() if before.get(name) != value
-    ]
+    before = earlier.agreed([name for name in now if name in earlier.settings])
+    _refuse(
+        request.run_id,
+        request.topic,
+        [f"{name} was {before.get(name)}, is now {value}" for name, value in now.items() if before.get(name) != value],
+    )
+
+
+def _refuse_other_run(announced: Manifest, others: list[Terms]) -> None:
+    """Refuse a shard that was asked for in another way than the shards that there are."""
+    for other in others:
+        names = {*announced.common, *other.common}
+        before, now = other.agreed(sorted(names)), announced.agreed(sorted(names))
+        _refuse(
+            announced.run_id,
+            announced.topic,
+            [
+                f"{name} was {before[name]} for shard {other.shard}, is now {value}"
+                for name, value in now.items()
+                if before[name] != value
+            ],
+        )
+
+
+def _refuse(run_id: str, topic: str, differing: list[str]) -> None:
     if differing:
         raise Misconfigured(
-            f"run {request.run_id} was begun with other settings: " + "; ".join(differing),
-            where=f"topic {control_topic(request.topic)}",
+            f"run {run_id} was begun with other settings: " + "; ".join(differing),
+            where=f"topic {control_topic(topic)}",
             hint="Use the settings it was begun with, or a new run id",
         )

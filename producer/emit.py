@@ -14,7 +14,7 @@ from producer.attempt import Attempt
 from producer.manifest import WRITE_TIMEOUT_S, write_manifest
 from producer.meter import Progress
 from producer.plan import ProduceRequest
-from producer.resume import Landed, find_landed
+from producer.resume import Landed, find_landed, refuse_unaccounted
 from producer.truth import paged
 from schemas.manifest import Manifest, count
 
@@ -48,6 +48,7 @@ def produce_shard(
     :raises RecordsUndelivered: events failed or are unknown. Carries ``manifest``; the same request sends them again.
     :raises BrokerUnreachable: no broker at the start, or none left to take the manifest at the end.
     :raises Misconfigured: topic or schema missing, or the run id was used with other settings.
+    :raises DataRejected: the topic holds events of the run that no manifest accounts for.
     """
     # 1. agree
     agreement = agree(connection, request)
@@ -59,6 +60,8 @@ def produce_shard(
     if agreement.earlier is not None:
         landed = find_landed(connection.kafka, agreement.announced, agreement.scenario.identity, stop=stop)
         log.info("shard continues", run_id=request.run_id, shard=request.shard, landed=landed.count)
+    else:
+        refuse_unaccounted(connection.kafka, agreement.announced, agreement.unaccounted, stop=stop)
     # 3. announce
     write_manifest(connection.kafka, agreement.announced)
     attempt = Attempt(connection, request, agreement, landed, stop=stop, progress=progress)

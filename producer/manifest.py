@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from pydantic import ValidationError
@@ -12,9 +14,51 @@ from cluster.connection import KafkaSettings
 from cluster.errors import Misconfigured
 from cluster.kafka_errors import BrokerWatch, translate
 from producer.reading import open_reader, read_to_end, watermarks
-from schemas.manifest import FaultPage, Manifest, control_topic
+from schemas.manifest import FaultPage, Manifest, Terms, control_topic
 
 WRITE_TIMEOUT_S = 10.0
+
+Document = TypeVar("Document", Manifest, Terms)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSaid:
+    """What the control topic holds of a run, as one of its shards sees it.
+
+    ``own`` is the newest manifest of the shard, ``others`` what the other shards were begun with. ``empty``: it holds
+    nothing at all, of no run. ``bounds`` are first offset and end of each partition of the data topic.
+    """
+
+    own: Manifest | None
+    others: list[Terms]
+    empty: bool
+    bounds: dict[int, tuple[int, int]]
+
+
+def read_run(kafka: KafkaSettings, topic: str, run_id: str, shard: int) -> RunSaid:
+    """Read the control topic once, to its end. Of other shards only what they were begun with is kept.
+
+    :raises Misconfigured: a record of the run is not a manifest that this version understands.
+    """
+    control = control_topic(topic)
+    own: bytes | None = None
+    others: dict[int, Terms] = {}
+    with open_reader(kafka) as reader:
+        bounds = watermarks(reader, topic)
+        marks = watermarks(reader, control)
+        starts = {partition: low for partition, (low, _) in marks.items()}
+        ends = {partition: high for partition, (_, high) in marks.items()}
+        for message in read_to_end(reader, control, starts, ends):
+            value = message.value()
+            number = _shard_of(message, run_id)
+            if number == shard:
+                own = value if isinstance(value, bytes) else None
+            elif number is not None and value is None:
+                others.pop(number, None)
+            elif number is not None:
+                others[number] = _read(Terms, value, control, run_id, number)
+    manifest = None if own is None else _read(Manifest, own, control, run_id, shard)
+    return RunSaid(manifest, [others[number] for number in sorted(others)], not any(ends.values()), bounds)
 
 
 def read_manifest(kafka: KafkaSettings, topic: str, run_id: str, shard: int) -> Manifest | None:
@@ -22,20 +66,22 @@ def read_manifest(kafka: KafkaSettings, topic: str, run_id: str, shard: int) -> 
 
     :raises Misconfigured: the record under the shard's key is not a manifest that this version understands.
     """
-    control = control_topic(topic)
-    wanted = f"{run_id}/{shard}".encode()
-    newest: bytes | None = None
-    with open_reader(kafka) as reader:
-        bounds = watermarks(reader, control)
-        starts = {partition: low for partition, (low, _) in bounds.items()}
-        ends = {partition: high for partition, (_, high) in bounds.items()}
-        for message in read_to_end(reader, control, starts, ends):
-            if message.key() == wanted:
-                newest = message.value()
-    if newest is None:
+    return read_run(kafka, topic, run_id, shard).own
+
+
+def _shard_of(message: Message, run_id: str) -> int | None:
+    """Return the shard that a record of the control topic is about, ``None`` if it is of no shard of the run."""
+    key = message.key()
+    prefix = f"{run_id}/".encode()
+    if not isinstance(key, bytes) or not key.startswith(prefix):
         return None
+    rest = key[len(prefix) :]
+    return int(rest) if rest.isdigit() else None
+
+
+def _read(kind: type[Document], value: Any, control: str, run_id: str, shard: int) -> Document:
     try:
-        return Manifest.model_validate_json(newest)
+        return kind.model_validate_json(value)
     except ValidationError as error:
         raise Misconfigured(
             f"the manifest of run {run_id}, shard {shard} cannot be read: {error.error_count()} faults",
@@ -94,9 +140,3 @@ def _write(
     for error in outcomes:
         if error is not None:
             raise translate(error, "writing the manifest", where=f"topic {control}")
-
-
-def end_offsets(kafka: KafkaSettings, topic: str) -> dict[int, int]:
-    """Return the end of each partition."""
-    with open_reader(kafka) as reader:
-        return {partition: high for partition, (_, high) in watermarks(reader, topic).items()}

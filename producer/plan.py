@@ -24,6 +24,7 @@ class ProduceRequest:
     :param rate: events a second, short for the shape ``constant(rate)``; 0 is as fast as possible.
     :param shape: when events are due, as text: see ``producer/shapes/grammar.py``.
     :param catch_up: what becomes of events that a stall held up: ``report`` sends them late, ``skip`` gives them up.
+    :param new_run_id: the run id was made up just now, so that nothing of the run can be anywhere.
     :param users: sessions of the run, for scenarios that count them: they end it.
     :param no_delay: leave out the time between the events of a session, for scenarios that have it.
     :param time_compression: how much faster event time passes than the run sends, for scenarios that know it.
@@ -38,6 +39,7 @@ class ProduceRequest:
 
     topic: str
     run_id: str
+    new_run_id: bool = False
     scenario: str = "customer_events"
     shard: int = 0
     shards: int = 1
@@ -173,9 +175,18 @@ class ProduceRequest:
             asked["time_compression"] = self.time_compression
         return asked
 
+    @property
+    def own_settings(self) -> frozenset[str]:
+        """Names of settings that differ from shard to shard: their share of what the run has."""
+        return frozenset({"users"})
+
     def settings(self) -> dict[str, int | float | str | None]:
-        """Return what must be equal when the same run is asked for again."""
+        """Return what must be equal when the same run is asked for again.
+
+        Every shard of the run says the same, except for :attr:`own_settings`.
+        """
         return {
+            **({} if self.users is None else {"all_users": self.users}),
             "events": self.events,
             "seconds": self.seconds,
             "shape": None if self.asked_shape is None else to_text(self.asked_shape),

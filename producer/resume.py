@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import threading
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import structlog
 from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from cluster.connection import KafkaSettings
-from cluster.errors import Busy, TopicRecreated
+from cluster.errors import Busy, DataRejected, TopicRecreated
 from producer.reading import Reader, open_reader, read_to_end, watermarks
 from producer.scenarios import Identity
 from schemas.frame import HEADER_BYTES
 from schemas.identity import IDENTITY_HEADER, event_id
-from schemas.manifest import Manifest
+from schemas.manifest import Manifest, control_topic
+
+log = structlog.get_logger()
 
 # After the frame comes the first field, event_id: its length (36, as an Avro varint) and its text.
 _LENGTH = b"\x48"
@@ -125,6 +129,38 @@ def find_landed(
                 hint="Another process sends it; wait for that one, or stop it",
             )
     return _as_arrays(found, again)
+
+
+def refuse_unaccounted(
+    kafka: KafkaSettings,
+    announced: Manifest,
+    unaccounted: Mapping[int, int],
+    *,
+    stop: threading.Event,
+) -> None:
+    """Look for events of the run in a topic whose control topic is empty, before its first event is sent.
+
+    They are there when the control topic was deleted and made anew: the run would be sent a second time.
+
+    :param unaccounted: ends of the partitions to look at; none where the control topic knows any run.
+    :raises DataRejected: there are some.
+    :raises Interrupted: ``stop`` was set.
+    """
+    if not unaccounted:
+        return
+    # An id begins with the run and the version digit.
+    prefix = event_id(announced.run_id, 0, 0)[: _SHARD_CHARACTERS - 3].encode()
+    log.info("no run of the topic is known, looking whether it holds this one", topic=announced.topic)
+    with open_reader(kafka) as reader:
+        lows = {partition: low for partition, (low, _) in watermarks(reader, announced.topic).items()}
+        for message in read_to_end(reader, announced.topic, lows, unaccounted, stop=stop):
+            if _id_in_value(message).startswith(prefix) or _id_in_header(message).startswith(prefix):
+                raise DataRejected(
+                    f"the topic holds events of run {announced.run_id}, and its manifests are gone",
+                    where=f"partition {message.partition()}, offset {message.offset()} of topic {announced.topic}; "
+                    f"{control_topic(announced.topic)} is empty",
+                    hint="Sent again, they would be there twice; use a new run id",
+                )
 
 
 def _looked_up(flags: NDArray[np.bool_], sequences: NDArray[np.int64]) -> NDArray[np.bool_]:

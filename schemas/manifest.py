@@ -6,6 +6,8 @@ A shard writes two records to the control topic ``<topic>.manifests`` (compacted
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,6 +16,7 @@ from schemas.identity import MAX_SHARDS
 
 CONTROL_SUFFIX = ".manifests"
 MAX_CRC_WINDOWS = 4096
+_SHOWN_SHARDS = 5
 
 # Half-open [start, end) range of sequences.
 Range = tuple[int, int]
@@ -75,11 +78,11 @@ class VersionWritten(_Document):
     events: int = Field(ge=0)
 
 
-class Manifest(_Document):
-    """What a shard says about itself. Sequences are dense: ``[first_sequence, next_sequence)`` were generated."""
+class Terms(BaseModel):
+    """What a shard was begun with. Read out of a manifest alone, the rest of it is not looked at."""
 
-    format: Literal[1] = 1
-    status: Literal["running", "finished"]
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
     run_id: str = Field(min_length=1, max_length=250)
     shard: int = Field(ge=0, lt=MAX_SHARDS)
     shards: int = Field(gt=0, le=MAX_SHARDS, description="shards of the run: how many manifests an audit waits for")
@@ -88,9 +91,32 @@ class Manifest(_Document):
     scenario_version: int
     seed: int
     settings: dict[str, int | float | str | None] = Field(
-        default_factory=dict, description="the rest of what the data depends on; equal for every attempt at this run"
+        default_factory=dict, description="the rest of what the data depends on; equal for every attempt at this shard"
+    )
+    common: list[str] = Field(
+        default_factory=list, description="names of the settings that are equal for every shard of the run"
     )
     schema_used: SchemaUsed
+
+    def agreed(self, names: Sequence[str]) -> dict[str, object]:
+        """Return what every shard of the run must have been begun with, the settings ``names`` among it."""
+        return {
+            "topic": self.topic,
+            "scenario": self.scenario,
+            "scenario version": self.scenario_version,
+            "shards": self.shards,
+            "seed": self.seed,
+            "schema id": self.schema_used.id,
+        } | {name: self.settings.get(name) for name in names}
+
+
+class Manifest(Terms):
+    """What a shard says about itself. Sequences are dense: ``[first_sequence, next_sequence)`` were generated."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    status: Literal["running", "finished"]
     started_at: str = Field(description="ISO 8601, UTC: the first attempt's first moment")
     ended_at: str | None = None
     start_offsets: dict[int, int] = Field(
@@ -163,6 +189,39 @@ class FaultPage(_Document):
     def key(self) -> str:
         """Return the record key on the control topic."""
         return f"{self.run_id}/{self.shard}/faults/{self.page}"
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One thing that the shards of a run should have in common. ``said`` gives each value with its shards."""
+
+    name: str
+    said: tuple[tuple[object, tuple[int, ...]], ...]
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{self.name} is " + ", ".join(f"{value} in {_shards(shards)}" for value, shards in self.said)
+
+
+def disagreements(terms: Sequence[Terms]) -> list[Disagreement]:
+    """Return in what the shards of one run were begun differently; nothing, when they are of one run."""
+    names = sorted({name for term in terms for name in term.common})
+    values: dict[str, dict[object, list[int]]] = {}
+    for term in terms:
+        for name, value in term.agreed(names).items():
+            values.setdefault(name, {}).setdefault(value, []).append(term.shard)
+    return [
+        Disagreement(name, tuple((value, tuple(sorted(shards))) for value, shards in said.items()))
+        for name, said in values.items()
+        if len(said) > 1
+    ]
+
+
+def _shards(numbers: tuple[int, ...]) -> str:
+    """Return numbers of shards in words, the first few of many."""
+    shown = ", ".join(map(str, numbers[:_SHOWN_SHARDS]))
+    more = f" and {len(numbers) - _SHOWN_SHARDS} more" if len(numbers) > _SHOWN_SHARDS else ""
+    return f"shard{'s' if len(numbers) > 1 else ''} {shown}{more}"
 
 
 def count(ranges: list[Range]) -> int:

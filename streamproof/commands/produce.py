@@ -113,6 +113,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     request = ProduceRequest(
         topic=topic,
         run_id=run_id or _new_run_id(),
+        new_run_id=not run_id,
         scenario=located,
         shard=shard or 0,
         shards=shards,

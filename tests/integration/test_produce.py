@@ -22,15 +22,15 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 
 from cluster.connection import Connection
-from cluster.errors import BrokerUnreachable, Interrupted, Misconfigured, RecordsUndelivered, TopicMissing
-from cluster.topics import admin_client, apply_topics, specs_for
+from cluster.errors import BrokerUnreachable, DataRejected, Interrupted, Misconfigured, RecordsUndelivered, TopicMissing
+from cluster.topics import admin_client, apply_topics, describe, specs_for
 from producer import ProduceRequest, Progress, produce_run, produce_shard
 from producer.manifest import read_manifest
 from producer.partitions import partition_of
 from producer.resume import sequence_of
 from schemas.contract import load_contract, subject_for
 from schemas.identity import read_event_id
-from schemas.manifest import Manifest
+from schemas.manifest import Manifest, control_topic
 from schemas.registry import Registry
 from stack.java import kafka_command
 
@@ -251,6 +251,45 @@ def test_other_settings_under_the_same_run_id_are_refused_and_named(connection, 
     run(connection, request)
     with pytest.raises(Misconfigured, match=named):
         run(connection, replace(request, **change))
+
+
+def test_another_shard_with_other_settings_is_refused_whichever_was_first(connection, ready_topic):
+    third = ProduceRequest(topic=ready_topic, run_id="split", events=300, shards=3, shard=2)
+    run(connection, third)
+    with pytest.raises(Misconfigured, match=r"shards was 3 for shard 2, is now 2"):
+        run(connection, replace(third, shards=2, shard=0))
+    with pytest.raises(Misconfigured, match=r"seed was 1 for shard 2, is now 5"):
+        run(connection, replace(third, shard=0, seed=5))
+    assert len(records(connection, ready_topic)) == 100
+    for shard in (0, 1):
+        run(connection, third.for_shard(shard))
+    assert len(records(connection, ready_topic)) == 300
+
+
+def test_a_run_whose_manifests_were_deleted_is_not_sent_again(connection, ready_topic):
+    request = ProduceRequest(topic=ready_topic, run_id="forgotten", events=300)
+    run(connection, request)
+    admin, control = admin_client(connection.kafka), control_topic(ready_topic)
+    admin.ask(admin.delete_topics([control])[control], "deleting the control topic")
+    wait_until_gone(admin, control)
+    with pytest.raises(TopicMissing, match=f"{control}, where the manifests go") as missing:
+        run(connection, request)
+    assert f"topics apply --topic {ready_topic}`" in missing.value.hint
+    apply_topics(admin, specs_for(ready_topic))
+    with pytest.raises(DataRejected, match="holds events of run forgotten, and its manifests are gone"):
+        run(connection, request)
+    assert len(records(connection, ready_topic)) == 300
+    assert run(connection, replace(request, run_id="another")).acknowledged == 300
+
+
+def wait_until_gone(admin, topic: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            describe(admin, topic)
+        except TopicMissing:
+            return
+        assert time.monotonic() < deadline, f"{topic} is still there"
 
 
 def test_a_rate_is_kept_in_every_second_and_the_delay_is_reported(connection, ready_topic):

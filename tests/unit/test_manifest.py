@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.manifest import MAX_CRC_WINDOWS, CrcWindows, Manifest, SchemaUsed, control_topic, count, to_ranges
+from schemas.manifest import (
+    MAX_CRC_WINDOWS,
+    CrcWindows,
+    Manifest,
+    SchemaUsed,
+    Terms,
+    control_topic,
+    count,
+    disagreements,
+    to_ranges,
+)
 
 
 def manifest(**changes):
@@ -90,3 +100,43 @@ def test_ranges_hold_exactly_the_sequences(sequences):
 def test_ranges_that_would_excuse_other_events_are_refused(change):
     with pytest.raises(ValidationError, match="was not generated"):
         manifest(**change)
+
+
+def shard(number, **changes):
+    return manifest(shard=number, settings={"events": 100, "users": 3 + number}, common=["events"], **changes)
+
+
+def test_shards_of_one_run_agree_although_each_has_settings_of_its_own():
+    assert disagreements([shard(0), shard(1)]) == []
+    assert disagreements([]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"shards": 3}, "shards is 2 in shards 0, 1, 3 in shard 2"),
+        ({"shards": 3, "seed": 8}, "seed is 7 in shards 0, 1, 8 in shard 2"),
+        (
+            {"shards": 3, "scenario": "clickstream"},
+            "scenario is customer_events in shards 0, 1, clickstream in shard 2",
+        ),
+        ({"shards": 3, "topic": "u"}, "topic is t in shards 0, 1, u in shard 2"),
+        (
+            {"shards": 3, "schema_used": SchemaUsed(subject="t-value", version=2, id=4)},
+            "schema id is 3 in shards 0, 1, 4 in shard 2",
+        ),
+    ],
+    ids=str,
+)
+def test_what_shards_were_begun_with_differently_is_named_with_the_shards(change, said):
+    assert said in [str(each) for each in disagreements([shard(0), shard(1), shard(2, **change)])]
+
+
+def test_a_setting_that_shards_have_in_common_is_compared_also_where_one_lacks_it():
+    odd = shard(1).model_copy(update={"settings": {"users": 4}, "common": []})
+    assert [str(each) for each in disagreements([shard(0), odd])] == ["events is 100 in shard 0, None in shard 1"]
+
+
+def test_what_a_shard_was_begun_with_is_read_without_the_rest_of_its_manifest():
+    one = shard(1)
+    assert Terms.model_validate_json(one.model_dump_json()).agreed(["events"]) == one.agreed(["events"])

@@ -257,9 +257,31 @@ def test_a_damaged_warehouse_is_said_to_be_damaged(terminal: Terminal, delivered
         assert terminal.type(command, delivered.topic, "--warehouse", delivered.warehouse)[0] == 74, command
 
 
-def test_a_topic_without_a_control_topic_is_missing(terminal: Terminal, delivered: Delivered) -> None:
+def test_a_missing_topic_is_named_and_not_its_control_topic(terminal: Terminal, delivered: Delivered) -> None:
     code, said, _ = terminal.type("audit", f"{delivered.topic}-nope", "--warehouse", delivered.warehouse)
     assert (code, said["error"]["kind"]) == (78, "TopicMissing")
+    assert "manifests" not in said["error"]["message"] + said["error"]["hint"]
+
+
+def test_a_deleted_control_topic_is_said_by_all_that_need_it_and_proves_nothing(
+    terminal: Terminal, connection: Connection, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    topic, place = topic_name("uncontrolled"), ["--warehouse", tmp_path / "uncontrolled.duckdb"]
+    deliver(connection, topic, events=200)
+    admin, control = admin_client(connection.kafka), f"{topic}.manifests"
+    admin.ask(admin.delete_topics([control])[control], "deleting the control topic")
+    code, said, _ = terminal.type("load", topic, *place)
+    assert (code, said["rows"]) == (0, 200)
+    code, said, _ = terminal.type("audit", topic, *place)
+    assert (code, said["error"]["kind"]) == (78, "TopicMissing")
+    assert f"topic {control}, which holds the manifests, does not exist" in said["error"]["message"]
+    assert f"topics apply --topic {topic}`" in said["error"]["hint"]
+    apply_topics(admin, specs_for(topic))
+    for command in ("audit", "publish"):
+        code, said, _ = terminal.type(command, topic, *place)
+        assert code == 78, command
+        assert "there is no manifest" in said["error"]["message"], command
+    assert not list(terminal.publications.rglob("*.parquet"))
 
 
 def test_a_broker_that_does_not_answer_is_said_so_in_time(terminal: Terminal, delivered: Delivered) -> None:

@@ -336,3 +336,19 @@ def test_a_hostile_run_id_is_data(new_lab: Callable[..., Any]) -> None:
     lab = new_lab(run_id=hostile)
     assert lab.audit(hostile).verdict == "PASSED"
     assert lab.sql("SELECT count(*) FROM events") == [(600,)]
+
+
+def test_shards_that_were_begun_differently_are_no_run_and_are_named(lab: Any) -> None:
+    lab.amend(1, seed=8)
+    result = lab.audit()
+    assert result.verdict == "FAILED"
+    assert "not of one run: seed is 7 in shard 0, 8 in shard 1" in result.reason
+    assert result.disagreements == ["seed is 7 in shard 0, 8 in shard 1"]
+    assert (result.lost, result.duplicated, result.phantom, result.altered) == (0, 0, 0, 0)
+
+
+def test_shards_of_different_numbers_of_shards_are_told_apart_from_a_missing_one(lab: Any) -> None:
+    lab.amend(1, shards=3)
+    result = lab.audit()
+    assert result.verdict == "FAILED"
+    assert "shards is 2 in shard 0, 3 in shard 1" in result.reason

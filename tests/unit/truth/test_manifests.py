@@ -27,7 +27,7 @@ class Record:
         return self.raw_value
 
     def topic(self) -> str:
-        return "t.manifests"
+        return "customer_events.manifests"
 
     def partition(self) -> int:
         return 0
@@ -80,7 +80,7 @@ def test_an_unreadable_manifest_is_noted_by_its_position_and_stands_for_none(cla
     broken.at = 41
     topic = ControlTopic()
     topic.take(broken)
-    assert topic.unreadable == ["t.manifests partition 0 offset 41"]
+    assert topic.unreadable == ["customer_events.manifests partition 0 offset 41"]
     assert topic.manifests == {}
 
 
@@ -88,6 +88,14 @@ def test_a_manifest_under_a_key_that_is_not_its_own_is_unreadable(claims: list[A
     topic = ControlTopic()
     topic.take(Record(b"another run/0", claims[0].model_dump_json().encode()))
     assert (len(topic.unreadable), topic.manifests) == (1, {})
+
+
+def test_a_manifest_that_was_copied_from_another_topic_counts_for_none(claims: list[Any]) -> None:
+    topic = ControlTopic()
+    topic.take(record(claims[0]))
+    topic.take(record(claims[1].model_copy(update={"topic": "elsewhere"})))
+    assert list(topic.manifests) == [(RUN, 0)]
+    assert topic.unreadable == ["customer_events.manifests partition 0 offset 0, as it is of topic elsewhere"]
 
 
 def test_an_unreadable_manifest_makes_the_verdict_unknown_and_the_audit_says_where(lab: Any) -> None:

@@ -256,7 +256,7 @@ def record(key: str, value: str | None) -> Any:
     return SimpleNamespace(
         key=key.encode,
         value=lambda: None if value is None else value.encode(),
-        topic=lambda: "t",
+        topic=lambda: "customer_events.manifests",
         partition=lambda: 0,
         offset=lambda: 0,
     )
