@@ -10,11 +10,15 @@ from pathlib import Path
 from cluster.errors import Misconfigured
 from producer.faults.spec import as_text, parse_faults
 from producer.shapes import Constant, Shape, ShardSchedule, WholeSchedule, duration_s, parse, to_text
+from producer.shapes.kinds import MAX_DURATION_S, MAX_RATE
 from producer.sharing import share
 from schemas.identity import MAX_SHARDS
 
 _MAX_RUN_ID = 240
 CATCH_UP = ("report", "skip")
+# librdkafka counts milliseconds in 32 bits, and takes 0 of them for no end at all.
+_LEAST_TIMEOUT_S = 0.001
+_MOST_TIMEOUT_S = 2_147_483
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,12 +83,10 @@ class ProduceRequest:
             f"shard is {self.shard}, it must be 0 to {self.shards - 1}": not 0 <= self.shard < max(1, self.shards),
             f"seed is {self.seed}, it must be 0 or more": self.seed < 0,
             f"events is {self.events}, it must be 0 or more": self.events is not None and self.events < 0,
-            f"seconds is {self.seconds}, it must be above 0": self.seconds is not None
-            and not (self.seconds > 0 and math.isfinite(self.seconds)),
+            f"seconds is {self.seconds}, it must be above 0 and at most {MAX_DURATION_S:g}": self.seconds is not None
+            and not 0 < self.seconds <= MAX_DURATION_S,
             f"users is {self.users}, it must be 1 or more": self.users is not None and self.users < 1,
-            f"rate is {self.rate}, it must be 0 (as fast as possible) or more": not (
-                self.rate >= 0 and math.isfinite(self.rate)
-            ),
+            f"rate is {self.rate}, it must be 0 (as fast as possible) to {MAX_RATE:g}": not 0 <= self.rate <= MAX_RATE,
             "rate and shape are both given; a rate is short for the shape constant(rate)": self.shape is not None
             and self.rate > 0,
             f"catch-up is {self.catch_up}, it must be report or skip": self.catch_up not in CATCH_UP,
@@ -103,7 +105,9 @@ class ProduceRequest:
             "next version share and ramp are both given": self.next_version_share > 0 and self.next_version_ramp,
             f"time compression is {self.time_compression}, it must be above 0": self.time_compression is not None
             and not (self.time_compression > 0 and math.isfinite(self.time_compression)),
-            f"delivery timeout is {self.delivery_timeout_s}, it must be above 0": not self.delivery_timeout_s > 0,
+            f"delivery timeout is {self.delivery_timeout_s}, it must be {_LEAST_TIMEOUT_S} to {_MOST_TIMEOUT_S}": not (
+                _LEAST_TIMEOUT_S <= self.delivery_timeout_s <= _MOST_TIMEOUT_S
+            ),
         }
         return wrong + self._wrong_injections() + [fault for fault, holds in checks.items() if holds]
 

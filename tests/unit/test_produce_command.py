@@ -33,7 +33,10 @@ def seen(shard: int, acknowledged: int) -> Progress:
     [
         (["--rate", "-3", "--events", "1"], "rate"),
         (["--events", "-1"], "events"),
+        (["--rate", "1e30", "--events", "1"], "rate"),
         (["--seconds", "0"], "seconds"),
+        (["--seconds", "1e300"], "seconds"),
+        *((["--delivery-timeout", value, "--events", "1"], "delivery timeout") for value in ("0.0001", "1e30", "inf")),
         (["--shards", "0", "--events", "1"], "shards"),
         (["--shards", "2", "--shard", "2", "--events", "1"], "shard"),
         ([], "neither events nor seconds"),
