@@ -39,6 +39,7 @@ __all__ = [
     "diff_topics",
     "load_topics",
     "specs_for",
+    "topic_configuration",
     "wait_for_leaders",
 ]
 
@@ -210,10 +211,23 @@ def _shape_changes(spec: TopicSpec, info: TopicInfo) -> list[TopicChange]:
     return changes
 
 
-def _config_changes(admin: Admin, spec: TopicSpec) -> list[TopicChange]:
-    resource = ConfigResource(ResourceType.TOPIC, spec.name)
+def topic_configuration(admin: Admin, topic: str) -> dict[str, str | None]:
+    """Return every setting of a topic that is in force, the broker's defaults included.
+
+    :raises Refused: the rights do not allow it (``DescribeConfigs``).
+    """
+    return {name: entry.value for name, entry in _configuration(admin, topic).items()}
+
+
+def _configuration(admin: Admin, topic: str) -> dict[str, Any]:
+    resource = ConfigResource(ResourceType.TOPIC, topic)
     asked = admin.describe_configs([resource], request_timeout=CALL_TIMEOUT_S)[resource]
-    actual: dict[str, Any] = admin.ask(asked, f"reading the configuration of topic {spec.name}")
+    found: dict[str, Any] = admin.ask(asked, f"reading the configuration of topic {topic}")
+    return found
+
+
+def _config_changes(admin: Admin, spec: TopicSpec) -> list[TopicChange]:
+    actual = _configuration(admin, spec.name)
     changes = []
     for key, value in spec.config.items():
         if key not in actual:

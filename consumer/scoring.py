@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from consumer.detectors import load_detectors
+from consumer.signals import enter_signals
 from consumer.sql_files import lacking
 from consumer.verdict import Example, FaultScore
 from consumer.warehouse import Warehouse
@@ -43,12 +44,16 @@ def has_faults(manifests: list[Manifest]) -> bool:
     return any(manifest.settings.get("faults") or manifest.faults or manifest.fault_pages for manifest in manifests)
 
 
-def score(warehouse: Warehouse, run_id: str) -> tuple[list[FaultScore], dict[str, int], dict[str, list[Example]]]:
+def score(
+    warehouse: Warehouse, run_id: str, manifests: list[Manifest]
+) -> tuple[list[FaultScore], dict[str, int], dict[str, list[Example]]]:
     """Score the run at hand, after its findings were made.
 
+    :param manifests: those of the run: they say in which fields faults show.
     :return: a row for each kind that was injected or found; how much of each class of damage was injected; examples
         of what was missed, and of false alarms.
     """
+    enter_signals(warehouse, manifests)
     detectors = [
         f"SELECT kind, shard, sequence FROM (\n{detector.query}\n)"  # noqa: S608 - files of this package
         for detector in load_detectors()

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, TopicMissing
 from cluster.topics import Admin, admin_client, describe
-from producer.faults import FaultTargets, Injector, parse_faults
+from producer.faults import Injector, parse_faults
+from producer.injection import agreed_targets, make_injector, refuse_hidden_clock
 from producer.manifest import read_run
 from producer.mixing import Mixing
 from producer.plan import ProduceRequest
@@ -51,7 +52,7 @@ class Agreement:
             and not earlier.interrupted
             and not earlier.failed
             and not earlier.unknown
-            and not any(truth.unsure for truth in earlier.faults)
+            and not earlier.injected_unsure
             and earlier.truth_complete
         )
 
@@ -71,8 +72,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
     refuse_options(scenario, request.options())
     schema, used = _schema(connection, request, scenario)
     newer, newer_used, mixing = _next_schema(connection, request, scenario)
-    injector = make_injector(request, scenario)
-    more = (injector, newer, newer_used, mixing)
+    schemas = {used.id: schema} | ({newer_used.id: newer} if newer is not None and newer_used is not None else {})
     said = read_run(connection.kafka, request.topic, request.run_id, request.shard)
     earlier = said.own
     if earlier is not None:
@@ -84,11 +84,19 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
                 "ended_at": None,
                 "interrupted": False,
                 "faults": [],
+                "injected": {},
+                "injected_unsure": 0,
             }
         )
         _refuse_other_run(announced, said.others)
-        return Agreement(scenario, schema, announced, earlier, *more)
+        injector = make_injector(request, scenario, targets=earlier.fault_targets, schemas=schemas)
+        return Agreement(scenario, schema, announced, earlier, injector, newer, newer_used, mixing)
     now = dt.datetime.now(dt.UTC)
+    targets = None
+    if parse_faults(request.faults):
+        refuse_hidden_clock(admin, request)
+        targets = agreed_targets(request, scenario, _settings(request.for_shard(0), scenario, now))
+    injector = make_injector(request, scenario, targets=targets, schemas=schemas)
     asked = request.settings() | ({} if newer_used is None else {"next schema id": newer_used.id})
     announced = Manifest(
         status="running",
@@ -99,21 +107,17 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         scenario=scenario.name,
         scenario_version=scenario.version,
         seed=request.seed,
-        settings=asked
-        | scenario.settings(
-            _planned(request, scenario),
-            int(now.timestamp() * 1000),
-            Asked(request.shards, request.shard, request.mean_rate, request.options()),
-        ),
+        settings=asked | _settings(request, scenario, now),
         common=sorted({*asked, *scenario.libraries()} - request.own_settings),
         schema_used=used,
         started_at=now.isoformat(timespec="milliseconds"),
         start_offsets={partition: high for partition, (_, high) in said.bounds.items()},
+        fault_targets=targets,
     )
     _refuse_other_run(announced, said.others)
     look = said.empty and not request.new_run_id
     unaccounted = {partition: high for partition, (low, high) in said.bounds.items() if look and low < high}
-    return Agreement(scenario, schema, announced, None, *more, unaccounted)
+    return Agreement(scenario, schema, announced, None, injector, newer, newer_used, mixing, unaccounted)
 
 
 def _describe_control(admin: Admin, topic: str) -> None:
@@ -127,27 +131,6 @@ def _describe_control(admin: Admin, topic: str) -> None:
             hint=f"`streamproof topics apply --topic {topic}` makes both; "
             "runs whose manifests were in it cannot be continued",
         ) from None
-
-
-def make_injector(request: ProduceRequest, scenario: Scenario) -> Injector | None:
-    """Return what injects the faults of a shard, ``None`` when none are asked for.
-
-    :raises Misconfigured: the scenario cannot have one of them.
-    """
-    faults = parse_faults(request.faults)
-    if not faults:
-        return None
-    targets = getattr(scenario, "fault_targets", None)
-    return Injector(
-        faults,
-        targets or FaultTargets(event_time=scenario.event_time, text_first=scenario.identity == "field"),
-        scenario=scenario.name,
-        key=scenario.key,
-        seed=request.seed,
-        shard=request.shard,
-        shards=request.shards,
-        target=request.target,
-    )
 
 
 def _next_schema(
@@ -171,6 +154,12 @@ def _next_schema(
     newer, used = _schema(connection, replace(request, schema_version=number), scenario)
     ramp_over = request.target if request.next_version_ramp else None
     return newer, used, Mixing(request.seed, request.shard, request.next_version_share, ramp_over)
+
+
+def _settings(request: ProduceRequest, scenario: Scenario, now: dt.datetime) -> dict[str, int | float | str | None]:
+    """Return what the scenario makes of the request for one shard that begins now."""
+    asked = Asked(request.shards, request.shard, request.mean_rate, request.options())
+    return scenario.settings(_planned(request, scenario), int(now.timestamp() * 1000), asked)
 
 
 # What one shard can reach on any machine, to plan for a run that only time bounds.

@@ -23,7 +23,7 @@ from producer.supply import Marks, Part, Supply
 from producer.truth import Truth
 from schemas.codec import Encoder
 from schemas.faults import DROPPED, OUT_OF_ORDER
-from schemas.manifest import Manifest, Range, to_ranges
+from schemas.manifest import Manifest, Range, count, to_ranges
 
 # After a signal: two seconds for reports, one for the manifest; the process is to be gone within four.
 _STOP_FLUSH_S = 2.0
@@ -247,6 +247,13 @@ class Attempt:
         failed = _union(delivery.failed, self._missing(), to_ranges(self._unsent))
         away = _numbers([*failed, *delivery.unknown])
         schemas, mixing = self.agreement.schemas, self.agreement.mixing
+        truth = self._truth.documents(
+            self._next,
+            away=away,
+            copies_away=np.array([*delivery.copies.failed, *self._copies_unsent], dtype=np.int64),
+            copies_unsure=np.array(delivery.copies.unknown, dtype=np.int64),
+            skewed=self.delivery.skewed,
+        )
         return Manifest.model_validate(
             self.agreement.announced.model_dump()
             | {
@@ -258,13 +265,9 @@ class Attempt:
                 "failed": failed,
                 "unknown": delivery.unknown,
                 "dropped": len(self._truth.of(DROPPED, self._next)),
-                "faults": self._truth.documents(
-                    self._next,
-                    away=away,
-                    copies_away=np.array([*delivery.copies.failed, *self._copies_unsent], dtype=np.int64),
-                    copies_unsure=np.array(delivery.copies.unknown, dtype=np.int64),
-                    skewed=self.delivery.skewed,
-                ),
+                "faults": truth,
+                "injected": {each.kind: count(each.sequences) for each in truth},
+                "injected_unsure": sum(count(each.unsure) for each in truth),
                 "truth_complete": self.agreement.injector is None or self._next >= len(self.landed),
                 "versions": mixing.written(
                     schemas, self._next_sequence(), np.concatenate([away, self._truth.without_value(self._next)])

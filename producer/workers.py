@@ -47,7 +47,7 @@ class RunResult:
                     "interrupted": manifest.interrupted,
                     "resumed": manifest.resumed,
                     "publish_delay_ms": manifest.publish_delay_ms,
-                    "faults": {truth.kind: count(truth.sequences) for truth in manifest.faults},
+                    "faults": manifest.injected,
                     "versions": {str(row.schema_used.version): row.events for row in manifest.versions},
                 }
                 for manifest in self.manifests
@@ -57,7 +57,7 @@ class RunResult:
             "failed": sum(count(manifest.failed) for manifest in self.manifests),
             "unknown": sum(count(manifest.unknown) for manifest in self.manifests),
             "skipped": sum(manifest.skipped for manifest in self.manifests),
-            "injected": sum(count(truth.sequences) for manifest in self.manifests for truth in manifest.faults),
+            "injected": sum(sum(manifest.injected.values()) for manifest in self.manifests),
             "seconds": round(self.seconds, 3),
         }
 

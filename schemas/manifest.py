@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from schemas.fault_targets import FaultTargets
 from schemas.identity import MAX_SHARDS
 
 CONTROL_SUFFIX = ".manifests"
@@ -132,6 +133,13 @@ class Manifest(Terms):
     faults: list[FaultTruth] = Field(default_factory=list, description="injected faults: the truth, by kind")
     fault_pages: int = Field(
         default=0, ge=0, description="records that hold the truth instead, where it does not fit: see FaultPage"
+    )
+    injected: dict[str, int] = Field(
+        default_factory=dict, description="events of each kind in the truth, wherever that is; the unsure ones aside"
+    )
+    injected_unsure: int = Field(default=0, ge=0, description="unsure events in the truth, wherever that is")
+    fault_targets: FaultTargets | None = Field(
+        default=None, description="what of an event faults are put into: where detectors look"
     )
     truth_complete: bool = Field(
         default=True, description="whether the truth covers all that was sent; a shard that is continued completes it"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -18,43 +20,56 @@ CENTURY_MS = 36_525 * 86_400_000
 HOT_TEXT = "hot-key"
 HOT_NUMBER = 2_147_483_629  # a prime that no one counts up to
 UNKNOWN_TEXT = "teleport"
+_DAY_MS = 86_400_000
+_PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
+_ISO = "%Y-%m-%dT%H:%M:%SZ"
 
 
-def milliseconds(block: pa.RecordBatch, name: str) -> Ints:
-    """Return an event time column as milliseconds; it has no nulls."""
-    times: Any = block.column(name)
+def milliseconds(block: pa.RecordBatch, path: str) -> Ints:
+    """Return an event time as milliseconds; it has no nulls."""
+    times: Any = _at(block, path)
+    if pa.types.is_string(times.type):
+        times = times.cast(pa.timestamp("us", tz="UTC"))
     if pa.types.is_timestamp(times.type):
         times = times.cast(pa.timestamp("ms", tz=times.type.tz), safe=False)
-    values: Any = times.cast(pa.int64())
-    found: Ints = values.to_numpy(zero_copy_only=False).copy()
-    return found
+    numbers: Any = times.cast(pa.int64())
+    found: Ints = numbers.to_numpy(zero_copy_only=False).copy()
+    return found * 1000 if pa.types.is_int32(times.type) else found
 
 
-def with_times(block: pa.RecordBatch, name: str, times: Ints) -> pa.RecordBatch:
-    """Return the block with other event times."""
-    kind = block.column(name).type
-    values = column(times)
-    if pa.types.is_timestamp(kind):
-        values = values.cast(pa.timestamp("ms", tz=kind.tz))
-    return replaced(block, name, values.cast(kind))
+def moved(block: pa.RecordBatch, path: str, by_ms: Ints) -> pa.RecordBatch:
+    """Return the block with times moved, each by its own; where that is 0 nothing changes.
+
+    A date is moved by whole days, down.
+    """
+    return _changed(block, path, lambda times: _moved(times, by_ms))
 
 
-def with_text(block: pa.RecordBatch, name: str, rows: Bools) -> pa.RecordBatch:
-    """Return the block with a text that is none of those that occur."""
-    return replaced(block, name, _chosen(rows, UNKNOWN_TEXT, block.column(name)))
+def with_text(block: pa.RecordBatch, path: str, rows: Bools, text: str = UNKNOWN_TEXT) -> pa.RecordBatch:
+    """Return the block with another text in some rows."""
+    return _changed(block, path, lambda texts: _chosen(rows, text, texts))
+
+
+def unknown_text(known: tuple[str, ...]) -> str:
+    """Return a text that is none of those that occur."""
+    text = UNKNOWN_TEXT
+    while text in known:
+        text += "-" + UNKNOWN_TEXT
+    return text
 
 
 def with_hot_key(block: pa.RecordBatch, name: str, rows: Bools) -> pa.RecordBatch:
     """Return the block with one key for all of ``rows``, in the event as in the record."""
-    keys = block.column(name)
-    hot = HOT_NUMBER if pa.types.is_integer(keys.type) else HOT_TEXT
-    return replaced(block, name, _chosen(rows, hot, keys))
+    return _changed(
+        block,
+        name,
+        lambda keys: _chosen(rows, HOT_NUMBER if pa.types.is_integer(keys.type) else HOT_TEXT, keys),
+    )
 
 
 def with_negative(block: pa.RecordBatch, path: str, rows: Bools) -> pa.RecordBatch:
     """Return the block with a number below zero; ``rows`` hold none where it is null."""
-    name, *inside = path.split(".")
-    return replaced(block, name, _negative(block.column(name), inside, rows))
+    return _changed(block, path, lambda numbers: pc.if_else(column(rows), _below_zero(numbers), numbers))
 
 
 def has_value(block: pa.RecordBatch, path: str) -> Bools:
@@ -68,22 +83,61 @@ def has_value(block: pa.RecordBatch, path: str) -> Bools:
     return there
 
 
-def replaced(block: pa.RecordBatch, name: str, values: Any) -> pa.RecordBatch:
-    """Return the block with another column in the place of one."""
+def has_text(block: pa.RecordBatch, name: str) -> Bools:
+    """Return which rows have a text that is not empty; of a column that is filled in later, all have."""
+    if name not in block.schema.names:
+        return np.ones(len(block), dtype=np.bool_)
+    texts: Any = block.column(name)
+    lengths: Any = pc.binary_length(texts).fill_null(0)
+    long_enough: Bools = lengths.to_numpy(zero_copy_only=False) > 0
+    return long_enough
+
+
+def _at(block: pa.RecordBatch, path: str) -> Any:
+    name, *inside = path.split(".")
+    values: Any = block.column(name)
+    for part in inside:
+        values = values.field(part)
+    return values
+
+
+def _changed(block: pa.RecordBatch, path: str, change: Callable[[Any], Any]) -> pa.RecordBatch:
+    """Return the block with what is at a path put through ``change``."""
+    name, *inside = path.split(".")
     place = block.schema.get_field_index(name)
-    return block.set_column(place, name, values)
+    return block.set_column(place, name, _inside(block.column(name), inside, change))
 
 
-def _negative(values: Any, inside: list[str], rows: Bools) -> Any:
+def _inside(values: Any, inside: list[str], change: Callable[[Any], Any]) -> Any:
     if not inside:
-        below: Any = pc.subtract(pc.negate(pc.abs(values)), pa.scalar(1, values.type))
-        return pc.if_else(column(rows), below, values)
+        return change(values)
     fields = [values.type.field(number) for number in range(values.type.num_fields)]
     parts = [
-        _negative(values.field(field.name), inside[1:], rows) if field.name == inside[0] else values.field(field.name)
+        _inside(values.field(field.name), inside[1:], change) if field.name == inside[0] else values.field(field.name)
         for field in fields
     ]
     return pa.StructArray.from_arrays(parts, fields=fields, mask=values.is_null())
+
+
+def _moved(times: Any, by_ms: Ints) -> Any:
+    kind = times.type
+    if pa.types.is_string(kind):
+        moments = times.cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("ms"), safe=False)
+        later = pc.strftime(_moved(moments, by_ms), _ISO)
+        return pc.if_else(column(by_ms != 0), later, times)
+    if pa.types.is_date32(kind):
+        return pc.add(times.cast(pa.int32()), column((by_ms // _DAY_MS).astype(np.int32))).cast(kind)
+    if pa.types.is_int32(kind):
+        return pc.add(times, column((by_ms // 1000).astype(np.int32)))
+    steps = by_ms * _PER_MS[kind.unit] if pa.types.is_timestamp(kind) else by_ms
+    return pc.add(times.cast(pa.int64()), column(steps)).cast(kind)
+
+
+def _below_zero(numbers: Any) -> Any:
+    kind = numbers.type
+    if pa.types.is_decimal(kind):  # the least step below zero, as any other number may have too many digits
+        return pa.scalar(Decimal(-1).scaleb(-kind.scale), kind)
+    return pc.subtract(pc.negate(pc.abs(numbers)), pa.scalar(1, kind))
 
 
 def _chosen(rows: Bools, value: Any, values: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +23,7 @@ Bools = NDArray[np.bool_]
 _KIND_NAMES = tuple(KINDS)
 _NONE = -1
 _FUTURE, _NEGATIVE, _TEXT = "altered.future_date", "altered.negative_duration", "altered.unknown_text"
+_NOT_UTF8 = "undecodable.invalid_utf8"
 # Rows that are encoded and sent as one part: large enough to be quick, small enough that the first event leaves soon.
 # No fault moves a record out of its part.
 SLICE_ROWS = 8192
@@ -58,6 +60,7 @@ class Injector:
     """The faults of one shard.
 
     :param target: events of this shard, ``None`` when only time or a signal ends it.
+    :param text_at: where in a framed value the text of the targets begins; behind the frame unless given.
     :raises Misconfigured: the scenario has nothing to put a fault into, or a number of faults cannot be spread.
     """
 
@@ -72,10 +75,12 @@ class Injector:
         shard: int,
         shards: int,
         target: int | None,
+        text_at: Callable[[bytes], int] | None = None,
     ) -> None:
         kinds = possible(faults, targets, scenario, has_key=key is not None)
         self._choice = Choice(faults, kinds, seed, shard, shards, target)
-        self._targets = targets
+        self.targets = targets
+        self._text_at = text_at
         self._key = key
         self._seed = seed
         self._shard = shard
@@ -106,7 +111,10 @@ class Injector:
         """Return what is sent instead of a value: ``None`` for a tombstone."""
         if kind == TOMBSTONE:
             return None
-        return undecodable(kind, value, float(self._chance("value", np.array([sequence]))[0]))
+        chance = float(self._chance("value", np.array([sequence]))[0])
+        if kind == _NOT_UTF8 and self._text_at is not None:
+            return undecodable(kind, value, chance, self._text_at(value))
+        return undecodable(kind, value, chance)
 
     def _choose(self, block: pa.RecordBatch, first: int) -> tuple[Ints, Ints]:
         """Return the number of each row's kind, and for each row the next one of its key, -1 for none."""
@@ -114,6 +122,7 @@ class Injector:
         wanted = self._choice.of(first, size)
         kind = np.full(size, _NONE, dtype=np.int64)
         partner = np.full(size, -1, dtype=np.int64)
+        altered = {_NEGATIVE: self.targets.duration, _TEXT: self.targets.choice, _FUTURE: self.targets.date}
         for name in KINDS:
             rows = wanted.get(name)
             if rows is None or not len(rows):
@@ -123,10 +132,12 @@ class Injector:
                 partner = _next_of_key(block, self._key or "")
                 open_rows &= (partner >= 0) & (partner // SLICE_ROWS == np.arange(size) // SLICE_ROWS)
                 open_rows[open_rows] &= kind[partner[open_rows]] == _NONE
-            elif name == _NEGATIVE and self._targets.duration:
-                open_rows &= alter.has_value(block, self._targets.duration)
             elif name == LATE:
                 open_rows &= np.arange(size) > 0
+            elif name == _NOT_UTF8:
+                open_rows &= alter.has_text(block, self.targets.text or "")
+            elif path := altered.get(name):
+                open_rows &= alter.has_value(block, path)
             rows = _held(rows, open_rows, partner) if name == OUT_OF_ORDER else placed(rows, open_rows)
             kind[rows] = _number(name)
         return self._with_a_clean_one_before(kind), partner
@@ -146,32 +157,35 @@ class Injector:
         def rows_of(name: str) -> Bools | None:
             return kind == _number(name) if _number(name) in present else None
 
-        targets = self._targets
+        targets = self.targets
         if (rows := rows_of(_NEGATIVE)) is not None and targets.duration:
             block = alter.with_negative(block, targets.duration, rows)
         if (rows := rows_of(_TEXT)) is not None and targets.choice:
-            block = alter.with_text(block, targets.choice, rows)
+            block = alter.with_text(block, targets.choice, rows, alter.unknown_text(targets.choices))
         if (rows := rows_of(HOT_KEY)) is not None:
             block = alter.with_hot_key(block, self._key or "", rows)
-        late, future = rows_of(LATE), rows_of(_FUTURE)
-        if targets.event_time and (late is not None or future is not None or self.skew_s):
-            times = alter.milliseconds(block, targets.event_time)
-            if late is not None:
-                times = self._made_late(times, first, kind)
-            if future is not None:
-                times[future] += alter.CENTURY_MS
-            block = alter.with_times(block, targets.event_time, times + round(1000 * self.skew_s))
-        return block
+        by_ms = np.full(len(block), round(1000 * self.skew_s), dtype=np.int64)
+        ahead_ms = by_ms.copy()
+        if (rows := rows_of(_FUTURE)) is not None:
+            ahead_ms[rows] += alter.CENTURY_MS
+        if targets.event_time and rows_of(LATE) is not None:
+            by_ms -= self._lateness_ms(alter.milliseconds(block, targets.event_time), first, kind)
+        if targets.event_time == targets.date:
+            by_ms = by_ms + ahead_ms - round(1000 * self.skew_s)
+        elif targets.date and ahead_ms.any():
+            block = alter.moved(block, targets.date, ahead_ms)
+        return alter.moved(block, targets.event_time, by_ms) if targets.event_time and by_ms.any() else block
 
-    def _made_late(self, times: Ints, first: int, kind: Ints) -> Ints:
-        """Date the late events behind the newest before them: a minute, and exponentially distributed more."""
+    def _lateness_ms(self, times: Ints, first: int, kind: Ints) -> Ints:
+        """Return how far each event goes back: late ones behind the newest before, a minute and more; others by 0."""
         late = np.flatnonzero(kind == _number(LATE))
         shown = np.where(_shows_time(kind), times, np.iinfo(np.int64).min)
         newest = np.maximum.accumulate(shown)
         chance = self._chance("late/by", late + first)
         behind = _LEAST_LATE_MS + np.rint(-1000 * self._late_mean_s * np.log1p(-chance)).astype(np.int64)
-        times[late] = newest[late - 1] - np.minimum(behind, _MOST_LATE_MS)
-        return times
+        lateness = np.zeros(len(times), dtype=np.int64)
+        lateness[late] = times[late] - newest[late - 1] + np.minimum(behind, _MOST_LATE_MS)
+        return lateness
 
     def _order(self, kind: Ints, partner: Ints, first: int) -> tuple[Ints, Bools]:
         """Return the rows in the order of sending, and which of these records are copies."""

@@ -9,11 +9,12 @@ UNKNOWN_SCHEMA_ID = 2_147_483_000
 _TEXT_AT = HEADER_BYTES + 1  # behind the frame and the length of the first field, which is text
 
 
-def undecodable(kind: str, value: bytes, chance: float) -> bytes:
+def undecodable(kind: str, value: bytes, chance: float, text_at: int = _TEXT_AT) -> bytes:
     """Return a value made undecodable.
 
     :param kind: ``undecodable.<why>``.
     :param chance: in [0, 1): decides what there is to decide.
+    :param text_at: where a text of the value begins: that of its first field, unless given.
     """
     match kind.partition(".")[2]:
         case "truncated":
@@ -24,7 +25,7 @@ def undecodable(kind: str, value: bytes, chance: float) -> bytes:
         case "unknown_schema":
             return value[:1] + UNKNOWN_SCHEMA_ID.to_bytes(4, "big") + value[HEADER_BYTES:]
         case "invalid_utf8":
-            return value[:_TEXT_AT] + b"\xff" + value[_TEXT_AT + 1 :]
+            return value[:text_at] + b"\xff" + value[text_at + 1 :]
         case "trailing_bytes":
             return value + b"\x00" * (1 + int(chance * 8))
         case "empty":

@@ -13,7 +13,8 @@ import pytest
 
 from producer import ProduceRequest
 from producer import attempt as attempt_module
-from producer.agreement import Agreement, make_injector
+from producer.agreement import Agreement
+from producer.injection import make_injector
 from producer.checksums import ChecksumWindows
 from producer.delivery import Copies
 from producer.meter import DelayHistogram

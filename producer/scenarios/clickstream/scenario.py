@@ -45,7 +45,7 @@ class Clickstream:
     pace = PACE
     mix = "event_type"
     event_time = "eventtimestamp"
-    fault_targets = FaultTargets(event_time="eventtimestamp", choice="event_type")
+    fault_targets = FaultTargets(event_time="eventtimestamp", choice="event_type", choices=STATES)
     most = MAX_BLOCKS * BLOCK_EVENTS
 
     def settings(

@@ -45,7 +45,9 @@ class CustomerEvents:
     pace = 0.0
     mix = "event_type"
     event_time = "timestamp"
-    fault_targets = FaultTargets(event_time="timestamp", duration="details.play_duration", choice="event_type")
+    fault_targets = FaultTargets(
+        event_time="timestamp", duration="details.play_duration", choice="event_type", choices=EVENT_TYPES
+    )
     most = MAX_BLOCKS * BLOCK_EVENTS
 
     def settings(

@@ -15,6 +15,7 @@ from consumer.manifests import ControlTopic
 from consumer.source import Watermarks
 from consumer.verdict import AuditResult
 from consumer.warehouse import Warehouse, open_warehouse
+from schemas.fault_targets import FaultTargets, KeySample
 from schemas.identity import run_prefix
 from schemas.manifest import CrcWindows, Manifest, RateWindow, SchemaUsed
 
@@ -24,6 +25,13 @@ TOPIC = "customer_events"
 RUN = "rehearsal/one"
 STARTED = "2026-11-20T10:00:00+00:00"
 ENDED = "2026-11-20T10:00:10+00:00"
+TARGETS = FaultTargets(
+    event_time="timestamp",
+    duration="details.play_duration",
+    choice="event_type",
+    choices=("content_play", "search", "browse"),
+    keys=KeySample(events=300, most=12),
+)
 NOWHERE = Connection.of({"bootstrap_servers": "127.0.0.1:1"}, {"url": "http://127.0.0.1:1"})
 
 # A believable run: {events} events per shard over {shards} shards, three partitions, one batch.
@@ -194,6 +202,7 @@ def manifest(run_id: str, shard: int, shards: int, **changes: Any) -> Manifest:
             "scenario_version": 1,
             "seed": 7,
             "settings": {"rate": 30.0},
+            "fault_targets": TARGETS,
             "schema_used": SchemaUsed(subject=f"{TOPIC}-value", version=1, id=1),
             "started_at": STARTED,
             "ended_at": ENDED,
