@@ -25,7 +25,7 @@ from consumer.run_scope import chosen_run, known_runs, unknown_run
 from consumer.source import REQUEST_TIMEOUT_S, Source, Watermarks
 from consumer.verdict import AuditResult, Findings, PartitionPosition, judge
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
-from schemas.manifest import Manifest
+from schemas.manifest import Manifest, RateGap
 
 _KEEP = "INSERT INTO audits VALUES (?, ?, ?, ?, ?)"
 _LATEST = "SELECT document FROM audits WHERE run_id = ? ORDER BY audited_at DESC, audit_id DESC LIMIT 1"
@@ -238,6 +238,12 @@ def _notes(findings: Findings, manifests: list[Manifest], control: ControlTopic)
     short = ", ".join(str(manifest.shard) for manifest in manifests if manifest.interrupted)
     if short:
         notes.append(f"Shard {short} was cut short; the verdict is about what was sent. `produce` continues it.")
+    notes += [
+        f"Shard {manifest.shard}: the rates {_when(gap)} are not known ({gap.events:,} events). "
+        "An attempt was killed, and its figures with it."
+        for manifest in manifests
+        for gap in manifest.rate_gaps
+    ]
     if any(score.injected for score in findings.faults):
         notes.append(
             "Faults were injected on purpose; they count below as what they are, and are scored as found or not."
@@ -254,3 +260,7 @@ def _notes(findings: Findings, manifests: list[Manifest], control: ControlTopic)
         )
     notes += [f"A manifest cannot be read: {position}." for position in control.unreadable[:5]]
     return notes
+
+
+def _when(gap: RateGap) -> str:
+    return f"of seconds {gap.second} to {gap.second + gap.seconds - 1}" if gap.seconds else f"after second {gap.second}"

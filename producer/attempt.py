@@ -18,7 +18,7 @@ from producer.event_log import EventLog
 from producer.meter import Progress, RateMeter
 from producer.pacing import TICK_S, Pacer
 from producer.plan import ProduceRequest
-from producer.resume import Landed, sequence_of
+from producer.resume import Landed, rate_gaps, sequence_of
 from producer.supply import Marks, Part, Supply
 from producer.truth import Truth
 from schemas.codec import Encoder
@@ -82,6 +82,7 @@ class Attempt:
             limit_s=limit_s,
         )
         self._meter = RateMeter(self._pacer.intended_by)
+        self._gaps = rate_gaps(agreement.earlier, landed, request.schedule)
 
     @property
     def end(self) -> int | None:
@@ -276,7 +277,8 @@ class Attempt:
                 else [],
                 "crc": delivery.checksums.windows(),
                 "skipped": self.agreement.announced.skipped + self._pacer.skipped,
-                "rate_windows": self._meter.windows(earlier.rate_windows if earlier else []),
+                "rate_windows": self._meter.windows(earlier.rate_windows if earlier else [], self._gaps),
+                "rate_gaps": self._gaps,
                 "publish_delay_ms": delivery.delays.percentiles_ms(),
             }
         )

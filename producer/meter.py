@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hdrh.histogram import HdrHistogram
 
-from schemas.manifest import RateWindow
+from schemas.manifest import RateGap, RateWindow
 
 _HIGHEST_US = 3_600_000_000
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9)
@@ -102,9 +102,12 @@ class RateMeter:
         """Note that nothing is sent any more, so that nothing is intended either."""
         self._ended_s = elapsed_s
 
-    def windows(self, earlier: list[RateWindow]) -> list[RateWindow]:
-        """Return the windows of earlier attempts and of this one, numbered on, at most ``MAX_WINDOWS``."""
-        first = earlier[-1].second + earlier[-1].seconds if earlier else 0
+    def windows(self, earlier: list[RateWindow], gaps: Sequence[RateGap] = ()) -> list[RateWindow]:
+        """Return the windows of earlier attempts and of this one, numbered on, about ``MAX_WINDOWS`` at most.
+
+        :param gaps: what there are no windows of, before this attempt.
+        """
+        first = max([0, *(each.end for each in earlier), *(each.end for each in gaps)])
         windows, before = list(earlier), 0
         for second, (sent, achieved, skipped) in enumerate(self._seconds):
             by = self._intended_by(min(second + 1, self._ended_s))
@@ -112,9 +115,19 @@ class RateMeter:
                 RateWindow(second=first + second, intended=by - before, sent=sent, achieved=achieved, skipped=skipped)
             )
             before = by
-        while len(windows) > MAX_WINDOWS:
-            windows = [_merged(windows[place : place + 2]) for place in range(0, len(windows), 2)]
+        while len(windows) > MAX_WINDOWS and len(fewer := _halved(windows)) < len(windows):
+            windows = fewer
         return windows
+
+
+def _halved(windows: list[RateWindow]) -> list[RateWindow]:
+    """Join windows two by two, but for those that a gap lies between."""
+    joined: list[RateWindow] = []
+    for place in range(0, len(windows), 2):
+        pair = windows[place : place + 2]
+        apart = len(pair) == 2 and pair[0].end != pair[1].second
+        joined += pair if apart else [_merged(pair)]
+    return joined
 
 
 def _merged(windows: list[RateWindow]) -> RateWindow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import zlib
 from collections.abc import Mapping
@@ -17,9 +18,10 @@ from cluster.connection import KafkaSettings
 from cluster.errors import Busy, DataRejected, TopicRecreated
 from producer.reading import Reader, open_reader, read_to_end, watermarks
 from producer.scenarios import Identity
+from producer.shapes import Schedule
 from schemas.frame import HEADER_BYTES
 from schemas.identity import IDENTITY_HEADER, event_id
-from schemas.manifest import Manifest, control_topic
+from schemas.manifest import Manifest, RateGap, control_topic
 
 log = structlog.get_logger()
 
@@ -161,6 +163,25 @@ def refuse_unaccounted(
                     f"{control_topic(announced.topic)} is empty",
                     hint="Sent again, they would be there twice; use a new run id",
                 )
+
+
+def rate_gaps(earlier: Manifest | None, landed: Landed, schedule: Schedule | None) -> list[RateGap]:
+    """Return what the rate windows of earlier attempts leave out.
+
+    An attempt that ended in order told its own. One that was killed left nothing but its events: with a schedule
+    they say how far it came.
+    """
+    if earlier is None:
+        return []
+    new = landed.count - earlier.acknowledged
+    if earlier.status == "finished" or new <= 0:
+        return earlier.rate_gaps
+    second = max([0, *(each.end for each in earlier.rate_windows), *(each.end for each in earlier.rate_gaps)])
+    seconds = 0
+    if schedule is not None:
+        first, last = earlier.next_sequence + earlier.skipped, len(landed) - 1 + earlier.skipped
+        seconds = math.ceil(max(schedule.at(last) - schedule.at(min(first, last)), 0.0)) or 1
+    return [*earlier.rate_gaps, RateGap(second=second, seconds=seconds, events=new)]
 
 
 def _looked_up(flags: NDArray[np.bool_], sequences: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -50,6 +50,24 @@ class RateWindow(_Document):
     achieved: int = Field(ge=0, description="were acknowledged")
     skipped: int = Field(default=0, ge=0, description="were given up after a stall")
 
+    @property
+    def end(self) -> int:
+        """The second after it."""
+        return self.second + self.seconds
+
+
+class RateGap(_Document):
+    """Seconds for which there are no rate windows: an attempt that was killed took its figures with it."""
+
+    second: int = Field(ge=0, description="the first, as windows count them")
+    seconds: int = Field(ge=0, description="how many, by the schedule; 0: nothing tells, the run had none")
+    events: int = Field(ge=1, description="that were found in the topic when the shard was continued")
+
+    @property
+    def end(self) -> int:
+        """The second after it."""
+        return self.second + self.seconds
+
 
 class CrcWindows(_Document):
     """Sums of CRC-32 (zlib) over the framed values of acknowledged events, a sum per window of sequences.
@@ -151,8 +169,10 @@ class Manifest(Terms):
         default=0, ge=0, description="slots of the schedule that were given up after a stall; they have no event"
     )
     rate_windows: list[RateWindow] = Field(default_factory=list)
+    rate_gaps: list[RateGap] = Field(default_factory=list, description="what the windows do not tell of")
     publish_delay_ms: dict[str, float] = Field(
-        default_factory=dict, description="percentiles from intended time to acknowledgement, as p50, p99 ..., max"
+        default_factory=dict,
+        description="percentiles from intended time to acknowledgement, as p50, p99 ..., max; of the last attempt",
     )
     resumed: int = Field(default=0, ge=0, description="attempts before this one")
     interrupted: bool = Field(

@@ -50,6 +50,11 @@ def rates(facts: Facts) -> Figure:
     skipped = sum(manifest.skipped for manifest in facts.manifests)
     if skipped:
         lead += f" {number(skipped)} were given up after a stall, as catch-up was to skip."
+    gaps = [gap for manifest in facts.manifests for gap in manifest.rate_gaps]
+    if gaps:
+        events, span = sum(gap.events for gap in gaps), sum(gap.seconds for gap in gaps)
+        during = f", about {number(span)} s," if span else ""
+        lead += f" Not in it: {number(events)} events{during} of attempts that were killed; their rates are not known."
     return Figure(
         name,
         title,
@@ -102,7 +107,8 @@ def delays(facts: Facts) -> Figure:
     return Figure(
         name,
         title,
-        "From the moment an event was due to its acknowledgement by Kafka; the slowest shard.",
+        "From the moment an event was due to its acknowledgement by Kafka; the slowest shard."
+        + (" Of a shard that was continued, only the last attempt." if any(m.resumed for m in facts.manifests) else ""),
         bars(name, title, rows),
         ("percentile", "milliseconds"),
         [[key, f"{worst[key]:,.3f}"] for key in order],

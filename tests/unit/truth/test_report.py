@@ -19,7 +19,7 @@ from consumer.report import find_report, list_reports, write_report
 from consumer.report.svg import Bar, bars, columns, heatmap
 from consumer.report.text import clock, compact, milliseconds, moment, seconds, shortened, size, visible
 from schemas.identity import event_id
-from schemas.manifest import RateWindow
+from schemas.manifest import RateGap, RateWindow
 
 RUN = "rehearsal/one"
 TOPIC = "customer_events"
@@ -309,6 +309,14 @@ def test_a_load_shape_is_drawn_against_what_was_intended(lab: Any) -> None:
     assert "100 were given up after a stall" in page.text
     assert "ramp(0, 200, 20s)" in page.text
     assert ("path", "class", "line-b") in page.attributes
+
+
+def test_what_a_killed_attempt_took_with_it_is_said_and_not_drawn_as_nothing(lab: Any) -> None:
+    lab.amend(0, rate_gaps=[RateGap(second=10, seconds=4, events=1200)], resumed=1)
+    assert any("Shard 0: the rates of seconds 10 to 13 are not known (1,200 events)" in n for n in lab.audit().notes)
+    page, _ = report(lab)
+    assert "Not in it: 1,200 events, about 4 s, of attempts that were killed; their rates are not known." in page.text
+    assert "Of a shard that was continued, only the last attempt." in page.text
 
 
 def test_values_read_well() -> None:

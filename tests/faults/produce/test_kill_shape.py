@@ -1,0 +1,155 @@
+"""`kill -9` in the middle of a load shape: the same command goes on, and the warehouse ends with each event once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from cluster.connection import Connection
+from consumer import audit, load
+from producer.manifest import read_manifest
+from producer.reading import open_reader, read_to_end, watermarks
+from producer.resume import Landed, sequence_of
+from producer.scenarios import find_scenario
+from producer.shapes import parse
+from producer.supply import Supply
+from schemas.codec import Encoder
+from schemas.contract import load_contract
+from schemas.manifest import Manifest
+
+SHAPE = "ramp(1000, 15000, 3s) + constant(15000, 2s)"
+PLANNED = parse(SHAPE).schedule(seed=4).planned or 0
+STALL_S = 0.5
+
+
+def command(connection: Connection, topic: str, catch_up: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "streamproof", "produce", "customer_events", "--topic", topic, "--json"),
+        *("--shape", SHAPE, "--catch-up", catch_up, "--run-id", "killed", "--seed", "4"),
+        *("--bootstrap-servers", connection.kafka.bootstrap_servers, "--registry-url", connection.registry.url),
+    ]
+
+
+class Topic:
+    """How many records a topic has."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._consumer = Consumer(connection.kafka.as_librdkafka(group_id="ends"))
+        self._partitions = [TopicPartition(name, partition) for partition in range(3)]
+
+    def records(self) -> int:
+        return sum(self._consumer.get_watermark_offsets(each, timeout=10)[1] for each in self._partitions)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def wait_for(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+
+
+def stall(process: subprocess.Popen[bytes]) -> None:
+    """Hold a process up for longer than what `skip` lets pass."""
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(STALL_S)
+    process.send_signal(signal.SIGCONT)
+
+
+def values_in(connection: Connection, topic: str) -> dict[int, bytes]:
+    """Return the value of each event in the topic; an event that is there twice fails."""
+    found: dict[int, bytes] = {}
+    with open_reader(connection.kafka) as reader:
+        bounds = watermarks(reader, topic)
+        starts = {partition: low for partition, (low, _) in bounds.items()}
+        ends = {partition: high for partition, (_, high) in bounds.items()}
+        for message in read_to_end(reader, topic, starts, ends):
+            value = message.value()
+            assert isinstance(value, bytes)
+            assert sequence_of(value) not in found, "an event is in the topic twice"
+            found[sequence_of(value)] = value
+    return found
+
+
+def values_of_an_unkilled_run(manifest: Manifest) -> dict[int, bytes]:
+    """Return what one attempt with the settings of the manifest sends."""
+    scenario = find_scenario(manifest.scenario)
+    stream = scenario.open(manifest.seed, manifest.shard, manifest.settings)
+    encoder = Encoder(load_contract("customer_events").version(1).text, manifest.schema_used.id)
+    supply = Supply(
+        stream,
+        encoder,
+        run_id=manifest.run_id,
+        shard=manifest.shard,
+        key=scenario.key,
+        end=manifest.next_sequence,
+        landed=Landed.nothing(),
+    )
+    with supply:
+        return {
+            int(sequence): value for part in supply for sequence, value in zip(part.sequences, part.values, strict=True)
+        }
+
+
+@pytest.mark.parametrize("catch_up", ["report", "skip"])
+def test_a_shape_that_is_killed_again_and_again_ends_with_each_event_once(
+    connection: Connection, ready_topic: str, tmp_path: Path, catch_up: str
+) -> None:
+    chance = random.Random(7)
+    arguments = command(connection, ready_topic, catch_up)
+    with contextlib.closing(Topic(connection, ready_topic)) as topic:
+        for _ in range(3):
+            landed = topic.records()
+            with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+                for part in (0.4, 1.0):
+                    enough = landed + int(part * chance.randint(2000, PLANNED // 5))
+                    wait_for(lambda enough=enough: topic.records() >= enough, process)
+                    if part < 1:
+                        stall(process)
+                process.kill()
+                process.communicate(timeout=10)
+            assert 0 < len(values_in(connection, ready_topic)) < PLANNED
+        left = topic.records()
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            wait_for(lambda: topic.records() >= left + 1000, process)
+            stall(process)
+            stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 0, stderr
+
+    manifest = read_manifest(connection.kafka, ready_topic, "killed", 0)
+    assert manifest is not None
+    assert (manifest.failed, manifest.unknown, manifest.interrupted, manifest.resumed) == ([], [], False, 3)
+    assert manifest.acknowledged == manifest.next_sequence == json.loads(stdout)["acknowledged"]
+    # Whatever a killed attempt skipped, its slots were used again: nothing of the plan is unaccounted for.
+    assert manifest.acknowledged + manifest.skipped == PLANNED
+    assert (manifest.skipped > 0) == (catch_up == "skip")
+
+    found = values_in(connection, ready_topic)
+    assert sorted(found) == list(range(manifest.acknowledged))
+    assert found == values_of_an_unkilled_run(manifest)
+
+    told = sum(window.achieved for window in manifest.rate_windows)
+    (gap,) = manifest.rate_gaps
+    assert told + gap.events == manifest.acknowledged
+    assert (gap.second, gap.events) == (0, left)
+    assert gap.seconds >= 1
+    assert manifest.rate_windows[0].second == gap.seconds
+
+    warehouse = tmp_path / "warehouse.duckdb"
+    assert load(connection, ready_topic, warehouse, stop=threading.Event()).rows == manifest.acknowledged
+    result = audit(connection, warehouse, ready_topic, "killed")
+    assert (result.verdict, result.loaded) == ("PASSED", manifest.acknowledged)
+    assert any(f"of seconds 0 to {gap.seconds - 1} are not known ({left:,} events)" in note for note in result.notes)
