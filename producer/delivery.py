@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain, repeat
+from operator import length_hint
 from typing import Any
 
 import numpy as np
@@ -43,6 +46,9 @@ _NOT_WRITTEN = frozenset(
 # Failures of one event, after which the next may do well; every other failure ends the attempt.
 _OF_ONE_EVENT = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
 _ROOM_WAIT_S = 0.05
+PARTITION_UA = -1  # librdkafka's: the partitioner chooses
+
+_Report = Callable[[KafkaError | None, Message], None]
 
 
 class Copies:
@@ -67,30 +73,23 @@ class Copies:
             (self.failed if error.code() in _NOT_WRITTEN else self.unknown).append(sequence)
 
 
-class _Reports:
-    """The reports of events that were handed over together, with identities in headers that reports do not give back.
+class _Together:
+    """Events that were handed over together, with identities in headers that reports do not give back.
 
     A failed event is found by its key and value. Of events that agree in both, any may be named: their records are
     the same but for the header, and the broker is asked for that when the shard continues.
     """
 
-    def __init__(self, delivery: Delivery, sequences: list[int], keys: list[bytes | None], values: list[bytes]) -> None:
-        self._delivery = delivery
+    def __init__(self, sequences: NDArray[np.int64], keys: list[bytes | None], values: list[bytes]) -> None:
         self._events = (sequences, keys, values)
         self._by_content: dict[tuple[bytes | None, bytes], list[int]] | None = None
 
-    def __call__(self, error: KafkaError | None, message: Message) -> None:
-        """Count one report."""
-        if error is None:
-            self._delivery.acknowledged += 1
-            return
-        value: Any = message.value()
-        self._delivery.count_out(error, value, self._sequence(message.key(), value))
-
-    def _sequence(self, key: Any, value: bytes) -> int:
+    def sequence(self, key: Any, value: bytes) -> int:
+        """Return the sequence of one of them, and not of the same one again."""
         if self._by_content is None:
             self._by_content = {}
-            for sequence, sent_key, sent in zip(*self._events, strict=True):
+            sequences, keys, values = self._events
+            for sequence, sent_key, sent in zip(sequences.tolist(), keys, values, strict=True):
                 self._by_content.setdefault((sent_key, sent), []).append(sequence)
         return self._by_content[key, value].pop()
 
@@ -142,7 +141,6 @@ class Delivery:
             self._producer = Producer(settings | self._watch.settings() | {"on_delivery": self._report})
         except KafkaException as error:
             raise translate(error, "opening the producer", where=kafka.bootstrap_servers) from None
-        self._produce: Callable[..., None] = self._produce_skewed if self._skew_ms else self._producer.produce
 
     @property
     def skewed(self) -> bool:
@@ -187,10 +185,7 @@ class Delivery:
         :param ids: identities that travel in a header, where the values hold none.
         """
         self.checksums.add(sequences, crc32s(values))
-        if ids is None:
-            went = self._hand_over(keys, values, self._timed(intended))
-        else:
-            went = self._hand_over_with_ids(sequences.tolist(), keys, values, ids, intended)
+        went = self._hand_over(sequences, keys, values, ids, intended)
         self.handed_over += went
         intended.cut(went)
         if went < len(values):
@@ -210,11 +205,11 @@ class Delivery:
         """
         checksum = zlib.crc32(value or b"")
         tell = partial(self.copies.report if copy else self._report_special, sequence, checksum)
-        more = {} if identity is None else {"headers": [(IDENTITY_HEADER, identity)]}
+        more: dict[str, Any] = {} if identity is None else {"headers": [(IDENTITY_HEADER, identity)]}
         if not copy:
             self.checksums.add(np.array([sequence]), np.array([checksum]))
         try:
-            self._produce(self._topic, value, key, on_delivery=tell, **more)
+            self._producer.produce(self._topic, value, key, on_delivery=tell, timestamp=self._stamp(), **more)
         except BufferError:
             if not copy:
                 self.checksums.remove(sequence, checksum)
@@ -253,48 +248,49 @@ class Delivery:
         if self.unsettled:
             raise RuntimeError(f"{self.unsettled} events have no delivery report although the queue was purged")
 
-    def _hand_over_with_ids(
-        self, sequences: list[int], keys: list[bytes | None], values: list[bytes], ids: list[bytes], intended: Due
+    def _hand_over(
+        self,
+        sequences: NDArray[np.int64],
+        keys: list[bytes | None],
+        values: list[bytes],
+        ids: list[bytes] | None,
+        intended: Due,
     ) -> int:
-        """As :meth:`_hand_over`, with a header for each event.
+        """Produce until the queue is full; an event that librdkafka refuses outright has its report at once.
 
-        Reports come without headers, so those of one call go to a callback that knows its values. One callback for
-        each event costs four times as much: as many objects as the queue is long, for Python to look after.
+        Arguments go by their places: by name, each call takes 0.3 microseconds more. ``map`` makes the calls, and a
+        deque that keeps nothing draws them; what is left of the values tells how far it came.
         """
-        produce, topic = self._produce, self._topic
-        report = _Reports(self, sequences, keys, values)
-        tell: Callable[[Any, Message], None] = self._timed(intended, report)
-        for place, value in enumerate(values):
+        report: _Report = self._report
+        headers: Iterator[list[tuple[str, bytes]] | None] = repeat(None)
+        if ids is not None:
+            report = self._reporting(_Together(sequences, keys, values))
+            headers = ([header] for header in zip(repeat(IDENTITY_HEADER), ids, strict=False))
+        left = iter(values)
+        calls = map(
+            self._producer.produce,
+            repeat(self._topic),
+            left,
+            keys,
+            repeat(PARTITION_UA),
+            chain([self._timed(intended, report)], repeat(report)),
+            repeat(None),  # ``on_delivery``: the callback by its other name
+            iter(self._stamp, None) if self._skew_ms else repeat(0),
+            headers,
+        )
+        while True:
             try:
-                produce(topic, value, keys[place], on_delivery=tell, headers=[(IDENTITY_HEADER, ids[place])])
-            except BufferError:
-                return place
-            except KafkaException as error:
-                self.count_out(error.args[0], value, sequences[place])
-            tell = report
-        return len(sequences)
-
-    def _hand_over(self, keys: list[bytes | None], values: list[bytes], first: Callable[[Any, Message], None]) -> int:
-        """Produce until the queue is full; an event that librdkafka refuses outright has its report at once."""
-        produce, topic, place = self._produce, self._topic, 0
-        while place < len(values):
-            try:
-                if place == 0:
-                    produce(topic, values[0], keys[0], on_delivery=first)
-                    place = 1
-                for place in range(place, len(values)):  # noqa: B020 - goes on where an exception left it
-                    produce(topic, values[place], keys[place])
+                deque(calls, maxlen=0)
                 return len(values)
             except BufferError:
-                return place
+                return len(values) - length_hint(left) - 1
             except KafkaException as error:
-                self.count_out(error.args[0], values[place])
-                place += 1
-        return len(values)
+                place = len(values) - length_hint(left) - 1
+                self.count_out(error.args[0], values[place], int(sequences[place]))
 
-    def _produce_skewed(self, topic: str, value: bytes | None, key: bytes | None, **more: Any) -> None:
-        now_ms = round(time.time() * 1000)
-        self._producer.produce(topic, value, key, timestamp=now_ms + self._skew_ms, **more)
+    def _stamp(self) -> int:
+        """Return the time to stamp a record with, in milliseconds; 0 leaves it to librdkafka."""
+        return round(time.time() * 1000) + self._skew_ms if self._skew_ms else 0
 
     def _report(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
@@ -308,9 +304,23 @@ class Delivery:
         else:
             self._count_out_of(error, sequence, checksum)
 
-    def _timed(self, intended: Due, report_of: _Reports | None = None) -> Callable[[KafkaError | None, Message], None]:
-        forward: Callable[[KafkaError | None, Message], None] = report_of or self._report
+    def _reporting(self, together: _Together) -> _Report:
+        """Return the callback of events with identities in headers: it knows their values.
 
+        One callback for each event costs four times as much: as many objects as the queue is long, for Python to look
+        after.
+        """
+
+        def report(error: KafkaError | None, message: Message) -> None:
+            if error is None:
+                self.acknowledged += 1
+                return
+            value: Any = message.value()
+            self.count_out(error, value, together.sequence(message.key(), value))
+
+        return report
+
+    def _timed(self, intended: Due, forward: _Report) -> _Report:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 self.delays.record_due(self._clock(), intended)
