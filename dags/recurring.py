@@ -13,6 +13,7 @@ for name, profile in read_profiles(profiles_dir())[0].items():
         dag = rehearsal_dag(
             f"recurring_{name}",
             doc_md=f"### {name}\n\n{profile.description}\n\nMade from `profiles/{name}.yaml`, where its settings are.",
+            scenario=profile.scenario,
             defaults=profile.rehearsal(),
             schedule=profile.schedule,
             tags=("recurring",),

@@ -12,4 +12,4 @@ from __future__ import annotations
 
 from plugins.rehearsal import rehearsal_dag
 
-dag = rehearsal_dag("rehearse_customer_events", doc_md=__doc__, tags=("customer_events",), paused=False)
+dag = rehearsal_dag("rehearse_customer_events", doc_md=__doc__, paused=False)

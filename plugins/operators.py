@@ -14,6 +14,8 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, Context
 
+from plugins.scenarios import DEFAULT_SCENARIO
+from plugins.settings import rehearsal_of
 from plugins.step import StoppableOperator, StreamproofOperator, WarehouseOperator, every
 
 # Which assets a run writes is known when it runs: the topic is a field of the form. Hence aliases.
@@ -37,28 +39,73 @@ class EnsureTopicsOperator(StreamproofOperator):
         return {result.name: result.action for result in results}
 
 
-class SchemaGateOperator(StreamproofOperator):
-    """Register the contract's versions for the topic, or refuse with the reasons.
+class PlanOperator(StreamproofOperator):
+    """Split the run into shards; refuse settings that contradict each other, or that the scenario does not take.
 
-    :param contract: folder below ``schemas/``.
+    Returns what each shard is told: what ``ProduceRequest`` takes beside topic and run id.
+
+    :param scenario: name of a scenario, or the path of its file.
     """
 
-    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "contract")
+    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "scenario")
 
-    def __init__(self, *, contract: str = "customer_events", **kwargs: Any) -> None:
+    def __init__(self, *, scenario: str = DEFAULT_SCENARIO, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.scenario = scenario
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        from producer.acceptance import accept
+        from producer.plan import ProduceRequest
+        from producer.scenarios import find_scenario, own_rate
+
+        rehearsal = rehearsal_of(context["params"])
+        settings = rehearsal.request() | {"scenario": self.scenario}
+        scenario = find_scenario(self.scenario, registry=self.connection().registry)
+        if settings["rate"] is None:
+            settings["rate"] = own_rate(scenario, rehearsal.shards, no_delay=rehearsal.no_delay)
+        request = ProduceRequest(topic=self.topic, run_id=self.run_id, **settings)
+        accept(request, scenario)
+        how_many = f"{rehearsal.events:,} events" if rehearsal.events else "events"
+        until = "until the shape ends" if request.seconds is None else f"{request.seconds} s at most"
+        what = f"{how_many} of {scenario.name} in {request.shards} shards"
+        self.log.info("Plan: %s, %s, %s", what, request.pace, until)
+        if request.faults:
+            self.log.info("Injected faults: %s", " ".join(request.faults))
+        return [settings | {"shard": shard} for shard in range(request.shards)]
+
+
+class SchemaGateOperator(StreamproofOperator):
+    """Register the versions of a contract for the topic, or refuse with the reasons.
+
+    A run that writes another version than the active one has it registered; one that mixes two versions has both.
+
+    :param scenario: whose contract it is: a name, or the path of a file.
+    :param contract: another one: a folder below ``schemas/``, or an ``.avsc`` file.
+    """
+
+    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "scenario", "contract")
+
+    def __init__(self, *, scenario: str = DEFAULT_SCENARIO, contract: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scenario = scenario
         self.contract = contract
 
     def execute(self, context: Context) -> dict[str, Any]:
+        from producer.scenarios import contract_of, find_scenario
         from schemas.contract import load_contract, subject_for
         from schemas.registry import Registry, gate
 
-        contract = load_contract(self.contract)
+        settings = self.connection().registry
+        if self.contract:
+            contract = load_contract(self.contract)
+        else:
+            contract = contract_of(find_scenario(self.scenario, registry=settings))
         params = context.get("params") or {}
-        # A run that mixes versions writes two of them, and no event goes out before both are registered.
-        mixed = params.get("next_version_share") or params.get("next_version_ramp")
-        up_to = contract.active + 1 if mixed else None
-        with Registry(self.connection().registry) as registry:
+        asked = params.get("schema_version")
+        mixed = bool(params.get("next_version_share") or params.get("next_version_ramp"))
+        # No event goes out before all versions that the run writes are registered.
+        up_to = (asked or contract.active) + mixed if asked or mixed else None
+        with Registry(settings) as registry:
             result = gate(registry, contract, subject_for(self.topic), up_to=up_to)
         for version in result.versions:
             self.log.info("%s v%s: %s", result.subject, version.version, version.status)

@@ -2,8 +2,10 @@
 
 ::
 
-    ensure_topics > schema_gate > plan > generate[shards] > load > audit > check > publish
+    plan > ensure_topics > schema_gate > generate[shards] > load > audit > check > publish
                                                                                  > report
+
+``plan`` comes first, so that settings that cannot be are refused before anything is made.
 
 Airflow judges a run by its leaves, which are ``publish`` and ``report``. ``publish`` needs every shard, the audit and
 the checks, so a failure of any of them makes the run red. ``report`` comes after these whatever became of them.
@@ -12,32 +14,27 @@ A failed shard does not keep the rest from being loaded and audited, so that the
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule, task
+from airflow.sdk import DAG, Param, TriggerRule
 
-from cluster.errors import Misconfigured
 from plugins.operators import (
     AuditOperator,
     CheckOperator,
     EnsureTopicsOperator,
     GenerateShardOperator,
     LoadOperator,
+    PlanOperator,
     PublishOperator,
     ReportOperator,
     SchemaGateOperator,
 )
-from plugins.profiles import FAULT_FIELDS, Rehearsal
+from plugins.scenarios import DEFAULT_SCENARIO
+from plugins.settings import Rehearsal
 
-log = logging.getLogger(__name__)
-
-# The form shows fields without a section; those with one are folded away.
-MAIN_FIELDS = ("rate", "seconds", "shards", "seed", "topic")
-MORE = "More settings"
-FAULTS = "Faults"
-_BOUNDS = {"minimum", "maximum", "pattern", "enum"}
+_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "pattern", "enum"}
 
 DEFAULT_ARGS = {
     "owner": "streamproof",
@@ -51,6 +48,7 @@ def rehearsal_dag(
     dag_id: str,
     *,
     doc_md: str,
+    scenario: str = DEFAULT_SCENARIO,
     defaults: Rehearsal | None = None,
     schedule: str | None = None,
     tags: tuple[str, ...] = (),
@@ -58,6 +56,7 @@ def rehearsal_dag(
 ) -> DAG:
     """Return the Dag of a rehearsal.
 
+    :param scenario: name of a scenario, or the path of its file.
     :param defaults: values that the form starts with, and that scheduled runs use.
     :param schedule: cron expression in UTC, or ``None`` for runs by hand.
     :param paused: whether the Dag starts paused when Airflow first sees it.
@@ -72,26 +71,32 @@ def rehearsal_dag(
         dagrun_timeout=timedelta(hours=12),
         default_args=DEFAULT_ARGS,
         params=form(defaults or Rehearsal()),
-        tags={"streamproof", "rehearsal", *tags},
+        tags={"streamproof", "rehearsal", Path(scenario).stem, *tags},
     ) as dag:
+        plan = PlanOperator(
+            task_id="plan",
+            scenario=scenario,
+            doc_md="Splits the run into shards, and refuses settings that contradict each other or that the scenario "
+            "does not take.",
+        )
         topics = EnsureTopicsOperator(
             task_id="ensure_topics",
             doc_md="Creates the topic and its control topic as `cluster/topics.yaml` declares them.",
         )
         schemas = SchemaGateOperator(
             task_id="schema_gate",
+            scenario=scenario,
             doc_md="Shows how the local schema versions differ from the registry's, and registers them or refuses.",
         )
-        shards = plan()
         generate = GenerateShardOperator.partial(
             task_id="generate",
             map_index_template="shard {{ task.shard['shard'] + 1 }} of {{ task.shard['shards'] }}",
             execution_timeout=timedelta(hours=7),
             doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
-        ).expand(shard=shards)
+        ).expand(shard=plan.output)
         load = LoadOperator(
             task_id="load",
-            # The plan succeeded, so something was produced: load it even when a shard failed.
+            # The schemas are there, so something was produced: load it even when a shard failed.
             trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
             execution_timeout=timedelta(hours=4),
             doc_md="Loads the topic into its DuckDB warehouse, up to where it ended when the load began, exactly once.",
@@ -119,8 +124,8 @@ def rehearsal_dag(
             doc_md="Writes the page that the *Report* tab of the run shows, whatever the verdict.",
         )
 
-        topics >> schemas >> shards >> generate >> load >> audit >> check >> [publish, report]
-        shards >> [load, report]
+        plan >> topics >> schemas >> generate >> load >> audit >> check >> [publish, report]
+        schemas >> [load, report]
         load >> check
         [generate, audit] >> publish
     return dag
@@ -134,17 +139,11 @@ def form(defaults: Rehearsal) -> dict[str, Param]:
             getattr(defaults, name),
             title=field["title"],
             description_md=field["description"],
-            section=_section(name),
+            section=field.get("section"),
             **_bounds(field),
         )
         for name, field in properties.items()
     }
-
-
-def _section(name: str) -> str | None:
-    if name in MAIN_FIELDS:
-        return None
-    return FAULTS if name == "faults" or name.startswith(FAULT_FIELDS) else MORE
 
 
 def _bounds(field: dict[str, Any]) -> dict[str, Any]:
@@ -155,23 +154,3 @@ def _bounds(field: dict[str, Any]) -> dict[str, Any]:
         bounds |= {key: value for key, value in alternative.items() if key in _BOUNDS}
     types = [alternative["type"] for alternative in alternatives]
     return bounds | {"type": types if len(types) > 1 else types[0]}
-
-
-@task(retries=0, doc_md="Splits the run into shards, and refuses settings that contradict each other.")
-def plan(params: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Return what each shard is told."""
-    from pydantic import ValidationError
-
-    try:
-        rehearsal = Rehearsal.model_validate(dict(params or {}))
-    except ValidationError as error:
-        raise Misconfigured(f"the settings of the run are not valid: {error}") from None
-    settings = rehearsal.request()
-    how_many = f"{rehearsal.events:,} events" if rehearsal.events else "events"
-    until = "until the shape ends" if settings["seconds"] is None else f"{settings['seconds']} s at most"
-    log.info("Plan: %s on %s in %s shards, %s", how_many, rehearsal.topic, rehearsal.shards, until)
-    if settings["faults"]:
-        log.info("Injected faults: %s", " ".join(settings["faults"]))
-    if rehearsal.shape is not None:
-        log.info("Load shape: %s", rehearsal.shape)
-    return [settings | {"shard": shard} for shard in range(rehearsal.shards)]

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from cluster.connection import ENV_PREFIX
 from cluster.local import PROJECT_ROOT
 from stack.service import AliveProbe, HttpProbe, Service
 
@@ -32,6 +33,8 @@ PARALLELISM = 4
 # One slot: DuckDB takes one writer, and this keeps loads, audits, checks and publications in a queue.
 WAREHOUSE_POOL = "warehouse"
 NOTHING: Mapping[str, str] = MappingProxyType({})
+# Folders that a task has to find too: Airflow works in a folder of its own.
+_FOLDERS = ("PROFILES_DIR", "SCENARIO_PATH", "WAREHOUSE_DIR", "PUBLICATIONS_DIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,4 +210,14 @@ def airflow_environment(
         # Airflow warns of itself once in every task's log.
         "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",
         "STREAMPROOF_STATE_DIR": str(addresses.home.parent),
+    } | absolute_folders(os.environ)
+
+
+def absolute_folders(env: Mapping[str, str]) -> dict[str, str]:
+    """Return those of our variables that name folders, with paths that mean the same in any working folder."""
+    names = [f"{ENV_PREFIX}{name}" for name in _FOLDERS]
+    return {
+        name: os.pathsep.join(str(Path(part).absolute()) for part in env[name].split(os.pathsep) if part)
+        for name in names
+        if env.get(name)
     }

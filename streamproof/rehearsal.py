@@ -15,7 +15,7 @@ from cluster.errors import DependencyDown, Interrupted, Misconfigured, Refused
 
 DAG_ID = "rehearse_customer_events"
 # As the Dag has them, one after another.
-TASKS = ("ensure_topics", "schema_gate", "plan", "generate", "load", "audit", "check", "publish", "report")
+TASKS = ("plan", "ensure_topics", "schema_gate", "generate", "load", "audit", "check", "publish", "report")
 
 # The first request of a part of the API can take seconds: Airflow loads that part then.
 TIMEOUT_S = 60.0

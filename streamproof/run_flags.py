@@ -96,6 +96,6 @@ def rate_of(
     """Return the rate of a run: what was asked for, or the scenario's own pace for every shard."""
     if rate is not None or shape is not None or no_delay:
         return rate or 0.0
-    from producer.scenarios import find_scenario
+    from producer.scenarios import find_scenario, own_rate
 
-    return find_scenario(scenario, registry=connection.registry).pace * shards
+    return own_rate(find_scenario(scenario, registry=connection.registry), shards)

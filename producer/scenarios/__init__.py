@@ -136,6 +136,11 @@ def contract_of(scenario: Scenario) -> Contract:
     return load_contract(scenario.contract) if isinstance(scenario.contract, str) else scenario.contract
 
 
+def own_rate(scenario: Scenario, shards: int, *, no_delay: bool = False) -> float:
+    """Return events a second of a run that asks for no rate: the scenario's own pace for every shard."""
+    return 0.0 if no_delay else scenario.pace * shards
+
+
 def find_scenario(reference: str, *, registry: RegistrySettings | None = None) -> Scenario:
     """Return a scenario by its name or file; see ``producer/scenarios/places.py``."""
     from producer.scenarios.places import find  # deferred: the places import what they find

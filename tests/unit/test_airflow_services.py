@@ -6,15 +6,19 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from stack.airflow import (
     API_SERVER,
     DAG_PROCESSOR,
     SCHEDULER,
+    absolute_folders,
     airflow_services,
     password_file,
     prepare_home,
     read_password,
 )
+from stack.security import secure
 from stack.service import HttpProbe, Service
 
 
@@ -91,3 +95,34 @@ def test_the_connections_lead_to_the_stack(tmp_path: Path) -> None:
     assert (registry["host"], registry["port"]) == ("127.0.0.1", 8081)
     assert registry["extra"] == {"path": "/apis/ccompat/v7"}
     assert env["STREAMPROOF_STATE_DIR"] == str(tmp_path)
+
+
+def test_folders_that_are_named_relatively_are_the_same_for_a_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = {"STREAMPROOF_SCENARIO_PATH": "own:/srv/shared", "STREAMPROOF_PROFILES_DIR": "", "STREAMPROOF_X": "own"}
+    assert absolute_folders(told) == {"STREAMPROOF_SCENARIO_PATH": f"{tmp_path}/own:/srv/shared"}
+    monkeypatch.setenv("STREAMPROOF_SCENARIO_PATH", "own")
+    assert services(tmp_path)[SCHEDULER].env["STREAMPROOF_SCENARIO_PATH"] == f"{tmp_path}/own"
+
+
+def test_the_connections_of_a_secured_stack_name_files_and_hold_no_secret(tmp_path: Path) -> None:
+    secured = secure(tmp_path, "scram")
+    described = airflow_services(
+        tmp_path,
+        tmp_path / "log",
+        port=28080,
+        bootstrap_servers="127.0.0.1:9092",
+        registry_url="https://127.0.0.1:8081/apis/ccompat/v7",
+        kafka=secured.kafka,
+        registry=secured.registry,
+    )
+    env = described[0].env
+    kafka = json.loads(env["AIRFLOW_CONN_KAFKA_DEFAULT"])["extra"]
+    registry = json.loads(env["AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT"])
+    assert kafka["security.protocol"] == "sasl_ssl"
+    assert kafka["ssl.ca.location"] == registry["extra"]["ssl_ca_location"] == str(secured.authority)
+    assert registry["schema"] == "https"
+    file = Path(kafka["sasl.password.file"])
+    assert file.read_text() not in json.dumps(env)

@@ -58,14 +58,19 @@ print("\\n" + json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": so
 """
 
 
-def read_dags(folder: Path, profiles: Path, home: Path) -> dict[str, Any]:
-    environment = os.environ | {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "STREAMPROOF_PROFILES_DIR": str(profiles),
-    }
+def read_dags(folder: Path, profiles: Path, home: Path, **more: str) -> dict[str, Any]:
+    environment = (
+        os.environ
+        | {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "STREAMPROOF_PROFILES_DIR": str(profiles),
+            "STREAMPROOF_SCENARIO_PATH": "",
+        }
+        | more
+    )
     done = subprocess.run(
         [sys.executable, "-c", READ_DAGS],
         env=environment,
@@ -93,7 +98,7 @@ def rehearse(found: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_dag_file_can_be_read(found: dict[str, Any]) -> None:
     assert found["errors"] == {}
-    assert set(found["dags"]) == {"rehearse_customer_events", "recurring_steady_hourly"}
+    assert set(found["dags"]) == {"rehearse_customer_events", "rehearse_clickstream", "recurring_steady_hourly"}
 
 
 def test_reading_the_dags_loads_neither_kafka_nor_the_warehouse(found: dict[str, Any]) -> None:
@@ -115,8 +120,7 @@ def test_every_task_has_an_owner_a_doc_a_limit_and_retries(found: dict[str, Any]
             assert task["owner"] == "streamproof", (name, task_id)
             assert task["doc_md"], (name, task_id)
             assert task["execution_timeout"], (name, task_id)
-            # The plan asks nobody, so nothing can change between two tries.
-            assert task["retries"] == (0 if task_id == "plan" else 2), (name, task_id)
+            assert task["retries"] == 2, (name, task_id)
 
 
 def test_a_run_is_green_only_if_shards_audit_checks_and_report_succeeded(rehearse: dict[str, Any]) -> None:
@@ -131,17 +135,24 @@ def test_a_run_is_green_only_if_shards_audit_checks_and_report_succeeded(rehears
 def test_a_failed_shard_does_not_keep_the_rest_from_being_loaded_and_audited(rehearse: dict[str, Any]) -> None:
     tasks = rehearse["tasks"]
     assert tasks["load"]["rule"] == "all_done_min_one_success"
-    assert tasks["load"]["upstream"] == ["generate", "plan"]
+    assert tasks["load"]["upstream"] == ["generate", "schema_gate"]
     assert tasks["audit"]["upstream"] == ["load"]
     # Checks run whatever the audit says, and not when the load failed.
     assert tasks["check"]["rule"] == "all_done_min_one_success"
     assert tasks["check"]["upstream"] == ["audit", "load"]
 
 
-def test_the_report_comes_last_and_whatever_happened_after_the_plan(rehearse: dict[str, Any]) -> None:
+def test_the_plan_comes_first_so_that_nothing_is_made_for_settings_that_cannot_be(rehearse: dict[str, Any]) -> None:
+    tasks = rehearse["tasks"]
+    assert [name for name, task in tasks.items() if not task["upstream"]] == ["plan"]
+    assert tasks["ensure_topics"]["upstream"] == ["plan"]
+    assert tasks["schema_gate"]["upstream"] == ["ensure_topics"]
+
+
+def test_the_report_comes_last_and_whatever_happened_after_the_schema_gate(rehearse: dict[str, Any]) -> None:
     tasks = rehearse["tasks"]
     assert tasks["report"]["rule"] == "all_done_min_one_success"
-    assert tasks["report"]["upstream"] == ["check", "plan"]
+    assert tasks["report"]["upstream"] == ["check", "schema_gate"]
     before, found = {"report"}, {"report"}
     while found:
         found = {name for task in found for name in tasks[task]["upstream"]} - before
@@ -177,6 +188,22 @@ def test_the_form_shows_the_main_settings_and_bounds_them(rehearse: dict[str, An
     assert params["events"]["type"] == ["integer", "null"]
     assert params["shape"]["type"] == ["string", "null"]
     assert params["catch_up"]["enum"] == ["report", "skip"]
+    assert params["time_compression"]["exclusiveMinimum"] == 0
+    sections: dict[str, list[str]] = {}
+    for name, param in params.items():
+        sections.setdefault(param.get("section") or "", []).append(name)
+    assert list(sections)[1:] == ["Load", "Scenario options", "Schema versions", "Injected faults"]
+    assert sections["Scenario options"] == ["users", "no_delay", "time_compression"]
+    assert len(sections["Injected faults"]) == 10
+
+
+def test_clickstream_is_the_same_dag_at_the_pace_and_on_the_topic_of_its_own(found: dict[str, Any]) -> None:
+    dag, rehearse = found["dags"]["rehearse_clickstream"], found["dags"]["rehearse_customer_events"]
+    assert dag["tasks"] == rehearse["tasks"]
+    assert "clickstream" in dag["tags"]
+    assert dag["paused"] is False
+    assert (dag["params"]["topic"]["default"], dag["params"]["rate"]["default"]) == ("clickstream", None)
+    assert dag["params"].keys() == rehearse["params"].keys()
 
 
 def test_a_scheduled_profile_is_a_dag_that_starts_paused(found: dict[str, Any]) -> None:
@@ -199,7 +226,12 @@ def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(tmp_pat
         "schedule: '@daily'\nshape: {ramp: {start: 1, end: 5k, duration: 1m}}\nfaults: {duplicate: 1%}\n"
     )
     found = read_dags(dags, profiles, home)
-    assert set(found["dags"]) == {"rehearse_customer_events", "recurring_good", "recurring_shaped"}
+    assert set(found["dags"]) == {
+        "rehearse_customer_events",
+        "rehearse_clickstream",
+        "recurring_good",
+        "recurring_shaped",
+    }
     assert found["dags"]["recurring_shaped"]["params"]["shape"]["default"] == "ramp(1, 5000, 1m)"
     assert found["dags"]["recurring_shaped"]["params"]["faults"]["default"] == "duplicate=0.01"
     # Shapes and faults are read by the producer's own modules, without what produces.
@@ -209,3 +241,45 @@ def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(tmp_pat
     assert "misspelt.yaml" in error
     assert "unknown key 'shard', did you mean 'shards'?" in error
     assert "rate: Input should be greater than or equal to 0" in error
+
+
+def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(tmp_path: Path) -> None:
+    profiles, scenarios, home = tmp_path / "profiles", tmp_path / "scenarios", tmp_path / "airflow"
+    for folder in (profiles, profiles / "own", scenarios, home):
+        folder.mkdir()
+    # Never opened by the Dag processor: what is in them is the plan's to judge.
+    (scenarios / "orders.yaml").write_text("schema: order.avsc\n")
+    (scenarios / "beats.py").write_text("raise RuntimeError('not when Dags are read')\n")
+    (scenarios / "no name.yaml").write_text("schema: order.avsc\n")
+    (profiles / "own" / "tides.yaml").write_text("schema: tide.avsc\n")
+    (profiles / "orders_daily.yaml").write_text("schedule: '@daily'\nscenario: orders\n")
+    (profiles / "tides_daily.yaml").write_text("schedule: '@daily'\nscenario: own/tides.yaml\ntopic: sea\n")
+    (profiles / "shop_daily.yaml").write_text("schedule: '@daily'\nscenario: clikstream\n")
+    found = read_dags(PROJECT_ROOT / "dags", profiles, home, STREAMPROOF_SCENARIO_PATH=str(scenarios))
+    dags = found["dags"]
+    assert set(dags) == {
+        "rehearse_customer_events",
+        "rehearse_clickstream",
+        "rehearse_orders",
+        "rehearse_beats",
+        "recurring_orders_daily",
+        "recurring_tides_daily",
+    }
+    assert dags["rehearse_orders"]["params"]["topic"]["default"] == "orders"
+    assert dags["recurring_orders_daily"]["params"]["topic"]["default"] == "orders"
+    assert dags["recurring_tides_daily"]["params"]["topic"]["default"] == "sea"
+    assert {"recurring", "tides"} <= set(dags["recurring_tides_daily"]["tags"])
+    assert found["heavy"] == []
+    ((file, error),) = found["errors"].items()
+    assert Path(file).name == "recurring_faults.py"
+    assert "unknown scenario 'clikstream'. Did you mean clickstream?" in error
+    assert "'no name' cannot be part of a Dag's name" in error
+
+
+def test_a_folder_of_scenarios_that_is_not_there_is_an_import_error(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone")
+    found = read_dags(PROJECT_ROOT / "dags", PROJECT_ROOT / "profiles", tmp_path, STREAMPROOF_SCENARIO_PATH=gone)
+    assert set(found["dags"]) == {"rehearse_customer_events", "rehearse_clickstream", "recurring_steady_hourly"}
+    ((file, error),) = found["errors"].items()
+    assert Path(file).name == "recurring_faults.py"
+    assert f"no such folder: {gone}" in error

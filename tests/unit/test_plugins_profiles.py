@@ -8,7 +8,8 @@ import pytest
 
 from cluster.errors import Misconfigured
 from cluster.local import PROJECT_ROOT
-from plugins.profiles import Rehearsal, load_profile, profiles_dir, read_profiles
+from plugins.profiles import load_profile, profiles_dir, read_profiles
+from plugins.settings import Rehearsal, rehearsal_of
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,11 @@ from plugins.profiles import Rehearsal, load_profile, profiles_dir, read_profile
         ("topic: a b", "not a control topic"),
         ("topic: ../up", "not a control topic"),
         ("topic: customer_events.manifests", "not a control topic"),
+        ("users: 0", "users: Input should be greater than or equal to 1"),
+        ("time_compression: 0", "time_compression: Input should be greater than 0"),
+        ("schema_version: 0", "schema_version: Input should be greater than or equal to 1"),
+        ("scenario: clikstream", "unknown scenario 'clikstream'. Did you mean clickstream?"),
+        ("scenario: ./orders.yaml", "there is no scenario file ./orders.yaml"),
         ("rtae: 5", "unknown key 'rtae', did you mean 'rate'?"),
         ("something_else: 5", "unknown key 'something_else'"),
         ("- rate", "not a mapping"),
@@ -141,3 +147,33 @@ def test_faults_of_a_profile_are_checked_when_it_is_read(tmp_path: Path, content
     path.write_text(content)
     with pytest.raises(Misconfigured, match=fault.replace("?", r"\?")):
         load_profile(path)
+
+
+def test_a_scenario_gives_its_name_to_the_topic_and_its_options_to_the_request(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text("scenario: clickstream\nusers: 500\nno_delay: true\nrate: null\nschema_version: 1\n")
+    profile = load_profile(path)
+    assert (profile.scenario, profile.topic) == ("clickstream", "clickstream")
+    asked = profile.rehearsal().request()
+    assert (asked["users"], asked["no_delay"], asked["schema_version"], asked["rate"]) == (500, True, 1, None)
+    assert "scenario" not in asked
+    path.write_text("scenario: clickstream\ntopic: shop\n")
+    assert load_profile(path).topic == "shop"
+    path.write_text("time_compression: 60\n")
+    assert load_profile(path).scenario == "customer_events"
+    assert load_profile(path).rehearsal().request()["time_compression"] == 60
+
+
+def test_a_scenario_file_is_found_beside_the_profile(tmp_path: Path) -> None:
+    scenario = tmp_path / "own" / "orders.yaml"
+    scenario.parent.mkdir()
+    scenario.write_text("schema: order.avsc")
+    path = tmp_path / "daily.yaml"
+    path.write_text("scenario: own/orders.yaml")
+    profile = load_profile(path)
+    assert (profile.scenario, profile.topic) == (str(scenario), "orders")
+
+
+def test_what_the_form_does_not_know_is_named() -> None:
+    with pytest.raises(Misconfigured, match="unknown key 'fault_droped', did you mean 'fault_dropped'"):
+        rehearsal_of({"fault_droped": 3})

@@ -70,7 +70,7 @@ with DAG("policies"):
 answer({step.task_id: step.retry_policy is RETRY_POLICY for step in steps})
 """
     )
-    assert len(policies) == 9
+    assert len(policies) == 10
     assert all(policies.values()), policies
 
 
@@ -224,9 +224,63 @@ def test_a_connection_that_cannot_be_used_says_what_is_wrong(ask: Ask, kafka: st
     assert fault in told
 
 
-def test_the_gate_registers_the_next_version_only_for_a_run_that_mixes_it_in(ask: Ask) -> None:
-    registered = ask(
-        """
+PLAN = """
+from types import SimpleNamespace
+from cluster.errors import Misconfigured
+from plugins.operators import PlanOperator
+
+def plan(of, /, **params):
+    operator = PlanOperator(task_id="plan", topic="t", run_id="r", scenario=of)
+    object.__setattr__(operator, "connection", lambda: SimpleNamespace(registry=None))
+    try:
+        return operator.execute({"params": params})
+    except Misconfigured as fault:
+        return str(fault)
+"""
+
+
+def test_the_plan_tells_each_shard_what_the_scenario_needs(ask: Ask) -> None:
+    visitors, hurried, customers = ask(
+        PLAN
+        + """
+answer([
+    plan("clickstream", rate=None, users=300, shards=3),
+    plan("clickstream", rate=None, no_delay=True, seconds=5),
+    plan("customer_events", events=500, time_compression=7200, rate=100, faults="duplicate=3"),
+])
+"""
+    )
+    assert [shard["shard"] for shard in visitors] == [0, 1, 2]
+    assert all((shard["scenario"], shard["users"], shard["shards"]) == ("clickstream", 300, 3) for shard in visitors)
+    # 125 a second and shard, as visitors would; without their delays there is no pace to keep.
+    assert {shard["rate"] for shard in visitors} == {375}
+    assert {(shard["rate"], shard["no_delay"]) for shard in hurried} == {(0, True)}
+    assert customers[1]["time_compression"] == 7200
+    assert customers[1]["faults"] == ["duplicate=3"]
+
+
+REFUSED = (
+    ('"customer_events", users=5', "scenario customer_events takes no option users. Options that it takes: time_"),
+    ('"customer_events", no_delay=True', "takes no option no_delay"),
+    ('"clickstream", time_compression=60', "scenario clickstream takes no option time_compression"),
+    ('"customer_events", time_compression=60, rate=0', "needs a number above 0 and a rate"),
+    ('"customer_events", schema_version=9', "contract customer_events has no version 9"),
+    ('"clickstream", next_version_share=0.5', "contract clickstream has no version 2"),
+    ('"customer_events", next_version_ramp=True, rate=0', "needs a number of events"),
+    ('"clickstream", fault_hot_key=1, events=1000', "is too few events to stand out"),
+    ('"customer_events", catch_up="skip", rate=None', "catch-up skip needs a rate or a shape"),
+    ('"customer_events", rtae=5', "unknown key 'rtae', did you mean 'rate'?"),
+    ('"customer_events", scenario="clickstream"', "unknown key 'scenario'"),
+)
+
+
+def test_the_plan_refuses_what_the_scenario_does_not_take(ask: Ask) -> None:
+    asked = ", ".join(f"plan({asked})" for asked, _ in REFUSED)
+    for told, (_, fault) in zip(ask(f"{PLAN}\nanswer([{asked}])\n"), REFUSED, strict=True):
+        assert fault in told
+
+
+GATE = """
 from types import SimpleNamespace
 import schemas.registry
 from plugins.operators import SchemaGateOperator
@@ -239,16 +293,46 @@ class Nowhere:
     def __exit__(self, *_): pass
 
 def gate(registry, contract, subject, *, up_to):
-    asked.append(up_to)
+    asked.append((contract.name, up_to))
     return SimpleNamespace(versions=(), subject=subject, current=None)
 
 schemas.registry.Registry, schemas.registry.gate = Nowhere, gate
-operator = SchemaGateOperator(task_id="gate", topic="t")
-object.__setattr__(operator, "connection", lambda: SimpleNamespace(registry=None))
-off = {"next_version_share": 0, "next_version_ramp": False}
-for params in ({}, off, off | {"next_version_share": 0.2}, off | {"next_version_ramp": True}):
+
+def gated(params, **more):
+    operator = SchemaGateOperator(task_id="gate", topic="t", **more)
+    object.__setattr__(operator, "connection", lambda: SimpleNamespace(registry=None))
     operator.execute({"params": params})
-answer(asked)
+"""
+
+
+def test_the_gate_is_for_the_contract_of_the_scenario_also_of_one_in_a_file(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "order.avsc").write_text(
+        '{"type": "record", "name": "Order", "fields": [{"name": "total", "type": "int"}]}'
+    )
+    (tmp_path / "orders.yaml").write_text("schema: order.avsc")
+    asked = ask(
+        GATE
+        + f"""
+for more in ({{}}, {{"scenario": "clickstream"}}, {{"scenario": {str(tmp_path / "orders.yaml")!r}}},
+             {{"scenario": "clickstream", "contract": "customer_events"}}):
+    gated({{}}, **more)
+answer([name for name, _ in asked])
 """
     )
-    assert registered == [None, None, 2, 2]
+    assert asked == ["customer_events", "clickstream", "order", "customer_events"]
+
+
+def test_the_gate_registers_all_versions_that_the_run_writes_and_the_next_one_only_if_it_is_mixed_in(ask: Ask) -> None:
+    registered = ask(
+        GATE
+        + """
+off = {"schema_version": None, "next_version_share": 0, "next_version_ramp": False}
+for params in ({"next_version_share": 0.2}, {"next_version_ramp": True}, {"schema_version": 2},
+               {"schema_version": 1, "next_version_ramp": True}):
+    gated(off | params)
+gated(off)
+gated({})
+answer([up_to for _, up_to in asked])
+"""
+    )
+    assert registered == [2, 2, 2, 2, None, None]

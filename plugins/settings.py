@@ -1,0 +1,250 @@
+"""What a rehearsal may be told, with titles and bounds.
+
+Said once, here: the form in the Airflow UI is made from these fields, and the files of ``profiles/`` hold them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from cluster.errors import Misconfigured
+
+# A topic gives its name to files too, and "*.manifests" are the control topics.
+TOPIC_PATTERN = r"^(?!.*\.manifests$)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
+MAX_SECONDS = 21_600
+# How the fields are called that are a fault each.
+FAULT_FIELDS = "fault_"
+# Headings under which the form folds away what is not asked for each time.
+LOAD, SCENARIO, VERSIONS, FAULTS = "Load", "Scenario options", "Schema versions", "Injected faults"
+
+
+def _topic_name(value: str) -> str:
+    if not re.match(TOPIC_PATTERN, value):
+        raise ValueError("letters, digits, '.', '_' and '-', at most 200, and not a control topic")
+    return value
+
+
+def _shape_text(value: Any) -> Any:
+    """Return a shape as its text, whether the form or YAML wrote it as text or as mappings."""
+    if value is None or value == "":
+        return None
+    from producer.shapes import from_setting, to_text
+
+    try:
+        return to_text(from_setting(value))
+    except Misconfigured as fault:
+        raise ValueError(f"{fault.message} ({fault.where})") from None
+
+
+def _faults_text(value: Any) -> Any:
+    """Return faults as their text, whether the form wrote them as text or YAML as a mapping."""
+    if not value:
+        return None
+    from producer.faults.spec import as_text, from_mapping, parse_faults
+
+    try:
+        return as_text(from_mapping(value) if isinstance(value, Mapping) else parse_faults(str(value).split()))
+    except Misconfigured as fault:
+        raise ValueError(fault.message) from None
+
+
+def _folded(section: str, **field: Any) -> Any:
+    """Return a field that the form folds away under a heading; those without one are shown at once."""
+    return Field(json_schema_extra={"section": section}, **field)
+
+
+def _fault_field(title: str, description: str) -> Any:
+    told = f"{description} Below 1 a share of the events, from 1 on a number of them; 0 for none."
+    return _folded(FAULTS, default=0, ge=0, title=title, description=told)
+
+
+class Rehearsal(BaseModel):
+    """What a run may be told, beside its scenario."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rate: float | None = Field(
+        default=5000,
+        ge=0,
+        le=1_000_000,
+        title="Rate",
+        description="Events per second, all shards together; 0 is full speed, empty is the scenario's own pace.",
+    )
+    seconds: int = Field(
+        default=30,
+        ge=1,
+        le=MAX_SECONDS,
+        title="Duration",
+        description="Seconds; a run ends here or at its number of events.",
+    )
+    shards: int = Field(
+        default=2,
+        ge=1,
+        le=16,
+        title="Shards",
+        description="Generators side by side. The local stack runs 4 tasks at a time.",
+    )
+    seed: int = Field(default=7, ge=0, le=2**31 - 1, title="Seed", description="The same seed gives the same events.")
+    topic: Annotated[str, AfterValidator(_topic_name)] = Field(
+        default="customer_events",
+        title="Topic",
+        description="Created when it is missing. Each topic has its own warehouse.",
+        json_schema_extra={"pattern": TOPIC_PATTERN},
+    )
+
+    events: int | None = _folded(
+        LOAD,
+        default=None,
+        ge=1,
+        le=1_000_000_000,
+        title="Events",
+        description="In all; empty for as many as fit the duration.",
+    )
+    shape: Annotated[str | None, BeforeValidator(_shape_text)] = _folded(
+        LOAD,
+        default=None,
+        title="Load shape",
+        description="Instead of the rate, such as `ramp(1000,20000,60s) + constant(20000,5m)`. "
+        "One that ends sets the duration too.",
+    )
+    catch_up: Literal["report", "skip"] = _folded(
+        LOAD,
+        default="report",
+        title="Catch-up",
+        description="What a stall held up: `report` sends it late, `skip` gives it up and counts it.",
+    )
+
+    users: int | None = _folded(
+        SCENARIO,
+        default=None,
+        ge=1,
+        le=1_000_000_000,
+        title="User sessions",
+        description="The run ends after so many, over all shards. Only `clickstream` counts them.",
+    )
+    no_delay: bool = _folded(
+        SCENARIO,
+        default=False,
+        title="No delay",
+        description="Leave out the time between the events of a session. Only `clickstream` has it.",
+    )
+    time_compression: float | None = _folded(
+        SCENARIO,
+        default=None,
+        gt=0,
+        title="Time compression",
+        description="How much faster event time passes than the run sends; needs a rate or a shape. "
+        "Only `customer_events` knows it, and puts a block of events into eight hours if nothing is said.",
+    )
+
+    schema_version: int | None = _folded(
+        VERSIONS,
+        default=None,
+        ge=1,
+        title="Schema version",
+        description="Version of the contract to write with; empty for its active one.",
+    )
+    next_version_share: float = _folded(
+        VERSIONS,
+        default=0,
+        ge=0,
+        le=1,
+        title="Next schema version",
+        description="Share of the events that are written with the next version of the schema.",
+    )
+    next_version_ramp: bool = _folded(
+        VERSIONS,
+        default=False,
+        title="Ramp to the next schema version",
+        description="From no event to all of them over the run; it needs a rate and a duration, or a number of events.",
+    )
+
+    fault_duplicate: float = _fault_field("Duplicates", "Sent twice, byte for byte.")
+    fault_late: float = _fault_field("Late events", "Dated behind the event before, by ten minutes on average.")
+    fault_out_of_order: float = _fault_field("Out of order", "Sent behind the next event of the same customer.")
+    fault_dropped: float = _fault_field("Dropped", "Never sent: a loss.")
+    fault_altered: float = _fault_field("Altered values", "A negative duration, a future date, an unknown type.")
+    fault_undecodable: float = _fault_field(
+        "Undecodable", "Truncated, empty, not UTF-8, of an unknown schema and so on."
+    )
+    fault_tombstone: float = _fault_field("Tombstones", "Sent without a value.")
+    fault_hot_key: float = _fault_field("Hot key", "Given the same key.")
+    fault_clock_skew: float = _fault_field("Clock skew", "Shards whose clock is five minutes ahead.")
+    faults: Annotated[str | None, BeforeValidator(_faults_text)] = _folded(
+        FAULTS,
+        default=None,
+        title="More faults",
+        description="As `--fault` takes them: `undecodable.truncated=5 late=1%,mean=1h`.",
+    )
+
+    def injected(self) -> tuple[str, ...]:
+        """Return the faults of all fields, as ``--fault`` takes them."""
+        single = {name: value for name, value in self if name.startswith(FAULT_FIELDS) and value}
+        texts = [f"{name.removeprefix(FAULT_FIELDS)}={value:.12g}" for name, value in single.items()]
+        return (*texts, *(self.faults or "").split())
+
+    def lasts_s(self) -> float | None:
+        """Return the duration of the shape, seconds, infinite without an end; ``None`` without a shape."""
+        if self.shape is None:
+            return None
+        from producer.shapes import duration_s, parse
+
+        return duration_s(parse(self.shape))
+
+    def request(self) -> dict[str, Any]:
+        """Return what ``ProduceRequest`` takes beside scenario, topic, run and shard.
+
+        A shape takes the place of rate and duration; ``rate`` is ``None`` for the scenario's own pace.
+        """
+        fields = self.model_dump(exclude={"topic"})
+        settings = {name: value for name, value in fields.items() if not name.startswith(FAULT_FIELDS)}
+        settings["faults"] = list(self.injected())
+        lasts_s = self.lasts_s()
+        if lasts_s is not None:
+            settings |= {"rate": 0.0, "seconds": None if math.isfinite(lasts_s) else self.seconds}
+        return settings
+
+    @model_validator(mode="after")
+    def _keepable(self) -> Self:
+        lasts_s = self.lasts_s()
+        if lasts_s is not None and math.isfinite(lasts_s) and lasts_s > MAX_SECONDS:
+            raise ValueError(f"the shape lasts {lasts_s:g} s, a run may last {MAX_SECONDS} s")
+        if self.injected():
+            from producer.faults.spec import parse_faults
+
+            try:
+                parse_faults(self.injected())
+            except Misconfigured as fault:
+                raise ValueError(fault.message) from None
+        if self.next_version_share and self.next_version_ramp:
+            raise ValueError("next_version_share and next_version_ramp are both given")
+        if self.catch_up == "skip" and self.shape is None and self.rate == 0:
+            raise ValueError("catch_up: skip needs a rate or a shape: nothing is late without one")
+        return self
+
+
+def rehearsal_of(params: Mapping[str, Any]) -> Rehearsal:
+    """Return what a form, or the REST API, was filled in with.
+
+    :raises Misconfigured: every fault at once.
+    """
+    try:
+        return Rehearsal.model_validate(dict(params))
+    except ValidationError as error:
+        faults = "; ".join(fault_text(fault, Rehearsal.model_fields) for fault in error.errors())
+        raise Misconfigured(f"the settings of the run are not valid: {faults}") from None
+
+
+def fault_text(fault: Any, known: Collection[str]) -> str:
+    """Return one of pydantic's errors in words; an unknown key with the nearest of ``known``."""
+    name = ".".join(map(str, fault["loc"]))
+    if fault["type"] != "extra_forbidden":
+        return ": ".join(filter(None, (name, fault["msg"])))
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"unknown key {name!r}" + (f", did you mean {near[0]!r}?" if near else "")
