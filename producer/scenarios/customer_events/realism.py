@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from producer.scenarios.customer_events.catalogue import build_catalogue
-from producer.scenarios.customer_events.distributions import Curve, Figure, fit
+from producer.scenarios.customer_events.distributions import fit
+from producer.scenarios.customer_events.figures import Curve, Figure
 from producer.scenarios.customer_events.population import build_population
 from producer.scenarios.customer_events.rules import Rule, RuleResult, check_rules, prepare
 
