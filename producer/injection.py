@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 
@@ -112,8 +113,14 @@ def _refuse_lukewarm(fault: Fault, sample: KeySample | None, request: ProduceReq
     raise Misconfigured(
         f"{fault} is too few events to stand out of {total:,}: {without}, "
         f"and a key is called hot above {sample.limit(total):,}",
-        hint=f"Ask for at least {least:,}, or a share of {100 * least / total:.2g}% and a little more",
+        hint=f"Ask for at least {least:,}, or a share of {_percent(least / total)}",
     )
+
+
+def _percent(share: float) -> str:
+    """Return a share as a percentage of two digits, rounded up."""
+    step = 10.0 ** (math.floor(math.log10(100 * share)) - 1)
+    return f"{min(100.0, math.ceil(100 * share / step) * step):.3g}%"
 
 
 def refuse_hidden_clock(admin: Admin, request: ProduceRequest) -> None:

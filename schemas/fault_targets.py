@@ -12,8 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.identity import IDENTITY_FIELD
 
-# A key counts as hot from so many times the events of the busiest key without the fault, and so many more.
-_TIMES, _MORE = 2, 10
+# A key counts as hot when it has more events than the busiest one can have without the fault: so many standard
+# deviations more than the sample says, up to as much again, and a few more.
+_DEVIATIONS, _MORE = 10, 10
+# By so many standard deviations a number that chance decides stays above another.
+_CERTAIN = 4
 
 
 class _Part(BaseModel):
@@ -28,11 +31,13 @@ class KeySample(_Part):
 
     def limit(self, total: int) -> int:
         """Return how many of ``total`` events a key may have and not be hot."""
-        return _MORE + math.ceil(_TIMES * self.most * max(1.0, total / self.events))
+        most = self.most + min(self.most, _DEVIATIONS * math.sqrt(self.most))
+        return _MORE + math.ceil(most * max(1.0, total / self.events))
 
     def least(self, total: int) -> int:
-        """Return how many hot events are certain to stand out of ``total``, chance and losses included."""
-        return math.ceil(1.5 * self.limit(total)) + _MORE
+        """Return how many hot events are certain to stand out of ``total``, when chance decides how many there are."""
+        limit = self.limit(total)
+        return limit + math.ceil(_CERTAIN * math.sqrt(limit)) + _MORE
 
 
 class FaultTargets(_Part):

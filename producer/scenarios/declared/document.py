@@ -29,12 +29,14 @@ from producer.scenarios.declared.rules import (
     Sequence,
     Timestamp,
 )
+from producer.scenarios.declared.targets import fault_targets
 from producer.scenarios.declared.typing_of_values import takes
 from producer.scenarios.declared.values import Kind
 from producer.scenarios.declared.vocabulary import faker_faults, simple_kind
 from schemas.arrow_types import branch_names
 from schemas.avro import Node, parse
 from schemas.contract import Contract, ContractVersion, load_contract
+from schemas.fault_targets import FaultTargets
 from schemas.identity import IDENTITY_FIELD
 from schemas.registry import Registry
 
@@ -64,6 +66,7 @@ class Declaration:
     event_time: str | None
     spacing_ms: float
     digest: str
+    fault_targets: FaultTargets
 
 
 def read_declaration(path: Path, *, registry: RegistrySettings | None) -> Declaration:
@@ -102,6 +105,7 @@ def read_declaration(path: Path, *, registry: RegistrySettings | None) -> Declar
         event_time=head.event_time or _first(root, lambda _, node: node.logical.startswith("timestamp")),
         spacing_ms=head.spacing_ms,
         digest=_digest(version.text, head, rules, pools),
+        fault_targets=fault_targets(root, rules, pools, key=head.key, event_time=head.event_time),
     )
 
 

@@ -48,6 +48,7 @@ class DeclaredScenario:
         self.key = declaration.key
         self.mix = declaration.mix
         self.event_time = declaration.event_time
+        self.fault_targets = declaration.fault_targets
         self.most = int(_HORIZON_MS / declaration.spacing_ms)
 
     def settings(
