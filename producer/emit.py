@@ -10,6 +10,7 @@ import structlog
 from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, Interrupted, RecordsUndelivered, Refused, StreamproofError
 from producer.agreement import agree
+from producer.alone import alone
 from producer.attempt import Attempt
 from producer.manifest import WRITE_TIMEOUT_S, write_manifest
 from producer.meter import Progress
@@ -31,7 +32,7 @@ def produce_shard(
     progress: Callable[[Progress], None] | None = None,
     at_ready: Callable[[], None] | None = None,
 ) -> Manifest:
-    """Produce one shard of a run to its end and return its manifest.
+    """Produce one shard of a run to its end and return its manifest; the only process of this machine that does.
 
     1. agree: the topic exists, the schema is registered, and what the data depends on is fixed
     2. resume: a finished shard is recognised; of an unfinished one the broker is asked which events landed
@@ -43,6 +44,7 @@ def produce_shard(
 
     :param stop: set by a signal: ends within four seconds, with a manifest, and :class:`Interrupted`.
     :param at_ready: called when the first events can be sent; the schedule begins when it returns.
+    :raises Busy: another process on this machine produces the same shard.
     :raises Interrupted: stopped; the same request continues. Carries ``manifest``.
     :raises Refused: login, rights or TLS, at the start or while events were sent. Carries ``manifest`` then.
     :raises RecordsUndelivered: events failed or are unknown. Carries ``manifest``; the same request sends them again.
@@ -50,6 +52,19 @@ def produce_shard(
     :raises Misconfigured: topic or schema missing, or the run id was used with other settings.
     :raises DataRejected: the topic holds events of the run that no manifest accounts for.
     """
+    with alone(connection.kafka.bootstrap_servers, request.topic, request.run_id, request.shard):
+        return _produce(connection, request, stop=stop, progress=progress, at_ready=at_ready)
+
+
+def _produce(
+    connection: Connection,
+    request: ProduceRequest,
+    *,
+    stop: threading.Event,
+    progress: Callable[[Progress], None] | None,
+    at_ready: Callable[[], None] | None,
+) -> Manifest:
+    """Do what :func:`produce_shard` promises."""
     # 1. agree
     agreement = agree(connection, request)
     # 2. resume

@@ -22,7 +22,15 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 
 from cluster.connection import Connection
-from cluster.errors import BrokerUnreachable, DataRejected, Interrupted, Misconfigured, RecordsUndelivered, TopicMissing
+from cluster.errors import (
+    BrokerUnreachable,
+    Busy,
+    DataRejected,
+    Interrupted,
+    Misconfigured,
+    RecordsUndelivered,
+    TopicMissing,
+)
 from cluster.topics import admin_client, apply_topics, describe, specs_for
 from producer import ProduceRequest, Progress, produce_run, produce_shard
 from producer.manifest import read_manifest
@@ -128,6 +136,17 @@ def test_keys_are_customers_in_the_partition_that_java_chooses_and_in_order(conn
         assert sequence > last.get(key, -1)
         last[key] = sequence
     assert len(last) > 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has abstract socket names")
+def test_a_shard_that_is_being_produced_is_refused_to_a_second_process(connection, ready_topic):
+    process = start(connection, ready_topic, "--run-id", "twice", "--rate", "500", "--events", "2500")
+    wait_until_landed(connection, ready_topic, 1, process)
+    with pytest.raises(Busy, match="another process"):
+        run(connection, ProduceRequest(topic=ready_topic, run_id="twice", rate=500, events=2500))
+    assert process.communicate(timeout=60)[1].count("error") == 0
+    assert process.returncode == 0
+    assert sequences(records(connection, ready_topic)) == list(range(2500))
 
 
 def test_shards_of_one_command_sum_to_what_was_asked(connection, ready_topic):
