@@ -16,13 +16,14 @@ from producer.agreement import Agreement
 from producer.delivery import Delivery
 from producer.event_log import EventLog
 from producer.meter import Progress, RateMeter
-from producer.pacing import TICK_S, Pacer
+from producer.pacing import Pacer
 from producer.plan import ProduceRequest
 from producer.resume import Landed, rate_gaps, sequence_of
-from producer.supply import Marks, Part, Supply
+from producer.sending import Sending
+from producer.supply import Supply
 from producer.truth import Truth
 from schemas.codec import Encoder
-from schemas.faults import DROPPED, OUT_OF_ORDER
+from schemas.faults import DROPPED
 from schemas.manifest import Manifest, Range, count, to_ranges
 
 # After a signal: two seconds for reports, one for the manifest; the process is to be gone within four.
@@ -66,11 +67,8 @@ class Attempt:
         newer, used = agreement.newer, agreement.newer_used
         self._newer = Encoder(newer.text, used.id) if newer and used else None
         self._truth = Truth()
-        self._unsent: list[int] = []  # events of a part that was cut off, which others of it overtook
-        self._copies_unsent: list[int] = []
         self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
         self._end, limit_s, whole = _bounds(request, agreement, landed)
-        self._next = 0
         self._last_report = (-1.0, 0)  # so that the first look is shown at once
         self._pacer = Pacer(
             request.schedule,
@@ -80,6 +78,9 @@ class Attempt:
             overdue=len(landed) - landed.count,
             skip=request.catch_up == "skip" and whole,
             limit_s=limit_s,
+        )
+        self._sending = Sending(
+            self.delivery, self._pacer, self._truth, landed=len(landed), stop=stop, observe=self._observe
         )
         self._meter = RateMeter(self._pacer.intended_by)
         self._gaps = rate_gaps(agreement.earlier, landed, request.schedule)
@@ -116,108 +117,13 @@ class Attempt:
                 at_ready()
             # Building the vocabulary is not part of the schedule.
             self._pacer.start = self._clock()
-            while part is not None and self._send_part(part):
+            while part is not None and self._sending.send(part):
                 part = next(parts, None)
             self._meter.end(self._pacer.elapsed_s())
 
     def _open_log(self, opened: contextlib.ExitStack) -> EventLog | None:
         folder = self.request.event_log
         return None if folder is None else opened.enter_context(EventLog.of(folder, self.agreement.announced))
-
-    def _send_part(self, part: Part) -> bool:
-        """Send one part; return whether to go on."""
-        place, size = 0, len(part.values)
-        delivery, pacer = self.delivery, self._pacer
-        if size and part.sequences[0] >= len(self.landed):
-            pacer.caught_up()
-        if part.marks is not None:
-            return self._send_marked(part, part.marks)
-        while place < size:
-            if self.stop.is_set() or delivery.broken or pacer.over():
-                return False
-            due = min(pacer.allowance(), size - place)
-            if due:
-                until = place + due
-                went = delivery.send(
-                    part.sequences[place:until],
-                    part.keys[place:until],
-                    part.values[place:until],
-                    pacer.intended(due),
-                    ids=None if part.ids is None else part.ids[place:until],
-                )
-                pacer.took(went)
-                place += went
-                if went:
-                    self._next = int(part.sequences[place - 1]) + 1
-            delivery.poll(0.0 if due else TICK_S)
-            self._observe()
-        return True
-
-    def _send_marked(self, part: Part, marks: Marks) -> bool:
-        """Send one part with injected faults; return whether to go on.
-
-        A record that settles no further sequence has no slot in the schedule: a copy, or an event that was held back.
-        It goes with the record before it. When the schedule or the time is over, those that are due still go.
-        """
-        self._truth.note(marks.truth)
-        place, size = 0, len(part.values)
-        delivery, pacer = self.delivery, self._pacer
-        # reached[i] is where the records before i reach.
-        reached = np.maximum.accumulate(np.concatenate([[self._next], marks.reach]))
-        own = ~marks.copies & (marks.reach > reached[:-1])
-        alone = np.union1d(np.flatnonzero(~own), list(marks.special)).astype(np.int64)
-        over = False
-        while place < size and not (self.stop.is_set() or delivery.broken):
-            if not over and own[place] and pacer.over():
-                over = True
-                # What is held back waits for an event that does not come any more: it goes in its order.
-                left, first = part.sequences[place:], ~own[place:] & ~marks.copies[place:]
-                self._truth.take_back(OUT_OF_ORDER, left[first])
-            if over and (own[place] or part.sequences[place] >= self._next):
-                place = size if not (rest := self._still_due(part, own, place)) else rest
-                continue
-            due = pacer.allowance() if own[place] else 1
-            if due:
-                until = int(alone[np.searchsorted(alone, place)]) if len(alone) and alone[-1] >= place else size
-                went = self._hand_over(part, marks, place, max(1, min(due, until - place)))
-                place += went
-                if went and own[place - 1]:
-                    settled = int(reached[place])
-                    # What landed earlier has had its slots; what was dropped between two events has one of its own.
-                    new = settled - max(self._next, len(self.landed))
-                    pacer.took(new if part.sequences[place - 1] >= len(self.landed) else went)
-                    self._next = settled
-            delivery.poll(0.0 if due else TICK_S)
-            self._observe()
-        if place == size and not over:
-            self._next = max(self._next, marks.until)
-            return True
-        if place < size:
-            left, copies = part.sequences[place:], marks.copies[place:]
-            self._unsent = [int(sequence) for sequence in left[~copies] if sequence < self._next]
-            self._copies_unsent = left[copies].tolist()
-        return False
-
-    def _still_due(self, part: Part, own: NDArray[np.bool_], place: int) -> int | None:
-        """Return the next record that goes although the run is over: one whose place in the order has passed."""
-        due = np.flatnonzero(~own[place:] & (part.sequences[place:] < self._next))
-        return place + int(due[0]) if len(due) else None
-
-    def _hand_over(self, part: Part, marks: Marks, place: int, many: int) -> int:
-        """Hand over one special record, or ``many`` plain ones, and return how many went."""
-        delivery = self.delivery
-        if place in marks.special:
-            sequence, copy = int(part.sequences[place]), bool(marks.copies[place])
-            special = marks.special[place]
-            return int(delivery.send_special(sequence, part.keys[place], special.value, special.identity, copy=copy))
-        until = place + many
-        return delivery.send(
-            part.sequences[place:until],
-            part.keys[place:until],
-            part.values[place:until],
-            self._pacer.intended(many),
-            ids=None if part.ids is None else part.ids[place:until],
-        )
 
     def settle(self) -> None:
         """Wait for the outstanding reports: for the delivery timeout, or two seconds after a stop."""
@@ -239,19 +145,19 @@ class Attempt:
     def interrupted(self) -> bool:
         """Whether a signal or a failure ended the attempt before its end; a time limit is an end."""
         cut = self.stop.is_set() or self.delivery.broken is not None
-        left = self._missing() or self._unsent or self._copies_unsent
+        left = self._missing() or self._sending.unsent or self._sending.copies_unsent
         return cut and (self.end is None or self._next_sequence() < self.end or bool(left))
 
     def manifest(self) -> Manifest:
         """Return the finished manifest."""
         delivery, earlier = self.delivery, self.agreement.earlier
-        failed = _union(delivery.failed, self._missing(), to_ranges(self._unsent))
+        failed = _union(delivery.failed, self._missing(), to_ranges(self._sending.unsent))
         away = _numbers([*failed, *delivery.unknown])
         schemas, mixing = self.agreement.schemas, self.agreement.mixing
         truth = self._truth.documents(
-            self._next,
+            self._sending.next,
             away=away,
-            copies_away=np.array([*delivery.copies.failed, *self._copies_unsent], dtype=np.int64),
+            copies_away=np.array([*delivery.copies.failed, *self._sending.copies_unsent], dtype=np.int64),
             copies_unsure=np.array(delivery.copies.unknown, dtype=np.int64),
             skewed=self.delivery.skewed,
         )
@@ -265,13 +171,15 @@ class Attempt:
                 "acknowledged": self.landed.count + delivery.acknowledged,
                 "failed": failed,
                 "unknown": delivery.unknown,
-                "dropped": len(self._truth.of(DROPPED, self._next)),
+                "dropped": len(self._truth.of(DROPPED, self._sending.next)),
                 "faults": truth,
                 "injected": {each.kind: count(each.sequences) for each in truth},
                 "injected_unsure": sum(count(each.unsure) for each in truth),
-                "truth_complete": self.agreement.injector is None or self._next >= len(self.landed),
+                "truth_complete": self.agreement.injector is None or self._sending.next >= len(self.landed),
                 "versions": mixing.written(
-                    schemas, self._next_sequence(), np.concatenate([away, self._truth.without_value(self._next)])
+                    schemas,
+                    self._next_sequence(),
+                    np.concatenate([away, self._truth.without_value(self._sending.next)]),
                 )
                 if mixing and schemas
                 else [],
@@ -284,11 +192,11 @@ class Attempt:
         )
 
     def _next_sequence(self) -> int:
-        return max(self._next, len(self.landed))
+        return max(self._sending.next, len(self.landed))
 
     def _missing(self) -> list[Range]:
         """Return sequences below the last that landed, which this attempt did not come to send: not written."""
-        return to_ranges(self.landed.missing(min(self._next, len(self.landed)), len(self.landed)).tolist())
+        return to_ranges(self.landed.missing(min(self._sending.next, len(self.landed)), len(self.landed)).tolist())
 
     def _observe(self, *, last: bool = False) -> None:
         elapsed = self._pacer.elapsed_s()

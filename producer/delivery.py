@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from itertools import chain, repeat
-from operator import length_hint
 from typing import Any
 
 import numpy as np
@@ -24,74 +22,15 @@ from cluster.connection import KafkaSettings
 from cluster.errors import StreamproofError
 from cluster.kafka_errors import BrokerWatch, translate
 from producer.checksums import ChecksumWindows, crc32s
+from producer.handover import hand_over
 from producer.meter import DelayHistogram, Due
+from producer.reports import NOT_WRITTEN, OF_ONE_EVENT, Copies, Report, Together
 from schemas.identity import IDENTITY_HEADER
 from schemas.manifest import Range, to_ranges
 
 QUEUE_EVENTS = 65_536
 QUEUE_KBYTES = 65_536
-# Reports that say that the broker did not write the event. After any other failure it may be there or not.
-_NOT_WRITTEN = frozenset(
-    {
-        KafkaError.MSG_SIZE_TOO_LARGE,
-        KafkaError.INVALID_MSG,
-        KafkaError.INVALID_RECORD,
-        KafkaError.TOPIC_AUTHORIZATION_FAILED,
-        KafkaError.POLICY_VIOLATION,
-        KafkaError._PURGE_QUEUE,  # noqa: SLF001 - librdkafka's own codes begin with an underscore
-        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-    }
-)
-# Failures of one event, after which the next may do well; every other failure ends the attempt.
-_OF_ONE_EVENT = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
 _ROOM_WAIT_S = 0.05
-PARTITION_UA = -1  # librdkafka's: the partitioner chooses
-
-_Report = Callable[[KafkaError | None, Message], None]
-
-
-class Copies:
-    """What became of second records of events: injected duplicates."""
-
-    def __init__(self) -> None:
-        self.handed_over = 0
-        self.acknowledged = 0
-        self.failed: list[int] = []
-        self.unknown: list[int] = []
-
-    @property
-    def unsettled(self) -> int:
-        """Copies without a report."""
-        return self.handed_over - self.acknowledged - len(self.failed) - len(self.unknown)
-
-    def report(self, sequence: int, _checksum: int, error: KafkaError | None, _: Message | None) -> None:
-        """Count one report."""
-        if error is None:
-            self.acknowledged += 1
-        else:
-            (self.failed if error.code() in _NOT_WRITTEN else self.unknown).append(sequence)
-
-
-class _Together:
-    """Events that were handed over together, with identities in headers that reports do not give back.
-
-    A failed event is found by its key and value. Of events that agree in both, any may be named: their records are
-    the same but for the header, and the broker is asked for that when the shard continues.
-    """
-
-    def __init__(self, sequences: NDArray[np.int64], keys: list[bytes | None], values: list[bytes]) -> None:
-        self._events = (sequences, keys, values)
-        self._by_content: dict[tuple[bytes | None, bytes], list[int]] | None = None
-
-    def sequence(self, key: Any, value: bytes) -> int:
-        """Return the sequence of one of them, and not of the same one again."""
-        if self._by_content is None:
-            self._by_content = {}
-            sequences, keys, values = self._events
-            for sequence, sent_key, sent in zip(sequences.tolist(), keys, values, strict=True):
-                self._by_content.setdefault((sent_key, sent), []).append(sequence)
-        return self._by_content[key, value].pop()
 
 
 class Delivery:
@@ -185,7 +124,17 @@ class Delivery:
         :param ids: identities that travel in a header, where the values hold none.
         """
         self.checksums.add(sequences, crc32s(values))
-        went = self._hand_over(sequences, keys, values, ids, intended)
+        report = self._report if ids is None else self._reporting(Together(sequences, keys, values))
+        went = hand_over(
+            self._producer,
+            self._topic,
+            keys,
+            values,
+            ids=ids,
+            reports=chain([self._timed(intended, report)], repeat(report)),
+            stamps=iter(self._stamp, None) if self._skew_ms else repeat(0),
+            refused=lambda place, error: self.count_out(error, values[place], int(sequences[place])),
+        )
         self.handed_over += went
         intended.cut(went)
         if went < len(values):
@@ -248,46 +197,6 @@ class Delivery:
         if self.unsettled:
             raise RuntimeError(f"{self.unsettled} events have no delivery report although the queue was purged")
 
-    def _hand_over(
-        self,
-        sequences: NDArray[np.int64],
-        keys: list[bytes | None],
-        values: list[bytes],
-        ids: list[bytes] | None,
-        intended: Due,
-    ) -> int:
-        """Produce until the queue is full; an event that librdkafka refuses outright has its report at once.
-
-        Arguments go by their places: by name, each call takes 0.3 microseconds more. ``map`` makes the calls, and a
-        deque that keeps nothing draws them; what is left of the values tells how far it came.
-        """
-        report: _Report = self._report
-        headers: Iterator[list[tuple[str, bytes]] | None] = repeat(None)
-        if ids is not None:
-            report = self._reporting(_Together(sequences, keys, values))
-            headers = ([header] for header in zip(repeat(IDENTITY_HEADER), ids, strict=False))
-        left = iter(values)
-        calls = map(
-            self._producer.produce,
-            repeat(self._topic),
-            left,
-            keys,
-            repeat(PARTITION_UA),
-            chain([self._timed(intended, report)], repeat(report)),
-            repeat(None),  # ``on_delivery``: the callback by its other name
-            iter(self._stamp, None) if self._skew_ms else repeat(0),
-            headers,
-        )
-        while True:
-            try:
-                deque(calls, maxlen=0)
-                return len(values)
-            except BufferError:
-                return len(values) - length_hint(left) - 1
-            except KafkaException as error:
-                place = len(values) - length_hint(left) - 1
-                self.count_out(error.args[0], values[place], int(sequences[place]))
-
     def _stamp(self) -> int:
         """Return the time to stamp a record with, in milliseconds; 0 leaves it to librdkafka."""
         return round(time.time() * 1000) + self._skew_ms if self._skew_ms else 0
@@ -304,7 +213,7 @@ class Delivery:
         else:
             self._count_out_of(error, sequence, checksum)
 
-    def _reporting(self, together: _Together) -> _Report:
+    def _reporting(self, together: Together) -> Report:
         """Return the callback of events with identities in headers: it knows their values.
 
         One callback for each event costs four times as much: as many objects as the queue is long, for Python to look
@@ -320,7 +229,7 @@ class Delivery:
 
         return report
 
-    def _timed(self, intended: Due, forward: _Report) -> _Report:
+    def _timed(self, intended: Due, forward: Report) -> Report:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 self.delays.record_due(self._clock(), intended)
@@ -336,6 +245,6 @@ class Delivery:
     def _count_out_of(self, error: KafkaError, sequence: int, checksum: int) -> None:
         self.checksums.remove(sequence, checksum)
         code = error.code()
-        (self._failed if code in _NOT_WRITTEN else self._unknown).append(sequence)
-        if code not in _OF_ONE_EVENT:
+        (self._failed if code in NOT_WRITTEN else self._unknown).append(sequence)
+        if code not in OF_ONE_EVENT:
             self.broken = self.broken or translate(error, "delivering events", where=f"topic {self._topic}")

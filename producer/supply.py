@@ -66,6 +66,13 @@ class Part:
     ids: list[bytes] | None = None
     marks: Marks | None = None
 
+    def cut(self, first: int, end: int) -> Part:
+        """Return the events in ``[first, end)``, to be sent without regard to marks; the whole is not copied."""
+        if first == 0 and end >= len(self.values):
+            return self
+        ids = None if self.ids is None else self.ids[first:end]
+        return Part(self.sequences[first:end], self.keys[first:end], self.values[first:end], ids)
+
 
 class Supply:
     """The events of ``[0, end)`` that have not landed yet, in order.

@@ -14,10 +14,10 @@ import pytest
 from producer import ProduceRequest
 from producer import attempt as attempt_module
 from producer.agreement import Agreement
-from producer.injection import make_injector
 from producer.checksums import ChecksumWindows
-from producer.delivery import Copies
+from producer.injection import make_injector
 from producer.meter import DelayHistogram
+from producer.reports import Copies
 from producer.resume import Landed, sequence_of
 from producer.scenarios import find_scenario
 from schemas.contract import load_contract

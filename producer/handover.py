@@ -1,0 +1,61 @@
+"""Handing events over to librdkafka, one call of ``produce`` for each, until its queue is full."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import repeat
+from operator import length_hint
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from producer.reports import Report
+from schemas.identity import IDENTITY_HEADER
+
+_PARTITION_UA = -1  # librdkafka's: the partitioner chooses
+
+
+def hand_over(
+    producer: Producer,
+    topic: str,
+    keys: list[bytes | None],
+    values: list[bytes],
+    *,
+    ids: list[bytes] | None,
+    reports: Iterable[Report],
+    stamps: Iterator[int],
+    refused: Callable[[int, KafkaError], None],
+) -> int:
+    """Produce until the queue is full, and return how many events went.
+
+    Arguments go by their places: by name, each call takes 0.3 microseconds more. ``map`` makes the calls, and a
+    deque that keeps nothing draws them; what is left of the values tells how far it came.
+
+    :param ids: identities that travel in a header.
+    :param reports: the callback of each event.
+    :param stamps: the time of each event in milliseconds; 0 leaves it to librdkafka.
+    :param refused: told the place of an event that librdkafka refuses outright: it counts as gone, with its report.
+    """
+    headers: Iterator[list[tuple[str, bytes]] | None] = repeat(None)
+    if ids is not None:
+        headers = ([header] for header in zip(repeat(IDENTITY_HEADER), ids, strict=False))
+    left = iter(values)
+    calls = map(
+        producer.produce,
+        repeat(topic),
+        left,
+        keys,
+        repeat(_PARTITION_UA),
+        reports,
+        repeat(None),  # ``on_delivery``: the callback by its other name
+        stamps,
+        headers,
+    )
+    while True:
+        try:
+            deque(calls, maxlen=0)
+            return len(values)
+        except BufferError:
+            return len(values) - length_hint(left) - 1
+        except KafkaException as error:
+            refused(len(values) - length_hint(left) - 1, error.args[0])
