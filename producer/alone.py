@@ -1,8 +1,8 @@
 """One process at a time for a shard of a run, on this machine.
 
-A second one would take what the first has sent and not yet had acknowledged for missing, and send it again. The right is
-the name of a Unix socket in Linux's abstract namespace: no file is left behind, and however the holder ends, the kernel
-takes the name back. Across machines, and on other systems, nothing holds a second one back: the audit counts what was
+A second one would take what the first has yet to send for missing, and send it too. The right is the name of a Unix
+socket in Linux's abstract namespace: no file is left behind, and however the holder ends, the kernel takes the name
+back. Across machines, and on other systems, nothing holds a second one back: the audit counts what was
 sent twice.
 """
 
