@@ -73,6 +73,15 @@ class Part:
         ids = None if self.ids is None else self.ids[first:end]
         return Part(self.sequences[first:end], self.keys[first:end], self.values[first:end], ids)
 
+    def ordered(self, sequences: NDArray[np.int64], places: NDArray[np.intp]) -> Part:
+        """Return the events at ``places``, whose sequences those are: in another order, or more than once."""
+        if len(places) == len(self.values) and bool((np.diff(places) == 1).all()):
+            return self
+        chosen = places.tolist()
+        ids = None if self.ids is None else list(map(self.ids.__getitem__, chosen))
+        keys, values = list(map(self.keys.__getitem__, chosen)), list(map(self.values.__getitem__, chosen))
+        return Part(sequences, keys, values, ids)
+
 
 class Supply:
     """The events of ``[0, end)`` that have not landed yet, in order.
@@ -168,21 +177,25 @@ class Supply:
             else:
                 self._same_as_landed(block, first, end)
                 for start in range(0, len(missing), SLICE_ROWS):
-                    yield self._part(block, first, missing[start : start + SLICE_ROWS])
+                    sequences = missing[start : start + SLICE_ROWS]
+                    part = self._part(block, first, sequences)
+                    self._logged(block, first, sequences)
+                    yield part
             del block  # while the next one is made there is no room for two
 
     def _part(self, block: pa.RecordBatch, first: int, sequences: NDArray[np.int64]) -> Part:
-        rows = sequences - first
-        whole = len(rows) == rows[-1] - rows[0] + 1
-        batch = block.slice(int(rows[0]), len(rows)) if whole else taken(block, rows)
+        """Return the events of sequences that ascend."""
+        batch = _rows(block, sequences - first)
         values = self._encoder.encode(batch, sequences)
         keys: list[bytes | None] = [None] * len(batch) if self._key is None else keys_of(batch.column(self._key))
         ids = None
         if self._identity == "header":
             ids = plain(event_ids(self._run_id, self._shard, sequences).cast(pa.binary()))
-        if self._log is not None:
-            self._log.write(batch, event_ids(self._run_id, self._shard, sequences))
         return Part(sequences, keys, values, ids)
+
+    def _logged(self, block: pa.RecordBatch, first: int, sequences: NDArray[np.int64]) -> None:
+        if self._log is not None and len(sequences):
+            self._log.write(_rows(block, sequences - first), event_ids(self._run_id, self._shard, sequences))
 
     def _faulty_parts(self, faults: Injector, block: pa.RecordBatch, first: int, end: int) -> Iterator[Part]:
         """Yield the parts of a block with faults in it. What landed already is left out, and told all the same."""
@@ -199,7 +212,12 @@ class Supply:
                 kind: found[(found >= first + start) & (found < first + until)]
                 for kind, found in injected.truth.items()
             }
-            part = self._part(injected.block, first, sequences) if len(sequences) else Part(sequences, [], [])
+            part = Part(sequences, [], [])
+            if len(sequences):
+                # Nested columns are slow to put into another order, values are not.
+                once, places = np.unique(sequences, return_inverse=True)
+                part = self._part(injected.block, first, once).ordered(sequences, places)
+                self._logged(injected.block, first, sequences)
             special: dict[int, Special] = {}
             for place in np.flatnonzero(copies | np.isin(sequences - first, list(injected.broken))).tolist():
                 sequence = int(sequences[place])
@@ -236,6 +254,13 @@ class Supply:
                 where=f"shard {self._shard}, sequences {first} to {end}",
                 hint="The program or the schema changed since; start a new run",
             )
+
+
+def _rows(block: pa.RecordBatch, rows: NDArray[np.int64]) -> pa.RecordBatch:
+    """Return rows of a block, without copying where they follow each other."""
+    in_order = bool((np.diff(rows) == 1).all())
+    found: pa.RecordBatch = block.slice(int(rows[0]), len(rows)) if in_order else taken(block, rows)
+    return found
 
 
 def with_later_columns(stream: EventStream, number: int, fields: set[str]) -> pa.RecordBatch:

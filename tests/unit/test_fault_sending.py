@@ -250,3 +250,15 @@ def test_a_shard_of_which_everything_is_dropped_sends_nothing(attempt: Attempt) 
     topic = Topic()
     manifest = attempt(topic, ("dropped=100%",), events=500)
     assert (topic.records, manifest.dropped, manifest.next_sequence) == ([], 500, 500)
+
+
+@pytest.mark.parametrize(
+    "faults", [("out_of_order=25",), ("duplicate=40", "dropped=40"), ("duplicate=9", "dropped=9", "out_of_order=200")]
+)
+def test_what_is_sent_in_another_order_is_the_same(attempt: Attempt, faults: tuple[str, ...]) -> None:
+    plain, moved = Topic(), Topic()
+    attempt(plain, (), events=3_000)
+    attempt(moved, faults, events=3_000)
+    expected = {sequence: (key, value) for sequence, key, value in plain.records}
+    assert [sequence for sequence, _, _ in moved.records] != sorted(expected)
+    assert [found for found in moved.records if found[1:] != expected[found[0]]] == []
