@@ -11,6 +11,7 @@ from consumer.checks import run_checks
 from consumer.manifests import ControlTopic
 from consumer.report import write_report
 from consumer.verdict import AuditResult
+from schemas.fault_targets import FaultTargets
 from schemas.identity import event_id
 from schemas.manifest import FaultPage, FaultTruth, SchemaUsed, VersionWritten
 from streamproof.console import Output
@@ -176,6 +177,15 @@ def test_what_only_data_shows_is_found_by_a_detector(lab: Any, kind: str, change
     result = lab.audit()
     assert (scores(result), result.verdict) == ({kind: (2, 2, 1)}, "FAILED")
     assert result.reason == "Of 2 injected faults 2 were found, with 1 false alarms."
+
+
+def test_events_without_a_text_to_judge_raise_no_false_alarm(lab: Any) -> None:
+    for shard in (0, 1):
+        lab.amend(shard, fault_targets=FaultTargets(event_time="timestamp"), settings={"faults": "some"})
+    inject(lab, 0, truth("duplicate", 7))
+    lab.sql(DUPLICATE + where(0, 7))
+    result = lab.audit()
+    assert (scores(result), result.verdict) == ({"duplicate": (1, 1, 0)}, "PASSED")
 
 
 def test_a_negative_duration_is_found(lab: Any) -> None:
