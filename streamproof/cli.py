@@ -24,6 +24,7 @@ from streamproof.commands import (
 )
 from streamproof.console import print_error, stderr
 from streamproof.logs import configure_logs
+from streamproof.streams import output_failure, ready_streams
 
 # What typer returns when Ctrl-C comes where nobody waits for it.
 _TYPERS_INTERRUPT = 130
@@ -41,14 +42,21 @@ for module in (stack, topics, schemas, preview, produce, load, truth, realism, r
 
 def main() -> None:
     """Run the command line and exit with the code of the error tree."""
-    sys.exit(run(sys.argv[1:]))
+    ready_streams()
+    code = run(sys.argv[1:])
+    unwritten = output_failure()
+    if unwritten is not None:
+        print_error(unwritten, as_json=False)
+        code = code or unwritten.exit_code
+    sys.exit(code)
 
 
-def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each way to end
+def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     as_json = "--json" in arguments
     try:
         configure_logs()
+        _refuse_empty(arguments)
         return _invoke(arguments)
     except StreamproofError as error:
         print_error(error, as_json=as_json)
@@ -64,13 +72,24 @@ def run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each way
         stopped = Interrupted("interrupted", hint="The same command starts anew")
         print_error(stopped, as_json=as_json)
         return stopped.exit_code
-    except BrokenPipeError:
-        return EXIT_OK
     except Exception:  # noqa: BLE001 - the outermost frame: report the bug and exit 70
         traceback.print_exc()
         bug = StreamproofError("a bug: Streamproof did something that it should not", hint="The trace above says where")
         print_error(bug, as_json=as_json)
         return EXIT_BUG
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """An empty value is a variable of the shell that is not set; taken for "not given" it would mean another place."""
+    for place, argument in enumerate(arguments):
+        flag = argument.removesuffix("=") if argument.startswith("--") else ""
+        if argument and flag in {"", argument}:
+            continue
+        flag = flag or (arguments[place - 1] if place and arguments[place - 1].startswith("-") else "")
+        raise Misconfigured(
+            f"the value of {flag} is empty" if flag else "an argument is empty",
+            hint="Leave it out, or give a value: perhaps a variable of the shell is not set",
+        )
 
 
 def _invoke(arguments: list[str]) -> int:

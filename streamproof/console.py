@@ -25,7 +25,8 @@ AllowPlaintextFlag = Annotated[
 
 # Where nobody looks at a terminal (a file, a pipe, a CI log) nothing is cut to the 80 columns that rich assumes.
 _UNSEEN_WIDTH = 160
-stdout = Console(highlight=False, width=None if sys.stdout.isatty() else _UNSEEN_WIDTH)
+_seen = sys.stdout is not None and sys.stdout.isatty()
+stdout = Console(highlight=False, width=None if _seen else _UNSEEN_WIDTH)
 stderr = Console(stderr=True, highlight=False)
 
 

@@ -23,6 +23,7 @@ from streamproof.run_flags import (
     connect,
     rate_of,
 )
+from streamproof.streams import ready_streams
 
 
 def register(app: typer.Typer) -> None:
@@ -136,7 +137,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     )
     chosen = tuple(range(shards)) if shard is None else (shard,)
     with stop_on_signals() as stop, shown_progress(request, chosen) as progress:
-        result = produce_run(connection, request, shards=chosen, stop=stop, progress=progress, at_start=configure_logs)
+        result = produce_run(connection, request, shards=chosen, stop=stop, progress=progress, at_start=_ready_worker)
     output = Output(as_json)
     document = result.document()
     if result.error is None:
@@ -145,6 +146,12 @@ def produce(  # noqa: PLR0917 - typer reads them by name
         output.show(_summary(document))
     if result.error is not None:
         raise result.error
+
+
+def _ready_worker() -> None:
+    """Set a worker process up as the command itself is."""
+    ready_streams()
+    configure_logs()
 
 
 def _new_run_id() -> str:

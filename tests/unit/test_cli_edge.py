@@ -33,3 +33,19 @@ def test_no_topic_name_leads_out_of_the_warehouse_folder(name):
 def test_a_run_id_that_is_not_text_is_refused():
     with pytest.raises(Misconfigured, match="not UTF-8"):
         ProduceRequest(topic="t", run_id="bad\udcff", events=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["load", "t", "--warehouse", ""], "the value of --warehouse"),
+        (["load", "t", "--warehouse="], "the value of --warehouse"),
+        (["report", "t", "--publications", ""], "the value of --publications"),
+        (["topics", "apply", "--bootstrap-servers", ""], "the value of --bootstrap-servers"),
+        (["produce", "customer_events", "--topic", "t", "--run-id", ""], "the value of --run-id"),
+        (["load", ""], "an argument"),
+    ],
+)
+def test_an_empty_value_is_refused_and_not_taken_for_another_place(arguments, named, capsys):
+    assert cli.run([*arguments, "--json"]) == 78
+    assert json.loads(capsys.readouterr().out)["error"]["message"] == f"{named} is empty"
