@@ -65,7 +65,10 @@ def _fault_field(title: str, description: str) -> Any:
 
 
 class Rehearsal(BaseModel):
-    """What a run may be told, beside its scenario."""
+    """What a run may be told, beside its scenario.
+
+    The descriptions have no code in them: Airflow's form draws it over the line above.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -110,14 +113,14 @@ class Rehearsal(BaseModel):
         LOAD,
         default=None,
         title="Load shape",
-        description="Instead of the rate, such as `ramp(1000,20000,60s) + constant(20000,5m)`. "
+        description="Instead of the rate, such as ramp(1000,20000,60s) + constant(20000,5m). "
         "One that ends sets the duration too.",
     )
     catch_up: Literal["report", "skip"] = _folded(
         LOAD,
         default="report",
         title="Catch-up",
-        description="What a stall held up: `report` sends it late, `skip` gives it up and counts it.",
+        description="What a stall held up: **report** sends it late, **skip** gives it up and counts it.",
     )
 
     users: int | None = _folded(
@@ -126,13 +129,13 @@ class Rehearsal(BaseModel):
         ge=1,
         le=1_000_000_000,
         title="User sessions",
-        description="The run ends after so many, over all shards. Only `clickstream` counts them.",
+        description="The run ends after so many, over all shards. Only clickstream counts them.",
     )
     no_delay: bool = _folded(
         SCENARIO,
         default=False,
         title="No delay",
-        description="Leave out the time between the events of a session. Only `clickstream` has it.",
+        description="Leave out the time between the events of a session. Only clickstream has it.",
     )
     time_compression: float | None = _folded(
         SCENARIO,
@@ -140,7 +143,7 @@ class Rehearsal(BaseModel):
         gt=0,
         title="Time compression",
         description="How much faster event time passes than the run sends; needs a rate or a shape. "
-        "Only `customer_events` knows it, and puts a block of events into eight hours if nothing is said.",
+        "Only customer_events knows it, and puts a block of events into eight hours if nothing is said.",
     )
 
     schema_version: int | None = _folded(
@@ -155,13 +158,13 @@ class Rehearsal(BaseModel):
         default=0,
         ge=0,
         le=1,
-        title="Next schema version",
+        title="Next version, share",
         description="Share of the events that are written with the next version of the schema.",
     )
     next_version_ramp: bool = _folded(
         VERSIONS,
         default=False,
-        title="Ramp to the next schema version",
+        title="Ramp to the next version",
         description="From no event to all of them over the run; it needs a rate and a duration, or a number of events.",
     )
 
@@ -180,7 +183,7 @@ class Rehearsal(BaseModel):
         FAULTS,
         default=None,
         title="More faults",
-        description="As `--fault` takes them: `undecodable.truncated=5 late=1%,mean=1h`.",
+        description="As the flag --fault takes them: undecodable.truncated=5 late=1%,mean=1h",
     )
 
     def injected(self) -> tuple[str, ...]:
