@@ -1,6 +1,6 @@
 -- severity: warning
 -- description: Only content_play, search and browse occur, and in a run of 1,000 events or more each has at least 1 %.
--- needs: events.event_type, run
+-- needs: events.event_type, events.content.id, run
 WITH mix AS (
     SELECT event_type, count(*) AS events FROM run_events GROUP BY event_type
 )
