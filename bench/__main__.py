@@ -54,6 +54,12 @@ def _naive(connection: Any, _: Path, options: Options) -> Rows:
     return naive.run(connection, options.events)
 
 
+def _faults(connection: Any, _: Path, options: Options) -> Rows:
+    from bench import faults
+
+    return faults.run(connection, options.events)
+
+
 def _memory(connection: Any, _: Path, options: Options) -> Rows:
     from bench import memory
 
@@ -76,6 +82,7 @@ PARTS: dict[str, tuple[str, Callable[[Any, Path, Options], Rows]]] = {
     "start": ("from the command to the first record in the topic", _start),
     "produce": ("each scenario, by one process and by two; customer_events against ProducerPerformance", _produce),
     "naive": ("customer_events against Faker, AvroSerializer and a loop", _naive),
+    "faults": ("each scenario with injected faults against itself without", _faults),
     "memory": ("resident memory at full speed, and whether it grows", _memory),
     "load": ("Kafka to durable DuckDB against DuckDB's own INSERT", _load),
     "rate": ("each load shape at 10,000 events a second, second by second", _rate),
