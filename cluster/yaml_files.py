@@ -1,0 +1,73 @@
+"""Reading the YAML files that people write: a key that stands twice is refused, and every fault has its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster.errors import Misconfigured
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """Return what a YAML file holds, with the types of ``yaml.safe_load``; ``None`` for an empty one.
+
+    :param what: what the file is to its reader, as "the topics file".
+    :raises Misconfigured: it cannot be read, is not YAML, or has a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Misconfigured(f"{what} cannot be read: {error.strerror}", where=str(path)) from None
+    except UnicodeDecodeError:
+        raise Misconfigured(f"{what} is not UTF-8", where=str(path)) from None
+    try:
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()
+        twice = list(_twice(root, "", set()))
+        content = None if root is None else loader.construct_document(root)
+    except yaml.YAMLError as error:
+        raise Misconfigured(f"{what} is not YAML{_reason(error, text)}", where=str(path)) from None
+    except (ValueError, RecursionError) as error:  # a date such as 2026-02-30; a thousand brackets
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Misconfigured(f"{what} is not YAML: {reason}", where=str(path)) from None
+    if twice:
+        raise Misconfigured(
+            f"{what} has a key twice: {'; '.join(twice)}", where=str(path), hint="Keep one: the other would not count"
+        )
+    return content
+
+
+def _twice(node: Any, within: str, seen: set[int]) -> Iterator[str]:
+    """Yield the keys that a mapping has more than once, by path, with their lines."""
+    if id(node) in seen:  # an alias may lead back to where it is
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _twice(item, within, seen)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    first: dict[tuple[str, str], int] = {}
+    for key, value in node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else ""
+        path = f"{within}.{name}" if within else name
+        line = key.start_mark.line + 1
+        if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+            if (key.tag, name) in first:
+                yield f"{path} (lines {first[key.tag, name]} and {line})"
+            first.setdefault((key.tag, name), line)
+        yield from _twice(value, path, seen)
+
+
+def _reason(error: yaml.YAMLError, text: str) -> str:
+    """Return line, column and cause, as far as they are known."""
+    if isinstance(error, yaml.reader.ReaderError):
+        return f" at line {text.count(chr(10), 0, error.position) + 1}: {error.reason}"
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return f"{place}: {problem}" if problem else place
