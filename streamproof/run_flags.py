@@ -23,7 +23,8 @@ ScenarioPathFlag = Annotated[
     ),
 ]
 UsersFlag = Annotated[
-    int | None, typer.Option("--users", help="End after this many user sessions, over all shards (clickstream).")
+    int | None,
+    typer.Option("--users", min=1, help="End after this many user sessions, over all shards (clickstream)."),
 ]
 NoDelayFlag = Annotated[
     bool, typer.Option("--no-delay", help="Leave out the time between the events of a session (clickstream).")

@@ -30,10 +30,10 @@ def preview(  # noqa: PLR0917 - typer reads them by name
         str, typer.Argument(help="What to generate: customer_events, clickstream, or a scenario's file.")
     ],
     events: Annotated[int, typer.Option("--events", help="How many events to generate for the figures.")] = 10_000,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same events.")] = 1,
-    partitions: Annotated[int, typer.Option("--partitions", help="Partitions of the topic.")] = 3,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same events.")] = 1,
+    partitions: Annotated[int, typer.Option("--partitions", min=1, max=10_000, help="Partitions of the topic.")] = 3,
     schema_version: Annotated[
-        int | None, typer.Option("--schema-version", help="Version of the contract to write with.")
+        int | None, typer.Option("--schema-version", min=1, help="Version of the contract to write with.")
     ] = None,
     rate: Annotated[
         float, typer.Option("--rate", help="Events a second, as `produce` takes it: shown as a plot.")

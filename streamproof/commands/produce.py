@@ -65,7 +65,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
         str | None, typer.Option("--run-id", help="Name of the run; the same name continues it. Made up if not given.")
     ] = None,
     schema_version: Annotated[
-        int | None, typer.Option("--schema-version", help="Version of the contract to write with.")
+        int | None, typer.Option("--schema-version", min=1, help="Version of the contract to write with.")
     ] = None,
     fault: FaultFlag = None,
     next_version_share: NextVersionShareFlag = 0.0,

@@ -31,7 +31,7 @@ def realism(  # noqa: PLR0917 - typer reads them by name
     ] = None,
     topic: Annotated[str, typer.Option("--topic", help="Topic that the run was sent to.")] = SCENARIO,
     warehouse: WarehouseFlag = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the events in a file; a run's is known.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the events in a file; a run's is known.")] = 1,
     wait: WaitFlag = 10.0,
     as_json: JsonFlag = False,
 ) -> int:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.connection import Connection
+from cluster.names import check_topic_name
 from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
@@ -52,18 +53,17 @@ def diff(
     as_json: JsonFlag = False,
 ) -> None:
     """Show how the contract differs from what the registry holds, and what speaks against it; change nothing."""
-    from schemas.contract import load_contract, subject_for
+    from schemas.contract import load_contract
     from schemas.registry import Registry, inspect_subject
 
     output = Output(as_json)
     known = load_contract(contract)
+    subject = _subject(topic or known.name)
     settings = Connection.discover(
         bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
     ).registry
     with Registry(settings) as registry:
-        seen = inspect_subject(
-            registry, known, subject_for(topic or known.name), up_to=up_to, level=_level(compatibility)
-        )
+        seen = inspect_subject(registry, known, subject, up_to=up_to, level=_level(compatibility))
     _show(output, seen)
     output.document(_document(seen))
 
@@ -81,25 +81,27 @@ def run_gate(
     as_json: JsonFlag = False,
 ) -> None:
     """Register the contract's versions in order, or refuse (exit 65) and register nothing."""
-    from schemas.contract import load_contract, subject_for
+    from schemas.contract import load_contract
     from schemas.registry import Registry, gate
 
     output = Output(as_json)
     known = load_contract(contract)
+    subject = _subject(topic or known.name)
     settings = Connection.discover(
         bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
     ).registry
     with Registry(settings) as registry:
-        result = gate(
-            registry,
-            known,
-            subject_for(topic or known.name),
-            up_to=up_to,
-            level=_level(compatibility),
-            dry_run=dry_run,
-        )
+        result = gate(registry, known, subject, up_to=up_to, level=_level(compatibility), dry_run=dry_run)
     _show(output, result)
     output.document(_document(result))
+
+
+def _subject(topic: str) -> str:
+    """Return the subject of a topic; a name that no topic can have would leave a subject that nothing finds."""
+    from schemas.contract import subject_for
+
+    check_topic_name(topic)
+    return subject_for(topic)
 
 
 def _level(text: str | None) -> str | None:

@@ -22,7 +22,7 @@ from stack.request import UpRequest
 from stack.security import Security, properties_file, security_folder
 from stack.status import ServiceStatus, StackStatus, stack_status
 from stack.up import up
-from streamproof.console import JsonFlag, Output
+from streamproof.console import JsonFlag, Output, print_error
 from streamproof.start_view import start_view
 
 PORT_HELP = "Port on 127.0.0.1 for {}; without it last time's, or a free one."
@@ -38,15 +38,21 @@ def register(app: typer.Typer) -> None:
 def up_command(
     *,
     airflow: Annotated[bool, typer.Option("--airflow", help="Start Airflow too, or add it to what runs.")] = False,
-    kafka_port: Annotated[int | None, typer.Option(metavar="PORT", help=PORT_HELP.format("Kafka"))] = None,
-    registry_port: Annotated[int | None, typer.Option(metavar="PORT", help=PORT_HELP.format("the registry"))] = None,
-    airflow_port: Annotated[int | None, typer.Option(metavar="PORT", help=PORT_HELP.format("Airflow"))] = None,
+    kafka_port: Annotated[
+        int | None, typer.Option(metavar="PORT", min=1, max=65535, help=PORT_HELP.format("Kafka"))
+    ] = None,
+    registry_port: Annotated[
+        int | None, typer.Option(metavar="PORT", min=1, max=65535, help=PORT_HELP.format("the registry"))
+    ] = None,
+    airflow_port: Annotated[
+        int | None, typer.Option(metavar="PORT", min=1, max=65535, help=PORT_HELP.format("Airflow"))
+    ] = None,
     security: Annotated[
         Security | None,
         typer.Option(help="Secure Kafka: TLS, TLS with client certificates, or TLS with SCRAM passwords."),
     ] = None,
     as_json: JsonFlag = False,
-) -> None:
+) -> int:
     """Start a real Kafka and a real Schema Registry on this machine, and Airflow if asked."""
     state = state_dir()
     stop = threading.Event()
@@ -69,8 +75,24 @@ def up_command(
     if result.new_password:
         output.show(f"Airflow: user [bold]{ADMIN}[/], password [bold]{escape(result.new_password)}[/], shown once")
         output.show(f"  and kept in {password_file(state)}")
+    document = {**_document(status), "started": result.started}
+    if not status.healthy:
+        error = _sick(status)
+        output.document(document | {"error": error.document()})
+        print_error(error, as_json=False)
+        return error.exit_code
     output.show("Every command finds this stack by itself. `streamproof down` stops it.")
-    output.document({**_document(status), "started": result.started})
+    output.document(document)
+    return EXIT_OK
+
+
+def _sick(status: StackStatus) -> DependencyDown:
+    faults = "; ".join(f"{service.name}: {service.fault}" for service in status.services if not service.healthy)
+    return DependencyDown(
+        f"the stack runs, and does not answer: {faults}",
+        where=str(state_dir()),
+        hint="`streamproof status` shows the logs; `streamproof down`, then `streamproof up`, starts it again",
+    )
 
 
 def down_command(as_json: JsonFlag = False) -> None:
@@ -127,12 +149,18 @@ def _table(status: StackStatus) -> Table:
         table.add_row(
             service.name,
             service.version,
-            "[green]healthy[/]" if service.healthy else f"[red]{service.stage}[/]",
+            _health(service),
             str(service.pid or ""),
             f"{service.memory_bytes / 1e6:.0f} MB",
             _duration(service.uptime_s),
         )
     return table
+
+
+def _health(service: ServiceStatus) -> str:
+    if service.healthy:
+        return "[green]healthy[/]"
+    return f"[red]{'no answer' if service.stage == 'ready' else service.stage}[/]"
 
 
 def _document(status: StackStatus) -> Mapping[str, Any]:

@@ -49,3 +49,30 @@ def test_a_run_id_that_is_not_text_is_refused():
 def test_an_empty_value_is_refused_and_not_taken_for_another_place(arguments, named, capsys):
     assert cli.run([*arguments, "--json"]) == 78
     assert json.loads(capsys.readouterr().out)["error"]["message"] == f"{named} is empty"
+
+
+@pytest.mark.parametrize("command", ["diff", "gate"])
+def test_no_subject_is_made_for_a_name_that_no_topic_can_have(command, capsys):
+    assert cli.run(["schemas", command, "customer_events", "--topic", "a b", "--json"]) == 78
+    assert "'a b' is not a topic name" in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--seed", "-1"),
+        ("--partitions", "0"),
+        ("--partitions", "1000000"),
+        ("--schema-version", "0"),
+        ("--users", "0"),
+    ],
+)
+def test_a_preview_refuses_a_number_out_of_range(flag, value, capsys):
+    assert cli.run(["preview", "clickstream", flag, value, "--json"]) == 78
+    assert flag in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+@pytest.mark.parametrize("port", ["0", "65536"])
+def test_a_port_that_does_not_exist_is_refused(port, capsys):
+    assert cli.run(["up", "--kafka-port", port, "--json"]) == 78
+    assert "--kafka-port" in json.loads(capsys.readouterr().out)["error"]["message"]

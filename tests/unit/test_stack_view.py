@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import structlog
 from rich.console import Console
 
 from stack.record import Identity, ProcessRecord, Record
-from stack.service import AliveProbe
+from stack.service import AliveProbe, HttpProbe
 from streamproof import start_view as view
+from streamproof.cli import run
 from streamproof.commands.stack import _duration
 
 
@@ -75,3 +77,20 @@ def test_elsewhere_each_change_is_one_log_line(
 )
 def test_durations_read_as_people_say_them(seconds: float | None, words: str) -> None:
     assert _duration(seconds) == words
+
+
+def test_up_does_not_call_a_stack_usable_that_gives_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = Identity.of(os.getpid())
+    assert own is not None
+    record = a_record("ready").model_copy(update={"supervisor": own})
+    silent = record.processes[0].model_copy(update={"process": own, "ready": HttpProbe(url="http://127.0.0.1:1/")})
+    record.model_copy(update={"processes": [silent]}).write(tmp_path)
+    monkeypatch.setenv("STREAMPROOF_STATE_DIR", str(tmp_path))
+    assert run(["up", "--json"]) == 69
+    document = json.loads(capsys.readouterr().out)
+    assert document["healthy"] is False
+    assert "kafka: no answer" in document["error"]["message"]
+    assert run(["up"]) == 69
+    assert "no answer" in capsys.readouterr().out
