@@ -66,7 +66,7 @@ def audit(
         run = _run_of(store, control, run_id, topic)
         manifests = stored_manifests(store, run)
         findings = find(store, run, manifests)
-        claims = _fingerprint(manifests) if _finished(manifests) else ""
+        claims = fingerprint(manifests) if _finished(manifests) else ""
         partitions = _positions(store, run, marks, claims)
         if claims and findings.settled:
             partitions = _bounded_by_time(connection, topic, partitions, manifests)
@@ -99,7 +99,7 @@ def _finished(manifests: list[Manifest]) -> bool:
     return bool(manifests) and shards >= set(range(max(manifest.shards for manifest in manifests)))
 
 
-def _fingerprint(manifests: list[Manifest]) -> str:
+def fingerprint(manifests: list[Manifest]) -> str:
     """Return a digest of what the manifests claim: a run that is continued later claims something else."""
     return hashlib.sha256("\n".join(manifest.model_dump_json() for manifest in manifests).encode()).hexdigest()
 
@@ -219,6 +219,7 @@ def _result(  # noqa: PLR0917 - the parts of one document
         faults=findings.faults,
         versions=findings.versions,
         disagreements=findings.disagreements,
+        unproved=findings.unproved,
     )
 
 
@@ -258,6 +259,11 @@ def _notes(findings: Findings, manifests: list[Manifest], control: ControlTopic)
             f"{findings.unattributed:,} records in quarantine carry no readable identity; "
             "a lost event may be among them."
         )
+    notes += [
+        f"The columns of {each.events:,} events could not be compared with their bytes: {each.why} "
+        f"(schema id {each.schema_id})."
+        for each in findings.unproved
+    ]
     notes += [f"A manifest cannot be read: {position}." for position in control.unreadable[:5]]
     return notes
 

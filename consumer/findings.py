@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+from consumer.column_proof import prove_columns
 from consumer.run_scope import enter_run
 from consumer.scoring import has_faults, score
 from consumer.store_errors import as_store_errors
@@ -24,6 +25,9 @@ _TOTALS = """
         (SELECT count(*) FROM stored WHERE standing = 'phantom'),
         (SELECT count(*) FROM stored WHERE standing = 'acknowledged' AND copies_differ),
         (SELECT count(*) FROM compared WHERE NOT incomparable AND claimed <> found),
+        (SELECT count(*) FROM columns_differ AS odd
+         ANTI JOIN (FROM compared WHERE NOT incomparable AND claimed <> found) AS altered
+            ON altered.shard = odd.shard AND odd.sequence >= altered.first AND odd.sequence < altered.next),
         (SELECT count(*) FROM run_records WHERE quarantined),
         (SELECT count(*) FROM reordered),
         (SELECT count(*) FROM stored WHERE standing = 'acknowledged')
@@ -71,6 +75,9 @@ _EXAMPLES = {
                CASE WHEN next = first + 1 THEN ''
                     ELSE 'at least one of sequences ' || first || ' to ' || (next - 1) END, NULL
         FROM compared WHERE NOT incomparable AND claimed <> found
+        UNION ALL
+        SELECT shard, sequence, partition, "offset", 'its columns are not what its record says', NULL
+        FROM columns_differ WHERE shard IS NOT NULL
         ORDER BY 1, 2
     """,
     "undecodable": """
@@ -94,16 +101,18 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
     with as_store_errors(warehouse.path):
         warehouse.connection.execute("SET VARIABLE expected_shards = ?", [expected_shards])
         warehouse.connection.execute(_FINDINGS.read_text())
+    unproved = prove_columns(warehouse)
     scores, explained, scored = score(warehouse, run_id, manifests) if has_faults(manifests) else ([], {}, {})
     totals = [int(value) for value in warehouse.rows(_TOTALS)[0]]
-    loaded, missing, duplicated, phantom, differing, windows, undecodable, reordered, uncompared, unattributed = totals
+    loaded, missing, duplicated, phantom, differing, windows, edited, *others = totals
+    undecodable, reordered, uncompared, unattributed = others
     return Findings(
         expected=sum(manifest.acknowledged for manifest in manifests if manifest.status == "finished"),
         loaded=loaded,
         missing=missing,
         duplicated=duplicated,
         phantom=phantom,
-        altered=differing + windows,
+        altered=differing + windows + edited,
         undecodable=undecodable,
         reordered=reordered,
         uncompared=uncompared,
@@ -115,6 +124,7 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
         versions=_versions(warehouse, manifests),
         truth_complete=all(manifest.truth_complete for manifest in manifests),
         disagreements=[str(each) for each in disagreements(manifests)],
+        unproved=unproved,
     )
 
 

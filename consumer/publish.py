@@ -26,11 +26,14 @@ from typing import Any
 import duckdb
 
 from cluster.errors import Busy, StoreFailed, StoreFull, VerdictFailed, VerdictUnknown
-from consumer.audit import latest_audit
+from consumer.audit import fingerprint, latest_audit
 from consumer.checks import latest_results
+from consumer.findings import find
+from consumer.manifests import stored_manifests
 from consumer.places import run_slug, topic_folder
 from consumer.run_scope import chosen_run, enter_run
 from consumer.snapshot import write_snapshot
+from consumer.verdict import CLASSES, Example
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 
 __all__ = ["Publication", "publish", "run_slug"]
@@ -73,14 +76,15 @@ def publish(
 ) -> Publication:
     """Give readers a snapshot with this run in it, all at once.
 
-    1. permit: the run's latest audit passed, its checks ran after that, and no blocking one failed
+    1. permit: the run's latest audit passed, its checks ran after that, no blocking one failed, and the file is still
+       as the audit saw it
     2. build: beside the others, under a name that no reader looks at
     3. settle: everything is on the disk before it gets its name
     4. swap: one rename moves ``current``
     5. record it in the warehouse, and remove what is old or was left behind
 
     :param run_id: the run; the latest one when ``None``.
-    :raises VerdictFailed: the audit or a blocking check failed.
+    :raises VerdictFailed: the audit or a blocking check failed, or the warehouse is not as the audit saw it.
     :raises VerdictUnknown: the run was not audited or not checked, or events were loaded since.
     :raises StoreFull: the disk is full; what was published before stays.
     """
@@ -134,6 +138,36 @@ def _permit(store: Warehouse, run_id: str) -> None:
             where=run_id,
             hint="`streamproof report` shows the details; what was published before stays",
         )
+    _look_again(store, run_id, found)
+
+
+def _look_again(store: Warehouse, run_id: str, audited: dict[str, Any]) -> None:
+    """Refuse what is not as the audit saw it: somebody may have changed the file by hand since.
+
+    Only the run at hand is looked at, by the audit's own findings. The whole file's ledger is the loader's to judge:
+    damage to one run is no reason to keep another from its readers.
+    """
+    manifests = stored_manifests(store, run_id)
+    if fingerprint(manifests) != audited["claims"]:
+        raise VerdictUnknown("the run was continued after its audit", where=run_id, hint="Audit the run again")
+    findings = find(store, run_id, manifests)
+    now = {"loaded": findings.loaded, "uncompared": findings.uncompared, "lost": findings.missing}
+    now |= {name: getattr(findings, name) for name in CLASSES if name not in now}
+    differing = [
+        f"{name} was {audited[name]:,}, is now {value:,}{_first(findings.examples.get(name, []))}"
+        for name, value in now.items()
+        if audited[name] != value
+    ]
+    if differing:
+        raise VerdictFailed(
+            "the warehouse is not as the audit saw it: " + "; ".join(differing),
+            where=run_id,
+            hint="Somebody changed it since. `streamproof audit` names every event; what was published before stays",
+        )
+
+
+def _first(examples: list[Example]) -> str:
+    return f" ({examples[0].event_id})" if examples else ""
 
 
 @contextmanager

@@ -56,6 +56,15 @@ class VersionAudit:
 
 
 @dataclass(frozen=True, slots=True)
+class Unproved:
+    """Events of one schema whose columns cannot be compared with their bytes, and why."""
+
+    schema_id: int
+    events: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShardAudit:
     """One shard: what its manifest says, and what is stored."""
 
@@ -93,7 +102,8 @@ class Findings:
     ``missing`` counts acknowledged events that are stored nowhere, ``uncompared`` acknowledged and stored events
     whose checksums could not be compared, ``unattributed`` quarantined records that carry no readable identity.
     ``explained`` says how much of a class of damage was injected on purpose, and so is none. ``disagreements`` names
-    what the shards were begun with differently: then they are not of one run.
+    what the shards were begun with differently: then they are not of one run. ``unproved`` are events whose columns
+    could not be compared with the bytes of their records.
     """
 
     expected: int
@@ -113,6 +123,7 @@ class Findings:
     versions: list[VersionAudit] = field(default_factory=list)
     truth_complete: bool = True
     disagreements: list[str] = field(default_factory=list)
+    unproved: list[Unproved] = field(default_factory=list)
 
     @property
     def settled(self) -> bool:
@@ -159,6 +170,7 @@ class AuditResult:
     faults: list[FaultScore] = field(default_factory=list)
     versions: list[VersionAudit] = field(default_factory=list)
     disagreements: list[str] = field(default_factory=list)
+    unproved: list[Unproved] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """Return a JSON-ready mapping: what ``--json`` prints and the warehouse keeps."""

@@ -208,6 +208,54 @@ def test_what_was_loaded_after_the_audit_was_not_proved(proved: Any) -> None:
         publish_it(proved)
 
 
+def _some(condition: str) -> str:
+    return f"rowid = (SELECT min(rowid) FROM events WHERE {condition})"
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (
+            f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'",
+            f"lost was 0, is now 1 .{event_id(RUN, 0, 7)}",
+        ),
+        (f"INSERT INTO events FROM events WHERE event_id = '{event_id(RUN, 1, 3)}'", "duplicated was 0, is now 1"),
+        (f"UPDATE events SET _crc32 = _crc32 + 1 WHERE event_id = '{event_id(RUN, 0, 7)}'", "altered was 0, is now 1"),
+        (f"UPDATE events SET event_id = '{event_id(RUN, 0, 9999)}' WHERE {_some('true')}", "phantom was 0, is now 1"),
+        (
+            f"UPDATE events SET event_id = '{event_id('other', 0, 7)}' WHERE {_some('true')}",
+            "loaded was 600, is now 599",
+        ),
+    ],
+    ids=["deleted", "stored again", "checksum", "number", "run"],
+)
+def test_what_was_changed_by_hand_since_the_audit_is_not_published(proved: Any, damage: str, named: str) -> None:
+    before = publish_it(proved)
+    proved.sql(damage)
+    with pytest.raises(VerdictFailed, match=f"not as the audit saw it: .*{named}") as caught:
+        publish_it(proved)
+    assert caught.value.exit_code == 65
+    assert current(proved).resolve() == before.path
+    assert proved.audit().verdict == "FAILED"
+
+
+def test_damage_to_another_run_keeps_no_run_from_its_readers(proved: Any) -> None:
+    publish_it(proved)
+    add_run(proved, "rehearsal/two")
+    proved.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    assert publish_it(proved, "rehearsal/two").runs == 2  # the file of the first run was written when it was whole
+    with pytest.raises(VerdictFailed, match="lost was 0, is now 1"):
+        publish_it(proved)
+
+
+def test_a_run_that_was_continued_since_its_audit_was_not_proved(proved: Any) -> None:
+    add_run(proved, "rehearsal/two")
+    proved.amend(0, resumed=1)
+    proved.audit("rehearsal/two")  # it keeps the new manifests of all runs
+    with pytest.raises(VerdictUnknown, match="continued after its audit"):
+        publish_it(proved)
+
+
 _KILLED = """
 import importlib, os, signal, sys
 from pathlib import Path

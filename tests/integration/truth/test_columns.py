@@ -1,0 +1,214 @@
+"""A column that is edited by hand is found, whatever its type, and what nobody edited gives no alarm."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cluster.connection import Connection
+from cluster.errors import VerdictFailed
+from cluster.local import LocalStack
+from cluster.topics import admin_client, apply_topics, specs_for
+from consumer import AuditResult, audit, load, publish, run_checks
+from producer import ProduceRequest, produce_run
+from schemas.contract import load_contract, subject_for
+from schemas.identity import event_id
+from schemas.registry import Registry, gate
+
+RUN = "columns"
+EVENTS = 3000
+
+# Every type that the fast encoder writes, in a schema with its identity in a header.
+PARCEL = {
+    "type": "record",
+    "name": "Parcel",
+    "fields": [
+        {"name": "number", "type": "long"},
+        {"name": "pieces", "type": "int"},
+        {"name": "weight", "type": "float"},
+        {"name": "price", "type": "double"},
+        {"name": "fragile", "type": "boolean"},
+        {"name": "state", "type": {"type": "enum", "name": "State", "symbols": ["NEW", "SENT", "LOST"]}},
+        {"name": "note", "type": ["null", "string"]},
+        {"name": "rank", "type": ["int", "null"]},
+        {"name": "code", "type": {"type": "string", "logicalType": "uuid"}},
+        {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+        {"name": "opens", "type": {"type": "int", "logicalType": "time-millis"}},
+        {"name": "closes", "type": {"type": "long", "logicalType": "time-micros"}},
+        {"name": "sent_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+        {"name": "packed_at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+        {"name": "local_at", "type": {"type": "long", "logicalType": "local-timestamp-millis"}},
+        {"name": "tags", "type": {"type": "array", "items": "string"}},
+        {"name": "counts", "type": {"type": "map", "values": "int"}},
+        {
+            "name": "stops",
+            "type": {
+                "type": "array",
+                "items": {
+                    "type": "record",
+                    "name": "Stop",
+                    "fields": [{"name": "city", "type": "string"}, {"name": "minutes", "type": ["null", "int"]}],
+                },
+            },
+        },
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A topic with one run that passed its audit, and its warehouse."""
+
+    connection: Connection
+    topic: str
+    path: Path
+
+    def audit(self) -> AuditResult:
+        return audit(self.connection, self.path, self.topic, RUN)
+
+    def edit(self, statement: str) -> None:
+        with duckdb.connect(str(self.path)) as warehouse:
+            warehouse.execute(statement)
+
+
+def load_run(connection: Connection, request: ProduceRequest, folder: Path) -> Loaded:
+    """Produce and load a run, and prove it."""
+    result = produce_run(connection, request, shards=tuple(range(request.shards)), stop=threading.Event())
+    assert result.error is None
+    loaded = Loaded(connection, request.topic, folder / "warehouse.duckdb")
+    load(connection, request.topic, loaded.path, stop=threading.Event())
+    said = loaded.audit()
+    assert (said.verdict, said.loaded) == ("PASSED", EVENTS), said.reason
+    assert said.unproved == []
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def mixed(connection: Connection, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """A run of two schema versions: its table holds more than the first of them."""
+    topic = f"columns-{uuid.uuid4().hex[:8]}"
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    contract = load_contract("customer_events")
+    with Registry(connection.registry) as registry:
+        gate(registry, contract, subject_for(topic), up_to=contract.active + 1)
+    request = ProduceRequest(topic=topic, run_id=RUN, events=EVENTS, next_version_share=0.4)
+    return load_run(connection, request, tmp_path_factory.mktemp("mixed"))
+
+
+@pytest.fixture(scope="module")
+def parcels(connection: Connection, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """A run of a foreign schema, with its identities in headers."""
+    topic, folder = f"columns-{uuid.uuid4().hex[:8]}", tmp_path_factory.mktemp("parcels")
+    (folder / "parcel.avsc").write_text(json.dumps(PARCEL))
+    (folder / "parcels.yaml").write_text("schema: parcel.avsc\n")
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    with Registry(connection.registry) as registry:
+        gate(registry, load_contract(str(folder / "parcel.avsc")), subject_for(topic))
+    request = ProduceRequest(topic=topic, run_id=RUN, scenario=str(folder / "parcels.yaml"), events=EVENTS)
+    return load_run(connection, request, folder)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Callable[[Loaded], Loaded]:
+    """A function that returns a loaded run with a warehouse of this test's own, to damage."""
+
+    def copy(loaded: Loaded) -> Loaded:
+        return Loaded(loaded.connection, loaded.topic, Path(shutil.copy(loaded.path, tmp_path / "own.duckdb")))
+
+    return copy
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "user_id = 'somebody'",
+        "timestamp = timestamp + INTERVAL 1 MILLISECOND",
+        "timestamp = timestamp + INTERVAL 1 MICROSECOND",
+        "device = struct_update(device, os := 'none')",
+        "user_id = NULL",
+        "actions = NULL",
+    ],
+)
+def test_an_edited_column_is_found_and_its_event_is_named(
+    mixed: Loaded, own: Callable[[Loaded], Loaded], change: str
+) -> None:
+    loaded, edited = own(mixed), event_id(RUN, 0, 1234)
+    loaded.edit(f"UPDATE events SET {change} WHERE event_id = '{edited}'")
+    said = loaded.audit()
+    assert (said.verdict, said.altered, said.lost) == ("FAILED", 1, 0)
+    assert said.examples["altered"] == [edited]
+    assert said.located["altered"][0].note == "its columns are not what its record says"
+
+
+def test_all_rows_edited_at_once_are_all_found(mixed: Loaded, own: Callable[[Loaded], Loaded]) -> None:
+    loaded = own(mixed)
+    loaded.edit("UPDATE events SET session_id = session_id || 'x'")
+    assert loaded.audit().altered == EVENTS
+
+
+def test_an_edited_column_is_found_by_publish_too(
+    mixed: Loaded, own: Callable[[Loaded], Loaded], tmp_path: Path
+) -> None:
+    loaded = own(mixed)
+    run_checks(loaded.path, RUN, topic=loaded.topic)
+    loaded.edit(f"UPDATE events SET user_id = 'somebody' WHERE event_id = '{event_id(RUN, 0, 77)}'")
+    with pytest.raises(VerdictFailed, match=f"altered was 0, is now 1 .{event_id(RUN, 0, 77)}"):
+        publish(loaded.path, loaded.topic, RUN, tmp_path / "publications")
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "number = number + 1",
+        "pieces = pieces + 1",
+        "weight = weight + 1",
+        "price = price * 1.5 + 1",
+        "fragile = NOT fragile",
+        "state = CASE state WHEN 'NEW' THEN 'LOST' ELSE 'NEW' END",
+        "note = coalesce(note, '') || '!'",
+        "rank = coalesce(rank, 0) + 1",
+        "code = reverse(code)",
+        "day = day + 1",
+        "opens = opens + INTERVAL 1 MILLISECOND",
+        "closes = closes + INTERVAL 1 MICROSECOND",
+        "sent_at = sent_at + INTERVAL 1 MICROSECOND",
+        "packed_at = packed_at + INTERVAL 1 MILLISECOND",
+        "local_at = local_at + INTERVAL 1 MILLISECOND",
+        "tags = list_append(tags, 'more')",
+        "counts = map_concat(counts, MAP {'more': 1})",
+        "stops = list_append(stops, {'city': 'Nowhere', 'minutes': NULL})",
+    ],
+)
+def test_a_column_of_every_type_is_compared(parcels: Loaded, own: Callable[[Loaded], Loaded], change: str) -> None:
+    loaded, edited = own(parcels), event_id(RUN, 0, 1234)
+    loaded.edit(f"UPDATE events SET {change} WHERE _event_id = '{edited}'")
+    said = loaded.audit()
+    assert (said.verdict, said.altered, said.examples.get("altered")) == ("FAILED", 1, [edited])
+
+
+def test_what_cannot_be_compared_is_said(
+    connection: Connection, stack: LocalStack, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    topic = topic_name("bytes")
+    schema = {"type": "record", "name": "Raw", "fields": [{"name": "content", "type": "bytes"}]}
+    (tmp_path / "raw.avsc").write_text(json.dumps(schema))
+    (tmp_path / "raw.yaml").write_text("schema: raw.avsc\n")
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    with Registry(connection.registry) as registry:
+        gate(registry, load_contract(str(tmp_path / "raw.avsc")), subject_for(topic))
+    request = ProduceRequest(topic=topic, run_id=RUN, scenario=str(tmp_path / "raw.yaml"), events=100)
+    assert produce_run(connection, request, shards=(0,), stop=threading.Event()).error is None
+    load(connection, topic, tmp_path / "raw.duckdb", stop=threading.Event())
+    said = audit(connection, tmp_path / "raw.duckdb", topic, RUN)
+    assert said.verdict == "PASSED"
+    assert [(each.events, each.why) for each in said.unproved] == [(100, "its schema has bytes")]
+    assert any("The columns of 100 events could not be compared" in note for note in said.notes)
