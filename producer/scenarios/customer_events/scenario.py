@@ -166,8 +166,12 @@ class CustomerStream:
         rng = np.random.default_rng(np.random.SeedSequence([self._seed, self._shard, number, _BLOCK_STREAM]))
         bounds = self._daytime.bounds_ms(self._start_ms, number, self._span_ms)
         opened = window(*bounds, lead_ms=SESSION_MS)
-        events = draw_events(rng, self.population, self.catalogue, opened, half=number % 2, count=self.block_events)
-        return self._columns(rng, number, bounds[0], *in_order_of_time(*tell(rng, events, self.catalogue)))
+        drawn = draw_events(rng, self.population, self.catalogue, opened, half=number % 2, count=self.block_events)
+        told = tell(rng, drawn, self.catalogue)
+        del drawn  # columns take as much room again
+        events, story = in_order_of_time(*told)
+        del told
+        return self._columns(rng, number, bounds[0], events, story)
 
     def later_columns(self, number: int, block: pa.RecordBatch) -> dict[str, Any]:
         """Return what later versions of the schema add to block ``number``."""

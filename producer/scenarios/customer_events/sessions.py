@@ -165,9 +165,10 @@ def simulate(
     elapsed_ms -= np.repeat((elapsed_ms - lasted_ms)[opens], np.diff(opens, append=len(session)))
     at_ms = started_ms[session] + elapsed_ms
 
-    play = np.full(len(kind), -1, dtype=np.int64)
-    play[playing] = np.arange(len(playing))
     seen = (at_ms >= 0) & (at_ms < window.until_ms - window.from_ms) & (elapsed_ms <= SESSION_MS)
+    kept = np.flatnonzero(seen[playing])
+    play = np.full(len(kind), -1, dtype=np.int64)
+    play[playing[kept]] = np.arange(len(kept))
     return Events(
         session=session[seen] + first_session,
         user=user[session[seen]],
@@ -178,7 +179,7 @@ def simulate(
         at_ms=at_ms[seen],
         play=play[seen],
         content=content[seen],
-        plays=plays,
+        plays=plays.take(kept),
     )
 
 
