@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import errno
 import json
 import re
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from cluster.errors import Misconfigured
+from cluster.errors import Misconfigured, StoreFailed, StoreFull
 from producer.arrays import plain
 from schemas.identity import IDENTITY_FIELD, run_prefix
 from schemas.manifest import Manifest
@@ -48,15 +49,33 @@ class EventLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as failure:
+            if error is None:  # otherwise that is what to tell
+                raise self._unwritten(failure) from None
 
     def write(self, batch: pa.RecordBatch, ids: Any) -> None:
-        """Append the rows of a batch with their identities."""
+        """Append the rows of a batch with their identities.
+
+        :raises StoreFailed: the log cannot be written; :class:`StoreFull` when there is no space left.
+        """
         lines = [
             json.dumps({IDENTITY_FIELD: name} | row, default=readable, ensure_ascii=False)
             for name, row in zip(plain(ids), batch.to_pylist(), strict=True)
         ]
-        self._file.write("\n".join(lines) + "\n")
+        try:
+            self._file.write("\n".join(lines) + "\n")
+        except OSError as error:
+            raise self._unwritten(error) from None
+
+    def _unwritten(self, error: OSError) -> StoreFailed:
+        kind = StoreFull if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else StoreFailed
+        return kind(
+            f"the event log cannot be written: {error.strerror}",
+            where=str(self.path),
+            hint="Free some space, or leave --event-log out; the same command finds out what was sent and continues",
+        )
 
 
 def readable(value: Any) -> Any:
