@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -134,6 +135,35 @@ def test_a_full_queue_before_a_frozen_broker_is_bounded_and_counted_and_the_run_
     repaired = produce_shard(broker.connection, request, stop=threading.Event())
     assert (repaired.acknowledged, repaired.failed, repaired.unknown) == (250_000, [], [])
     assert sequences_in(broker.connection, topic) == {0: list(range(250_000))}
+
+
+def test_what_a_frozen_broker_has_of_a_killed_producer_is_not_sent_again(broker, topic_name, make_ready, sequences_in):
+    """The request is in the broker's hands; it cannot be asked before it is back, and has then written it."""
+    topic = topic_name("frozen")
+    make_ready(broker.connection, topic)
+    arguments = [
+        *(sys.executable, "-m", "streamproof", "produce", "customer_events", "--topic", topic, "--json"),
+        *("--events", "40000", "--rate", "10000", "--run-id", "frozen"),
+        *("--bootstrap-servers", broker.connection.kafka.bootstrap_servers),
+        *("--registry-url", broker.connection.registry.url),
+    ]
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while sum(map(len, sequences_in(broker.connection, topic).values())) < 5000:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+        broker.process.suspend()
+        try:
+            time.sleep(0.5)  # twenty times as long as a request is put together: some are on their way
+            process.kill()
+            process.wait(timeout=10)
+            again = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            time.sleep(2)
+        finally:
+            broker.process.resume()
+    _, said = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+    assert sequences_in(broker.connection, topic) == {0: list(range(40_000))}
 
 
 def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_for(broker, topic_name, make_ready):
