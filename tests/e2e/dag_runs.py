@@ -77,13 +77,15 @@ def run(dag: DAG, conf: dict[str, Any]) -> dict[str, Any]:
 
 def main(topic: str) -> dict[str, Any]:
     """Run all scenarios, each on a topic of its own."""
-    dag = DagBag().dags["rehearse_customer_events"]
+    dags = DagBag().dags
+    dag = dags["rehearse_customer_events"]
     for task in dag.tasks:
         task.retry_delay = timedelta(0)
         if task.is_mapped:
             task.partial_kwargs["retry_delay"] = timedelta(0)
     conf = {"events": 4000, "rate": 0, "shards": 2}
     results = {"green": run(dag, conf | {"topic": f"{topic}-green"})}
+    results["own"] = run(dags["rehearse_orders"], conf | {"topic": f"{topic}-own"})
     vars(producing)["produce_shard"] = dying_generator
     results["failed_shard"] = run(dag, conf | {"topic": f"{topic}-failed"})
     cut_off = CutOffOnce()

@@ -20,11 +20,14 @@ from playwright.sync_api import Browser, Page, expect
 from cluster.connection import Connection
 from cluster.errors import Misconfigured
 from cluster.local import LocalStack
+from cluster.topics import admin_client
 from consumer.manifests import read_control_topic
 from schemas.registry import Registry
-from streamproof.rehearsal import TASKS, Airflow
+from streamproof.rehearsal import TASKS, Airflow, RunState
+from streamproof.topic_count import TopicCount
 
 DAG_ID = "rehearse_customer_events"
+CLICKSTREAM = "rehearse_clickstream"
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -86,7 +89,16 @@ def test_topic_and_publication_are_assets_with_the_facts_of_the_run(demo: Any, w
 
 @pytest.mark.parametrize(
     "conf",
-    [{"rate": -1}, {"shards": 0}, {"seconds": "soon"}, {"topic": "no spaces"}, {"topic": "x.manifests"}, {"events": 0}],
+    [
+        {"rate": -1},
+        {"shards": 0},
+        {"users": 0},
+        {"time_compression": 0},
+        {"seconds": "soon"},
+        {"topic": "no spaces"},
+        {"topic": "x.manifests"},
+        {"events": 0},
+    ],
     ids=str,
 )
 def test_a_value_out_of_bounds_is_refused_before_anything_runs(airflow: Airflow, conf: dict[str, Any]) -> None:
@@ -161,6 +173,75 @@ def test_the_index_lists_the_run(web: httpx.Client, token: str, demo: Any, repor
     assert f'href="{report_path.replace(":", "%3A")}"' in page.text
 
 
+@pytest.fixture(scope="module")
+def side_by_side(airflow: Airflow) -> dict[str, tuple[str, RunState]]:
+    """A run with injected faults, one of the web shop, and one that cannot be, each of a Dag or a topic of its own."""
+    stop = threading.Event()
+    small = {"shards": 1, "events": 3000, "rate": 0}
+    faults = {"fault_duplicate": 7, "fault_dropped": 4, "faults": "undecodable=12"}
+    airflow.wait_for_dag(CLICKSTREAM, stop)
+    asked = {"clickstream": (CLICKSTREAM, {"shards": 1, "users": 100, "no_delay": True, "topic": "e2e-shop"})}
+    asked["refused"] = (DAG_ID, {"users": 100, "topic": "e2e-impossible"})
+    asked["faults"] = (DAG_ID, {**small, **faults, "topic": "e2e-faulty"})
+    runs = {name: (dag_id, airflow.trigger(dag_id, conf)) for name, (dag_id, conf) in asked.items()}
+    return {name: (run_id, list(airflow.follow(dag_id, run_id, stop))[-1]) for name, (dag_id, run_id) in runs.items()}
+
+
+def audited(airflow: Airflow, dag_id: str, run_id: str, run: RunState) -> dict[str, Any]:
+    (audit,) = [task for task in run.tasks if task.task_id == "audit"]
+    return airflow.returned(dag_id, run_id, audit)
+
+
+def test_a_run_with_injected_faults_passes_when_exactly_those_are_found(
+    airflow: Airflow, web: httpx.Client, token: str, side_by_side: dict[str, tuple[str, RunState]]
+) -> None:
+    run_id, run = side_by_side["faults"]
+    assert run.state == "success", run.tasks
+    found = audited(airflow, DAG_ID, run_id, run)
+    assert found["verdict"] == "PASSED"
+    assert (found["duplicated"], found["lost"], found["undecodable"]) == (7, 4, 12)
+    assert (found["phantom"], found["altered"], found["reordered"]) == (0, 0, 0)
+    page = web.get(f"/streamproof/runs/{DAG_ID}/{run_id.replace('+', '%2B')}", headers=bearer(token))
+    assert page.status_code == 200
+    assert "Of 23 injected faults 23 were found, with 0 false alarms." in page.text
+
+
+def test_another_scenario_is_gated_and_audited_by_its_own_contract(
+    airflow: Airflow, airflow_stack: LocalStack, side_by_side: dict[str, tuple[str, RunState]]
+) -> None:
+    run_id, run = side_by_side["clickstream"]
+    assert run.state == "success", run.tasks
+    found = audited(airflow, CLICKSTREAM, run_id, run)
+    assert found["verdict"] == "PASSED"
+    (check,) = [task for task in run.tasks if task.task_id == "check"]
+    assert airflow.returned(CLICKSTREAM, run_id, check)["warnings"] == 0
+    # The users end the run: 100 whole sessions of a few events each.
+    assert 200 < found["expected"] == found["loaded"] < 2000
+    settings = Connection.of(
+        {"bootstrap_servers": airflow_stack.bootstrap_servers}, {"url": airflow_stack.registry_url}
+    ).registry
+    with Registry(settings) as registry:
+        (schema,) = registry.versions("e2e-shop-value")
+    assert "globalseq" in schema.text
+
+
+def test_what_a_scenario_does_not_take_is_refused_before_a_topic_is_made(
+    airflow: Airflow, airflow_stack: LocalStack, side_by_side: dict[str, tuple[str, RunState]]
+) -> None:
+    run_id, run = side_by_side["refused"]
+    assert run.state == "failed"
+    assert {task.task_id: task.state for task in run.tasks} == dict.fromkeys(TASKS, "upstream_failed") | {
+        "plan": "failed"
+    }
+    (plan,) = run.failed_tasks()
+    assert plan.tries == 1
+    assert any("takes no option users" in line for line in airflow.log_tail(DAG_ID, run_id, plan))
+    kafka = Connection.of(
+        {"bootstrap_servers": airflow_stack.bootstrap_servers}, {"url": airflow_stack.registry_url}
+    ).kafka
+    assert "e2e-impossible" not in admin_client(kafka).list_topics(timeout=15).topics
+
+
 def test_a_generator_that_airflow_ends_declares_what_it_delivered(airflow: Airflow, airflow_stack: LocalStack) -> None:
     run_id = airflow.trigger(DAG_ID, {"topic": "e2e-ended", "shards": 1, "rate": 200, "seconds": 600})
 
@@ -175,7 +256,9 @@ def test_a_generator_that_airflow_ends_declares_what_it_delivered(airflow: Airfl
     def manifests() -> list[Any]:
         return [manifest for (run, _), manifest in read_control_topic(connection, "e2e-ended").manifests.items()]
 
-    wait_for(lambda: (task := generator()) is not None and task.state == "running" and manifests(), "it to run", 60)
+    # Announced before its customers are made: only records in the topic tell that it sends.
+    in_kafka = TopicCount(connection.kafka, "e2e-ended")
+    wait_for(lambda: (task := generator()) is not None and task.state == "running" and in_kafka.now(), "it to run", 60)
     path = f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/generate/0"
     airflow._call("PATCH", path, json={"new_state": "failed"})
     wait_for(lambda: manifests()[0].status == "finished", "its last manifest", 30)

@@ -31,7 +31,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(stack: LocalStack, topic: str, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenarios")
+    (folder / "orders.yaml").write_text("schema: order.avsc\nkey: customer\n")
+    fields = [{"name": "customer", "type": "string"}, {"name": "total", "type": "double"}]
+    (folder / "order.avsc").write_text(json.dumps({"type": "record", "name": "Order", "fields": fields}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(
+    stack: LocalStack, topic: str, data: Path, scenarios: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     addresses = airflow_addresses(tmp_path_factory.mktemp("dag_test"), port=1)
     addresses.home.mkdir()
     environment = os.environ | airflow_environment(
@@ -40,6 +51,7 @@ def runs(stack: LocalStack, topic: str, data: Path, tmp_path_factory: pytest.Tem
     environment |= {
         "STREAMPROOF_WAREHOUSE_DIR": str(data / "warehouse"),
         "STREAMPROOF_PUBLICATIONS_DIR": str(data / "publications"),
+        "STREAMPROOF_SCENARIO_PATH": str(scenarios),
     }
     run = {"env": environment, "cwd": addresses.home, "capture_output": True, "text": True, "timeout": 240}
     for command in (("db", "migrate"), ("pools", "set", "warehouse", "1", "one")):
@@ -73,6 +85,15 @@ def test_a_run_in_which_all_is_well_is_green_and_published(runs: dict[str, Any],
         assert database.sql("SELECT count(*), count(DISTINCT event_id) FROM events").fetchall() == [(4000, 4000)]
     snapshot = data / "publications" / f"{topic}-green" / "current" / "snapshot.duckdb"
     assert snapshot.exists()
+    assert "PASSED" in report_of(data, run)
+
+
+def test_a_scenario_of_a_folder_is_rehearsed_with_its_own_schema(runs: dict[str, Any], topic: str, data: Path) -> None:
+    run = runs["own"]
+    assert run["run_id"].startswith("rehearse_orders/")
+    assert run["state"] == "success", states(run)
+    with warehouse(data, f"{topic}-own") as database:
+        assert database.sql("SELECT count(*), count(customer), count(total) FROM events").fetchall() == [(4000,) * 3]
     assert "PASSED" in report_of(data, run)
 
 

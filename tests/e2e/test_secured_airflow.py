@@ -1,0 +1,53 @@
+"""A rehearsal in an Airflow whose Kafka and registry want TLS and a password: `up --security scram --airflow`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cluster.local import LocalStack, read_local_stack
+from stack.airflow import ADMIN, read_password
+from stack.down import stop_stack
+from stack.request import UpRequest
+from stack.security import USER, password_file, security_folder
+from stack.up import up
+from streamproof.rehearsal import Airflow
+from streamproof.start_view import start_view
+
+DAG_ID = "rehearse_customer_events"
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    state = tmp_path_factory.mktemp("secured")
+    try:
+        with start_view() as watcher:
+            up(state, UpRequest(security="scram", airflow=True, owned=True), watcher, threading.Event())
+        running = read_local_stack(state)
+        assert running is not None
+        yield running
+    finally:
+        stop_stack(state)
+
+
+def test_a_run_passes_and_no_file_of_airflow_holds_the_password(secured: LocalStack) -> None:
+    state, stop = secured.state_dir, threading.Event()
+    with Airflow(secured.airflow_url or "", ADMIN, read_password(state) or "") as airflow:
+        airflow.wait_for_dag(DAG_ID, stop)
+        run_id = airflow.trigger(DAG_ID, {"topic": "secured", "events": 1000, "rate": 0, "shards": 1})
+        *_, run = airflow.follow(DAG_ID, run_id, stop)
+        failed = {task.label: airflow.log_tail(DAG_ID, run_id, task) for task in run.failed_tasks()}
+        assert run.state == "success", failed
+        (audit,) = [task for task in run.tasks if task.task_id == "audit"]
+        assert airflow.returned(DAG_ID, run_id, audit)["verdict"] == "PASSED"
+    password = password_file(security_folder(state), USER).read_bytes()
+    written = [path for folder in ("airflow", "log", "publications") for path in files(state / folder)]
+    assert any(path.name.startswith("attempt=") for path in written)  # the tasks' logs are among them
+    assert not [path for path in written if password in path.read_bytes()]
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
