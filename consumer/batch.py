@@ -96,8 +96,12 @@ class Records:
             self.sizes[keep],
         )
 
+    def lean(self) -> Records:
+        """Return the records without Kafka's messages and their values, which are most of their memory."""
+        return replace(self, messages=(), values=())
+
     def __len__(self) -> int:
-        return len(self.messages)
+        return len(self.offsets)
 
     def payloads(self, rows: NDArray[np.int64], header_bytes: int) -> list[bytes]:
         """Return the values of ``rows``, which are no tombstones, without their header."""
@@ -196,13 +200,22 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Decoded records, ready to be stored. Every row is in one group, in ``rejects``, or a tombstone."""
+    """Decoded records, ready to be stored. Every row is in one group, in ``rejects``, or a tombstone.
+
+    :ivar left: how many offsets the load still has to read after this chunk; ``None`` when nobody knows.
+    """
 
     spans: list[Span]
     records: Records
     groups: list[EventGroup]
     rejects: list[Reject]
     decode_s: float = 0.0
+    left: int | None = None
+
+    def lean(self) -> Chunk:
+        """Return the chunk without what only rejects and tombstones are stored from, if it has neither."""
+        events = sum(len(group.rows) for group in self.groups)
+        return replace(self, records=self.records.lean()) if events == len(self.records) else self
 
     def fates(self) -> NDArray[np.int8]:
         """Return the fate of every record."""

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -124,9 +125,9 @@ def _transfer(
         while not (source.finished or stop.is_set()):
             # 3. fetch and decode
             records, spans = source.fetch(store.chunk_rows, stop)
-            chunk = decode(records, spans, readers)
+            chunk = replace(decode(records, spans, readers), left=source.left)
             # 4. commit
-            writer.submit(chunk)
+            writer.submit(chunk if store.careful else chunk.lean())
 
 
 def _step_aside(path: Path, source: Source, topic: TopicInfo, opened: Callable[[Path], Warehouse]) -> Path | None:

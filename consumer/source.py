@@ -59,6 +59,9 @@ _CONSUMER = {
     "check_crcs": True,
     "queued_max_messages_kbytes": 32 * 1024,
     "fetch_wait_max_ms": 100,
+    # How long a partition whose queue was full is left alone. librdkafka's own second stops the loader dead: it has
+    # emptied the queue long before.
+    "fetch_queue_backoff_ms": 10,
     "reconnect_backoff_max_ms": 1000,
 }
 _DAMAGED = {KafkaError._BAD_MSG, KafkaError._BAD_COMPRESSION}  # noqa: SLF001 - so librdkafka spells its own codes
@@ -129,6 +132,11 @@ class Source:
         """Tell whether every position has reached its end."""
         return not self._unfinished()
 
+    @property
+    def left(self) -> int:
+        """Return how many offsets lie between the positions and their ends."""
+        return sum(int(self._ends[partition]) - at for partition, at in self._positions.items())
+
     def fetch(self, max_rows: int, stop: threading.Event) -> tuple[Records, list[Span]]:
         """Return up to ``max_rows`` records and the offsets that they cover; less at the end, or when stopped.
 
@@ -144,7 +152,7 @@ class Source:
         heard = time.monotonic()
         while not self.finished and rows < max_rows and size_bytes < MAX_CHUNK_BYTES and not stop.is_set():
             fits = (MAX_CHUNK_BYTES - size_bytes) // self._largest_bytes
-            got = self._consumer.consume(max(1, min(max_rows - rows, self._left(), fits)), _WAIT_S)
+            got = self._consumer.consume(max(1, min(max_rows - rows, self.left, fits)), _WAIT_S)
             if fresh := self._take(got):
                 parts.append(fresh)
                 rows += len(fresh)
@@ -199,9 +207,6 @@ class Source:
 
     def _unfinished(self) -> list[int]:
         return [partition for partition, at in self._positions.items() if at < self._ends[partition]]
-
-    def _left(self) -> int:
-        return sum(int(self._ends[partition]) - at for partition, at in self._positions.items())
 
     def _take(self, got: list[Message]) -> Records:
         """Move the positions over what came, and return the records that lie before the ends."""

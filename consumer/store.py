@@ -28,7 +28,12 @@ CHUNK_ROWS = 20_480
 # A batch is committed at the first of these.
 BATCH_ROWS = 122_880  # one row group of DuckDB
 MAX_BATCH_BYTES = 128 * 1024 * 1024
-MAX_BATCH_S = 5.0
+MAX_BATCH_S = 10.0
+
+# One thread stores a chunk as fast as two do, and leaves the other core to fetching and decoding. A row group is
+# written as soon as it is full, not in the commit: memory holds one, and it happens beside the decoding. What DuckDB
+# would keep in memory beyond that is what it has written, and nobody reads it during a load.
+_SETTINGS = "SET threads = 1; SET write_buffer_row_group_count = 1; SET memory_limit = '300MB'"
 
 _INCOMING = "incoming"
 INSERT_EVENTS = f"INSERT INTO events BY NAME SELECT *, ?::BIGINT AS _batch FROM {_INCOMING}"  # noqa: S608 - a constant
@@ -61,6 +66,7 @@ class _OpenBatch:
     seconds: ledger.Seconds = field(default_factory=ledger.Seconds)
     rejects: int = 0
     first_reject: str = ""
+    left: int | None = None
 
     def note(self, chunk: Chunk, insert_s: float) -> None:
         for tally in chunk.tallies():
@@ -75,13 +81,17 @@ class _OpenBatch:
                 f"{first.phase}/{first.kind}"
             )
         self.rejects += len(chunk.rejects)
+        self.left = chunk.left
 
     def is_full(self, batch_rows: int) -> bool:
-        return (
-            sum(tally.span.end - tally.span.start for tally in self.tallies.values()) >= batch_rows
-            or sum(tally.value_bytes for tally in self.tallies.values()) >= MAX_BATCH_BYTES
+        if (
+            sum(tally.value_bytes for tally in self.tallies.values()) >= MAX_BATCH_BYTES
             or time.monotonic() - self.began >= MAX_BATCH_S
-        )
+        ):
+            return True
+        # What would be less than a row group joins the last one: alone it would go through the log.
+        last = self.left is not None and self.left < batch_rows
+        return not last and sum(tally.span.end - tally.span.start for tally in self.tallies.values()) >= batch_rows
 
 
 class Store:
@@ -103,10 +113,9 @@ class Store:
         self._load_id = load_id
         self._limit = limit
         self._batch_rows = batch_rows
-        self._careful = careful
+        self.careful = careful
         self._batch: _OpenBatch | None = None
-        # One thread stores a chunk as fast as two do, and leaves the other core to fetching and decoding.
-        warehouse.connection.execute("SET threads = 1")
+        warehouse.connection.execute(_SETTINGS)
 
     @property
     def chunk_rows(self) -> int:
@@ -120,19 +129,19 @@ class Store:
         :raises StoreFull: the disk is full.
         :raises StreamproofError: as :meth:`commit`.
         """
-        if self._careful:
+        if self.careful:
             chunk = without_refused(self._warehouse, chunk)
         try:
             batch = self._insert(chunk)
         except StoreFailed as error:
             self.rollback()
-            if isinstance(error.__cause__, DATA_ERRORS) and not self._careful:
+            if isinstance(error.__cause__, DATA_ERRORS) and not self.careful:
                 raise RowsRefused from error
             raise
         except BaseException:
             self.rollback()
             raise
-        return self.commit() if self._careful or batch.is_full(self._batch_rows) else None
+        return self.commit() if self.careful or batch.is_full(self._batch_rows) else None
 
     def commit(self) -> Stored | None:
         """Commit the batch, if there is one: rows, ledger and positions as one.

@@ -1,7 +1,8 @@
 """One thread that works on the warehouse while the next chunk is fetched and decoded.
 
-One chunk may wait, so memory is bounded. Whatever fails in the thread is raised where the next chunk is handed
-over; the compare-and-set of positions keeps a later chunk from being stored without the one before it.
+A commit takes as long as several chunks, so several may wait: few enough, and small enough, that memory is bounded.
+Whatever fails in the thread is raised where the next chunk is handed over. Nothing that was handed over later is
+stored then; the compare-and-set of positions would refuse it as well.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from consumer.batch import Chunk
 from consumer.store import Store, Stored
 from consumer.warehouse import Warehouse
 
-# One chunk is being stored and one waits.
-MAX_PENDING = 2
+# Chunks, and bytes of values in them, that are being stored or wait. Decoded, a chunk takes about 1.5 times its values.
+MAX_PENDING = 8
+MAX_PENDING_BYTES = 48 * 1024 * 1024
 # A stopped command must be gone within 4 s: what takes longer is rolled back.
 ABANDON_AFTER_S = 2.0
 _POLL_S = 0.1
@@ -44,15 +46,22 @@ class Writer:
         self._stored = stored
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="warehouse")
         self._waiting: deque[Future[Stored | None]] = deque()
+        self._sizes: dict[Future[Stored | None], int] = {}
+        self._failed = False
 
     def submit(self, chunk: Chunk) -> None:
         """Hand a chunk over, after waiting for a free place.
 
         :raises StreamproofError: an earlier chunk could not be stored.
         """
-        while len(self._waiting) >= MAX_PENDING and not self._stop.is_set():
+        size_bytes = int(chunk.records.sizes.sum())
+        while self._waiting and self._waiting[0].done():
             self._reap()
-        self._waiting.append(self._pool.submit(self._store.add, chunk))
+        while self._waiting and not self._has_room(size_bytes) and not self._stop.is_set():
+            self._reap()
+        future = self._pool.submit(self._add, chunk)
+        self._waiting.append(future)
+        self._sizes[future] = size_bytes
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function on the warehouse's thread and return what it gives.
@@ -62,11 +71,26 @@ class Writer:
         self._waiting.append(self._pool.submit(self._store.commit))
         return self._pool.submit(function, *args, **kwargs).result()
 
+    def _add(self, chunk: Chunk) -> Stored | None:
+        """Store a chunk, unless one before it could not be stored."""
+        if self._failed:
+            return None
+        try:
+            return self._store.add(chunk)
+        except BaseException:
+            self._failed = True
+            raise
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return len(self._waiting) < MAX_PENDING and sum(self._sizes.values()) + size_bytes <= MAX_PENDING_BYTES
+
     def _reap(self) -> None:
         """Wait a moment for the oldest chunk, and report the batch that it completed."""
         done, _ = wait([self._waiting[0]], timeout=_POLL_S)
         if done:
-            stored = self._waiting.popleft().result()
+            future = self._waiting.popleft()
+            self._sizes.pop(future, None)
+            stored = future.result()
             if stored is not None:
                 self._stored(stored)
 
@@ -78,17 +102,20 @@ class Writer:
             if error is None:
                 self._finish()
         finally:
-            for future in self._waiting:
-                future.cancel()
+            self._drop_what_waits()
             if self._waiting:
                 self._warehouse.connection.interrupt()
             self._pool.submit(self._store.rollback)
             self._pool.shutdown(wait=True)
 
+    def _drop_what_waits(self) -> None:
+        """Cancel what is not begun, the last first: no chunk may be begun after the one before it was cancelled."""
+        self._waiting = deque(reversed([future for future in reversed(self._waiting) if not future.cancel()]))
+
     def _finish(self) -> None:
         """Commit what was handed over. After a stop there is little time: what only waits is dropped."""
         if self._stop.is_set():
-            self._waiting = deque(future for future in self._waiting if not future.cancel())
+            self._drop_what_waits()
         self._waiting.append(self._pool.submit(self._store.commit))
         deadline = None
         while self._waiting:

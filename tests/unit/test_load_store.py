@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +114,43 @@ def test_a_full_batch_commits_itself(warehouse: Warehouse) -> None:
     assert counts(warehouse) == (3, 0, 3)
 
 
+def test_a_tail_smaller_than_a_batch_joins_the_last_one(warehouse: Warehouse) -> None:
+    store = Store(warehouse, LOAD, batch_rows=3)
+    parts: list[list[bytes | None]] = [[value(1), value(2), value(3)], [value(4), value(5), value(6)], [value(7)]]
+    stored = []
+    for at, (part, left) in enumerate(zip(parts, (4, 1, 0), strict=True)):
+        stored.append(store.add(replace(chunk(warehouse, 3 * at, part), left=left)))
+    assert [batch and batch.events for batch in stored] == [3, None, None]
+    last = store.commit()
+    assert last is not None
+    assert last.events == 4
+    assert warehouse.rows("SELECT end_offset FROM load_batches ORDER BY batch") == [(3,), (7,)]
+    verify(warehouse)
+
+
+def test_a_large_batch_is_committed_whatever_is_left(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumer.store.MAX_BATCH_BYTES", 6)
+    store = Store(warehouse, LOAD, batch_rows=3)
+    assert store.add(replace(chunk(warehouse, 0, [value(1)]), left=1)) is not None
+    assert counts(warehouse) == (1, 0, 1)
+
+
+def test_a_chunk_of_events_alone_lets_go_of_the_messages(warehouse: Warehouse) -> None:
+    whole = chunk(warehouse, 0, [value(1), value(2)])
+    lean = whole.lean()
+    assert (len(lean.records), lean.records.messages, lean.records.values) == (2, (), ())
+    assert list(lean.tallies()) == list(whole.tallies())
+    Store(warehouse, LOAD, batch_rows=2).add(lean)
+    assert counts(warehouse) == (2, 0, 2)
+    verify(warehouse)
+
+
+@pytest.mark.parametrize("other", [None, b"junk"])
+def test_a_chunk_with_a_tombstone_or_a_reject_keeps_the_messages(warehouse: Warehouse, other: bytes | None) -> None:
+    mixed = chunk(warehouse, 0, [value(1), other])
+    assert mixed.lean() is mixed
+
+
 def test_a_span_that_somebody_else_loaded_is_rolled_back(warehouse: Warehouse) -> None:
     store = Store(warehouse, LOAD)
     warehouse.rows("UPDATE load_offsets SET next_offset = 1")
@@ -186,6 +223,57 @@ def test_an_error_of_the_writer_is_raised_to_the_reader_and_nothing_later_is_sto
     assert counts(warehouse) == (0, 0, 0)
 
 
+def test_after_an_error_of_the_writer_not_even_another_partition_is_stored(warehouse: Warehouse) -> None:
+    warehouse.rows("INSERT INTO load_offsets VALUES ('c', 't', 'id', 1, 0)")
+    handed_over = threading.Event()
+
+    class Failing(Store):
+        def add(self, chunk: Chunk) -> Stored | None:
+            if chunk.spans[0].partition == 0:
+                handed_over.wait(10)
+                raise StoreFailed("the disk went away")
+            return super().add(chunk)
+
+    good = chunk(warehouse, 0, [value(1)])
+    other = replace(good, spans=[Span(1, 0, 1)], records=replace(good.records, partitions=good.records.partitions + 1))
+
+    def hand_over() -> None:
+        with Writer(warehouse, Failing(warehouse, LOAD, batch_rows=1), threading.Event(), lambda _: None) as writer:
+            writer.submit(good)
+            writer.submit(other)
+            handed_over.set()
+
+    with pytest.raises(StoreFailed):
+        hand_over()
+    assert warehouse.rows("SELECT count(*) FROM events") == [(0,)]
+
+
+def test_what_waits_is_bounded_by_its_bytes(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = [chunk(warehouse, at, [value(at)]) for at in range(4)]
+    size_bytes = int(chunks[0].records.sizes.sum())
+    monkeypatch.setattr("consumer.writer.MAX_PENDING_BYTES", 2 * size_bytes)
+    go_on, most, pending = threading.Semaphore(0), 0, 0
+
+    class Counting(Store):
+        def add(self, chunk: Chunk) -> Stored | None:
+            nonlocal pending
+            go_on.acquire(timeout=10)
+            stored = super().add(chunk)
+            pending -= 1
+            return stored
+
+    with Writer(warehouse, Counting(warehouse, LOAD), threading.Event(), lambda _: None) as writer:
+        for number, one in enumerate(chunks):
+            if number >= 2:
+                threading.Timer(0.2, go_on.release).start()
+            writer.submit(one)
+            pending += 1
+            most = max(most, pending)
+        go_on.release(2)
+    assert most == 2
+    assert counts(warehouse) == (4, 0, 4)
+
+
 def test_an_error_of_the_reader_rolls_the_open_batch_back(warehouse: Warehouse) -> None:
     stored: list[Stored] = []
 
@@ -202,7 +290,7 @@ def test_an_error_of_the_reader_rolls_the_open_batch_back(warehouse: Warehouse) 
 def test_a_stop_commits_what_was_added_and_drops_what_waits(warehouse: Warehouse) -> None:
     stop = threading.Event()
     stored: list[Stored] = []
-    chunks = [chunk(warehouse, at, [value(at)]) for at in range(2)]
+    chunks = [chunk(warehouse, at, [value(at)]) for at in range(6)]
     began: Future[None] = Future()
     go_on = threading.Event()
 
@@ -215,7 +303,7 @@ def test_a_stop_commits_what_was_added_and_drops_what_waits(warehouse: Warehouse
             return result
 
     with Writer(warehouse, Slow(warehouse, LOAD), stop, stored.append) as writer:
-        for one in chunks[:2]:
+        for one in chunks:
             writer.submit(one)
         began.result(10)
         stop.set()

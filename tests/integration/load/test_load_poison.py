@@ -121,7 +121,7 @@ def test_rows_that_only_the_store_refuses_are_quarantined_in_phase_insert(rig: A
 
 def test_a_broken_limit_stores_nothing_of_the_batch_and_says_what_is_stored(rig: Any) -> None:
     rig.create()
-    rig.produce([*rig.values(range(100)), b"x", *rig.values(range(100, 150)), b"y", b"z"])
+    rig.produce([*rig.values(range(100)), b"x", *rig.values(range(100, 150)), b"y", b"z", *rig.values(range(150, 250))])
     with pytest.raises(
         LimitBroken, match=r"would hold 3 records, the limit is 2.*partition 0 up to offset 150"
     ) as broken:
