@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cluster.errors import Misconfigured
 from cluster.names import check_topic_name
+from cluster.yaml_files import read_yaml
 
 TOPICS_FILE = Path(__file__).with_name("topics.yaml")
 TEMPLATE = "customer_events"
@@ -55,20 +56,14 @@ def load_topics(path: Path | None = None) -> list[TopicSpec]:
     :raises Misconfigured: the file cannot be read, is not YAML, has an unknown key or a value out of range.
     """
     path = path or TOPICS_FILE
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Misconfigured(f"the topics file cannot be read: {error.strerror}", where=str(path)) from None
-    except UnicodeDecodeError:
-        raise Misconfigured("the topics file is not UTF-8", where=str(path)) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        raise Misconfigured(f"the topics file is not YAML{line}", where=str(path)) from None
+    document = read_yaml(path, "the topics file")
+    if not isinstance(document, dict):
+        raise Misconfigured("the topics file is no mapping", where=str(path), hint="See docs/topics.md")
     try:
         declared = _File.model_validate(document)
     except ValidationError as error:
-        raise Misconfigured("; ".join(_faults(error)), where=str(path), hint="See docs/topics.md") from None
+        faults = _faults(error, [str(key) for key in document])
+        raise Misconfigured("; ".join(faults), where=str(path), hint="See docs/topics.md") from None
     for name in declared.topics:
         check_topic_name(name, where=str(path))
     return [TopicSpec(name, t.partitions, t.replication_factor, t.config) for name, t in declared.topics.items()]
@@ -79,11 +74,20 @@ def specs_for(topic: str, path: Path | None = None) -> list[TopicSpec]:
 
     A topic or a companion that the file does not name takes the settings of ``customer_events``.
 
-    :raises Misconfigured: Kafka allows no such name, or the file is faulty.
+    :raises Misconfigured: Kafka allows no such name or uses it itself, it is a companion's, or the file is faulty.
     """
     check_topic_name(topic)
+    if topic.startswith("__"):
+        raise Misconfigured(f"{topic} is a topic of Kafka's own", hint="Names that begin with __ are left to Kafka")
     declared = {spec.name: spec for spec in load_topics(path)}
     template = declared if TEMPLATE in declared else {spec.name: spec for spec in load_topics()}
+    for suffix in (name.removeprefix(TEMPLATE) for name in template if name.startswith(f"{TEMPLATE}.")):
+        if topic.endswith(suffix):
+            owner = topic.removesuffix(suffix)
+            raise Misconfigured(
+                f"{topic} is the name of a companion of topic {owner}",
+                hint=f"Name {owner}: {topic} comes with it, with settings of its own",
+            )
     specs = {
         topic + name.removeprefix(TEMPLATE): replace(spec, name=topic + name.removeprefix(TEMPLATE), by_template=True)
         for name, spec in template.items()
@@ -95,12 +99,15 @@ def specs_for(topic: str, path: Path | None = None) -> list[TopicSpec]:
     return list(specs.values())
 
 
-def _faults(error: ValidationError) -> list[str]:
+def _faults(error: ValidationError, keys: Collection[str]) -> list[str]:
+    """Name each fault. Of a file that declares no topics nothing is quoted: it may be any file, with anything in it."""
+    if not any(difflib.get_close_matches(key[:100], _File.model_fields, n=1) for key in keys):
+        return ["this is no topics file: it has no key topics"]
     faults = []
     for fault in error.errors():
         place = ".".join(map(str, fault["loc"]))
         if fault["type"] != "extra_forbidden":
-            faults.append(f"{place or 'the file'}: {fault['msg']}")
+            faults.append(f"{place}: {fault['msg']}")
             continue
         known = _Topic.model_fields if len(fault["loc"]) > 1 else _File.model_fields
         near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)

@@ -10,6 +10,7 @@ import yaml
 
 from cluster.errors import Misconfigured
 
+MAX_BYTES = 4_000_000
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -17,10 +18,14 @@ def read_yaml(path: Path, what: str) -> Any:
     """Return what a YAML file holds, with the types of ``yaml.safe_load``; ``None`` for an empty one.
 
     :param what: what the file is to its reader, as "the topics file".
-    :raises Misconfigured: it cannot be read, is not YAML, or has a key twice.
+    :raises Misconfigured: it cannot be read, is larger than 4 MB, is not YAML, or has a key twice.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise Misconfigured(f"{what} is larger than {MAX_BYTES // 1_000_000} MB", where=str(path))
+        text = raw.decode("utf-8")
     except OSError as error:
         raise Misconfigured(f"{what} cannot be read: {error.strerror}", where=str(path)) from None
     except UnicodeDecodeError:

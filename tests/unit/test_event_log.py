@@ -26,6 +26,10 @@ def test_a_full_disk_is_told_as_one(count):
 
 
 def test_what_ended_the_shard_is_told_rather_than_the_log():
-    with pytest.raises(ValueError, match="first"), EventLog(FULL) as log:
-        log.write(*rows(1))
-        raise ValueError("first")
+    def end_early() -> None:
+        with EventLog(FULL) as log:
+            log.write(*rows(1))
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        end_early()

@@ -140,3 +140,10 @@ def test_every_fault_is_named_at_once_with_the_nearest_key(read):
     assert "unknown key batchsize, did you mean batch.size?" in message
     assert "always verified" in message
     assert "sasl.jaas.config" in message
+
+
+def test_nothing_is_quoted_of_a_file_that_is_no_client_configuration(read):
+    with pytest.raises(Misconfigured, match="this is no properties file of a Kafka client") as raised:
+        read("root:*:20228:0:99999:7:::\nhunter2 is a password")
+    assert "hunter2" not in str(raised.value)
+    assert "root" not in str(raised.value)

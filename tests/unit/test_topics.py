@@ -70,8 +70,8 @@ def test_numbers_and_booleans_reach_kafka_as_text(tmp_path):
         ("topics: {t: {config: {retention.ms: null}}}", "topics.t.config.retention.ms"),
         ("topics: {t: {config: [a]}}", "topics.t.config"),
         ("topics: {}", "topics: Dictionary should have at least 1 item"),
-        ("", "the file"),
-        ("- t", "the file"),
+        ("", "the topics file is no mapping"),
+        ("- t", "the topics file is no mapping"),
         ("topics: [", "not YAML at line"),
         ("topics: {'bad name': {}}", "'bad name' is not a topic name"),
     ],
@@ -87,6 +87,23 @@ def test_all_faults_are_named_at_once(tmp_path):
     path = declared(tmp_path, "topics: {a: {partitions: 0}, b: {replication_factor: 0, typo: 1}}")
     with pytest.raises(Misconfigured, match=r"topics\.a\.partitions.*topics\.b\.replication_factor.*topics\.b\.typo"):
         load_topics(path)
+
+
+def test_nothing_is_quoted_of_a_file_that_declares_no_topics(tmp_path):
+    path = declared(tmp_path, "root:*:20228:0:::\nsomebody:$6$salt$hash:20228:::\n")
+    with pytest.raises(Misconfigured, match="this is no topics file") as raised:
+        load_topics(path)
+    assert "somebody" not in str(raised.value)
+    assert "salt" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("orders.manifests", "companion of topic orders"), ("__consumer_offsets", "Kafka's own")],
+)
+def test_a_topic_that_belongs_to_another_or_to_kafka_is_refused(name, words):
+    with pytest.raises(Misconfigured, match=words):
+        specs_for(name)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):

@@ -48,3 +48,9 @@ def test_what_is_no_readable_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(Misconfigured, match="the profile is not UTF-8"):
         read_yaml(tmp_path / "bad.yaml", "the profile")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="only Unix has /dev/zero")
+def test_a_file_without_an_end_is_given_up() -> None:
+    with pytest.raises(Misconfigured, match="the profile is larger than 4 MB"):
+        read_yaml(Path("/dev/zero"), "the profile")
