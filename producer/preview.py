@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
@@ -33,6 +34,8 @@ class Preview:
 
     ``slow_types`` are Avro types that send the schema through the slow encoder; ``limit`` is where a shard ends at the
     latest, such as after its users; ``calibration`` is what this machine reaches, if that was asked for.
+
+    ``event_time`` is from the earliest to the latest event; events that come late are counted as all others.
 
     ``partition_shares`` is the share of events that each partition would get; ``busiest_key_share`` that of one key.
     """
@@ -95,7 +98,7 @@ def preview(
     keys: Counter[bytes | None] = Counter()
     sizes: list[Any] = []
     samples: dict[str, dict[str, Any]] = {}
-    times: list[Any] = []
+    times: list[dt.datetime] = []
     for first in range(0, events, stream.block_events):
         block = with_later_columns(stream, first // stream.block_events, set(encoder.arrow_schema.names))
         block = block.slice(0, min(len(block), events - first))
@@ -106,7 +109,7 @@ def preview(
         mix.update(types)
         keys.update(keys_of(block.column(chosen.key)) if chosen.key else [None] * len(block))
         if chosen.event_time:
-            times += [_moment(block.column(chosen.event_time)[place].as_py()) for place in (0, -1)]
+            times += _earliest_and_latest(block.column(chosen.event_time), chosen.event_time)
         for name in [kind for kind, _ in Counter(types).most_common(_MAX_SAMPLES) if kind not in samples]:
             # One from the middle, where sessions are well under way.
             places = [place for place, kind in enumerate(types) if kind == name]
@@ -163,10 +166,35 @@ def _readable(value: Any) -> Any:
     return value if isinstance(value, str | int | float | None) else readable(value)
 
 
-def _moment(value: Any) -> dt.datetime:
-    """Return a time of an event: a timestamp, or milliseconds since the epoch."""
-    moment = value if isinstance(value, dt.datetime) else dt.datetime.fromtimestamp(value / 1000, dt.UTC)
-    return moment.replace(tzinfo=dt.UTC)
+def _earliest_and_latest(column: Any, name: str) -> list[dt.datetime]:
+    """Return the range of a column of times, or nothing where all are null.
+
+    Times are timestamps, dates, a ``long`` of milliseconds, an ``int`` of seconds, or text (ISO 8601).
+
+    :raises Misconfigured: it holds something else.
+    """
+    try:
+        found: Any = pc.min_max(column).as_py()
+        unit = 1000 if column.type == pa.int64() else 1
+        return [_moment(found[end], unit) for end in ("min", "max") if found[end] is not None]
+    except (pa.ArrowException, ValueError, TypeError, OverflowError):
+        raise Misconfigured(
+            f"the field {name} is said to be the event's time, and holds no times",
+            hint="Let event_time name a timestamp, or a text of the form 2026-01-31T12:00:00Z",
+        ) from None
+
+
+def _moment(value: Any, unit: int) -> dt.datetime:
+    """Return one time in UTC; a number is divided by ``unit`` for seconds."""
+    if isinstance(value, dt.datetime):
+        moment = value
+    elif isinstance(value, dt.date):
+        moment = dt.datetime.combine(value, dt.time())
+    elif isinstance(value, str):
+        moment = dt.datetime.fromisoformat(value)
+    else:
+        moment = dt.datetime.fromtimestamp(value / unit, dt.UTC)
+    return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 def _utc(moment: dt.datetime) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cluster.errors import Misconfigured
+from cluster.nearest import meant
 from schemas.faults import CLOCK_SKEW, FAMILIES, KINDS, LATE, members
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -88,8 +88,7 @@ def as_text(faults: tuple[Fault, ...]) -> str | None:
 def _parse(text: str) -> Fault | None:
     name, equals, rest = text.strip().partition("=")
     if not members(name):
-        near = difflib.get_close_matches(name, [*KINDS, *FAMILIES], n=1)
-        raise ValueError("unknown fault" + (f", did you mean {near[0]}?" if near else ""))
+        raise ValueError(f"unknown fault{meant(name, [*KINDS, *FAMILIES])}")
     if not equals:
         raise ValueError("no amount is given")
     amount, *options = rest.split(",")

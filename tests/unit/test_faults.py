@@ -78,7 +78,7 @@ def test_a_profile_gives_faults_as_a_mapping() -> None:
 
 
 def test_every_fault_of_a_request_is_named_at_once() -> None:
-    wrong = ["dupicate=1", "late=-1", "dropped", "dropped=1.5", "tombstone=x", "late=1,mean=2d", "hot_key=101%"]
+    wrong = ["dup=1", "late=-1", "dropped", "dropped=1.5", "tombstone=x", "late=1,mean=2d", "hot_key=101%"]
     with pytest.raises(Misconfigured) as caught:
         parse_faults([*wrong, "clock_skew=1,by=5s", "duplicate=1,mean=1s", "altered=1", "altered=2"])
     said = str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -226,11 +227,27 @@ def test_each_way_gives_what_it_says(declare, rule, kind, check):
     assert check(one(declare, rule, kind))
 
 
+@pytest.mark.parametrize(
+    ("rule", "share"),
+    [
+        ({"nulls": 0.5}, {type(None): 0.5, str: 0.25, int: 0.25}),
+        ({"nulls": 0.2, "branches": {"string": 3, "long": 1}}, {type(None): 0.2, str: 0.6, int: 0.2}),
+        ({"nulls": 0}, {str: 0.5, int: 0.5}),
+        ({"nulls": 1, "branches": {"string": 3}}, {type(None): 1}),
+        ({"branches": {None: 1, "string": 1}}, {type(None): 0.5, str: 0.5}),
+    ],
+)
+def test_a_union_of_several_types_has_the_share_of_nulls_that_its_rule_says(declare, rule, share):
+    values = [type(value) for value in one(declare, rule, ["null", "string", "long"])]
+    assert {kind: values.count(kind) / len(values) for kind in set(values)} == pytest.approx(share, abs=0.02)
+
+
 def test_the_table_of_the_guide_has_every_way_and_every_distribution():
     guide = (Path(__file__).resolve().parents[2] / "docs" / "scenarios.md").read_text()
     assert [name for name in (*WAYS, "nulls", *PARAMETERS) if f"`{name}" not in guide] == []
 
 
+POOL = "pools: {people: {columns: {name: {faker: name}, mail: {faker: email}}}}\n"
 FAULTY = """
 key: custmerId
 pols: {}
@@ -281,6 +298,40 @@ def test_every_fault_is_named_at_once_with_its_path_and_the_nearest_name(declare
         "fields.express.choice: its values are of different kinds",
     ):
         assert part in told
+    assert [line for line in told.splitlines()[1:] if not line.startswith("  ")] == []
+    assert told.startswith(f"{len(told.splitlines()) - 1} faults:\n")
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ("fields: {total: 3}", "fields.total: a rule is a mapping that says one way"),
+        ("fields: {items: {length: -1}}", "fields.items.length: the number of items is 0 or more, not -1"),
+        ("fields: {items: {length: [-2, 2]}}", "not -2"),
+        ("fields: {items: {length: 5000}}", "the number of items is at most 1,000, not 5,000"),
+        ("fields: {tags: {length: 30}}", "fields.tags.length: it is 30, a map has at most 22 items"),
+        ("fields: {signature: {bytes: 4}}", "fields.signature.bytes: the field is a fixed of 8 bytes"),
+        ("fields: {extra: {nulls: 0.1, branches: {'null': 1, string: 1}}}", "fields.extra: nulls and the weight of"),
+        ("fields: {extra: {branches: {text: 1}}}", "there is no branch text, there is null, string, long"),
+        ("fields: {note: {choice: [null, a]}}", r"fields.note.choice.values.0: must be a text, .*null needs quotes"),
+        ("fields: {note: {constant: null}}", "fields.note: constant has no value"),
+        ("fields: {no: {uuid: true}}", "fields: a name that YAML reads as False: put it in quotes"),
+        ("fields: {status: {choice: {NEW: x}}}", "fields.status.choice.weights.0: must be a number"),
+        ("fields: {total: {distribution: {kind: norml}}}", r"'norml' is none of uniform, .*did you mean normal\?"),
+        ("fields: {total: {reference: price}}", r"no field price, did you mean items\[\].price\?"),
+        (POOL + "fields: {note: {pool: people.nmae}}", r"has no column nmae, did you mean name\?"),
+        (POOL + "fields: {note: {pool: people.x}}", "has no column x, there is name, mail"),
+        (POOL + "fields: {note: {pool: people}}", "say which column of the pool: people.name, people.mail"),
+        ("event_time: note", "event_time: the field note holds no time: placed_at, shipped_at would do"),
+        ("event_time: clock", "event_time: the field clock holds no time"),
+        ("fields: {note: {uuid: true}, note: {faker: name}}", r"has a key twice: fields.note \(lines 2 and 2\)"),
+        ("fields:\n  note: {uuid: true", r"not YAML at line \d, column \d+: expected"),
+    ],
+)
+def test_a_rule_that_cannot_be_kept_is_refused_in_words(declare, rules, told):
+    with pytest.raises(Misconfigured, match=told) as raised:
+        find_scenario(declare(rules))
+    assert "Input should" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -329,6 +380,27 @@ def test_a_preview_shows_a_declared_scenario(declare):
     assert found.keys > 50
     assert sum(found.partition_shares) == pytest.approx(1, abs=0.001)
     assert json.dumps(found.document())
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "seconds"),
+    [
+        ("long", {"timestamp": {"back_s": [0, 3600]}}, 3600),
+        ("int", {"timestamp": {}}, 5),
+        ("string", {"timestamp": {"back_s": [0, 3600]}}, 3600),
+        (["null", {"type": "long", "logicalType": "timestamp-micros"}], {"timestamp": {}, "nulls": 0.5}, 5),
+    ],
+)
+def test_a_preview_shows_from_when_to_when_events_are(declare, kind, rule, seconds):
+    path = declare({"event_time": "x", "fields": {"x": rule}}, [{"name": "x", "type": kind}])
+    first, last = map(dt.datetime.fromisoformat, preview(path, events=500).event_time)
+    assert seconds * 0.9 - 1 < (last - first).total_seconds() < seconds + 6
+    assert last <= dt.datetime.now(dt.UTC)
+
+
+def test_a_preview_of_events_without_any_time_shows_none(declare):
+    fields = [{"name": "x", "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}]}]
+    assert preview(declare({"fields": {"x": {"nulls": 1.0}}}, fields), events=50).event_time is None
 
 
 def test_names_are_compared_as_words():

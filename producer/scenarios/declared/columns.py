@@ -15,19 +15,14 @@ from producer.arrays import column, taken
 from producer.scenarios.declared.places import scope_of
 from producer.scenarios.declared.rules import MAX_LENGTH, Rule
 from producer.scenarios.declared.typing_of_values import laid_out
-from producer.scenarios.declared.values import Values, amounts, generator, ranked, shifted, whole
+from producer.scenarios.declared.values import MAP_KEYS, Values, amounts, generator, ranked, shifted, whole
 from producer.scenarios.declared.vocabulary import Rows, simple
 from schemas.arrow_types import branch_names, typed_type
 from schemas.avro import Node
 
 Ints = NDArray[np.int64]
 
-_MAP_KEYS = pa.array(
-    [
-        *("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliett", "kilo"),
-        *("lima", "mike", "november", "oscar", "papa", "quebec", "romeo", "sierra", "tango", "uniform", "victor"),
-    ]
-)
+_KEYS = pa.array(MAP_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +93,7 @@ class Block:
 
     def _repeated(self, path: str, node: Node, frame: Frame, missing: Any) -> Any:
         length = self._rules[path].length
-        most = MAX_LENGTH if node.kind == "array" else len(_MAP_KEYS)
+        most = MAX_LENGTH if node.kind == "array" else len(MAP_KEYS)
         lengths = np.zeros(frame.size, dtype=np.int64)
         if length is not None:
             lengths = whole(self._rng(path, "length"), length, frame.size, most=most)
@@ -116,8 +111,8 @@ class Block:
         if node.kind == "array":
             return pa.ListArray.from_arrays(column(offsets), items, type=typed_type(node), mask=mask)
         # Keys of one map follow each other in the list of words from where chance begins, so none is there twice.
-        begin = self._rng(path, "keys").integers(0, len(_MAP_KEYS), frame.size)
-        keys = taken(_MAP_KEYS, (begin[rows] + number) % len(_MAP_KEYS))
+        begin = self._rng(path, "keys").integers(0, len(MAP_KEYS), frame.size)
+        keys = taken(_KEYS, (begin[rows] + number) % len(MAP_KEYS))
         maps: Any = pa.MapArray  # the stubs miss this form
         return maps.from_arrays(column(offsets), keys, items, type=typed_type(node), mask=mask)
 

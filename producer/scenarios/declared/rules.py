@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Scalar = bool | int | float | str | dt.datetime | dt.date
 
@@ -21,6 +21,7 @@ PARAMETERS = {
 }
 MAX_POOL = 1_000_000
 MAX_LENGTH = 1000
+MAX_BYTES = 1 << 20
 
 
 class _Part(BaseModel):
@@ -70,7 +71,23 @@ def _as_distribution(value: Any) -> Any:
     return value
 
 
+def _length(most: int, what: str) -> AfterValidator:
+    """Refuse lengths that somebody wrote and nobody could keep; a tail of chance beyond is cut there."""
+
+    def check(wanted: Distribution) -> Distribution:
+        asked = [wanted.low, wanted.high, wanted.mean, wanted.median, wanted.value, wanted.min, wanted.max]
+        if negative := [number for number in asked if number is not None and number < 0]:
+            raise ValueError(f"{what} is 0 or more, not {negative[0]:g}")
+        if large := [number for number in asked[:-1] if number is not None and number > most]:
+            raise ValueError(f"{what} is at most {most:,}, not {large[0]:,.12g}")
+        return wanted
+
+    return AfterValidator(check)
+
+
 Amount = Annotated[Distribution, BeforeValidator(_as_distribution)]
+Items = Annotated[Amount, _length(MAX_LENGTH, "the number of items")]
+Octets = Annotated[Amount, _length(MAX_BYTES, "the number of bytes")]
 
 
 class Sequence(_Part):
@@ -149,8 +166,8 @@ class Rule(_Part):
     pool: str | None = None
     timestamp: Annotated[Timestamp | None, BeforeValidator(_empty)] = None
     uuid: Literal[True] | None = None
-    bytes: Amount | None = None
-    length: Amount | None = None
+    bytes: Octets | None = None
+    length: Items | None = None
     branches: dict[str, float] | None = None
     nulls: float | None = Field(default=None, ge=0, le=1)
 
@@ -164,6 +181,8 @@ class Rule(_Part):
         ways = [name for name in WAYS if name in self.model_fields_set]
         if len(ways) > 1:
             raise ValueError(f"{' and '.join(ways)} cannot stand together: keep one")
+        if ways and getattr(self, ways[0]) is None:
+            raise ValueError(f"{ways[0]} has no value; a field that is always null is {{nulls: 1}}")
         if not ways and self.nulls is None:
             raise ValueError(f"say one of {', '.join(WAYS)}, or nulls")
         return self

@@ -40,9 +40,12 @@ def laid_out(values: Values, node: Node, path: str) -> Any:
         return _laid_out(values, node)
     except (pa.ArrowException, ValueError, OverflowError) as error:
         label = node.logical or node.kind
+        exact = node.kind == "fixed" and not node.logical
         raise Misconfigured(
             f"field {path}: a value does not fit the type {label}: {str(error).splitlines()[0]}",
-            hint="Give the rule a min, a max or a round that fits",
+            hint=f"Give values of exactly {node.size} bytes"
+            if exact
+            else "Give the rule a min, a max or a round that fits",
         ) from None
 
 

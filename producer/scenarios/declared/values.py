@@ -21,6 +21,11 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Kind = Literal["text", "number", "time", "truth", "bytes"]
 
+# Keys of maps: so many items one map has at most.
+MAP_KEYS = (
+    *("alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliett", "kilo"),
+    *("lima", "mike", "november", "oscar", "papa", "quebec", "romeo", "sierra", "tango", "uniform", "victor"),
+)
 _US = 1_000_000
 _HYPHENS = (8, 13, 18, 23)
 _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)

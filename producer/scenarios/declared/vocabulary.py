@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import zlib
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from producer.scenarios.declared.rules import Faker, Pool, Rule
+from cluster.nearest import meant
+from producer.scenarios.declared.rules import MAX_BYTES, Faker, Pool, Rule
 from producer.scenarios.declared.values import (
     Kind,
     Values,
@@ -49,8 +49,7 @@ def faker_faults(rule: Faker) -> list[str]:
         return [f"locale {rule.locale} is not one of Faker's"]
     known = [name for name in dir(source) if not name.startswith("_")]
     if not callable(getattr(source, rule.provider, None)) or rule.provider.startswith("_"):
-        near = difflib.get_close_matches(rule.provider, known, n=1)
-        return [f"Faker has no provider {rule.provider}" + (f", did you mean {near[0]}?" if near else "")]
+        return [f"Faker has no provider {rule.provider}{meant(rule.provider, known)}"]
     if _OF_TODAY.match(rule.provider) and rule.provider != "timezone":
         return [f"Faker's {rule.provider} depends on the clock, so that a run could not be repeated: use timestamp"]
     try:
@@ -114,7 +113,7 @@ def simple(rule: Rule, rng: np.random.Generator, size: int, numbers: Any) -> Val
     if rule.uuid is not None:
         return uuids(rng, size)
     if rule.bytes is not None:
-        return octets(rng, whole(rng, rule.bytes, size, most=1 << 20))
+        return octets(rng, whole(rng, rule.bytes, size, most=MAX_BYTES))
     raise RuntimeError(f"a rule of way {rule.way} has no values of its own")
 
 

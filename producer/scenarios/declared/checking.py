@@ -1,0 +1,253 @@
+"""The checks of a scenario file against its schema. Faults are collected, so that all are told at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from cluster.errors import Misconfigured
+from cluster.nearest import meant
+from producer.scenarios.declared.places import Place, scope_of
+from producer.scenarios.declared.rules import Distribution, Pool, Rule
+from producer.scenarios.declared.typing_of_values import takes
+from producer.scenarios.declared.values import MAP_KEYS, Kind
+from producer.scenarios.declared.vocabulary import faker_faults, simple_kind
+from producer.scenarios.declared.wording import faults_of
+from schemas.arrow_types import branch_names
+from schemas.avro import Node
+from schemas.identity import IDENTITY_FIELD
+
+_NEVER_IN_POOLS = ("reference", "pool", "timestamp", "length", "branches")
+_SAID: dict[Kind, str] = {
+    "text": "text",
+    "number": "numbers",
+    "time": "times",
+    "truth": "true and false",
+    "bytes": "bytes",
+}
+_M = TypeVar("_M", bound=BaseModel)
+
+
+class Checking:
+    """The checks of one file; what is wrong is collected."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+
+    def error(self, path: Path) -> Misconfigured:
+        """Return one error that names every fault."""
+        many = len(self.faults) > 1
+        said = "\n".join([f"{len(self.faults)} faults:", *(f"  {fault}" for fault in self.faults)])
+        return Misconfigured(
+            said if many else "".join(self.faults), where=str(path), hint="docs/scenarios.md has every key"
+        )
+
+    def model(self, model: type[_M], value: Any, where: str) -> _M | None:
+        """Validate one part; keys that are unknown are named with the nearest known one."""
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            self.faults += faults_of(error, model, where)
+            return None
+
+    def rules(self, raw: Mapping[str, Any], where: str) -> dict[str, Rule]:
+        """Validate the rules that the file has, by path."""
+        found = {path: self.model(Rule, _as_meant(value), f"{where}.{path}") for path, value in raw.items()}
+        return {path: rule for path, rule in found.items() if rule is not None}
+
+    def pools(self, raw: Mapping[str, Any]) -> dict[str, Pool]:
+        """Validate the pools: their columns cannot refer to anything."""
+        found = {}
+        for name, value in raw.items():
+            pool = self.model(Pool, value, f"pools.{name}")
+            for column, rule in (pool.columns if pool else {}).items():
+                where = f"pools.{name}.columns.{column}"
+                if rule.way in _NEVER_IN_POOLS or rule.way is None:
+                    self.faults.append(f"{where}: a pool's column cannot be of {rule.way or 'nulls alone'}")
+                self._alone(rule, where)
+            if pool is not None:
+                found[name] = pool
+        return found
+
+    def fields(self, named: Mapping[str, Rule], there: Mapping[str, Place], pools: Mapping[str, Pool]) -> None:
+        """Check each rule of the file against its place in the schema."""
+        for path, rule in named.items():
+            where, place = f"fields.{path}", there.get(path)
+            if place is None:
+                self.faults.append(f"{where}: the schema has no such field{meant(path, there)}")
+                continue
+            if path == IDENTITY_FIELD and _holds_identity(place.node):
+                self.faults.append(f"{where}: it takes the identity of the event; leave it out")
+            if rule.nulls and not place.node.nullable:
+                self.faults.append(f"{where}.nulls: the schema allows no null there")
+            if rule.nulls is not None and "null" in (rule.branches or {}):
+                self.faults.append(f"{where}: nulls and the weight of the branch null say the same: keep one")
+            self._alone(rule, where)
+            self._pool(rule, where, pools)
+
+    def _alone(self, rule: Rule, where: str) -> None:
+        if rule.faker is not None:
+            self.faults += [f"{where}.faker: {fault}" for fault in faker_faults(rule.faker)]
+        if rule.choice is not None and simple_kind(rule) is None:
+            self.faults.append(f"{where}.choice: its values are of different kinds")
+
+    def _pool(self, rule: Rule, where: str, pools: Mapping[str, Pool]) -> None:
+        if rule.pool is None:
+            return
+        name, _, column = rule.pool.partition(".")
+        if name not in pools:
+            self.faults.append(f"{where}.pool: there is no pool {name}{meant(name, pools, listed=True)}")
+        elif not column:
+            columns = ", ".join(f"{name}.{known}" for known in pools[name].columns)
+            self.faults.append(f"{where}.pool: say which column of the pool: {columns}")
+        elif column not in pools[name].columns:
+            near = meant(column, pools[name].columns, listed=True)
+            self.faults.append(f"{where}.pool: pool {name} has no column {column}{near}")
+
+    def ways(self, rules: Mapping[str, Rule], there: Mapping[str, Place], pools: Mapping[str, Pool]) -> None:
+        """Check that what each rule gives is what its field takes, and that references lead somewhere."""
+        for path, place in there.items():
+            where, rule, node = f"fields.{path}", rules[path], place.node
+            if node.kind == "record":
+                if rule.way is not None:
+                    self.faults.append(f"{where}: it is a record: give rules to its fields, such as {_child(place)}")
+            elif node.kind in ("array", "map"):
+                if rule.length is None:
+                    self.faults.append(
+                        f"{where}: it is of type {node.kind}: its rule is length, and its items are {_child(place)}"
+                    )
+                elif node.kind == "map" and (most := _most(rule.length)) > len(MAP_KEYS):
+                    self.faults.append(f"{where}.length: it is {most:g}, a map has at most {len(MAP_KEYS)} items")
+            elif node.kind == "union":
+                self._branches(rule, node, where)
+            elif node.kind != "null":
+                self._leaf(path, rules, there, pools)
+
+    def _branches(self, rule: Rule, node: Node, where: str) -> None:
+        known = branch_names(node)
+        if rule.branches is None:
+            self.faults.append(f"{where}: it is a union: its rule is branches, with weights of {', '.join(known)}")
+            return
+        strange = [name for name in rule.branches if name not in known]
+        self.faults += [
+            f"{where}.branches: there is no branch {name}{meant(name, known, listed=True)}" for name in strange
+        ]
+        weights = rule.branches.values()
+        if any(not (weight >= 0 and math.isfinite(weight)) for weight in weights) or not sum(weights) > 0:
+            self.faults.append(f"{where}.branches: weights must be numbers of 0 or more, not all 0")
+
+    def _leaf(
+        self, path: str, rules: Mapping[str, Rule], there: Mapping[str, Place], pools: Mapping[str, Pool]
+    ) -> None:
+        where, rule, node = f"fields.{path}", rules[path], there[path].node
+        if rule.length is not None or rule.branches is not None:
+            self.faults.append(f"{where}.{rule.way}: it is of type {node.logical or node.kind}")
+            return
+        if rule.reference is not None and (fault := _reference_fault(path, rules, there)):
+            self.faults.append(f"{where}.reference: {fault}")
+            return
+        kind = _kind_of(rule, rules, pools)
+        if kind is not None and kind not in takes(node):
+            label = node.logical or node.kind
+            self.faults.append(f"{where}.{rule.way}: it gives {_SAID[kind]}, the field is of type {label}")
+        if rule.bytes is not None and _is_plain_fixed(node) and not _is_exactly(rule.bytes, node.size):
+            self.faults.append(
+                f"{where}.bytes: the field is a fixed of {node.size} bytes: say {node.size}, or leave the rule out"
+            )
+        if node.kind == "enum" and rule.choice is not None:
+            strange = [value for value in rule.choice.values if value not in node.symbols]
+            self.faults += [
+                f"{where}.choice: {value!r} is no symbol{meant(str(value), node.symbols)}" for value in strange
+            ]
+
+    def columns(
+        self, head: Mapping[str, Any], root: Node, rules: Mapping[str, Rule], pools: Mapping[str, Pool]
+    ) -> None:
+        """Check the columns that the head names: each is a plain field of the event itself."""
+        plain = {name: node for name, node in root.fields if takes(node)}
+        for key in ("key", "mix", "event_time"):
+            name = head.get(key)
+            if isinstance(name, str) and name not in plain:
+                self.faults.append(f"{key}: there is no plain field {name} at the top{meant(name, plain)}")
+        name = head.get("event_time")
+        if not self.faults and isinstance(name, str) and not _holds_moments(plain[name], rules[name], rules, pools):
+            times = [one for one, node in plain.items() if _holds_moments(node, rules[one], rules, pools)]
+            known = f": {', '.join(times)} would do" if times else "; give it the rule timestamp"
+            self.faults.append(f"event_time: the field {name} holds no time{known}")
+
+
+def _as_meant(rule: Any) -> Any:
+    """Return a rule in which YAML's own word null, written as a key, is what it was meant to be."""
+    if not isinstance(rule, dict):
+        return rule
+    named = {"nulls" if key is None else key: part for key, part in rule.items()}
+    if isinstance(branches := named.get("branches"), dict):
+        named["branches"] = {"null" if key is None else key: weight for key, weight in branches.items()}
+    return named
+
+
+def _child(place: Place) -> str:
+    if place.node.kind == "record":
+        return f"{place.path}.{place.node.fields[0][0]}" if place.node.fields else place.path
+    return place.path + ("[]" if place.node.kind == "array" else "{}")
+
+
+def _holds_identity(node: Node) -> bool:
+    return node.kind == "string" and not node.nullable
+
+
+def _kind_of(rule: Rule, rules: Mapping[str, Rule], pools: Mapping[str, Pool]) -> Kind | None:
+    """Return what a rule gives; ``None`` when that is not known because of another fault."""
+    if rule.reference is not None:
+        return _kind_of(rules[rule.reference.field], rules, pools)
+    if rule.pool is not None:
+        name, _, column = rule.pool.partition(".")
+        return simple_kind(pools[name].columns[column]) if name in pools and column in pools[name].columns else None
+    if rule.faker is not None and faker_faults(rule.faker):
+        return None
+    return simple_kind(rule)
+
+
+def _reference_fault(path: str, rules: Mapping[str, Rule], there: Mapping[str, Place]) -> str | None:
+    """Return what is wrong with the chain of references that begins at a field."""
+    seen, at = [path], path
+    while (rule := rules[at]).reference is not None:
+        target = rule.reference.field
+        if target not in there:
+            return f"the schema has no field {target}{meant(target, there)}"
+        if not takes(there[target].node):
+            return f"{target} is a {there[target].node.kind}, not a plain field"
+        if not at.startswith(scope_of(target)):
+            return f"{target} is in a list that {at} is not in"
+        if target in seen:
+            return f"the references go round in a circle: {' -> '.join([*seen, target])}"
+        seen.append(target)
+        at = target
+    return None
+
+
+def _holds_moments(node: Node, rule: Rule, rules: Mapping[str, Rule], pools: Mapping[str, Pool]) -> bool:
+    """Return whether values are points in time; a whole number without a label may be one."""
+    if node.logical.startswith("time-"):
+        return False
+    if node.kind in ("int", "long"):
+        return True
+    return "time" in takes(node) and _kind_of(rule, rules, pools) == "time"
+
+
+def _most(length: Distribution) -> float:
+    """Return the largest length that a rule asks for by name; a tail that has no end is cut."""
+    asked = {"constant": length.value, "uniform": length.high}.get(length.kind)
+    return asked or 0.0
+
+
+def _is_plain_fixed(node: Node) -> bool:
+    return node.kind == "fixed" and not node.logical
+
+
+def _is_exactly(wanted: Distribution, size: int) -> bool:
+    return wanted.kind == "constant" and wanted.value == size
