@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from cluster.errors import Misconfigured
 from cluster.local import PROJECT_ROOT
+from cluster.yaml_files import read_yaml
 from plugins.scenarios import DEFAULT_SCENARIO, locate_scenario
 from plugins.settings import Rehearsal, fault_text
 
@@ -74,12 +74,7 @@ def load_profile(path: Path) -> Profile:
     :raises Misconfigured: not readable, not YAML, or not valid; all faults are named, an unknown key with the
         nearest one that exists.
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise Misconfigured(f"the profile cannot be read: {error.strerror}", where=str(path)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"the profile is not YAML: {' '.join(str(error).split())}", where=str(path)) from None
+    content = read_yaml(path, "the profile")
     if not isinstance(content, dict):
         raise Misconfigured("the profile is not a mapping of settings to values", where=str(path))
     if not re.match(NAME_PATTERN, path.stem):

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cluster.errors import Misconfigured
+from cluster.yaml_files import read_yaml
 from schemas.avro import parse
 from schemas.frame import UnsupportedSchema
 
@@ -140,13 +140,7 @@ def _load_rules(path: Path) -> _Rules:
     if not path.exists():
         return _Rules()
     try:
-        document = yaml.safe_load(_read(path)) or {}
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        line = f", line {place.line + 1}" if place else ""
-        raise Misconfigured(f"the file is not YAML{line}", where=str(path)) from None
-    try:
-        return _Rules.model_validate(document)
+        return _Rules.model_validate(read_yaml(path, "the file") or {})
     except ValidationError as error:
         raise Misconfigured("; ".join(_faults(error)), where=str(path)) from None
 

@@ -61,7 +61,7 @@ def test_rules_have_defaults(folder):
         ({"v1_avsc": '"string"'}, "a table needs a record"),
         ({"v1_avsc": '{"type":"record","name":"R","fields":[{"name":"a","type":["null","R"]}]}'}, "contains itself"),
         ({"v3_avsc": json.dumps(GOOD)}, "gap: v1, v3"),
-        ({"contract_yaml": "compatibility: [\n"}, "not YAML, line 2"),
+        ({"contract_yaml": "compatibility: [\n"}, "not YAML at line 2"),
         ({"contract_yaml": "compatibility: SIDEWAYS\n"}, "compatibility: Input should be 'NONE', 'BACKWARD'"),
         ({"contract_yaml": "compatibilty: FULL\n"}, "unknown key compatibilty, did you mean compatibility"),
         ({"contract_yaml": "active: 2\n"}, "active: 2, and the newest version is 1"),
