@@ -94,6 +94,13 @@ def _write_database(
     return rows
 
 
+def first_query(database: Path) -> str:
+    """Return a query that a reader of this snapshot may begin with: its mix of events if it has one."""
+    with duckdb.connect(str(database), read_only=True) as reader:
+        mixed = reader.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'event_mix'").fetchall()
+    return "FROM event_mix" if mixed[0][0] else "FROM events LIMIT 10"
+
+
 def _pattern(folder: Path) -> str:
     """Return the pattern of a snapshot's Parquet files; the folder's own name is not a pattern."""
     escaped = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(folder / "events"))

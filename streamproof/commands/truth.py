@@ -107,6 +107,7 @@ def publish(  # noqa: PLR0917 - typer reads them by name
     """Give readers a snapshot with the run in it, if its audit passed and no blocking check failed."""
     from cluster.local import publications_dir, warehouse_path
     from consumer import publish as publish_run
+    from consumer.snapshot import first_query
     from streamproof.verdict_view import show_line
 
     done = publish_run(
@@ -116,7 +117,7 @@ def publish(  # noqa: PLR0917 - typer reads them by name
     output.document(done.document())
     output.show(f"[bold green]published[/] {done.rows:,} events of {done.runs} run{'s' if done.runs != 1 else ''}")
     show_line(output, "snapshot", done.path)
-    show_line(output, "read it", query_command(done.database, "FROM event_mix"))
+    show_line(output, "read it", query_command(done.database, first_query(done.database)))
 
 
 def _end(output: Output, document: dict[str, Any], error: StreamproofError | None) -> int:

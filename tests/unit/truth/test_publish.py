@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from cluster.errors import Busy, Misconfigured, StoreFull, VerdictFailed, Verdic
 from consumer.checks import run_checks
 from consumer.publish import Publication, publish, run_slug
 from schemas.identity import event_id
+from streamproof.cli import run
 
 publish_module = importlib.import_module("consumer.publish")
 snapshot_module = importlib.import_module("consumer.snapshot")
@@ -72,6 +74,18 @@ def test_a_topic_with_other_columns_is_published_without_their_marts(proved: Any
     tables = {row[0] for row in read(database, "SELECT table_name FROM duckdb_tables()")}
     assert "event_mix" in tables
     assert "buffering_by_network" not in tables
+
+
+@pytest.mark.parametrize(("column", "query"), [("details", "FROM event_mix"), ("event_type", "FROM events LIMIT 10")])
+def test_the_query_that_is_printed_works_for_the_snapshot(proved: Any, column: str, query: str, capfd: Any) -> None:
+    proved.sql(f"ALTER TABLE events DROP {column}")
+    folders = ["--warehouse", str(proved.path), "--publications", str(proved.publications)]
+    assert run(["publish", TOPIC, "--run-id", RUN, *folders]) == 0
+    printed = capfd.readouterr().out
+    command = shlex.split(printed.split("read it", 1)[1].strip())
+    assert query in command[-1]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (shown.returncode, "events" in shown.stdout or "_run_id" in shown.stdout) == (0, True), shown.stderr
 
 
 def test_a_snapshot_reads_from_any_folder_and_through_the_link(proved: Any, tmp_path: Path) -> None:
