@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from producer.handover import hand_over
+from schemas.identity import IDENTITY_HEADER
 
 ROOM = 6
 TOO_LARGE = b"x" * 2_000_000
@@ -56,9 +57,9 @@ def test_each_event_takes_its_own_key_report_stamp_and_header() -> None:
         refused=lambda *_: pytest.fail("refused"),
     )
     assert went == 3
-    assert [(value, key, report(), stamp, headers[0][1]) for _, value, key, _, report, _, stamp, headers in taken] == [
-        (b"v0", b"k0", 0, 7, b"i0"),
-        (b"v1", None, 1, 8, b"i1"),
-        (b"v2", b"k2", 2, 9, b"i2"),
+    assert [(value, key, report(), stamp, headers) for _, value, key, _, report, _, stamp, headers in taken] == [
+        (b"v0", b"k0", 0, 7, {IDENTITY_HEADER: b"i0"}),
+        (b"v1", None, 1, 8, {IDENTITY_HEADER: b"i1"}),
+        (b"v2", b"k2", 2, 9, {IDENTITY_HEADER: b"i2"}),
     ]
     assert {(topic, partition, other) for topic, _, _, partition, _, other, _, _ in taken} == {("topic", -1, None)}
