@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.progress import Progress
 
 from consumer import LoadProgress
 from streamproof.console import stderr
+from streamproof.live import first_figures, line_columns
 
 log = structlog.get_logger()
 _LOG_EVERY_S = 1.0
@@ -22,14 +23,8 @@ def shown_load(topic: str) -> Iterator[Callable[[LoadProgress], None]]:
     if not stderr.is_terminal:
         yield _log_each_second()
         return
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[figures]}"),
-    )
-    with Progress(*columns, console=stderr, transient=True) as bar:
-        task = bar.add_task(f"loading {topic}", total=None, figures="")
+    with Progress(*line_columns(), console=stderr, transient=True) as bar:
+        task = bar.add_task(f"loading {topic}", total=None, figures=first_figures(f"loading {topic}"))
 
         def draw(progress: LoadProgress) -> None:
             done, total = progress.offsets_done, progress.offsets_total

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
-from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from producer import ProduceRequest, Progress
 from streamproof.console import stderr
+from streamproof.live import first_figures, is_narrow, line_columns
 
 log = structlog.get_logger()
 _LOG_EVERY_S = 1.0
@@ -24,14 +24,9 @@ def shown_progress(request: ProduceRequest, shards: tuple[int, ...]) -> Iterator
     if not stderr.is_terminal:
         yield together.log
         return
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[figures]}"),
-    )
-    with Bar(*columns, console=stderr, transient=True) as bar:
-        task = bar.add_task(f"producing to {request.topic}", total=together.target, figures="")
+    with Bar(*line_columns(), console=stderr, transient=True) as bar:
+        doing = f"producing to {request.topic}"
+        task = bar.add_task(doing, total=together.target, figures=first_figures(doing))
 
         def draw(progress: Progress) -> None:
             together.add(progress)
@@ -61,7 +56,10 @@ class _Together:
     def sentence(self) -> str:
         """Return rate, totals and time left."""
         latest = self._latest.values()
-        parts = [f"{sum(progress.rate for progress in latest):,.0f}/s", f"{self.acknowledged:,} acknowledged"]
+        parts = [
+            f"{sum(progress.rate for progress in latest):,.0f}/s",
+            f"{self.acknowledged:,}{'' if is_narrow() else ' acknowledged'}",
+        ]
         failed = sum(progress.failed for progress in latest)
         if failed:
             parts.append(f"[red]{failed:,} not delivered[/]")

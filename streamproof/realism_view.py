@@ -23,7 +23,7 @@ def shown_rules(as_json: bool) -> Iterator[Callable[[Any], None] | None]:
         yield None
         return
     with stderr.status("reading the events") as status:
-        yield lambda rule: status.update(f"{rule.id} {rule.text}")
+        yield lambda rule: status.update(Text(f"{rule.id} {rule.text}", no_wrap=True, overflow="ellipsis"))
 
 
 def show_realism(output: Output, document: dict[str, Any]) -> None:
@@ -62,9 +62,9 @@ def _rules(rules: list[dict[str, Any]]) -> Table:
 
 def _figures(figures: list[dict[str, Any]]) -> Table:
     table = _table()
-    table.add_column("figure", no_wrap=True)
+    table.add_column("figure", min_width=14)  # the one that gives way on a narrow terminal
     for name in ("declared", "found", "tolerance"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for figure in figures:
         word, style = _WORDS[figure["within"]]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from producer import ProduceRequest, Progress
+from streamproof import live
 from streamproof import progress as view
 from streamproof.cli import run
 from streamproof.progress import shown_progress
@@ -109,3 +113,19 @@ def test_the_live_line_has_rate_totals_and_time_left():
     together.add(seen(0, 1500))
     together.add(seen(1, 500))
     assert together.sentence() == "200/s  2,000 acknowledged  5 s left"
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [(80, "producing to a_topic ━"), (40, "100% 200/s  2,000,000  5 s left")],
+)
+def test_the_live_line_fits_the_terminal(columns, shown, monkeypatch):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=columns, highlight=False, color_system=None)
+    monkeypatch.setattr(view, "stderr", console)
+    monkeypatch.setattr(live, "stderr", console)
+    request = ProduceRequest(topic="a_topic", run_id="r", events=2_000_000)
+    with shown_progress(request, (0,)) as progress:
+        progress(replace(seen(0, 2_000_000), rate=200.0))
+    assert shown in screen.getvalue()
+    assert "…" not in screen.getvalue()
