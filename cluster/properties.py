@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from cluster.errors import Misconfigured
 from cluster.keystores import identity_of_pem, keep, read_keystore, read_truststore
+from cluster.secret_files import check_private
 
 _LINE = re.compile(r"(?P<key>(?:\\.|[^\\\s=:])+)\s*[=:]?\s*(?P<value>.*)", re.DOTALL)
 _CONTINUED = re.compile(r"(?<!\\)(?:\\\\)*\\$")
@@ -34,6 +35,7 @@ _TAKEN = {
     "bearer.auth.token": "registry_bearer_token",
 }
 _SECRET = frozenset({"sasl_oauthbearer_client_secret", "registry_bearer_token"})
+_SECRET_KEYS = ("password", "secret", ".token", "ssl.keystore.key", "basic.auth.user.info")
 # Read together, below.
 _STORES = ("truststore.location", "truststore.password", "truststore.type", "truststore.certificates")
 _KEYS = (
@@ -91,7 +93,8 @@ def read_properties(path: Path, folder: Path) -> JavaProperties:
     """Read a file and translate it.
 
     :param folder: where certificates and keys out of Java's stores are kept as PEM files, for their owner alone.
-    :raises Misconfigured: the file cannot be read, or it has unknown keys or values; all are named at once.
+    :raises Misconfigured: the file cannot be read, it holds a secret and is open to others, or it has unknown keys or
+        values; all are named at once.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -99,7 +102,10 @@ def read_properties(path: Path, folder: Path) -> JavaProperties:
         raise Misconfigured(f"the properties file cannot be read: {error.strerror}", where=str(path)) from None
     except UnicodeDecodeError:
         text = path.read_text(encoding="latin-1")  # Java's encoding before version 9
-    reading = _Reading({_java_key(key): value for key, value in parse(text).items()}, path.parent, folder)
+    given = {_java_key(key): value for key, value in parse(text).items()}
+    if secret := next((key for key, value in given.items() if _is_secret(key, value)), None):
+        check_private(path, f"--properties with {secret}")
+    reading = _Reading(given, path.parent, folder)
     settings = reading.settings()
     if reading.faults:
         raise Misconfigured("; ".join(reading.faults), where=str(path), hint="docs/clickstream.md lists the keys")
@@ -138,6 +144,13 @@ def _java_key(key: str) -> str:
     if re.fullmatch(r"[A-Z][A-Z0-9_]+", key):
         return key.removesuffix("_CONFIG").lower().replace("_", ".")
     return key
+
+
+def _is_secret(key: str, value: str) -> bool:
+    """Return whether a value is a password, a token, a private key, or has one in it."""
+    if key == "sasl.jaas.config":
+        return any("password" in name.lower() or "secret" in name.lower() for name, *_ in _JAAS_OPTION.findall(value))
+    return bool(value) and key.endswith(_SECRET_KEYS)
 
 
 class _Reading:

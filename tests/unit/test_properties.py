@@ -66,9 +66,10 @@ def stores(issued, tmp_path_factory):
 
 @pytest.fixture
 def read(tmp_path):
-    def read(text, base=tmp_path):
+    def read(text, base=tmp_path, mode=0o600):
         path = base / "client.properties"
         path.write_text(text)
+        path.chmod(mode)
         return read_properties(path, tmp_path / "pem")
 
     return read
@@ -130,6 +131,33 @@ def test_a_wrong_password_is_told_without_being_shown(read, stores, store):
     with pytest.raises(Misconfigured, match=store) as raised:
         read(f"ssl.keystore.location={stores / store}\nssl.keystore.password=wrong-hunter2")
     assert "hunter2" not in str(raised.value)
+
+
+SECRETS = {
+    "sasl.jaas.config": 'x.PlainLoginModule required username="me" password="hunter2";',
+    "SSL_KEYSTORE_PASSWORD_CONFIG": "hunter2",
+    "ssl.key.password": "hunter2",
+    "schema.registry.ssl.truststore.password": "hunter2",
+    "ssl.keystore.key": "-----BEGIN PRIVATE KEY----- hunter2",
+    "basic.auth.user.info": "me:hunter2",
+    "sasl.oauthbearer.client.credentials.client.secret": "hunter2",
+    "bearer.auth.token": "hunter2",
+}
+
+
+@pytest.mark.parametrize("key", SECRETS)
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o604])
+def test_a_file_with_a_secret_that_others_may_read_is_refused(read, key, mode):
+    with pytest.raises(
+        Misconfigured, match=rf"open to other users of this machine: mode {mode:04o}.*chmod 600"
+    ) as raised:
+        read(f"bootstrap.servers=localhost:9092\n{key}={SECRETS[key]}", mode=mode)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_file_with_a_secret_may_be_read_by_the_group_and_one_without_by_all(read):
+    assert read("bearer.auth.token=hunter2", mode=0o640).settings
+    assert read("bootstrap.servers=localhost:9092\nssl.key.password=\nsasl.mechanism=PLAIN", mode=0o644).settings
 
 
 def test_every_fault_is_named_at_once_with_the_nearest_key(read):
