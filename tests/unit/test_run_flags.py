@@ -37,6 +37,7 @@ def test_tls_is_asked_for_by_a_flag_and_keeps_a_login(tmp_path):
         "sasl.mechanism=PLAIN\nsasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required "
         'username="me" password="hunter2";\nlinger.ms=5\n'
     )
+    path.chmod(0o600)
     found = settings(ssl=True, properties=path)
     assert (found.security_protocol, found.sasl_username) == ("sasl_ssl", "me")
 
