@@ -7,21 +7,11 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console, RenderableType
 
 from cluster.errors import StreamproofError
-
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
-BootstrapFlag = Annotated[
-    str | None, typer.Option("--bootstrap-servers", metavar="HOST:PORT", help="Kafka brokers, comma separated.")
-]
-RegistryFlag = Annotated[str | None, typer.Option("--registry-url", metavar="URL", help="Schema Registry address.")]
-AllowPlaintextFlag = Annotated[
-    bool, typer.Option("--allow-plaintext", help="Allow unencrypted connections to other machines.")
-]
 
 # Where nobody looks at a terminal (a file, a pipe, a CI log) nothing is cut to the 80 columns that rich assumes.
 _UNSEEN_WIDTH = 160

@@ -22,8 +22,9 @@ from stack.airflow import ADMIN, read_password
 from stack.down import stop_stack
 from stack.request import UpRequest
 from stack.up import up
-from streamproof.console import JsonFlag, Output, stderr
+from streamproof.console import Output, stderr
 from streamproof.demo_view import show_result
+from streamproof.flags import JsonFlag
 from streamproof.rehearsal import DAG_ID, Airflow, RunState
 from streamproof.run_view import RunSight, run_view
 from streamproof.signals import stop_on_signals

@@ -6,19 +6,13 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag, stderr
+from streamproof.console import Output, stderr
+from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
 
-WarehouseFlag = Annotated[
-    Path | None, typer.Option("--warehouse", help="DuckDB file; by default <topic>.duckdb in the state folder.")
-]
-WaitFlag = Annotated[
-    float, typer.Option("--wait", min=0, help="Seconds to wait for another process that has the warehouse open.")
-]
 # A signal must end the command within 4 s, whatever call it meets.
 _PATIENCE_S = 3.5
 _INTERRUPTED = 75

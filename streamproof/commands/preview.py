@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamproof.console import AllowPlaintextFlag, JsonFlag, Output, RegistryFlag
+from streamproof.console import Output
+from streamproof.flags import AllowPlaintextFlag, JsonFlag, RegistryFlag
 from streamproof.run_flags import NoDelayFlag, ScenarioPathFlag, UsersFlag, known_registry
 
 if TYPE_CHECKING:

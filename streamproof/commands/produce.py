@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
-from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag
+from streamproof.console import Output
 from streamproof.fault_flags import FaultFlag, NextVersionRampFlag, NextVersionShareFlag
+from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
 from streamproof.logs import configure_logs
 from streamproof.run_flags import (
     MtlsFlag,

@@ -10,8 +10,8 @@ import typer
 
 from cluster.errors import EXIT_OK, Misconfigured, StoreFailed, VerdictFailed
 from schemas.manifest import Manifest
-from streamproof.commands.load import WaitFlag, WarehouseFlag
-from streamproof.console import JsonFlag, Output, print_error
+from streamproof.console import Output, print_error
+from streamproof.flags import JsonFlag, WaitFlag, WarehouseFlag
 
 SCENARIO = "customer_events"
 _PARQUET = (".parquet", ".pq")

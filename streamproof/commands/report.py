@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from streamproof.commands.load import WaitFlag, WarehouseFlag
-from streamproof.commands.truth import PublicationsFlag, RunFlag, TopicArgument
-from streamproof.console import JsonFlag, Output
+from streamproof.console import Output
+from streamproof.flags import JsonFlag, PublicationsFlag, RunFlag, TopicArgument, WaitFlag, WarehouseFlag
 
 
 def register(app: typer.Typer) -> None:

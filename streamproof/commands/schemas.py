@@ -11,7 +11,8 @@ from rich.text import Text
 
 from cluster.connection import Connection
 from cluster.names import check_topic_name
-from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag
+from streamproof.console import Output
+from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
     from schemas.diff import Change

@@ -22,7 +22,8 @@ from stack.request import UpRequest
 from stack.security import Security, properties_file, security_folder
 from stack.status import ServiceStatus, StackStatus, stack_status
 from stack.up import up
-from streamproof.console import JsonFlag, Output, print_error
+from streamproof.console import Output, print_error
+from streamproof.flags import JsonFlag
 from streamproof.start_view import start_view
 
 PORT_HELP = "Port on 127.0.0.1 for {}; without it last time's, or a free one."

@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 
 from cluster.connection import Connection
-from streamproof.console import AllowPlaintextFlag, BootstrapFlag, JsonFlag, Output, RegistryFlag
+from streamproof.console import Output
+from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
     from cluster.topics import TopicChange, TopicSpec

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from cluster.errors import EXIT_OK, StreamproofError, VerdictFailed, VerdictUnknown
-from streamproof.commands.load import WaitFlag, WarehouseFlag
-from streamproof.console import (
+from streamproof.console import Output, print_error, query_command
+from streamproof.flags import (
     AllowPlaintextFlag,
     BootstrapFlag,
     JsonFlag,
-    Output,
+    PublicationsFlag,
     RegistryFlag,
-    print_error,
-    query_command,
+    RunFlag,
+    TopicArgument,
+    WaitFlag,
+    WarehouseFlag,
 )
-
-TopicArgument = Annotated[str, typer.Argument(help="Topic that was loaded.")]
-RunFlag = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="Run to look at; the latest by default.")]
-PublicationsFlag = Annotated[
-    Path | None, typer.Option("--publications", help="Folder of snapshots and reports; in the state folder by default.")
-]
 
 
 def register(app: typer.Typer) -> None:

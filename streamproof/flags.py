@@ -1,0 +1,28 @@
+"""Flags that several commands take, each with one meaning and one help text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
+BootstrapFlag = Annotated[
+    str | None, typer.Option("--bootstrap-servers", metavar="HOST:PORT", help="Kafka brokers, comma separated.")
+]
+RegistryFlag = Annotated[str | None, typer.Option("--registry-url", metavar="URL", help="Schema Registry address.")]
+AllowPlaintextFlag = Annotated[
+    bool, typer.Option("--allow-plaintext", help="Allow unencrypted connections to other machines.")
+]
+TopicArgument = Annotated[str, typer.Argument(help="Topic that was loaded.")]
+RunFlag = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="Run to look at; the latest by default.")]
+WarehouseFlag = Annotated[
+    Path | None, typer.Option("--warehouse", help="DuckDB file; by default <topic>.duckdb in the state folder.")
+]
+WaitFlag = Annotated[
+    float, typer.Option("--wait", min=0, help="Seconds to wait for another process that has the warehouse open.")
+]
+PublicationsFlag = Annotated[
+    Path | None, typer.Option("--publications", help="Folder of snapshots and reports; in the state folder by default.")
+]
