@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import quote
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, TopicMissing
@@ -14,8 +15,8 @@ from producer.injection import agreed_targets, make_injector, refuse_hidden_cloc
 from producer.manifest import read_run
 from producer.mixing import Mixing
 from producer.plan import ProduceRequest
-from producer.scenarios import Asked, Options, Scenario, contract_of, find_scenario
-from schemas.contract import ContractVersion, subject_for
+from producer.scenarios import DECLARATION, Asked, Options, Scenario, contract_of, find_scenario
+from schemas.contract import Contract, ContractVersion, subject_for
 from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic
 from schemas.registry import Registry
 
@@ -187,9 +188,21 @@ def _schema(connection: Connection, request: ProduceRequest, scenario: Scenario)
         raise Misconfigured(
             f"version {schema.version} of contract {contract.name} is not registered under subject {subject}",
             where=connection.registry.url,
-            hint=f"Run `streamproof schemas gate {contract.source or contract.name} --topic {request.topic}{version}`",
+            hint=_how_to_register(contract, request.topic, connection.registry.url) + version + "`",
         )
     return schema, used
+
+
+def _how_to_register(contract: Contract, topic: str, registry_url: str) -> str:
+    """Return what to run, with its last command still open: a schema of the registry becomes a file first."""
+    if not contract.subject:
+        return f"Run `streamproof schemas gate {contract.source or contract.name} --topic {topic}"
+    own = contract.subject.removesuffix("-value")
+    address = f"{registry_url}/subjects/{quote(contract.subject, safe='')}/versions/latest/schema"
+    return (
+        f"Write to topic {own}, whose subject it is, or take the schema over: "
+        f"`curl -fsS {address} > {own}.avsc && streamproof schemas gate {own}.avsc --topic {topic}"
+    )
 
 
 def refuse_options(scenario: Scenario, options: Options) -> None:
@@ -225,8 +238,14 @@ def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: Sc
     _refuse(
         request.run_id,
         request.topic,
-        [f"{name} was {before.get(name)}, is now {value}" for name, value in now.items() if before.get(name) != value],
+        [_changed(name, before.get(name), value) for name, value in now.items() if before.get(name) != value],
     )
+
+
+def _changed(name: str, before: object, value: object) -> str:
+    if name == DECLARATION:
+        return "the scenario file or its schema was changed since then"
+    return f"{name} was {before}, is now {value}"
 
 
 def _refuse_other_run(announced: Manifest, others: list[Terms]) -> None:
@@ -238,7 +257,7 @@ def _refuse_other_run(announced: Manifest, others: list[Terms]) -> None:
             announced.run_id,
             announced.topic,
             [
-                f"{name} was {before[name]} for shard {other.shard}, is now {value}"
+                _changed(name, f"{before[name]} for shard {other.shard}", value)
                 for name, value in now.items()
                 if before[name] != value
             ],

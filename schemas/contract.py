@@ -51,6 +51,7 @@ class Contract:
     compatibility: Compatibility = "BACKWARD"
     active: int = 1
     source: str = ""  # what to call it by: its folder under schemas/, or its file
+    subject: str = ""  # the subject of the registry that it was read from, instead of a file
 
     def version(self, number: int) -> ContractVersion:
         """Return one version.

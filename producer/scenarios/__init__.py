@@ -25,6 +25,9 @@ Options = Mapping[str, int | float | str | None]
 # Where an event carries its id: in the field ``event_id`` of its value, first in the schema, or in a header.
 Identity = Literal["field", "header"]
 
+# Name of the setting that is a digest of a scenario's file and its schema.
+DECLARATION = "declaration"
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

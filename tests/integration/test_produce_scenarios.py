@@ -149,6 +149,18 @@ def test_a_scenario_of_a_registered_subject_needs_no_file_of_its_schema(connecti
     assert judged(connection, topic, tmp_path, "s").verdict == "PASSED"
 
 
+def test_what_a_refusal_says_takes_a_registered_schema_to_another_topic(connection, stack, topic, orders, tmp_path):
+    (tmp_path / "registered.yaml").write_text(f"subject: {subject_for(topic)}\nkey: customer\n")
+    other = f"{topic}-other"
+    streamproof("topics", "apply", "--topic", other)
+    produce = ("produce", tmp_path / "registered.yaml", "--topic", other, "--events", 10, "--run-id", "s")
+    said = streamproof(*produce, ok=False)["error"]["hint"]
+    assert f"Write to topic {topic}, whose subject it is" in said
+    command = said.split("`")[1].replace("streamproof ", f"{sys.executable} -m streamproof ")
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, timeout=60, capture_output=True)
+    assert streamproof(*produce)["acknowledged"] == 10
+
+
 def test_a_kill_and_the_same_command_again_make_each_event_once_by_their_headers(
     connection, stack, topic, orders, tmp_path
 ):
@@ -170,7 +182,7 @@ def test_a_kill_and_the_same_command_again_make_each_event_once_by_their_headers
     assert (found.verdict, found.expected, found.duplicated) == ("PASSED", 12_000, 0)
     orders.write_text(ORDERS.replace("[0, 20]", "[0, 21]"))
     refused = streamproof(*arguments[:-1], ok=False)
-    assert "declaration was" in refused["error"]["message"]
+    assert "the scenario file or its schema was changed since then" in refused["error"]["message"]
 
 
 def test_events_that_are_too_large_are_named_by_their_numbers(connection, stack, topic, orders, tmp_path):

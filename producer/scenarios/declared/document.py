@@ -129,7 +129,7 @@ def _of_subject(subject: str, registry: RegistrySettings | None) -> Contract:
         if used is None:
             raise Misconfigured(f"the registry has no subject {subject}", where=registry.url)
         text = known.schema_text(used.id)
-    return Contract(subject, (ContractVersion(1, Path(subject), json.loads(text), text),), source=subject)
+    return Contract(subject, (ContractVersion(1, Path(subject), json.loads(text), text),), subject=subject)
 
 
 def _rule(place: Place, named: Rule | None, *, own_id: bool) -> Rule:

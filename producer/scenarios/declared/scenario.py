@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
-from producer.scenarios import NOTHING_MORE, Asked, Identity, Settings
+from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, Identity, Settings
 from producer.scenarios.declared.columns import Block, Frame
 from producer.scenarios.declared.document import Declaration, read_declaration
 from producer.scenarios.declared.vocabulary import fill, filled
@@ -72,7 +72,7 @@ class DeclaredScenario:
 
     def libraries(self) -> dict[str, str]:
         """Return the versions that values depend on, and a digest of the file and its schema."""
-        return {"numpy": version("numpy"), "faker": version("faker"), "declaration": self.declaration.digest}
+        return {"numpy": version("numpy"), "faker": version("faker"), DECLARATION: self.declaration.digest}
 
     def open(self, seed: int, shard: int, settings: Settings) -> DeclaredStream:
         """Fill the pools."""
