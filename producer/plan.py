@@ -93,10 +93,8 @@ class ProduceRequest:
             "catch-up skip needs a rate or a shape: nothing is late without one": self.catch_up == "skip"
             and not self.rate > 0
             and self.shape is None,
-            "neither events nor seconds is given; say how much, or ask for an endless run": not bounded
-            and not ending
-            and not wrong
-            and not self.endless,
+            "neither events nor seconds is given; say how much (--events, --seconds, a --shape that ends), or ask for "
+            "an endless run (--endless)": not bounded and not ending and not wrong and not self.endless,
             "an endless run has neither events nor seconds": bounded and self.endless,
             "the shape has an end, an endless run has none": ending and self.endless,
             f"next version share is {self.next_version_share}, it must be 0 to 1": not 0

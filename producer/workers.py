@@ -98,7 +98,8 @@ def _worst(errors: list[StreamproofError]) -> StreamproofError | None:
         return None
     worst = min(errors, key=lambda error: (not isinstance(error, Terminal), isinstance(error, Interrupted)))
     if len(errors) > 1:
-        worst.message += f" (and {len(errors) - 1} more shards did not finish)"
+        others = len(errors) - 1
+        worst.message += f" (and {others} more shard{'s' if others > 1 else ''} did not finish)"
     return worst
 
 

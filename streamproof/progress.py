@@ -19,11 +19,16 @@ _LOG_EVERY_S = 1.0
 
 @contextmanager
 def shown_progress(request: ProduceRequest, shards: tuple[int, ...]) -> Iterator[Callable[[Progress], None]]:
-    """Yield what to call with each shard's progress; it shows the sum over ``shards``."""
+    """Yield what to call with each shard's progress; it shows the sum over ``shards``.
+
+    The run's name is told first: whoever kills the command needs it to continue.
+    """
     together = _Together(request, shards)
     if not stderr.is_terminal:
+        log.info("run begins", run_id=request.run_id, topic=request.topic, shards=len(shards))
         yield together.log
         return
+    stderr.print(f"run {request.run_id} on {request.topic}", markup=False, soft_wrap=True)
     with Bar(*line_columns(), console=stderr, transient=True) as bar:
         doing = f"producing to {request.topic}"
         task = bar.add_task(doing, total=together.target, figures=first_figures(doing))

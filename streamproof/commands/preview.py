@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cluster.errors import Misconfigured
 from streamproof.console import Output
 from streamproof.flags import AllowPlaintextFlag, JsonFlag, RegistryFlag
 from streamproof.run_flags import NoDelayFlag, ScenarioPathFlag, UsersFlag, known_registry
@@ -91,9 +92,13 @@ def _planned(rate: float, shape: str | None, seed: int, seconds: float | None) -
     from producer import ProduceRequest
     from producer.shapes import outline
 
-    request = ProduceRequest(
-        topic="preview", run_id="preview", rate=rate, shape=shape, seed=seed, seconds=seconds, events=0
-    )
+    try:
+        request = ProduceRequest(
+            topic="preview", run_id="preview", rate=rate, shape=shape, seed=seed, seconds=seconds, events=0
+        )
+    except Misconfigured as fault:
+        said = fault.message.removeprefix("the request is not valid: ")
+        raise Misconfigured(said, hint="See `streamproof preview --help`; docs/shapes.md has every shape") from None
     asked = request.asked_shape
     return None if asked is None else outline(asked, seed=seed, seconds=seconds)
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from producer import ProduceRequest, Progress
+from cluster.errors import DependencyDown
+from producer import ProduceRequest, Progress, workers
 from streamproof import live
 from streamproof import progress as view
 from streamproof.cli import run
@@ -43,7 +44,7 @@ def seen(shard: int, acknowledged: int) -> Progress:
         *((["--delivery-timeout", value, "--events", "1"], "delivery timeout") for value in ("0.0001", "1e30", "inf")),
         (["--shards", "0", "--events", "1"], "shards"),
         (["--shards", "2", "--shard", "2", "--events", "1"], "shard"),
-        ([], "neither events nor seconds"),
+        ([], "--events, --seconds, a --shape that ends"),
         (["--events", "1", "--ratee", "2"], "ratee"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -74,6 +75,24 @@ def test_preview_shows_samples_and_figures(capsys):
     assert "share of partition 2" in shown
 
 
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [(["--shape", "rmp(1,2,3s)"], "the shape is not valid: unknown shape 'rmp'"), (["--rate", "-1"], "rate is -1.0")],
+)
+def test_a_preview_tells_of_its_own_flags(flags, told, capsys):
+    assert run(["preview", "clickstream", "--json", *flags]) == 78
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["message"].startswith(told)
+    assert "streamproof preview --help" in error["hint"]
+
+
+@pytest.mark.parametrize(
+    ("failed", "more"), [(1, ""), (2, " (and 1 more shard did not finish)"), (3, " (and 2 more shards did not finish)")]
+)
+def test_the_error_that_decides_counts_the_others(failed, more):
+    assert workers._worst([DependencyDown("gone") for _ in range(failed)]).message == f"gone{more}"
+
+
 def test_an_unknown_scenario_is_named(capsys):
     assert run(["preview", "customer_event"]) == 78
     assert "customer_events" in capsys.readouterr().err
@@ -98,14 +117,17 @@ def test_a_second_ctrl_c_interrupts_at_once():
 
 def test_without_a_terminal_the_sum_over_shards_is_logged_once_a_second(monkeypatch):
     lines: list[dict[str, object]] = []
-    monkeypatch.setattr(view.log, "info", lambda event, **fields: lines.append(fields), raising=False)
+    monkeypatch.setattr(
+        view.log, "info", lambda event, **fields: lines.append(fields | {"event": event}), raising=False
+    )
     request = ProduceRequest(topic="t", run_id="r", shards=2, events=2000)
     with shown_progress(request, (0, 1)) as progress:
         progress(seen(0, 100))
         progress(seen(1, 50))
         progress(seen(0, 200))
-    assert len(lines) == 1
-    assert (lines[0]["acknowledged"], lines[0]["target"]) == (100, 2000)
+    assert lines[0] == {"event": "run begins", "run_id": "r", "topic": "t", "shards": 2}
+    assert len(lines) == 2
+    assert (lines[1]["acknowledged"], lines[1]["target"]) == (100, 2000)
 
 
 def test_the_live_line_has_rate_totals_and_time_left():
@@ -124,8 +146,9 @@ def test_the_live_line_fits_the_terminal(columns, shown, monkeypatch):
     console = Console(file=screen, force_terminal=True, width=columns, highlight=False, color_system=None)
     monkeypatch.setattr(view, "stderr", console)
     monkeypatch.setattr(live, "stderr", console)
-    request = ProduceRequest(topic="a_topic", run_id="r", events=2_000_000)
+    request = ProduceRequest(topic="a_topic", run_id="r [1]", events=2_000_000)
     with shown_progress(request, (0,)) as progress:
         progress(replace(seen(0, 2_000_000), rate=200.0))
+    assert screen.getvalue().splitlines()[0] == "run r [1] on a_topic"
     assert shown in screen.getvalue()
     assert "…" not in screen.getvalue()
