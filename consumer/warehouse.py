@@ -137,6 +137,12 @@ def open_warehouse(
         if not create:
             raise Misconfigured("there is no warehouse", where=str(path), hint="Run `streamproof load` first")
         _create(path, topic)
+    if not path.is_file():
+        raise Misconfigured(
+            f"the warehouse path is {'a folder' if path.is_dir() else 'no file'}",
+            where=str(path),
+            hint="Name a file, such as events.duckdb",
+        )
     connection = _connect(path, wait_s, stop or threading.Event())
     warehouse = Warehouse(path, connection)
     try:

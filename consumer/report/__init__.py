@@ -5,6 +5,7 @@ Open ``page.py`` first. ``facts.py`` holds the queries, ``figures.py`` and ``svg
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cluster.errors import StoreFailed
+from cluster.errors import StoreFailed, StoreFull
 from consumer.places import run_slug, topic_folder
 from consumer.report.facts import Facts, as_json, gather, has_records
 from consumer.run_scope import chosen_run, known_runs, unknown_run
@@ -85,8 +86,10 @@ def write_report(
     try:
         _replace(folder, {PAGE: render(facts, written_at=written_at), SUMMARY: as_json(summary)})
     except OSError as error:
-        raise StoreFailed(
-            f"the report cannot be written: {error.strerror}", where=str(folder), hint="Free some space, and try again"
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+        kind, hint = (StoreFull, "Free some space") if full else (StoreFailed, "Check the folder, and who owns it")
+        raise kind(
+            f"the report cannot be written: {error.strerror}", where=str(folder), hint=f"{hint}, and try again"
         ) from error
     path = folder / PAGE
     return ReportResult(path, path.as_uri(), run, summary["verdict"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from cluster.errors import Misconfigured, StoreFailed
+from cluster.errors import Misconfigured, StoreFailed, StoreFull
 from consumer.checks import run_checks
 from consumer.publish import run_slug
 from consumer.report import find_report, list_reports, write_report
@@ -341,3 +342,19 @@ def test_the_page_reads_without_colour(lab: Any) -> None:
     assert "@media print" in style
     assert "url(" not in style
     assert "@import" not in style
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "hint"),
+    [(errno.ENOSPC, StoreFull, "Free some space"), (errno.EACCES, StoreFailed, "who owns it")],
+)
+def test_a_report_that_cannot_be_written_says_what_to_do(
+    lab: Any, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[StoreFailed], hint: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, "not written")
+
+    monkeypatch.setattr("consumer.report._replace", fail)
+    with pytest.raises(StoreFailed, match=hint) as told:
+        write_report(lab.path, TOPIC, "r", lab.publications, even_if_unknown=True)
+    assert type(told.value) is kind
