@@ -186,7 +186,7 @@ def test_a_kill_and_the_same_command_again_make_each_event_once_by_their_headers
 
 
 def test_events_that_are_too_large_are_named_by_their_numbers(connection, stack, topic, orders, tmp_path):
-    orders.write_text(ORDERS.replace("[0, 20]", "[800000, 1200000]"))
+    orders.write_text(ORDERS.replace("[0, 20]", "[800000, 1048576]"))
     arguments = ("produce", orders, "--topic", topic, "--events", 40, "--run-id", "l")
     refused = streamproof(*arguments, ok=False)
     assert refused["error"]["kind"] == "RecordsUndelivered"
