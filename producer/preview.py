@@ -19,6 +19,7 @@ from producer.calibrate import Calibration, calibrate
 from producer.event_log import readable
 from producer.partitions import partition_of
 from producer.scenarios import Asked, Options, contract_of, find_scenario
+from producer.scenarios.foreign import blaming
 from producer.supply import identified, keys_of, with_later_columns
 from schemas.codec import Encoder
 
@@ -99,21 +100,22 @@ def preview(
     sizes: list[Any] = []
     samples: dict[str, dict[str, Any]] = {}
     times: list[dt.datetime] = []
-    for first in range(0, events, stream.block_events):
-        block = with_later_columns(stream, first // stream.block_events, set(encoder.arrow_schema.names))
-        block = block.slice(0, min(len(block), events - first))
-        sequences = np.arange(first, first + len(block), dtype=np.int64)
-        whole = identified(block, encoder, _PREVIEW_RUN, 0, sequences, identity=chosen.identity)
-        sizes.append(np.diff(np.frombuffer(_offsets(encoder.encode(whole)), dtype=np.int32)))
-        types = _kinds(block, chosen.mix)
-        mix.update(types)
-        keys.update(keys_of(block.column(chosen.key)) if chosen.key else [None] * len(block))
-        if chosen.event_time:
-            times += _earliest_and_latest(block.column(chosen.event_time), chosen.event_time)
-        for name in [kind for kind, _ in Counter(types).most_common(_MAX_SAMPLES) if kind not in samples]:
-            # One from the middle, where sessions are well under way.
-            places = [place for place, kind in enumerate(types) if kind == name]
-            samples[name] = _readable(whole.slice(places[len(places) // 2], 1).to_pylist()[0])
+    with blaming(stream):
+        for first in range(0, events, stream.block_events):
+            block = with_later_columns(stream, first // stream.block_events, set(encoder.arrow_schema.names))
+            block = block.slice(0, min(len(block), events - first))
+            sequences = np.arange(first, first + len(block), dtype=np.int64)
+            whole = identified(block, encoder, _PREVIEW_RUN, 0, sequences, identity=chosen.identity)
+            sizes.append(np.diff(np.frombuffer(_offsets(encoder.encode(whole)), dtype=np.int32)))
+            types = _kinds(block, chosen.mix)
+            mix.update(types)
+            keys.update(keys_of(block.column(chosen.key)) if chosen.key else [None] * len(block))
+            if chosen.event_time:
+                times += _earliest_and_latest(block.column(chosen.event_time), chosen.event_time)
+            for name in [kind for kind, _ in Counter(types).most_common(_MAX_SAMPLES) if kind not in samples]:
+                # One from the middle, where sessions are well under way.
+                places = [place for place, kind in enumerate(types) if kind == name]
+                samples[name] = _readable(whole.slice(places[len(places) // 2], 1).to_pylist()[0])
     lengths = np.concatenate(sizes)
     loads = np.zeros(partitions)
     for key, number in keys.items():

@@ -22,6 +22,7 @@ from producer.ids import event_ids
 from producer.mixing import MixedEncoder, Mixing
 from producer.resume import Landed
 from producer.scenarios import EventStream, Identity
+from producer.scenarios.foreign import blaming
 from schemas.codec import Encoder
 from schemas.identity import IDENTITY_FIELD, event_id
 
@@ -145,9 +146,10 @@ class Supply:
 
     def _run(self) -> None:
         try:
-            for part in self._make():
-                if not self._put(part):
-                    return
+            with blaming(self._stream):
+                for part in self._make():
+                    if not self._put(part):
+                        return
             self._put(None)
         except BaseException as error:  # noqa: BLE001 - raised again in the sending thread
             self._put(error)

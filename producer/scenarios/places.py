@@ -15,6 +15,7 @@ from typing import Any
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
 from producer.scenarios import Scenario
+from producer.scenarios.foreign import Foreign, fault_in, file_of
 from schemas.identity import run_prefix
 
 GROUP = "streamproof.scenarios"
@@ -101,8 +102,11 @@ def find(reference: str, *, registry: RegistrySettings | None = None) -> Scenari
     if reference in SCENARIOS:
         return SCENARIOS[reference]()
     for entry in entry_points(group=GROUP, name=reference):
-        made = entry.load()
-        return _checked(made() if isinstance(made, type) else made, f"entry point {entry.value}")
+        try:
+            declared = entry.load()
+        except Exception as error:  # whatever importing an installed package raises
+            raise fault_in(error, entry.value, f"loading the entry point {entry.value}") from error
+        return _checked(declared, f"entry point {entry.value}")
     raise _unknown(reference)
 
 
@@ -122,27 +126,31 @@ def _load(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a module of somebody else raises
         del sys.modules[name]
-        raise Misconfigured(
-            f"the scenario module cannot be loaded: {type(error).__name__}: {error}", where=str(path)
-        ) from error
+        raise fault_in(error, str(path), "loading") from error
     return module
 
 
 def _in_module(module: ModuleType, path: Path) -> Any:
     if not hasattr(module, "SCENARIO"):
         raise Misconfigured("the module has no SCENARIO", where=str(path), hint="See docs/scenarios.md")
-    made = module.SCENARIO
-    return made() if isinstance(made, type) else made
+    return module.SCENARIO
 
 
-def _checked(made: Any, where: str) -> Scenario:
-    missing = [name for name in _MEMBERS if not hasattr(made, name)]
+def _checked(declared: Any, where: str) -> Scenario:
+    """Return a scenario of somebody else: an instance, or a class to make one of."""
+    file = file_of(declared)
+    try:
+        made = declared() if isinstance(declared, type) else declared
+    except Exception as error:  # whatever its constructor raises
+        raise fault_in(error, file, "its constructor") from error
+    scenario: Any = Foreign(made, file)
+    missing = [name for name in _MEMBERS if not hasattr(scenario, name)]
     if missing:
         raise Misconfigured(
             f"the scenario lacks {', '.join(missing)}", where=where, hint="docs/scenarios.md describes each member"
         )
-    scenario: Scenario = made
-    return scenario
+    watched: Scenario = scenario
+    return watched
 
 
 def _unknown(name: str, folders: Iterable[Path] = ()) -> Misconfigured:

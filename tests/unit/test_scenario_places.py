@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import textwrap
 from importlib.metadata import EntryPoint
 
@@ -9,8 +11,12 @@ import pytest
 
 from cluster.errors import Misconfigured
 from producer.preview import preview
+from producer.resume import Landed
 from producer.scenarios import contract_of, find_scenario, places
 from producer.scenarios.places import known_scenarios, locate, scenario_folders
+from producer.supply import Supply
+from schemas.codec import Encoder
+from streamproof.cli import run
 
 MODULE = '''
 from pathlib import Path
@@ -99,7 +105,10 @@ def test_an_unknown_name_is_told_with_the_nearest_known_one(folder):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("import nothing_of_that_name", "cannot be loaded: ModuleNotFoundError"),
+        (
+            "import nothing_of_that_name",
+            r"failed in loading: ModuleNotFoundError.*mine\.py, line 1: import nothing_of_that_name",
+        ),
         ("x = 1", "has no SCENARIO"),
         ("class SCENARIO:\n    name = 'x'", "lacks version, contract, key"),
     ],
@@ -108,3 +117,40 @@ def test_a_module_that_is_no_scenario_says_what_it_lacks(tmp_path, text, told):
     (tmp_path / "mine.py").write_text(textwrap.dedent(text))
     with pytest.raises(Misconfigured, match=told):
         find_scenario(str(tmp_path / "mine.py"))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("count = np.arange(", "count = np.arnge(", r"failed in block\(\): AttributeError.*line 33: count = np.arnge"),
+        ("return Ticks()", "return Ticks(1)", r"failed in open\(\): TypeError.*line 26: return Ticks\(1\)"),
+        ("return {}\n\n    def l", "return {}[1]\n\n    def l", r"failed in settings\(\): KeyError.*line 20"),
+        ("SCENARIO = Beats()", "SCENARIO = lambda", r"failed in loading: SyntaxError.*beats\.py"),
+        ("SCENARIO = Beats()", "Beats.__init__ = lambda self: 1 / 0\nSCENARIO = Beats", r"ZeroDivisionError.*line 37"),
+        ("mix, event", "mix = property(lambda self: int('x'))\n    no, event", r"reading mix: ValueError.*line 17"),
+        ("return pa.record_batch(", "return dict(", r"block\(\) of the scenario gives a dict"),
+        (
+            '"tick": pa.array(count)',
+            '"tick": pa.array([f"t{n}" for n in count])',
+            "column tick does not fit the schema",
+        ),
+        ('"tick": pa.array(count)', '"tock": pa.array(count)', "column tick has a null"),
+        ('1, "sensor", "header"', '1, "sensr", "header"', "does not fit it: .*sensr"),
+    ],
+)
+def test_a_fault_in_somebody_elses_code_names_its_line(folder, right, wrong, told, capsys):
+    assert MODULE.count(right) == 1
+    (folder / "beats.py").write_text(MODULE.replace(right, wrong))
+    assert run(["preview", str(folder / "beats.py"), "--json"]) == 78
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert re.search(told, f"{error['message']} {error['where']}"), error
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("np.arange(", "np.arnge("), ('"tick": pa', '"tock": pa')])
+def test_a_run_blames_the_scenario_as_a_preview_does(folder, right, wrong):
+    (folder / "beats.py").write_text(MODULE.replace(right, wrong))
+    scenario = find_scenario(str(folder / "beats.py"))
+    stream, encoder = scenario.open(1, 0, {}), Encoder(SCHEMA, 1)
+    run = {"run_id": "r", "shard": 0, "key": "sensor", "end": 10, "landed": Landed.nothing(), "identity": "header"}
+    with Supply(stream, encoder, **run) as supply, pytest.raises(Misconfigured, match=r"beats\.py"):
+        list(supply)
