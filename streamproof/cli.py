@@ -6,7 +6,7 @@ import sys
 import traceback
 
 import typer
-from typer._click.exceptions import ClickException, NoArgsIsHelpError
+from typer._click.exceptions import ClickException, NoArgsIsHelpError, NoSuchOption
 
 from cluster.errors import EXIT_BUG, EXIT_OK, Interrupted, Misconfigured, StreamproofError
 from streamproof.commands import (
@@ -24,6 +24,7 @@ from streamproof.commands import (
 )
 from streamproof.console import print_error, stderr
 from streamproof.logs import configure_logs
+from streamproof.sample_flags import counterparts
 from streamproof.streams import output_failure, ready_streams
 
 # What typer returns when Ctrl-C comes where nobody waits for it.
@@ -65,7 +66,7 @@ def run(arguments: list[str]) -> int:
         stderr.print(error.format_message())
         return Misconfigured.exit_code
     except ClickException as error:
-        wrong = Misconfigured(error.format_message().rstrip("."), hint="Run the command with --help")
+        wrong = _wrong_usage(error, arguments)
         print_error(wrong, as_json=as_json)
         return wrong.exit_code
     except (typer.Abort, KeyboardInterrupt):
@@ -77,6 +78,16 @@ def run(arguments: list[str]) -> int:
         bug = StreamproofError("a bug: Streamproof did something that it should not", hint="The trace above says where")
         print_error(bug, as_json=as_json)
         return EXIT_BUG
+
+
+def _wrong_usage(error: ClickException, arguments: list[str]) -> Misconfigured:
+    known = counterparts(arguments) if arguments[:1] == ["produce"] else []
+    if isinstance(error, NoSuchOption) and known:
+        return Misconfigured(
+            f"flags of the AWS sample producer have other names here: {'; '.join(known)}",
+            hint="docs/clickstream.md compares them",
+        )
+    return Misconfigured(error.format_message().rstrip("."), hint="Run the command with --help")
 
 
 def _refuse_empty(arguments: list[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from cluster.errors import Misconfigured
 from cluster.local import warehouse_path
 from producer.plan import ProduceRequest
 from streamproof import cli
+from streamproof.sample_flags import SAMPLE_FLAGS
 
 
 @pytest.mark.parametrize(("raised", "code"), [(RuntimeError("x"), 70), (KeyboardInterrupt(), 75)])
@@ -76,3 +79,31 @@ def test_a_preview_refuses_a_number_out_of_range(flag, value, capsys):
 def test_a_port_that_does_not_exist_is_refused(port, capsys):
     assert cli.run(["up", "--kafka-port", port, "--json"]) == 78
     assert "--kafka-port" in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("given", "here"),
+    [
+        (["--runFor", "3"], "--runFor is --seconds"),
+        (["--mTLSEnable"], "--mTLSEnable is --mtls"),
+        (["-nou", "3", "--numThreads=2"], "-nou is --users; --numThreads is --shards"),
+        (["-nle"], "-nle is not needed: no log is written without --event-log"),
+    ],
+)
+def test_a_flag_of_the_sample_producer_is_told_by_its_name_here(given, here, capsys):
+    assert cli.run(["produce", "clickstream", "--topic", "t", "--json", *given]) == 78
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["message"] == f"flags of the AWS sample producer have other names here: {here}"
+
+
+def test_a_flag_of_nobody_is_told_as_ever(capsys):
+    assert cli.run(["produce", "clickstream", "--topic", "t", "--ratee", "3"]) == 78
+    assert "No such option: --ratee" in capsys.readouterr().err
+
+
+def test_every_flag_of_the_guides_table_has_its_counterpart():
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "clickstream.md").read_text()
+    table = guide.split("| sample producer | here |")[1].split("\n\n")[0]
+    flags = [flag for row in table.splitlines()[2:] for flag in re.findall(r"`(-[^`]+)`", row.split("|")[1])]
+    assert len(flags) == 23
+    assert [flag for flag in flags if flag.lower() not in SAMPLE_FLAGS] == ["--topic", "--help"]

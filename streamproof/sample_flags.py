@@ -1,0 +1,24 @@
+"""The flags of the AWS sample producer, and what they are called here: for who brings a command line of it."""
+
+from __future__ import annotations
+
+_HERE = {
+    ("--numberOfUsers", "-nou"): "--users",
+    ("-t",): "--topic",
+    ("--propertiesFilePath", "-pfp"): "--properties",
+    ("--numThreads", "-nt"): "--shards",
+    ("--runFor", "-rf"): "--seconds",
+    ("--noDelay", "-nd"): "--no-delay",
+    ("--sslEnable", "-ssl"): "--ssl",
+    ("--mTLSEnable", "-mtls"): "--mtls",
+    ("--nologgingEvents", "-nle"): "not needed: no log is written without --event-log",
+    ("--saslscramEnable", "-sse", "-ssu"): "in the settings sasl_*, or in --properties",
+    ("-h",): "--help",
+}
+SAMPLE_FLAGS = {name.lower(): here for names, here in _HERE.items() for name in names}
+
+
+def counterparts(arguments: list[str]) -> list[str]:
+    """Return what each flag of the sample producer in a command line is here, in words; each once."""
+    given = dict.fromkeys(argument.partition("=")[0] for argument in arguments if argument.startswith("-"))
+    return [f"{flag} is {SAMPLE_FLAGS[flag.lower()]}" for flag in given if flag.lower() in SAMPLE_FLAGS]
