@@ -14,6 +14,21 @@ from producer.scenarios.customer_events.catalogue import Catalogue
 from producer.scenarios.customer_events.plays import SCRIPTS, Plays
 from producer.scenarios.customer_events.tables import ALGORITHMS, NETWORKS, QUALITIES, SPEEDS
 
+# The fields of the contract beside the identity, in its order.
+NAMES = (
+    "event_type",
+    "user_id",
+    "session_id",
+    "timestamp",
+    "device",
+    "location",
+    "content",
+    "subscription",
+    "details",
+    "actions",
+    "recommendations",
+    "search_history",
+)
 ACTION_TYPES = ("play", "pause", "resume", "seek", "quality_change", "speed_change", "stop", "click")
 _PLAY, _PAUSE, _RESUME, _SEEK, _QUALITY, _SPEED, _STOP, _CLICK = range(len(ACTION_TYPES))
 

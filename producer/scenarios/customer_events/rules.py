@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from cluster.errors import Misconfigured
+from producer.scenarios.customer_events.columns import NAMES
 from producer.scenarios.customer_events.tables import (
     CITIES,
     DEVICE_QUALITY,
@@ -26,25 +27,12 @@ from producer.scenarios.customer_events.tables import (
     QUALITIES,
     QUALITY_BANDWIDTH,
 )
+from schemas.identity import IDENTITY_FIELD
 
 _RULES_FILE = Path(__file__).with_name("rules.sql")
 _RULE = re.compile(r"^-- (R\d\d) (.+)\n((?:(?!-- R\d\d ).*\n?)*)", re.MULTILINE)
 _MAX_EXAMPLES = 5
-_COLUMNS = (
-    "event_id",
-    "event_type",
-    "user_id",
-    "session_id",
-    "timestamp",
-    "device",
-    "location",
-    "content",
-    "subscription",
-    "details",
-    "actions",
-    "recommendations",
-    "search_history",
-)
+_COLUMNS = (IDENTITY_FIELD, *NAMES)
 _ZONED = re.compile(r"TIMESTAMP(_MS| WITH TIME ZONE)")
 
 _VIEWS = """
