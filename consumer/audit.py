@@ -246,9 +246,7 @@ def _notes(findings: Findings, manifests: list[Manifest], control: ControlTopic)
         for gap in manifest.rate_gaps
     ]
     if any(score.injected for score in findings.faults):
-        notes.append(
-            "Faults were injected on purpose; they count below as what they are, and are scored as found or not."
-        )
+        notes.append("Faults were injected on purpose; they count as what they are, and are scored as found or not.")
     if findings.uncompared:
         notes.append(
             f"The bytes of {findings.uncompared:,} stored events could not be compared: their checksum is missing, "

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from producer.shapes import Outline
 
 
+_MOST_OF_MIX = 10  # rows; the document of --json has all
 _ENDLESS = 100_000_000  # what a shard holds when nothing ends it is a bound nobody plans with
 
 
@@ -109,8 +110,11 @@ def _figures(found: Preview) -> Table:
     table = Table(title=f"{found.scenario}, {found.events:,} events, seed {found.seed}", title_justify="left")
     table.add_column("figure")
     table.add_column("value", justify="right")
-    for name, share in found.mix.items():
+    mix = list(found.mix.items())
+    for name, share in mix[:_MOST_OF_MIX]:
         table.add_row(f"share of {name}", f"{share:.1%}")
+    if others := mix[_MOST_OF_MIX:]:
+        table.add_row(f"share of {len(others)} others", f"{sum(share for _, share in others):.1%}")
     for name, size in found.value_bytes.items():
         table.add_row(f"value bytes, {name}", f"{size:,.0f}")
     table.add_row("distinct keys", f"{found.keys:,}")

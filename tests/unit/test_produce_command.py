@@ -93,6 +93,18 @@ def test_the_error_that_decides_counts_the_others(failed, more):
     assert workers._worst([DependencyDown("gone") for _ in range(failed)]).message == f"gone{more}"
 
 
+def test_a_mix_of_many_values_is_shown_by_its_largest(tmp_path, capsys):
+    (tmp_path / "v.avsc").write_text('{"type":"record","name":"V","fields":[{"name":"x","type":"string"}]}')
+    weights = "{" + ", ".join(f"v{n}: {100 if n < 10 else 1}" for n in range(60)) + "}"
+    (tmp_path / "v.yaml").write_text(f"schema: v.avsc\nfields: {{x: {{choice: {weights}}}}}\n")
+    assert run(["preview", str(tmp_path / "v.yaml")]) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("share of v") == 10
+    assert "share of 50 others" in shown
+    assert run(["preview", str(tmp_path / "v.yaml"), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["mix"]) == 60
+
+
 def test_an_unknown_scenario_is_named(capsys):
     assert run(["preview", "customer_event"]) == 78
     assert "customer_events" in capsys.readouterr().err
