@@ -88,6 +88,20 @@ def test_the_query_that_is_printed_works_for_the_snapshot(proved: Any, column: s
     assert (shown.returncode, "events" in shown.stdout or "_run_id" in shown.stdout) == (0, True), shown.stderr
 
 
+def test_a_branch_of_a_union_has_the_same_name_in_warehouse_and_snapshot(lab: Any) -> None:
+    lab.sql(
+        "ALTER TABLE events ADD COLUMN ref UNION(text VARCHAR, number BIGINT)",
+        "UPDATE events SET ref = union_value(text := event_id)",
+        "UPDATE events SET ref = union_value(number := _offset) WHERE hash(event_id) % 2 = 0",
+    )
+    lab.audit()
+    run_checks(lab.path, RUN)
+    query = "SELECT count(ref.text), count(ref.number), sum(ref.number)::BIGINT, min(ref.text) FROM events"
+    snapshot = publish_it(lab).database
+    assert read(snapshot, query) == lab.sql(query)
+    assert read(snapshot, "SELECT DISTINCT ref.element1 FROM events ORDER BY 1") == [(0,), (1,)]
+
+
 def test_a_snapshot_reads_from_any_folder_and_through_the_link(proved: Any, tmp_path: Path) -> None:
     publish_it(proved)
     elsewhere = tmp_path / "elsewhere"
