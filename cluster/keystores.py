@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from cluster.errors import Misconfigured
+from cluster.secret_files import check_private
 
 _KEYTOOL_TIMEOUT_S = 30.0
 _JKS = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
@@ -67,10 +68,13 @@ def read_keystore(path: Path, password: SecretStr | None, key_password: SecretSt
     """Return the client's identity of a key store.
 
     :param key_password: of the key within the store, where it differs from the store's.
-    :raises Misconfigured: the file cannot be read, a password is wrong, or it does not hold one key and its chain.
+    :raises Misconfigured: the file cannot be read, a password is wrong, it does not hold one key and its chain, or it
+        holds a key without a password and is open to others.
     """
     content = _read(path)
     if content.startswith(b"-----") or _PEM_KEY.search(content):
+        if b"ENCRYPTED" not in content:
+            check_private(path, "ssl.keystore.location")
         return identity_of_pem(content, key_password or password, where=str(path))
     opening = password
     if content.startswith(_JKS):

