@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from cluster.errors import Misconfigured, StreamproofError
 
 
@@ -44,7 +42,7 @@ class Foreign:
                 raise fault_in(error, self._file, f"{name}()") from error
             if name == "open":
                 return Foreign(found, self._file)
-            if name == "block" and not isinstance(found, pa.RecordBatch):
+            if name == "block" and not _is_batch(found):
                 raise Misconfigured(
                     f"block() of the scenario gives a {type(found).__name__}, it must be an Arrow RecordBatch",
                     where=self._file,
@@ -60,6 +58,12 @@ class Foreign:
             where=self._file,
             hint="block() returns the columns of the schema, and key, mix and event_time name some of them",
         )
+
+
+def _is_batch(found: object) -> bool:
+    import pyarrow as pa  # deferred: finding a scenario by its name does not load it
+
+    return isinstance(found, pa.RecordBatch)
 
 
 @contextmanager
