@@ -123,8 +123,8 @@ class Delivery:
         :param intended: when they were due.
         :param ids: identities that travel in a header, where the values hold none.
         """
-        self.checksums.add(sequences, crc32s(values))
         report = self._report if ids is None else self._reporting(Together(sequences, keys, values))
+        refused: list[tuple[int, KafkaError]] = []
         went = hand_over(
             self._producer,
             self._topic,
@@ -133,15 +133,17 @@ class Delivery:
             ids=ids,
             reports=chain([self._timed(intended, report)], repeat(report)),
             stamps=iter(self._stamp, None) if self._skew_ms else repeat(0),
-            refused=lambda place, error: self.count_out(error, values[place], int(sequences[place])),
+            refused=lambda place, error: refused.append((place, error)),
         )
+        # Reports are served by ``poll`` alone, so none of these has taken its checksum away yet.
+        self.checksums.add(sequences[:went], crc32s(values[:went]))
+        for place, error in refused:
+            self.count_out(error, values[place], int(sequences[place]))
         self.handed_over += went
         intended.cut(went)
         if went < len(values):
             # Back-pressure: reports make room. Bounded, as each event has one after the delivery timeout.
             self.poll(_ROOM_WAIT_S)
-        for sequence, value in zip(sequences[went:].tolist(), values[went:], strict=True):
-            self.checksums.remove(sequence, zlib.crc32(value))
         return went
 
     def send_special(
