@@ -102,7 +102,7 @@ def options(arguments: Sequence[str] | None = None) -> Options:
     asked = [name for name in os.environ.get("BENCH_ONLY", "").split(",") if name]
     parser.add_argument("parts", nargs="*", metavar="PART", default=asked, help="what to measure; BENCH_ONLY")
     for flag, variable, kind, default, says in (
-        ("--events", "BENCH_EVENTS", int, "300000", "events of each measurement"),
+        ("--events", "BENCH_EVENTS", int, "1000000", "events of each measurement"),
         ("--memory-seconds", "BENCH_MEMORY_SECONDS", float, "20", "how long memory is watched"),
         ("--rate-seconds", "BENCH_RATE_SECONDS", int, "12", "length of each load shape"),
     ):
