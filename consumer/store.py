@@ -31,9 +31,9 @@ MAX_BATCH_BYTES = 128 * 1024 * 1024
 MAX_BATCH_S = 10.0
 
 # One thread stores a chunk as fast as two do, and leaves the other core to fetching and decoding. A row group is
-# written as soon as it is full, not in the commit: memory holds one, and it happens beside the decoding. What DuckDB
-# would keep in memory beyond that is what it has written, and nobody reads it during a load.
-_SETTINGS = "SET threads = 1; SET write_buffer_row_group_count = 1; SET memory_limit = '300MB'"
+# written as soon as it is full, not in the commit: memory holds one, and it happens beside the decoding. There is no
+# limit of memory: a checkpoint of large values needs what it needs, and fails below it.
+_SETTINGS = "SET threads = 1; SET write_buffer_row_group_count = 1"
 
 _INCOMING = "incoming"
 INSERT_EVENTS = f"INSERT INTO events BY NAME SELECT *, ?::BIGINT AS _batch FROM {_INCOMING}"  # noqa: S608 - a constant
