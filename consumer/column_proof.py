@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cluster.errors import Misconfigured
-from consumer.run_scope import quoted
+from consumer.columns import columns_of_fields, quote
 from consumer.verdict import Unproved
 from consumer.warehouse import Warehouse
 from schemas.codec import Encoder
@@ -32,7 +32,6 @@ _SCHEMAS = """
     FROM run_events LEFT JOIN schema_versions ON schema_id = _schema_id
     GROUP BY 1 ORDER BY 1
 """
-_COLUMNS = "SELECT field, column_name FROM event_columns"
 _CREATE = """
     CREATE OR REPLACE TEMP TABLE columns_differ (shard INTEGER, sequence BIGINT, partition INTEGER, "offset" BIGINT)
 """
@@ -64,11 +63,11 @@ def _prove(warehouse: Warehouse, schema_id: int, text: str) -> str:
         return "its schema cannot be encoded"
     if encoder.slow_types:
         return f"its schema has {', '.join(encoder.slow_types)}"
-    column_of = dict(warehouse.rows(_COLUMNS))
+    column_of = columns_of_fields(warehouse)
     fields = encoder.arrow_schema.names
     if not column_of.keys() >= set(fields):
         return "a field has no column"
-    wanted = ", ".join(f"{quoted(column_of[name])} AS {quoted(f'f{place}')}" for place, name in enumerate(fields))
+    wanted = ", ".join(f"{quote(column_of[name])} AS {quote(f'f{place}')}" for place, name in enumerate(fields))
     query = f"SELECT {wanted}, {_PLACE} FROM run_events WHERE _schema_id = {schema_id}"  # noqa: S608 - names are quoted
     with warehouse.errors():
         reader = warehouse.connection.sql(query).to_arrow_reader(_CHUNK_ROWS)

@@ -60,6 +60,11 @@ def column_names(fields: Iterable[str], known: dict[str, str]) -> dict[str, str]
     return names
 
 
+def columns_of_fields(warehouse: Warehouse) -> dict[str, str]:
+    """Return which column of ``events`` holds each field of the schemas that were loaded."""
+    return {str(field): str(name) for field, name in warehouse.rows("SELECT field, column_name FROM event_columns")}
+
+
 def has_identity(schema: pa.Schema) -> bool:
     """Tell whether events of a schema carry their identity in their value; otherwise it is in a header."""
     place = schema.get_field_index(IDENTITY_FIELD)
@@ -71,9 +76,7 @@ class EventColumns:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._columns = {
-            str(field): str(name) for field, name in warehouse.rows("SELECT field, column_name FROM event_columns")
-        }
+        self._columns = columns_of_fields(warehouse)
 
     def fit(self, schema: pa.Schema) -> list[str]:
         """Make the table accept ``schema`` and return its columns' names, in the schema's order.

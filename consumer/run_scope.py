@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import Misconfigured
-from consumer.columns import ID_COLUMN
+from consumer.columns import ID_COLUMN, quote
 from consumer.store_errors import as_store_errors
 from consumer.warehouse import Warehouse
 from schemas.identity import IDENTITY_FIELD, IDENTITY_HEADER, run_prefix
@@ -35,11 +35,6 @@ class KnownRun:
 
     run_id: str
     started_at: str
-
-
-def quoted(identifier: str) -> str:
-    """Return an SQL identifier in quotes, whatever it holds."""
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def known_runs(warehouse: Warehouse) -> list[KnownRun]:
@@ -79,7 +74,7 @@ def enter_run(warehouse: Warehouse, run_id: str | None) -> None:
     prefix = run_prefix(run_id) if run_id is not None else ""
     # An id begins with 48 bits of the run and the version digit; no id begins with a question mark.
     id_start = f"{prefix[:8]}-{prefix[8:]}-8" if run_id is not None else "?"
-    columns = [quoted(name) for (name,) in warehouse.rows(_IDENTITY_COLUMNS, [ID_COLUMN, IDENTITY_FIELD])]
+    columns = [quote(name) for (name,) in warehouse.rows(_IDENTITY_COLUMNS, [ID_COLUMN, IDENTITY_FIELD])]
     texts = [f"CAST({name} AS VARCHAR)" for name in columns]
     event_id = f"coalesce({', '.join(texts)})" if len(columns) > 1 else (columns or ["NULL"])[0]
     with as_store_errors(warehouse.path):

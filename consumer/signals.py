@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import duckdb
 
-from consumer.columns import quote
+from consumer.columns import columns_of_fields, quote
 from consumer.warehouse import Warehouse
 from schemas.fault_targets import FaultTargets
 from schemas.manifest import Manifest
@@ -21,7 +21,6 @@ _SIGNALS = """
            {happened_at} AS happened_at, {dated} AS dated, {duration} AS duration, {choice} AS choice
     FROM run_events
 """
-_COLUMNS = "SELECT field, column_name FROM event_columns"
 _EVENTS = "SELECT count(*) FROM (SELECT DISTINCT _shard, _sequence FROM run_events)"
 # A moment, as a TIMESTAMPTZ. A number is milliseconds in a long, seconds in an int.
 _MOMENTS = {
@@ -61,7 +60,7 @@ class _Columns:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._names = dict(warehouse.rows(_COLUMNS))
+        self._names = columns_of_fields(warehouse)
 
     def moment(self, path: str | None) -> str:
         found = self._found(path)

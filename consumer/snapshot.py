@@ -14,8 +14,9 @@ from pathlib import Path
 
 import duckdb
 
+from consumer.columns import quote
 from consumer.places import run_slug
-from consumer.run_scope import known_runs, quoted
+from consumer.run_scope import known_runs
 from consumer.sql_files import lacking, read_folder
 from consumer.warehouse import MEMORY_LIMIT, Warehouse
 
@@ -81,8 +82,8 @@ def _write_database(
         database.execute(f"CREATE VIEW events AS FROM read_parquet({place}, union_by_name = true)")
         for mart in read_folder(MARTS):
             if not lacking(database, mart, has_run=True):
-                database.execute(f"CREATE TABLE {quoted(mart.name)} AS\n{mart.query}")
-                database.execute(f"COMMENT ON TABLE {quoted(mart.name)} IS {_text(mart.description)}")
+                database.execute(f"CREATE TABLE {quote(mart.name)} AS\n{mart.query}")
+                database.execute(f"COMMENT ON TABLE {quote(mart.name)} IS {_text(mart.description)}")
         database.execute(_RUNS)
         for run, verdict, document in store.rows(_LEDGER):
             said = json.loads(document) | {"published": run in published}

@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from cluster.errors import Misconfigured
-from consumer.run_scope import quoted
+from consumer.columns import quote
 
 _HEADER = re.compile(r"^-- (severity|description|needs): *(.*)$", re.MULTILINE)
 
@@ -60,7 +60,7 @@ def lacking(connection: duckdb.DuckDBPyConnection, file: SqlFile, *, has_run: bo
 
 
 def _has_column(connection: duckdb.DuckDBPyConnection, need: str) -> bool:
-    column = ".".join(quoted(part) for part in need.split(".")[1:])
+    column = ".".join(quote(part) for part in need.split(".")[1:])
     try:
         connection.execute(f"SELECT {column} FROM events LIMIT 0").fetchall()  # noqa: S608 - quoted above
     except duckdb.BinderException:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from cluster.errors import Misconfigured
-from producer.agreement import refuse_options
+from producer.agreement import refuse_endless_ramp, refuse_options
 from producer.injection import agreed_targets, make_injector
 from producer.plan import ProduceRequest
 from producer.scenarios import Asked, Scenario, contract_of
@@ -22,11 +21,7 @@ def accept(request: ProduceRequest, scenario: Scenario) -> None:
     version = contract.version(request.schema_version or contract.active).version
     if request.next_version_share or request.next_version_ramp:
         contract.version(version + 1)
-    if request.next_version_ramp and request.target is None:
-        raise Misconfigured(
-            "a ramp from one schema version to the next needs a number of events",
-            hint="Give a number of events, or a rate with a duration",
-        )
+    refuse_endless_ramp(request)
     now_ms = int(dt.datetime.now(dt.UTC).timestamp() * 1000)
     asked = Asked(request.shards, request.shard, request.mean_rate, request.options())
     settings = scenario.settings(request.target, now_ms, asked)
