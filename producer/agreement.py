@@ -17,6 +17,8 @@ from producer.mixing import Mixing
 from producer.plan import ProduceRequest
 from producer.scenarios import DECLARATION, Asked, Options, Scenario, contract_of, find_scenario
 from schemas.contract import Contract, ContractVersion, subject_for
+from schemas.fingerprint import fingerprint
+from schemas.frame import UnsupportedSchema
 from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic
 from schemas.registry import Registry
 
@@ -67,7 +69,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         by another one.
     """
     admin = admin_client(connection.kafka)
-    describe(admin, request.topic)
+    info = describe(admin, request.topic)
     _describe_control(admin, request.topic)
     scenario = find_scenario(request.scenario, registry=connection.registry)
     refuse_options(scenario, request.options())
@@ -80,6 +82,8 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         _refuse_other_settings(request, scenario, used, earlier)
         announced = earlier.model_copy(
             update={
+                "topic_id": earlier.topic_id or info.topic_id,
+                "schema_used": used,
                 "status": "running",
                 "resumed": earlier.resumed + 1,
                 "ended_at": None,
@@ -105,6 +109,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         shard=request.shard,
         shards=request.shards,
         topic=request.topic,
+        topic_id=info.topic_id,
         scenario=scenario.name,
         scenario_version=scenario.version,
         seed=request.seed,
@@ -174,11 +179,10 @@ def _schema(connection: Connection, request: ProduceRequest, scenario: Scenario)
     contract = contract_of(scenario)
     schema = contract.version(request.schema_version or contract.active)
     subject = subject_for(request.topic)
-    registry = Registry(connection.registry)
-    try:
+    with Registry(connection.registry) as registry:
         used = registry.lookup(subject, schema.text)
-    finally:
-        registry.close()
+        if used is not None:
+            used = used.model_copy(update={"fingerprint": _fingerprint(registry, used.id)})
     if used is None:
         version = "" if request.schema_version is None else f" --up-to {schema.version}"
         raise Misconfigured(
@@ -187,6 +191,17 @@ def _schema(connection: Connection, request: ProduceRequest, scenario: Scenario)
             hint=_how_to_register(contract, request.topic, connection.registry.url) + version + "`",
         )
     return schema, used
+
+
+def _fingerprint(registry: Registry, schema_id: int) -> str | None:
+    """Return the fingerprint of what the registry gives for an id: the loader keeps that text, and not ours.
+
+    A registry may store what it recognised as the same schema with other docs, or in another form.
+    """
+    try:
+        return fingerprint(registry.schema_text(schema_id))
+    except UnsupportedSchema:
+        return None
 
 
 def _how_to_register(contract: Contract, topic: str, registry_url: str) -> str:
@@ -239,10 +254,13 @@ def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: Sc
         "shards": request.shards,
         "seed": request.seed,
         "schema id": used.id,
+        "schema fingerprint": used.fingerprint,
         **request.settings(),
         **scenario.libraries(),
     }
     before = earlier.agreed([name for name in now if name in earlier.settings])
+    if used.fingerprint is None or "schema fingerprint" not in before:
+        now.pop("schema fingerprint")
     _refuse(
         request.run_id,
         request.topic,
@@ -253,6 +271,8 @@ def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: Sc
 def _changed(name: str, before: object, value: object) -> str:
     if name == DECLARATION:
         return "the scenario file or its schema was changed since then"
+    if name == "schema fingerprint":
+        return "the registry gives another schema for its id, as one that was made anew does"
     return f"{name} was {before}, is now {value}"
 
 
@@ -267,7 +287,7 @@ def _refuse_other_run(announced: Manifest, others: list[Terms]) -> None:
             [
                 _changed(name, f"{before[name]} for shard {other.shard}", value)
                 for name, value in now.items()
-                if before[name] != value
+                if before.get(name, value) != value
             ],
         )
 

@@ -33,11 +33,16 @@ class _Document(BaseModel):
 
 
 class SchemaUsed(_Document):
-    """The schema that the values were written with."""
+    """The schema that the values were written with.
+
+    ``fingerprint`` is of the text that the registry gives for ``id`` (``schemas/fingerprint.py``); ``None`` in
+    manifests of earlier versions, and where the registry has no single text for it.
+    """
 
     subject: str
     version: int
     id: int
+    fingerprint: str | None = None
 
 
 class RateWindow(_Document):
@@ -106,6 +111,9 @@ class Terms(BaseModel):
     shard: int = Field(ge=0, lt=MAX_SHARDS)
     shards: int = Field(gt=0, le=MAX_SHARDS, description="shards of the run: how many manifests an audit waits for")
     topic: str
+    topic_id: str | None = Field(
+        default=None, description="Kafka's id of the topic: another one when it is made anew; None before it was kept"
+    )
     scenario: str
     scenario_version: int
     seed: int
@@ -118,15 +126,23 @@ class Terms(BaseModel):
     schema_used: SchemaUsed
 
     def agreed(self, names: Sequence[str]) -> dict[str, object]:
-        """Return what every shard of the run must have been begun with, the settings ``names`` among it."""
-        return {
-            "topic": self.topic,
-            "scenario": self.scenario,
-            "scenario version": self.scenario_version,
-            "shards": self.shards,
-            "seed": self.seed,
-            "schema id": self.schema_used.id,
-        } | {name: self.settings.get(name) for name in names}
+        """Return what every shard of the run must have been begun with, the settings ``names`` among it.
+
+        What a manifest of an earlier version does not say is left out: it speaks against nothing.
+        """
+        said = {"topic id": self.topic_id, "schema fingerprint": self.schema_used.fingerprint}
+        return (
+            {
+                "topic": self.topic,
+                "scenario": self.scenario,
+                "scenario version": self.scenario_version,
+                "shards": self.shards,
+                "seed": self.seed,
+                "schema id": self.schema_used.id,
+            }
+            | {name: value for name, value in said.items() if value is not None}
+            | {name: self.settings.get(name) for name in names}
+        )
 
 
 class Manifest(Terms):

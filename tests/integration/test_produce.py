@@ -37,6 +37,7 @@ from producer.manifest import read_manifest
 from producer.partitions import partition_of
 from producer.resume import sequence_of
 from schemas.contract import load_contract, subject_for
+from schemas.fingerprint import fingerprint
 from schemas.identity import read_event_id
 from schemas.manifest import Manifest, control_topic
 from schemas.registry import Registry
@@ -125,6 +126,15 @@ def test_the_topic_holds_what_the_manifest_claims(connection, ready_topic):
     assert read_manifest(connection.kafka, ready_topic, "whole", 0) == manifest
     assert seen[-1].acknowledged == 20_000
     assert sum(window.achieved for window in manifest.rate_windows) == 20_000
+
+
+def test_the_manifest_names_the_topic_and_the_schema_so_that_neither_can_be_exchanged(connection, ready_topic):
+    manifest = run(connection, ProduceRequest(topic=ready_topic, run_id="witness", events=10))
+    with Registry(connection.registry) as registry:
+        text = registry.schema_text(manifest.schema_used.id)
+
+    assert manifest.topic_id == describe(admin_client(connection.kafka), ready_topic).topic_id
+    assert manifest.schema_used.fingerprint == fingerprint(text)
 
 
 def test_keys_are_customers_in_the_partition_that_java_chooses_and_in_order(connection, ready_topic):

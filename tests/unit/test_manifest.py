@@ -103,7 +103,13 @@ def test_ranges_that_would_excuse_other_events_are_refused(change):
 
 
 def shard(number, **changes):
-    return manifest(shard=number, settings={"events": 100, "users": 3 + number}, common=["events"], **changes)
+    terms = {
+        "settings": {"events": 100, "users": 3 + number},
+        "common": ["events"],
+        "topic_id": "A",
+        "schema_used": SchemaUsed(subject="t-value", version=1, id=3, fingerprint="ee"),
+    }
+    return manifest(shard=number, **terms | changes)
 
 
 def test_shards_of_one_run_agree_although_each_has_settings_of_its_own():
@@ -121,6 +127,11 @@ def test_shards_of_one_run_agree_although_each_has_settings_of_its_own():
             "scenario is customer_events in shards 0, 1, clickstream in shard 2",
         ),
         ({"shards": 3, "topic": "u"}, "topic is t in shards 0, 1, u in shard 2"),
+        ({"topic_id": "B"}, "topic id is A in shards 0, 1, B in shard 2"),
+        (
+            {"schema_used": SchemaUsed(subject="t-value", version=1, id=3, fingerprint="ff")},
+            "schema fingerprint is ee in shards 0, 1, ff in shard 2",
+        ),
         (
             {"shards": 3, "schema_used": SchemaUsed(subject="t-value", version=2, id=4)},
             "schema id is 3 in shards 0, 1, 4 in shard 2",
@@ -130,6 +141,11 @@ def test_shards_of_one_run_agree_although_each_has_settings_of_its_own():
 )
 def test_what_shards_were_begun_with_differently_is_named_with_the_shards(change, said):
     assert said in [str(each) for each in disagreements([shard(0), shard(1), shard(2, **change)])]
+
+
+def test_what_a_manifest_of_an_earlier_version_does_not_say_speaks_against_nothing():
+    old = shard(1, topic_id=None, schema_used=SchemaUsed(subject="t-value", version=1, id=3))
+    assert disagreements([shard(0), old]) == []
 
 
 def test_a_setting_that_shards_have_in_common_is_compared_also_where_one_lacks_it():
