@@ -15,6 +15,7 @@ from producer.injection import agreed_targets, make_injector, refuse_hidden_cloc
 from producer.manifest import read_run
 from producer.mixing import Mixing
 from producer.plan import ProduceRequest
+from producer.same_topic import refuse_other_topic
 from producer.scenarios import DECLARATION, Asked, Options, Scenario, contract_of, find_scenario
 from schemas.contract import Contract, ContractVersion, subject_for
 from schemas.fingerprint import fingerprint
@@ -65,6 +66,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
 
     :raises BrokerUnreachable: no broker answers (within 15 s).
     :raises TopicMissing: the topic or its control topic does not exist.
+    :raises TopicRecreated: the run was begun on a former topic of the same name.
     :raises Misconfigured: the schema is not registered, or the run id was used with other settings, by this shard or
         by another one.
     """
@@ -78,6 +80,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
     schemas = {used.id: schema} | ({newer_used.id: newer} if newer is not None and newer_used is not None else {})
     said = read_run(connection.kafka, request.topic, request.run_id, request.shard)
     earlier = said.own
+    refuse_other_topic(request.run_id, info, said.bounds, earlier, said.others)
     if earlier is not None:
         _refuse_other_settings(request, scenario, used, earlier)
         announced = earlier.model_copy(

@@ -50,6 +50,7 @@ def produce_shard(
     :raises RecordsUndelivered: events failed or are unknown. Carries ``manifest``; the same request sends them again.
     :raises BrokerUnreachable: no broker at the start, or none left to take the manifest at the end.
     :raises Misconfigured: topic or schema missing, or the run id was used with other settings.
+    :raises TopicRecreated: the run was begun on a former topic of the same name.
     :raises DataRejected: the topic holds events of the run that no manifest accounts for.
     """
     with alone(connection.kafka.bootstrap_servers, request.topic, request.run_id, request.shard):

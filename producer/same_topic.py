@@ -1,0 +1,62 @@
+"""Whether the topic that is there is the one that a run was begun on: a name alone does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cluster.errors import TopicRecreated
+from cluster.topics import TopicInfo
+from schemas.manifest import Manifest, Terms, control_topic
+
+Bounds = Mapping[int, tuple[int, int]]
+
+
+def refuse_other_topic(
+    run_id: str, topic: TopicInfo, bounds: Bounds, earlier: Manifest | None, others: Sequence[Terms]
+) -> None:
+    """Refuse a run whose manifests tell of a former topic of the same name.
+
+    :param bounds: first offset and end of each partition of the topic as it is now.
+    :param earlier: the newest manifest of the shard at hand.
+    :param others: what the other shards of the run were begun with.
+    :raises TopicRecreated: the topic's id is another one; or, by a manifest without an id, the topic holds less than
+        was acknowledged.
+    """
+    said = [*([] if earlier is None else [earlier]), *others]
+    for terms in said:
+        if terms.topic_id is not None and terms.topic_id != topic.topic_id:
+            raise _recreated(
+                run_id, topic, f"its id is {topic.topic_id}, the manifest of shard {terms.shard} names {terms.topic_id}"
+            )
+    if earlier is not None and earlier.topic_id is None:
+        impossible = _impossible(earlier, bounds)
+        if impossible:
+            raise _recreated(run_id, topic, impossible)
+
+
+def _impossible(earlier: Manifest, bounds: Bounds) -> str:
+    """Return why the topic cannot be the one that an older manifest tells of; empty if it may be.
+
+    Ends of partitions never go back: neither retention nor compaction moves them.
+    """
+    for partition, start in sorted(earlier.start_offsets.items()):
+        if partition not in bounds:
+            return f"partition {partition} was there when the run began, and is not now"
+        end = bounds[partition][1]
+        if end < start:
+            return f"partition {partition} ended at offset {start} when the run began, and ends at {end} now"
+    written = sum(end - earlier.start_offsets.get(partition, 0) for partition, (_, end) in bounds.items())
+    if written < earlier.acknowledged:
+        return (
+            f"shard {earlier.shard} says that {earlier.acknowledged:,} events were acknowledged, and only "
+            f"{written:,} offsets were given since the run began"
+        )
+    return ""
+
+
+def _recreated(run_id: str, topic: TopicInfo, why: str) -> TopicRecreated:
+    return TopicRecreated(
+        f"topic {topic.name} was deleted and made anew since run {run_id} was begun: {why}",
+        where=f"topic {topic.name}; the run's manifests are in {control_topic(topic.name)}",
+        hint="Nothing was sent. What the run delivered went with the former topic; begin a run with a new --run-id",
+    )
