@@ -27,8 +27,12 @@ from consumer.verdict import AuditResult, Findings, PartitionPosition, judge
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 from schemas.manifest import Manifest, RateGap
 
-_KEEP = "INSERT INTO audits VALUES (?, ?, ?, ?, ?)"
-_LATEST = "SELECT document FROM audits WHERE run_id = ? ORDER BY audited_at DESC, audit_id DESC LIMIT 1"
+_KEEP = """
+    INSERT INTO audits (number, batch, audit_id, run_id, audited_at, verdict, document)
+    SELECT (SELECT coalesce(max(number), 0) + 1 FROM audits), (SELECT coalesce(max(batch), 0) FROM load_batches),
+           ?, ?, ?, ?, ?
+"""
+_LATEST = "SELECT arg_max(document, number) FROM audits WHERE run_id = ?"
 _POSITIONS = "SELECT partition, next_offset FROM load_offsets"
 # Record times and the end of a run come from the same clock; the manifest rounds.
 _CLOCK_MARGIN = timedelta(seconds=1)
@@ -80,8 +84,8 @@ def audit(
 
 def latest_audit(warehouse: Warehouse, run_id: str) -> dict[str, Any] | None:
     """Return the document of the run's latest audit, or ``None`` when it was never audited."""
-    rows = warehouse.rows(_LATEST, [run_id])
-    return dict(json.loads(rows[0][0])) if rows else None
+    ((document,),) = warehouse.rows(_LATEST, [run_id])
+    return None if document is None else dict(json.loads(document))
 
 
 def _run_of(store: Warehouse, control: ControlTopic, run_id: str | None, topic: str) -> str:

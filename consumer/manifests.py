@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import duckdb
 import pyarrow as pa
 from pydantic import ValidationError
 
@@ -26,8 +27,9 @@ _PAGE_KEY = re.compile(r"(.*)/(\d+)/faults/(\d+)", re.DOTALL)
 _FORGET_FAULTS = "DELETE FROM manifest_faults WHERE run_id = ? AND shard = ?"
 _KEEP_FAULTS = "INSERT INTO manifest_faults SELECT ?, ?, kind, unsure, first, next FROM truth"
 _FORGET = "DELETE FROM manifests WHERE run_id = ? AND shard = ?"
-_KEEP = "INSERT INTO manifests VALUES (?, ?, ?, ?, ?)"
+_KEEP = "INSERT INTO manifests VALUES (?, ?, ?, ?, ?, ?)"
 _KEPT = "SELECT run_id, shard, document FROM manifests"
+_RUN_NUMBERS = "SELECT run_id, max(run_number) FROM manifests GROUP BY run_id"
 _STORED = "SELECT document FROM manifests WHERE run_id = ? ORDER BY shard"
 
 
@@ -39,6 +41,7 @@ class ControlTopic:
     deleted: set[tuple[str, int]] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
     pages: dict[tuple[str, int], dict[int, FaultPage]] = field(default_factory=dict)
+    began: dict[str, tuple[int, int]] = field(default_factory=dict)  # offset and partition of a run's first record
 
     def take(self, message: Message) -> None:
         """Apply one record. One that is no manifest is noted with its position, without its content."""
@@ -66,6 +69,8 @@ class ControlTopic:
             return
         self.manifests[key] = manifest
         self.deleted.discard(key)
+        place = (message.offset() or 0, message.partition() or 0)
+        self.began[run_id] = min(place, self.began.get(run_id, place))
 
     def _take_page(self, message: Message) -> bool:
         """Apply a record that is a page of injected faults; return whether it was one."""
@@ -83,6 +88,11 @@ class ControlTopic:
             return False
         pages[page.page] = page
         return bool(page.key().encode() == message.key())
+
+    def runs(self) -> list[str]:
+        """Return the runs that have a manifest here, in the order in which they began to write."""
+        runs = dict.fromkeys(run_id for run_id, _ in self.manifests)
+        return sorted(runs, key=lambda run_id: self.began.get(run_id, (0, 0)))
 
     def truth(self, manifest: Manifest) -> list[FaultTruth] | None:
         """Return what a shard says was injected, ``None`` where a page of it is missing or of another attempt."""
@@ -141,16 +151,27 @@ def store_manifests(warehouse: Warehouse, found: ControlTopic) -> None:
     gone = found.deleted & set(kept)
     read_at = datetime.now(UTC)
     with warehouse.transaction() as connection:
+        numbers = _run_numbers(connection, found)
         for run_id, shard in [*gone, *changed]:
             connection.execute(_FORGET, [run_id, shard])
             connection.execute(_FORGET_FAULTS, [run_id, shard])
         for (run_id, shard), document in changed.items():
-            connection.execute(_KEEP, [run_id, shard, manifests[run_id, shard].status, document, read_at])
+            connection.execute(
+                _KEEP, [run_id, shard, manifests[run_id, shard].status, document, read_at, numbers[run_id]]
+            )
             truth = truths[run_id, shard]
             if truth:
                 connection.register("truth", _ranges(truth))
                 connection.execute(_KEEP_FAULTS, [run_id, shard])
                 connection.unregister("truth")
+
+
+def _run_numbers(connection: duckdb.DuckDBPyConnection, found: ControlTopic) -> dict[str, int]:
+    """Return the number of each run: the one that it has, or the next, in the order of the control topic."""
+    numbers = {str(run_id): int(number) for run_id, number in connection.execute(_RUN_NUMBERS).fetchall()}
+    for run_id in found.runs():
+        numbers.setdefault(run_id, max(numbers.values(), default=0) + 1)
+    return numbers
 
 
 def _ranges(truth: list[FaultTruth]) -> pa.Table:

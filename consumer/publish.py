@@ -43,11 +43,9 @@ _BUILDING = ".building-"
 _NEW_LINK = ".current-"
 _LOCK_RETRY_S = 0.1
 
-_LOADED_SINCE = """
-    SELECT count(*) FROM run_events
-    WHERE _batch IN (SELECT batch FROM load_batches WHERE loaded_at > CAST(? AS TIMESTAMPTZ))
-"""
-_RECORD = "INSERT INTO publications VALUES (?, ?, ?, ?)"
+_LOADED_SINCE = "SELECT count(*) FROM run_events WHERE _batch > (SELECT batch FROM audits WHERE audit_id = ?)"
+_RECORD = "INSERT INTO publications SELECT (SELECT coalesce(max(number), 0) + 1 FROM publications), ?, ?, ?, ?"
+_PUBLISHED = "SELECT path FROM publications ORDER BY number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def publish(
             _swap(folder, final)
             with store.transaction() as db:
                 db.execute(_RECORD, [now, run, str(final), rows])
-            _prune(folder)
+            _prune(folder, [Path(path).name for (path,) in store.rows(_PUBLISHED)])
         store.checkpoint()
     return Publication(final, rows, runs, run, now.isoformat(), folder / "current" / "snapshot.duckdb")
 
@@ -126,7 +124,7 @@ def _permit(store: Warehouse, run_id: str) -> None:
             where=run_id,
             hint="`streamproof report` shows the details; what was published before stays",
         )
-    if store.rows(_LOADED_SINCE, [found["audited_at"]]) != [(0,)]:
+    if store.rows(_LOADED_SINCE, [found["audit_id"]]) != [(0,)]:
         raise VerdictUnknown("events of the run were loaded after its audit", where=run_id, hint="Audit the run again")
     results = latest_results(store, run_id)
     if not results:
@@ -220,10 +218,15 @@ def _remove_leftovers(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _prune(folder: Path) -> None:
-    """Keep the last snapshots; names sort by time. The current one stays in any case."""
+def _prune(folder: Path, published: list[str]) -> None:
+    """Keep the last snapshots. The current one stays in any case.
+
+    :param published: names of the snapshots that the warehouse knows of, in their order; others are taken for older.
+    """
     current = (folder / "current").resolve()
-    snapshots = sorted(path for path in (folder / "snapshots").iterdir() if not path.name.startswith("."))
+    order = {name: place for place, name in enumerate(published)}
+    there = [path for path in (folder / "snapshots").iterdir() if not path.name.startswith(".")]
+    snapshots = sorted(there, key=lambda path: (order.get(path.name, -1), path.name))
     for path in snapshots[:-KEPT_SNAPSHOTS]:
         if path != current:
             with suppress(OSError):

@@ -16,8 +16,8 @@ from schemas.manifest import Manifest
 # Takes DuckDB's connection, the relation with the run's events, and the run's manifests; returns a JSON-ready mapping.
 Examine = Callable[[Any, str, list[Manifest]], dict[str, Any]]
 
-_KEEP = "INSERT INTO realism VALUES (?, ?, ?)"
-_LATEST = "SELECT arg_max(document, examined_at) FROM realism WHERE run_id = ?"
+_KEEP = "INSERT INTO realism SELECT (SELECT coalesce(max(number), 0) + 1 FROM realism), ?, ?, ?"
+_LATEST = "SELECT arg_max(document, number) FROM realism WHERE run_id = ?"
 
 
 def examine_run(

@@ -19,7 +19,7 @@ _KNOWN_RUNS = """
     SELECT run_id, CAST(max(CAST(document ->> 'started_at' AS TIMESTAMPTZ)) AS VARCHAR) AS started_at
     FROM manifests
     GROUP BY run_id
-    ORDER BY max(CAST(document ->> 'started_at' AS TIMESTAMPTZ)) DESC, run_id
+    ORDER BY max(run_number) DESC, run_id
 """
 # Where identities are: the column of the field, the column of the headers, or, with schemas of both kinds, both.
 _IDENTITY_COLUMNS = """

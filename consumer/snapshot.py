@@ -26,10 +26,10 @@ EVENTS_VARIABLE = "streamproof_events"
 
 _PASSED = """
     SELECT run_id FROM audits
-    GROUP BY run_id HAVING arg_max(verdict, audited_at) = 'PASSED'
+    GROUP BY run_id HAVING arg_max(verdict, number) = 'PASSED'
 """
 _LEDGER = """
-    SELECT run_id, arg_max(verdict, audited_at), arg_max(document, audited_at) FROM audits GROUP BY run_id
+    SELECT run_id, arg_max(verdict, number), arg_max(document, number) FROM audits GROUP BY run_id
 """
 _EXPORT = "SELECT getvariable('run_id') AS _run_id, * FROM run_events"
 _RUNS = """

@@ -1,6 +1,7 @@
 """The warehouse: one DuckDB file per topic, opened by one process at a time.
 
 A file is created whole, beside its place, and linked there: a kill at any moment leaves a complete file or none.
+A file of an earlier format becomes one of the newest when it is opened (``migrations``).
 Times are TIMESTAMPTZ in the session zone UTC; DuckDB's ``fetchall`` gives them only where ``pytz`` is installed,
 so queries cast them (``::TIMESTAMP``, ``::VARCHAR``) or read them through Arrow.
 """
@@ -8,7 +9,6 @@ so queries cast them (``::TIMESTAMP``, ``::VARCHAR``) or read them through Arrow
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import threading
 import time
@@ -21,9 +21,9 @@ from typing import Any, Self
 import duckdb
 
 from cluster.errors import Interrupted, Misconfigured, StoreFailed, WarehouseDamaged, WarehouseLocked
+from consumer.migrations import NEWEST, format_of, migrate
 from consumer.store_errors import as_store_errors, is_locked, locked, store_error
 
-FORMAT_VERSION = "1"
 DEFAULT_WAIT_S = 10.0
 # DuckDB spills above this; a load of any size then stays below 1 GB with Python, Arrow and librdkafka beside it.
 MEMORY_LIMIT = "400MB"
@@ -34,7 +34,6 @@ _SETTINGS = f"""
 """
 
 _DDL = Path(__file__).with_name("warehouse.sql")
-_TABLE = re.compile(r"^CREATE TABLE (\w+) \(.*?^\);", re.MULTILINE | re.DOTALL)
 _RETRY_S = 0.1
 # DuckDB's lock does not exclude the own process, so the process excludes itself.
 _open_here: set[Path] = set()
@@ -146,8 +145,9 @@ def open_warehouse(
     connection = _connect(path, wait_s, stop or threading.Event())
     warehouse = Warehouse(path, connection)
     try:
-        _check_is_ours(warehouse, topic)
-        _add_what_is_new(warehouse)
+        found = _check_is_ours(warehouse, topic)
+        with warehouse.errors():
+            migrate(connection, found)
     except BaseException:
         warehouse.close()
         raise
@@ -175,7 +175,7 @@ def _create(path: Path, topic: str | None) -> None:
 
 
 def _build(path: Path, topic: str | None) -> None:
-    meta = {"format": FORMAT_VERSION, "created_at": datetime.now(UTC).isoformat(), "duckdb": duckdb.__version__}
+    meta = {"format": str(NEWEST), "created_at": datetime.now(UTC).isoformat(), "duckdb": duckdb.__version__}
     if topic is not None:
         meta["topic"] = topic
     with duckdb.connect(str(path)) as connection:
@@ -211,37 +211,19 @@ def _connect(path: Path, wait_s: float, stop: threading.Event) -> duckdb.DuckDBP
             raise Interrupted("stopped while waiting for the warehouse", where=str(path)) from refusal
 
 
-def _add_what_is_new(warehouse: Warehouse) -> None:
-    """Create the tables that a file of an earlier version of this format does not have yet."""
-    there = {name for (name,) in warehouse.rows("SELECT table_name FROM duckdb_tables() WHERE NOT temporary")}
-    missing = [ddl for name, ddl in _tables().items() if name not in there]
-    if missing:
-        with warehouse.transaction() as connection:
-            for ddl in missing:
-                connection.execute(ddl)
-
-
-def _tables() -> dict[str, str]:
-    """Return the statement that creates each table, by its name."""
-    return {match[1]: match[0] for match in _TABLE.finditer(_DDL.read_text())}
-
-
-def _check_is_ours(warehouse: Warehouse, topic: str | None) -> None:
+def _check_is_ours(warehouse: Warehouse, topic: str | None) -> int:
+    """Return the format of the file, once it is sure that it is a warehouse, of this topic."""
     try:
         meta = warehouse.meta()
     except StoreFailed as error:
         raise WarehouseDamaged(
             "the file is a DuckDB database, but not a warehouse", where=str(warehouse.path), hint="Name another file"
         ) from error
-    if meta.get("format") != FORMAT_VERSION:
-        raise Misconfigured(
-            f"the warehouse has format {meta.get('format')}, this version reads {FORMAT_VERSION}",
-            where=str(warehouse.path),
-            hint="Load the topic into a new file",
-        )
+    found = format_of(meta, warehouse.path)
     if topic is not None and meta.get("topic") not in (None, topic):
         raise Misconfigured(
             f"the warehouse holds the topic {meta['topic']}, not {topic}",
             where=str(warehouse.path),
             hint="Use one file for each topic",
         )
+    return found

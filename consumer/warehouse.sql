@@ -84,12 +84,16 @@ CREATE TABLE schema_versions (
     first_seen TIMESTAMPTZ NOT NULL
 );
 
+-- What is newest below is the highest number, given in the transaction that adds the row: a clock may be set back.
+
 CREATE TABLE manifests (
-    run_id   VARCHAR NOT NULL,
-    shard    INTEGER NOT NULL,
-    status   VARCHAR NOT NULL,
-    document VARCHAR NOT NULL,
-    read_at  TIMESTAMPTZ NOT NULL
+    run_id     VARCHAR NOT NULL,
+    shard      INTEGER NOT NULL,
+    status     VARCHAR NOT NULL,
+    document   VARCHAR NOT NULL,
+    read_at    TIMESTAMPTZ NOT NULL,
+    run_number BIGINT NOT NULL DEFAULT 0,   -- of the run: given when its first manifest was kept
+    PRIMARY KEY (run_id, shard)
 );
 
 -- What was injected on purpose, as ranges [first, next) of sequences. unsure: the faulty record was never answered.
@@ -103,14 +107,17 @@ CREATE TABLE manifest_faults (
 );
 
 CREATE TABLE audits (
+    number     BIGINT NOT NULL,
     audit_id   VARCHAR NOT NULL,
     run_id     VARCHAR NOT NULL,
     audited_at TIMESTAMPTZ NOT NULL,
+    batch      BIGINT NOT NULL,          -- the last one that was loaded
     verdict    VARCHAR NOT NULL CHECK (verdict IN ('PASSED', 'FAILED', 'UNKNOWN')),
     document   VARCHAR NOT NULL
 );
 
 CREATE TABLE check_results (
+    number     BIGINT NOT NULL,          -- of the round of checks
     audit_id   VARCHAR,
     run_id     VARCHAR NOT NULL,
     check_name VARCHAR NOT NULL,
@@ -122,12 +129,14 @@ CREATE TABLE check_results (
 );
 
 CREATE TABLE realism (
+    number      BIGINT NOT NULL,
     run_id      VARCHAR NOT NULL,
     examined_at TIMESTAMPTZ NOT NULL,
     document    VARCHAR NOT NULL       -- JSON: rules, figures and curves, as `streamproof realism --json` prints them
 );
 
 CREATE TABLE publications (
+    number       BIGINT NOT NULL,
     published_at TIMESTAMPTZ NOT NULL,
     run_id       VARCHAR NOT NULL,
     path         VARCHAR NOT NULL,

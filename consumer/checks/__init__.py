@@ -32,11 +32,12 @@ SEVERITIES = ("blocking", "warning")
 MAX_DETAILS = 5
 
 _SCOPE = CHECKS.parent / "checks_scope.sql"
-_KEEP = "INSERT INTO check_results VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_NEXT = "SELECT coalesce(max(number), 0) + 1 FROM check_results"
+_KEEP = "INSERT INTO check_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _LATEST = """
     SELECT check_name, severity, passed, offending, detail
     FROM check_results
-    WHERE run_id = ? AND checked_at = (SELECT max(checked_at) FROM check_results WHERE run_id = ?)
+    WHERE run_id = ? AND number = (SELECT max(number) FROM check_results WHERE run_id = ?)
     ORDER BY severity, check_name
 """
 
@@ -103,9 +104,10 @@ def run_checks(
         now = datetime.now(UTC)
         audited = latest_audit(store, run) if run is not None else None
         with store.transaction() as db:
+            ((number,),) = db.execute(_NEXT).fetchall()
             for result in results:
                 row = [result.check, result.severity, result.passed, result.offending, result.detail, now]
-                db.execute(_KEEP, [audited and audited["audit_id"], run or "", *row])
+                db.execute(_KEEP, [number, audited and audited["audit_id"], run or "", *row])
         store.checkpoint()
     return CheckReport(run, now.isoformat(), results)
 

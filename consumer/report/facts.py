@@ -73,7 +73,9 @@ _QUARANTINE = """
            min(_partition || '/' || _offset)
     FROM quarantine_identities GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
 """
-_PUBLISHED = "SELECT CAST(max(published_at) AS VARCHAR), arg_max(rows, published_at) FROM publications WHERE run_id = ?"
+_PUBLISHED = """
+    SELECT CAST(arg_max(published_at, number) AS VARCHAR), arg_max(rows, number) FROM publications WHERE run_id = ?
+"""
 _KNOWN = "SELECT count(*) FROM run_records"
 
 

@@ -130,14 +130,6 @@ def test_a_database_that_is_no_warehouse_is_refused(tmp_path: Path) -> None:
         open_warehouse(path)
 
 
-def test_another_format_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "w.duckdb"
-    with open_warehouse(path) as file:
-        file.rows("UPDATE meta SET value = '99' WHERE key = 'format'")
-    with pytest.raises(Misconfigured, match="format 99"):
-        open_warehouse(path)
-
-
 def test_a_log_without_its_database_is_not_taken_for_a_new_one(tmp_path: Path) -> None:
     (tmp_path / "w.duckdb.wal").write_bytes(b"left behind")
     with pytest.raises(WarehouseDamaged, match="write-ahead log without its database"):

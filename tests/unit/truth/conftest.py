@@ -11,12 +11,13 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.topics import TopicInfo
+from consumer.checks import run_checks
 from consumer.manifests import ControlTopic
 from consumer.source import Watermarks
 from consumer.verdict import AuditResult
 from consumer.warehouse import Warehouse, open_warehouse
 from schemas.fault_targets import FaultTargets, KeySample
-from schemas.identity import run_prefix
+from schemas.identity import event_id, run_prefix
 from schemas.manifest import CrcWindows, Manifest, RateWindow, SchemaUsed
 
 audit_module = importlib.import_module("consumer.audit")
@@ -183,6 +184,31 @@ class Lab:
     def withdraw(self, shard: int) -> None:
         """Take the manifest of a shard away."""
         del self.control.manifests[RUN, shard]
+
+    def add_run(self, run_id: str) -> None:
+        """Add a copy of the run under another id, audited and checked."""
+        old, new = event_id(RUN, 0, 0)[:15], event_id(run_id, 0, 0)[:15]
+        self.sql(
+            f"""
+            INSERT INTO events
+            SELECT * REPLACE (
+                replace(event_id, '{old}', '{new}') AS event_id,
+                _offset + (SELECT next_offset FROM load_offsets WHERE partition = _partition) AS _offset,
+                2 AS _batch
+            ) FROM events
+            """,
+            """
+            INSERT INTO load_batches
+            SELECT * REPLACE (2 AS batch, end_offset AS start_offset, 2 * end_offset AS end_offset) FROM load_batches
+            """,
+            "UPDATE load_offsets SET next_offset = 2 * next_offset",
+        )
+        for shard in (0, 1):
+            claim = self.control.manifests[RUN, shard]
+            self.claim(claim.model_copy(update={"run_id": run_id}))
+        self.ends = {partition: (0, 2 * end) for partition, (_, end) in self.ends.items()}
+        assert self.audit(run_id).verdict == "PASSED"
+        run_checks(self.path, run_id)
 
     def audit(self, run_id: str | None = RUN) -> AuditResult:
         result: AuditResult = audit_module.audit(NOWHERE, self.path, TOPIC, run_id)

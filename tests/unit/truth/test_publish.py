@@ -146,7 +146,7 @@ def test_the_last_three_snapshots_are_kept(proved: Any) -> None:
 def test_earlier_runs_stay_published_as_long_as_they_pass(proved: Any) -> None:
     publish_it(proved)
     other = "rehearsal/two"
-    add_run(proved, other)
+    proved.add_run(other)
     second = publish_it(proved, other)
     assert (second.rows, second.runs) == (1200, 2)
     parquet = {path.stem: path for path in (second.path / "events").iterdir()}
@@ -157,32 +157,6 @@ def test_earlier_runs_stay_published_as_long_as_they_pass(proved: Any) -> None:
     third = publish_it(proved, other)
     assert (third.rows, third.runs) == (600, 1)
     assert read(third.database, "SELECT run_id, published FROM runs ORDER BY 1") == [(RUN, False), (other, True)]
-
-
-def add_run(lab: Any, run_id: str) -> None:
-    """Add a copy of the run under another id, audited and checked."""
-    old, new = event_id(RUN, 0, 0)[:15], event_id(run_id, 0, 0)[:15]
-    lab.sql(
-        f"""
-        INSERT INTO events
-        SELECT * REPLACE (
-            replace(event_id, '{old}', '{new}') AS event_id,
-            _offset + (SELECT next_offset FROM load_offsets WHERE partition = _partition) AS _offset,
-            2 AS _batch
-        ) FROM events
-        """,
-        """
-        INSERT INTO load_batches
-        SELECT * REPLACE (2 AS batch, end_offset AS start_offset, 2 * end_offset AS end_offset) FROM load_batches
-        """,
-        "UPDATE load_offsets SET next_offset = 2 * next_offset",
-    )
-    for shard in (0, 1):
-        claim = lab.control.manifests[RUN, shard]
-        lab.claim(claim.model_copy(update={"run_id": run_id}))
-    lab.ends = {partition: (0, 2 * end) for partition, (_, end) in lab.ends.items()}
-    assert lab.audit(run_id).verdict == "PASSED", lab.audit(run_id)
-    run_checks(lab.path, run_id)
 
 
 def test_a_failed_audit_publishes_nothing(proved: Any) -> None:
@@ -231,7 +205,7 @@ def test_a_run_that_was_not_audited_is_not_published(lab: Any) -> None:
 
 
 def test_what_was_loaded_after_the_audit_was_not_proved(proved: Any) -> None:
-    proved.sql("UPDATE load_batches SET loaded_at = now()")
+    proved.sql(f"UPDATE events SET _batch = 2 WHERE event_id = '{event_id(RUN, 0, 7)}'")
     with pytest.raises(VerdictUnknown, match="loaded after its audit"):
         publish_it(proved)
 
@@ -269,7 +243,7 @@ def test_what_was_changed_by_hand_since_the_audit_is_not_published(proved: Any, 
 
 def test_damage_to_another_run_keeps_no_run_from_its_readers(proved: Any) -> None:
     publish_it(proved)
-    add_run(proved, "rehearsal/two")
+    proved.add_run("rehearsal/two")
     proved.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
     assert publish_it(proved, "rehearsal/two").runs == 2  # the file of the first run was written when it was whole
     with pytest.raises(VerdictFailed, match="lost was 0, is now 1"):
@@ -277,7 +251,7 @@ def test_damage_to_another_run_keeps_no_run_from_its_readers(proved: Any) -> Non
 
 
 def test_a_run_that_was_continued_since_its_audit_was_not_proved(proved: Any) -> None:
-    add_run(proved, "rehearsal/two")
+    proved.add_run("rehearsal/two")
     proved.amend(0, resumed=1)
     proved.audit("rehearsal/two")  # it keeps the new manifests of all runs
     with pytest.raises(VerdictUnknown, match="continued after its audit"):
