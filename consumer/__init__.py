@@ -10,7 +10,7 @@ from consumer.limit import Limit, LimitBroken
 from consumer.load import load
 from consumer.progress import LoadProgress, LoadResult
 from consumer.publish import Publication, publish
-from consumer.report import ReportEntry, ReportResult, find_report, list_reports, write_report
+from consumer.report import ReportEntry, ReportResult, find_report, list_reports, page_kept, write_report
 from consumer.verdict import AuditResult
 from consumer.warehouse import Warehouse, open_warehouse
 
@@ -31,6 +31,7 @@ __all__ = [
     "list_reports",
     "load",
     "open_warehouse",
+    "page_kept",
     "publish",
     "run_checks",
     "write_report",

@@ -121,6 +121,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         schema_used=used,
         started_at=now.isoformat(timespec="milliseconds"),
         start_offsets={partition: high for partition, (_, high) in said.bounds.items()},
+        asked=request.asked,
         fault_targets=targets,
     )
     _refuse_other_run(announced, said.others)

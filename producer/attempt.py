@@ -167,6 +167,8 @@ class Attempt:
                 "status": "finished",
                 "interrupted": self.interrupted,
                 "ended_at": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+                # A stream that has fewer events than were asked for ends the run.
+                "asked": None if self._ends_by_itself else self.agreement.announced.asked,
                 "next_sequence": self._next_sequence(),
                 "acknowledged": self.landed.count + delivery.acknowledged,
                 "failed": failed,
@@ -190,6 +192,10 @@ class Attempt:
                 "publish_delay_ms": delivery.delays.percentiles_ms(),
             }
         )
+
+    @property
+    def _ends_by_itself(self) -> bool:
+        return self._end is not None and self._stream.limit < self._end
 
     def _next_sequence(self) -> int:
         return max(self._sending.next, len(self.landed))

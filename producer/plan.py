@@ -158,13 +158,23 @@ class ProduceRequest:
     @property
     def target(self) -> int | None:
         """Events of this shard, or ``None`` when only time or a signal ends it. Skipped ones count."""
+        whole = self._bound
+        return None if whole is None else share(whole, self.shards, self.shard)
+
+    @property
+    def asked(self) -> int | None:
+        """Events of the run that are asked for; ``None`` where time, users or a signal may end it before."""
+        return None if self.users is not None else self._bound
+
+    @property
+    def _bound(self) -> int | None:
         bounds = [] if self.events is None else [self.events]
         schedule = self.schedule
         if schedule is not None:
             whole = schedule.whole
             bounds += [] if whole.planned is None else [whole.planned]
             bounds += [] if self.seconds is None else [whole.before(self.seconds)]
-        return share(min(bounds), self.shards, self.shard) if bounds else None
+        return min(bounds) if bounds else None
 
     def options(self) -> dict[str, int | float | str | None]:
         """Return what only some scenarios take, where it was asked for; ``users`` are those of this shard."""

@@ -157,6 +157,12 @@ class Manifest(Terms):
     start_offsets: dict[int, int] = Field(
         default_factory=dict, description="end of each partition of the topic before the first event"
     )
+    asked: int | None = Field(
+        default=None,
+        ge=0,
+        description="events that the whole run was asked for, over all shards; null where something else ends it, and "
+        "in manifests of earlier versions",
+    )
     first_sequence: int = 0
     next_sequence: int = 0
     acknowledged: int = 0

@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from cluster.errors import StoreFailed, StoreFull
-from consumer.places import run_slug, topic_folder
+from consumer.places import run_slug
 from consumer.report.facts import Facts, as_json, gather, has_records
+from consumer.report.newest import left_behind, outdated, page_kept
+from consumer.report.place import PAGE, SUMMARY, report_folder
 from consumer.run_scope import chosen_run, known_runs, unknown_run
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 
-__all__ = ["ReportEntry", "ReportResult", "find_report", "list_reports", "write_report"]
-
-PAGE = "index.html"
-SUMMARY = "summary.json"
+__all__ = ["ReportEntry", "ReportResult", "find_report", "list_reports", "outdated", "page_kept", "write_report"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,13 @@ class ReportResult:
 
 @dataclass(frozen=True, slots=True)
 class ReportEntry:
-    """A report that is there. ``written_at`` is ISO 8601, UTC."""
+    """A report that is there. ``written_at`` is ISO 8601, UTC.
+
+    :param events: events of the run that are loaded.
+    :param outcome: what became of the run beside its verdict, as ``Outcome.document`` has it; empty in reports of
+        earlier versions.
+    :param outdated: whether more is known of the run, or is being found out, than the report tells.
+    """
 
     topic: str
     run_id: str
@@ -53,6 +58,8 @@ class ReportEntry:
     written_at: str
     events: int
     path: Path
+    outcome: dict[str, Any]
+    outdated: bool
 
 
 def write_report(
@@ -72,16 +79,20 @@ def write_report(
     :raises Misconfigured: there is no warehouse, or nothing is known about the run.
     :raises StoreFailed: the page cannot be written.
     """
+    if even_if_unknown and run_id is not None and not warehouse.expanduser().exists():
+        return _write(Facts(run_id, topic, audit=None, manifests=[], checks=[]), publications, [])
+    with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
+        run = run_id if even_if_unknown and run_id is not None else _run_of(store, run_id)
+        # While nobody else has the warehouse: so the page that is written last is the newest.
+        outdated_by = left_behind(report_folder(publications, topic, run))
+        return _write(gather(store, topic, run), publications, outdated_by)
+
+
+def _write(facts: Facts, publications: Path, outdated_by: list[Path]) -> ReportResult:
     from consumer.report.page import render  # deferred: reading reports needs no templates
 
     written_at = datetime.now(UTC)
-    if even_if_unknown and run_id is not None and not warehouse.expanduser().exists():
-        run, facts = run_id, Facts(run_id, topic, audit=None, manifests=[], checks=[])
-    else:
-        with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
-            run = run_id if even_if_unknown and run_id is not None else _run_of(store, run_id)
-            facts = gather(store, topic, run)
-    folder = topic_folder(publications, topic) / "reports" / run_slug(run)
+    folder = report_folder(publications, facts.topic, facts.run_id)
     summary = _summary(facts, written_at)
     try:
         _replace(folder, {PAGE: render(facts, written_at=written_at), SUMMARY: as_json(summary)})
@@ -91,14 +102,16 @@ def write_report(
         raise kind(
             f"the report cannot be written: {error.strerror}", where=str(folder), hint=f"{hint}, and try again"
         ) from error
+    for mark in outdated_by:
+        mark.unlink(missing_ok=True)
     path = folder / PAGE
-    return ReportResult(path, path.as_uri(), run, summary["verdict"])
+    return ReportResult(path, path.as_uri(), facts.run_id, summary["verdict"])
 
 
 def find_report(publications: Path, run_id: str) -> Path | None:
-    """Return the page of a run, of whatever topic, or ``None``."""
-    slug = run_slug(run_id)
-    return next((path for path in sorted(publications.glob(f"*/reports/{slug}/{PAGE}")) if path.is_file()), None)
+    """Return the page of a run, of whatever topic, the latest one if there are several, or ``None``."""
+    pages = [path for path in publications.glob(f"*/reports/{run_slug(run_id)}/{PAGE}") if path.is_file()]
+    return max(pages, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def list_reports(publications: Path) -> list[ReportEntry]:
@@ -119,6 +132,8 @@ def _entries(publications: Path) -> Iterator[ReportEntry]:
                 str(said["written_at"]),
                 int(audit.get("loaded", 0)),
                 path.with_name(PAGE),
+                dict(said.get("outcome") or {}),
+                outdated(path.parent),
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
@@ -142,6 +157,7 @@ def _summary(facts: Facts, written_at: datetime) -> dict[str, Any]:
         "verdict": audit["verdict"] if audit else "UNKNOWN",
         "reason": audit["reason"] if audit else "No audit of this run is recorded.",
         "written_at": written_at.isoformat(),
+        "outcome": facts.outcome.document(),
         "audit": audit,
         "checks": [asdict(check) for check in facts.checks],
         "event_mix": [list(row) for row in facts.event_mix],

@@ -14,6 +14,7 @@ from consumer.audit import latest_audit
 from consumer.checks import CheckResult, latest_results
 from consumer.manifests import stored_manifests
 from consumer.realism import latest_realism
+from consumer.report.outcome import Outcome, outcome
 from consumer.run_scope import enter_run
 from consumer.store_errors import as_store_errors
 from consumer.warehouse import Warehouse
@@ -111,6 +112,11 @@ class Facts:
                     both[0] += _part(window.intended, window.seconds, place)
                     both[1] += _part(window.achieved, window.seconds, place)
         return [(second, *sums[second]) for second in sorted(sums)]  # type: ignore[misc]
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return how much of what was asked for was done, and whether readers have it."""
+        return outcome(self.manifests, self.audit, self.checks, self.published[0] if self.published else None)
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:

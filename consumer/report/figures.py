@@ -47,6 +47,9 @@ def rates(facts: Facts) -> Figure:
     line = [(second, aim) for second, aim, _ in windows] if intended else []
     lead = f"{number(achieved)} events in {number(len(windows))} s"
     lead += f", {percent(100 * achieved / intended, 2)} of what was intended." if intended else ", as fast as possible."
+    ended = facts.outcome
+    if ended.short and ended.asked:
+        lead += f" It is {ended.share()} of the {number(ended.asked)} events asked for."
     skipped = sum(manifest.skipped for manifest in facts.manifests)
     if skipped:
         lead += f" {number(skipped)} were given up after a stall, as catch-up was to skip."

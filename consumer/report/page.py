@@ -54,13 +54,17 @@ def render(facts: Facts, *, written_at: datetime) -> str:
     """Return the page."""
     audit = facts.audit or {}
     verdict = audit.get("verdict", "UNKNOWN")
+    ended = facts.outcome
     return _environment.get_template("template.html.j2").render(
         style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - a file of this package
         facts=facts,
         notes=audit.get("notes", []),
         verdict=verdict,
-        tone=verdict.lower(),
+        # Less than was asked for is no success, whatever was proved about the rest.
+        tone="short" if ended.short and verdict == "PASSED" else verdict.lower(),
         reason=audit.get("reason", NOT_AUDITED),
+        qualifier="" if not ended.short else "cut short" if ended.cut else "less than asked",
+        told=[sentence for sentence in (ended.shortfall(), ended.publication()) if sentence],
         headline=_headline(facts),
         classes=_classes(audit),
         any_examples=any(audit.get("located", {}).values()),
@@ -85,7 +89,7 @@ def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
     items = []
     if audit:
         items += [
-            ("Acknowledged by Kafka", number(audit["expected"]), "", ""),
+            ("Acknowledged by Kafka", number(audit["expected"]), _of_asked(facts), ""),
             ("In the warehouse", number(audit["loaded"]), "", ""),
         ]
         if audit["awaited"]:
@@ -106,6 +110,11 @@ def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
         figure, unit = milliseconds(max(delays)).split(" ")
         items.append(("Publish delay, p99", figure, unit, ""))
     return items
+
+
+def _of_asked(facts: Facts) -> str:
+    asked = facts.outcome.asked
+    return "" if asked is None or not facts.outcome.short else f"of {number(asked)} asked"
 
 
 def _classes(audit: dict[str, Any]) -> list[dict[str, Any]]:
@@ -154,8 +163,7 @@ def _run_facts(facts: Facts) -> list[tuple[str, str]]:
             rows.append(("Refused by Kafka", number(refused)))
     if facts.audit:
         rows.append(("Audited", f"{moment(facts.audit['audited_at'])}, in {seconds(facts.audit['seconds'])}"))
-    if facts.published:
-        rows.append(("Published", moment(facts.published[0])))
+    rows.append(("Published", moment(facts.published[0]) if facts.published else f"no: {facts.outcome.withheld}"))
     return [(label, shortened(text, 300)) for label, text in rows]
 
 

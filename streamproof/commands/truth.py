@@ -32,6 +32,7 @@ def audit(  # noqa: PLR0917 - typer reads them by name
     topic: TopicArgument,
     run_id: RunFlag = None,
     warehouse: WarehouseFlag = None,
+    publications: PublicationsFlag = None,
     wait: WaitFlag = 10.0,
     bootstrap_servers: BootstrapFlag = None,
     registry_url: RegistryFlag = None,
@@ -41,17 +42,22 @@ def audit(  # noqa: PLR0917 - typer reads them by name
     """Compare what the shards of a run say they delivered with what the warehouse holds.
 
     PASSED: every event that Kafka acknowledged is in the warehouse, once, unaltered. FAILED (exit 65) names those
-    that are not. UNKNOWN (exit 75): a manifest is missing, or the load is behind.
+    that are not. UNKNOWN (exit 75): a manifest is missing, or the load is behind. A page of the run that `report`
+    wrote is written again.
     """
     from cluster.connection import Connection
-    from cluster.local import warehouse_path
+    from cluster.local import publications_dir, warehouse_path
     from consumer import audit as audit_run
+    from consumer import page_kept
     from streamproof.verdict_view import show_audit
 
     connection = Connection.discover(
         bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
     )
-    result = audit_run(connection, warehouse or warehouse_path(topic), topic, run_id, wait_s=wait)
+    file = warehouse or warehouse_path(topic)
+    with page_kept(file, topic, run_id, publications or publications_dir(), wait_s=wait) as page:
+        result = audit_run(connection, file, topic, run_id, wait_s=wait)
+        page.run_id = result.run_id
     error: StreamproofError | None = None
     said = result.reason.rstrip(".")
     if result.verdict == "FAILED":
@@ -68,19 +74,23 @@ def audit(  # noqa: PLR0917 - typer reads them by name
     return _end(output, result.document(), error)
 
 
-def check(
+def check(  # noqa: PLR0917 - typer reads them by name
     topic: TopicArgument,
     run_id: RunFlag = None,
     warehouse: WarehouseFlag = None,
+    publications: PublicationsFlag = None,
     wait: WaitFlag = 10.0,
     as_json: JsonFlag = False,
 ) -> int:
     """Run the aggregate checks on a run; a blocking one that fails ends with exit 65."""
-    from cluster.local import warehouse_path
-    from consumer import run_checks
+    from cluster.local import publications_dir, warehouse_path
+    from consumer import page_kept, run_checks
     from streamproof.verdict_view import show_checks
 
-    report = run_checks(warehouse or warehouse_path(topic), run_id, topic=topic, wait_s=wait)
+    file = warehouse or warehouse_path(topic)
+    with page_kept(file, topic, run_id, publications or publications_dir(), wait_s=wait) as page:
+        report = run_checks(file, run_id, topic=topic, wait_s=wait)
+        page.run_id = report.run_id
     error = None
     if report.blocked_by:
         names = ", ".join(result.check for result in report.blocked_by)
@@ -101,13 +111,15 @@ def publish(  # noqa: PLR0917 - typer reads them by name
 ) -> None:
     """Give readers a snapshot with the run in it, if its audit passed and no blocking check failed."""
     from cluster.local import publications_dir, warehouse_path
+    from consumer import page_kept
     from consumer import publish as publish_run
     from consumer.snapshot import first_query
     from streamproof.verdict_view import show_line
 
-    done = publish_run(
-        warehouse or warehouse_path(topic), topic, run_id, publications or publications_dir(), wait_s=wait
-    )
+    file, folder = warehouse or warehouse_path(topic), publications or publications_dir()
+    with page_kept(file, topic, run_id, folder, wait_s=wait) as page:
+        done = publish_run(file, topic, run_id, folder, wait_s=wait)
+        page.run_id = done.run_id
     output = Output(as_json)
     output.document(done.document())
     output.show(f"[bold green]published[/] {done.rows:,} events of {done.runs} run{'s' if done.runs != 1 else ''}")
