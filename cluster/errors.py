@@ -44,6 +44,8 @@ class StreamproofError(Exception):
     :param message: what failed, one sentence without a full stop.
     :param where: topic, partition, offset, subject, file or address; empty when the message says it.
     :param hint: what to do next, one sentence.
+
+    ``details`` are what a command adds to the JSON document of the error: figures of what was done all the same.
     """
 
     exit_code: ClassVar[int] = EXIT_BUG
@@ -53,6 +55,7 @@ class StreamproofError(Exception):
         self.message = message
         self.where = where
         self.hint = hint
+        self.details: dict[str, object] = {}
 
     def __str__(self) -> str:
         text = f"{self.message} ({self.where})" if self.where else self.message
@@ -62,7 +65,7 @@ class StreamproofError(Exception):
         """Keep ``where`` and ``hint`` when the error crosses a process boundary."""
         return (_rebuild, (type(self), self.message, self.where, self.hint))
 
-    def document(self) -> dict[str, str | int]:
+    def document(self) -> dict[str, object]:
         """Return the error as a JSON-ready mapping, the shape that ``--json`` prints."""
         return {
             "kind": type(self).__name__,
@@ -70,6 +73,7 @@ class StreamproofError(Exception):
             "where": self.where,
             "hint": self.hint,
             "exit_code": self.exit_code,
+            **self.details,
         }
 
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from cluster.connection import Connection
-from cluster.errors import Misconfigured, TopicMissing
-from cluster.topics import Admin, admin_client, describe
+from cluster.errors import Misconfigured
+from cluster.topics import admin_client, describe
+from producer.destination import describe_control, largest_batch, refuse_other_topic
 from producer.faults import Injector, parse_faults
 from producer.injection import agreed_targets, make_injector, refuse_hidden_clock
 from producer.manifest import read_run
 from producer.mixing import Mixing
 from producer.plan import ProduceRequest
-from producer.same_topic import refuse_other_topic
 from producer.scenarios import DECLARATION, Asked, Options, Scenario, contract_of, find_scenario
 from schemas.contract import Contract, ContractVersion, subject_for
 from schemas.fingerprint import fingerprint
@@ -29,6 +29,7 @@ class Agreement:
     """All that is fixed for one attempt. ``earlier`` is what the control topic holds of the attempt before.
 
     ``unaccounted``: ends of the partitions of a topic that holds records, although no run of it is known.
+    ``largest_batch``: bytes of records that the topic takes together, ``None`` where nobody may ask.
     """
 
     scenario: Scenario
@@ -40,6 +41,7 @@ class Agreement:
     newer_used: SchemaUsed | None = None
     mixing: Mixing | None = None
     unaccounted: Mapping[int, int] = field(default_factory=dict)
+    largest_batch: int | None = None
 
     @property
     def schemas(self) -> tuple[SchemaUsed, SchemaUsed] | None:
@@ -72,7 +74,8 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
     """
     admin = admin_client(connection.kafka)
     info = describe(admin, request.topic)
-    _describe_control(admin, request.topic)
+    describe_control(admin, request.topic)
+    largest = largest_batch(admin, request.topic)
     scenario = find_scenario(request.scenario, registry=connection.registry)
     refuse_options(scenario, request.options())
     schema, used = _schema(connection, request, scenario)
@@ -98,7 +101,9 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         )
         _refuse_other_run(announced, said.others)
         injector = make_injector(request, scenario, targets=earlier.fault_targets, schemas=schemas)
-        return Agreement(scenario, schema, announced, earlier, injector, newer, newer_used, mixing)
+        return Agreement(
+            scenario, schema, announced, earlier, injector, newer, newer_used, mixing, largest_batch=largest
+        )
     now = dt.datetime.now(dt.UTC)
     targets = None
     if parse_faults(request.faults):
@@ -127,20 +132,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
     _refuse_other_run(announced, said.others)
     look = said.empty and not request.new_run_id
     unaccounted = {partition: high for partition, (low, high) in said.bounds.items() if look and low < high}
-    return Agreement(scenario, schema, announced, None, injector, newer, newer_used, mixing, unaccounted)
-
-
-def _describe_control(admin: Admin, topic: str) -> None:
-    control = control_topic(topic)
-    try:
-        describe(admin, control)
-    except TopicMissing as error:
-        raise TopicMissing(
-            f"topic {control}, where the manifests go, does not exist",
-            where=error.where,
-            hint=f"`streamproof topics apply --topic {topic}` makes both; "
-            "runs whose manifests were in it cannot be continued",
-        ) from None
+    return Agreement(scenario, schema, announced, None, injector, newer, newer_used, mixing, unaccounted, largest)
 
 
 def _next_schema(

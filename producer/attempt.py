@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cluster.connection import Connection
 from producer.agreement import Agreement
-from producer.delivery import Delivery
+from producer.delivery import BATCH_BYTES, Delivery
 from producer.event_log import EventLog
 from producer.meter import Progress, RateMeter
 from producer.pacing import Pacer
@@ -60,6 +60,7 @@ class Attempt:
             sequence_of=sequence_of,
             clock=self._clock,
             skew_s=agreement.injector.skew_s if agreement.injector else 0.0,
+            batch_bytes=min(BATCH_BYTES, agreement.largest_batch or BATCH_BYTES),
         )
         announced = agreement.announced
         self._stream = agreement.scenario.open(announced.seed, announced.shard, announced.settings)

@@ -24,12 +24,14 @@ from cluster.kafka_errors import BrokerWatch, translate
 from producer.checksums import ChecksumWindows, crc32s
 from producer.handover import hand_over
 from producer.meter import DelayHistogram, Due
+from producer.refusals import Reasons
 from producer.reports import NOT_WRITTEN, OF_ONE_EVENT, Copies, Report, Together
 from schemas.identity import IDENTITY_HEADER
 from schemas.manifest import Range, to_ranges
 
 QUEUE_EVENTS = 65_536
 QUEUE_KBYTES = 65_536
+BATCH_BYTES = 512 * 1024
 _ROOM_WAIT_S = 0.05
 
 
@@ -39,6 +41,8 @@ class Delivery:
     :param sequence_of: reads the sequence of an event from its framed value.
     :param clock: seconds; the clock that intended times are in.
     :param skew_s: how far the clock that records are stamped with is ahead: an injected fault.
+    :param batch_bytes: how large a batch of records may become: the broker refuses a batch as a whole that is above the
+        topic's ``max.message.bytes``, and librdkafka does not divide it.
     """
 
     def __init__(
@@ -50,10 +54,12 @@ class Delivery:
         sequence_of: Callable[[bytes], int],
         clock: Callable[[], float],
         skew_s: float = 0.0,
+        batch_bytes: int = BATCH_BYTES,
     ) -> None:
         self._topic = topic
         self._skew_ms = round(1000 * skew_s)
-        self.copies = Copies()
+        self.reasons = Reasons()
+        self.copies = Copies(self.reasons)
         self._sequence_of = sequence_of
         self._clock = clock
         self._watch = BrokerWatch(kafka, patience_s=timeout_s)
@@ -71,7 +77,7 @@ class Delivery:
             partitioner="murmur2_random",
             compression_type="lz4",
             linger_ms=20,
-            batch_size=512 * 1024,
+            batch_size=batch_bytes,
             message_timeout_ms=int(timeout_s * 1000),
             queue_buffering_max_messages=QUEUE_EVENTS,
             queue_buffering_max_kbytes=QUEUE_KBYTES,
@@ -155,7 +161,8 @@ class Delivery:
         :param copy: the second record of an event: it is no event of its own, and counted apart.
         """
         checksum = zlib.crc32(value or b"")
-        tell = partial(self.copies.report if copy else self._report_special, sequence, checksum)
+        size_bytes = len(value or b"")
+        tell = partial(self.copies.report if copy else self._report_special, sequence, checksum, size_bytes)
         more: dict[str, Any] = {} if identity is None else {"headers": [(IDENTITY_HEADER, identity)]}
         if not copy:
             self.checksums.add(np.array([sequence]), np.array([checksum]))
@@ -209,11 +216,13 @@ class Delivery:
         else:
             self.count_out(error, message.value())  # type: ignore[arg-type]  # a value that was sent is bytes
 
-    def _report_special(self, sequence: int, checksum: int, error: KafkaError | None, _: Message | None) -> None:
+    def _report_special(
+        self, sequence: int, checksum: int, size_bytes: int, error: KafkaError | None, _: Message | None
+    ) -> None:
         if error is None:
             self.acknowledged += 1
         else:
-            self._count_out_of(error, sequence, checksum)
+            self._count_out_of(error, sequence, checksum, size_bytes)
 
     def _reporting(self, together: Together) -> Report:
         """Return the callback of events with identities in headers: it knows their values.
@@ -242,10 +251,12 @@ class Delivery:
 
     def count_out(self, error: KafkaError, value: bytes, sequence: int | None = None) -> None:
         """Count an event as what its report says of it; the value names the sequence where none is given."""
-        self._count_out_of(error, self._sequence_of(value) if sequence is None else sequence, zlib.crc32(value))
+        known = self._sequence_of(value) if sequence is None else sequence
+        self._count_out_of(error, known, zlib.crc32(value), len(value))
 
-    def _count_out_of(self, error: KafkaError, sequence: int, checksum: int) -> None:
+    def _count_out_of(self, error: KafkaError, sequence: int, checksum: int, size_bytes: int) -> None:
         self.checksums.remove(sequence, checksum)
+        self.reasons.note(error, size_bytes)
         code = error.code()
         (self._failed if code in NOT_WRITTEN else self._unknown).append(sequence)
         if code not in OF_ONE_EVENT:

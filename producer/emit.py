@@ -8,13 +8,15 @@ from collections.abc import Callable
 import structlog
 
 from cluster.connection import Connection
-from cluster.errors import BrokerUnreachable, Interrupted, RecordsUndelivered, Refused, StreamproofError
+from cluster.errors import BrokerUnreachable, Refused, StreamproofError
 from producer.agreement import agree
 from producer.alone import alone
 from producer.attempt import Attempt
+from producer.judgement import Tally, stopped, undelivered
 from producer.manifest import WRITE_TIMEOUT_S, write_manifest
 from producer.meter import Progress
 from producer.plan import ProduceRequest
+from producer.refusals import with_help
 from producer.resume import Landed, find_landed, refuse_unaccounted
 from producer.truth import paged
 from schemas.manifest import Manifest, count
@@ -89,7 +91,7 @@ def _produce(
     manifest = attempt.manifest()
     _declare(connection, manifest, attempt)
     # 7. judge
-    _judge(manifest, attempt)
+    _judge(connection, manifest, attempt)
     return manifest
 
 
@@ -109,29 +111,23 @@ def _declare(connection: Connection, manifest: Manifest, attempt: Attempt) -> No
         ) from None
 
 
-def _judge(manifest: Manifest, attempt: Attempt) -> None:
+def _judge(connection: Connection, manifest: Manifest, attempt: Attempt) -> None:
     """Raise unless the shard ran to its end with every event acknowledged."""
-    copies = attempt.delivery.copies
-    failed = count(manifest.failed) + len(copies.failed)
-    unknown = count(manifest.unknown) + len(copies.unknown)
+    delivery, request = attempt.delivery, attempt.request
+    copies, keyed = delivery.copies, attempt.agreement.scenario.key is not None
+    reasons = with_help(delivery.reasons.all(), connection.kafka, request.topic, request.run_id, keyed=keyed)
+    tally = Tally.of(manifest, reasons, failed=len(copies.failed), unknown=len(copies.unknown))
     where = f"run {manifest.run_id}, shard {manifest.shard}, topic {manifest.topic}"
     problem: StreamproofError | None = None
     if manifest.interrupted and attempt.stop.is_set():
-        problem = Interrupted(
-            f"stopped after {manifest.acknowledged:,} acknowledged events, {failed + unknown:,} without a verdict",
-            where=where,
-            hint=f"The same command with --run-id {manifest.run_id} continues",
-        )
-    elif failed or unknown:
-        cause = attempt.delivery.broken
-        said = f"{failed + unknown:,} events were not acknowledged ({failed:,} failed, {unknown:,} unknown)"
-        if isinstance(cause, Refused):
-            problem = Refused(f"{said}: {cause.message}", where=where, hint=cause.hint)
-        else:
-            hint = f"The same command with --run-id {manifest.run_id} sends what is missing"
-            problem = RecordsUndelivered(f"{said}: {cause.message}" if cause else said, where=where, hint=hint)
-    elif attempt.delivery.broken is not None:
-        problem = attempt.delivery.broken
+        problem = stopped(tally, run_id=manifest.run_id, where=where)
+    elif tally.open:
+        problem = undelivered(tally, run_id=manifest.run_id, where=where, cause=delivery.broken)
+        if isinstance(delivery.broken, Refused):
+            problem = Refused(problem.message, where=where, hint=delivery.broken.hint)
+    elif delivery.broken is not None:
+        problem = delivery.broken
     if problem is not None:
-        problem.manifest = manifest  # type: ignore[attr-defined]  # for whoever reports the figures
+        # For whoever reports the figures.
+        problem.manifest, problem.tally = manifest, tally  # type: ignore[attr-defined]
         raise problem

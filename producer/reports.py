@@ -9,6 +9,8 @@ import numpy as np
 from confluent_kafka import KafkaError, Message
 from numpy.typing import NDArray
 
+from producer.refusals import Reasons
+
 Report = Callable[[KafkaError | None, Message], None]
 
 # Reports that say that the broker did not write the event. After any other failure it may be there or not.
@@ -17,6 +19,7 @@ NOT_WRITTEN = frozenset(
         KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError.INVALID_MSG,
         KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.POLICY_VIOLATION,
         KafkaError._PURGE_QUEUE,  # noqa: SLF001 - librdkafka's own codes begin with an underscore
@@ -25,13 +28,21 @@ NOT_WRITTEN = frozenset(
     }
 )
 # Failures of one event, after which the next may do well; every other failure ends the attempt.
-OF_ONE_EVENT = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_MSG, KafkaError.INVALID_RECORD})
+OF_ONE_EVENT = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_MSG,
+        KafkaError.INVALID_RECORD,
+        KafkaError.INVALID_TIMESTAMP,
+    }
+)
 
 
 class Copies:
     """What became of second records of events: injected duplicates."""
 
-    def __init__(self) -> None:
+    def __init__(self, reasons: Reasons) -> None:
+        self._reasons = reasons
         self.handed_over = 0
         self.acknowledged = 0
         self.failed: list[int] = []
@@ -42,11 +53,14 @@ class Copies:
         """Copies without a report."""
         return self.handed_over - self.acknowledged - len(self.failed) - len(self.unknown)
 
-    def report(self, sequence: int, _checksum: int, error: KafkaError | None, _: Message | None) -> None:
+    def report(
+        self, sequence: int, _checksum: int, size_bytes: int, error: KafkaError | None, _: Message | None
+    ) -> None:
         """Count one report."""
         if error is None:
             self.acknowledged += 1
         else:
+            self._reasons.note(error, size_bytes)
             (self.failed if error.code() in NOT_WRITTEN else self.unknown).append(sequence)
 
 

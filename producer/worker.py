@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 
 import structlog
@@ -16,6 +17,7 @@ import structlog
 from cluster.connection import Connection
 from cluster.errors import DependencyDown, StreamproofError
 from producer.emit import produce_shard
+from producer.judgement import Tally
 from producer.meter import Progress
 from producer.plan import ProduceRequest
 from schemas.manifest import Manifest
@@ -29,8 +31,14 @@ TOGETHER_S = 10.0
 _READY = "ready"
 _GO = "go"
 
-# What a shard came to: its manifest, if it has one, and its error, if it failed.
-Outcome = tuple[Manifest | None, StreamproofError | None]
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a shard came to: its manifest and tally, if it has them, and its error, if it failed."""
+
+    manifest: Manifest | None = None
+    error: StreamproofError | None = None
+    tally: Tally = field(default_factory=Tally)
 
 
 def outcome_of(
@@ -42,9 +50,10 @@ def outcome_of(
 ) -> Outcome:
     """Produce one shard in this process."""
     try:
-        return produce_shard(connection, request, stop=stop, progress=progress, at_ready=at_ready), None
+        manifest = produce_shard(connection, request, stop=stop, progress=progress, at_ready=at_ready)
     except StreamproofError as error:
-        return getattr(error, "manifest", None), error
+        return Outcome(getattr(error, "manifest", None), error, getattr(error, "tally", Tally()))
+    return Outcome(manifest, tally=Tally.of(manifest))
 
 
 class Worker:
@@ -131,13 +140,12 @@ class Worker:
             self._start()
             return
         died = "died twice; the last time" if self.lost else "died while it was asked to stop:"
-        self.outcome = (
-            None,
-            DependencyDown(
+        self.outcome = Outcome(
+            error=DependencyDown(
                 f"the process of shard {shard} {died} {how}",
                 where=f"run {run_id}, topic {self._request.topic}",
                 hint=f"The same command with --run-id {run_id} finds out what landed and continues",
-            ),
+            )
         )
 
 

@@ -10,9 +10,11 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from cluster.connection import Connection
-from cluster.errors import Interrupted, StreamproofError, Terminal
+from cluster.errors import Interrupted, RecordsUndelivered, StreamproofError, Terminal
+from producer.judgement import Tally, stopped, undelivered
 from producer.meter import Progress
 from producer.plan import ProduceRequest
+from producer.refusals import Reason, in_order
 from producer.worker import STOP_GRACE_S, Outcome, Worker, outcome_of
 from schemas.manifest import Manifest, count
 
@@ -21,12 +23,16 @@ _LOOK_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run came to. ``error`` is the one that decides the exit code; the manifests there are come with it."""
+    """What a run came to. ``error`` is the one that decides the exit code; the manifests there are come with it.
+
+    :param reasons: why Kafka did not take events, in numbers.
+    """
 
     request: ProduceRequest
     manifests: tuple[Manifest, ...]
     seconds: float
     error: StreamproofError | None = None
+    reasons: tuple[Reason, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Return what ``produce --json`` prints."""
@@ -56,6 +62,7 @@ class RunResult:
             "acknowledged": sum(manifest.acknowledged for manifest in self.manifests),
             "failed": sum(count(manifest.failed) for manifest in self.manifests),
             "unknown": sum(count(manifest.unknown) for manifest in self.manifests),
+            "reasons": [reason.document() for reason in self.reasons],
             "skipped": sum(manifest.skipped for manifest in self.manifests),
             "injected": sum(sum(manifest.injected.values()) for manifest in self.manifests),
             "seconds": round(self.seconds, 3),
@@ -84,9 +91,24 @@ def produce_run(
         outcomes = [outcome_of(connection, request.for_shard(shards[0]), stop, progress)]
     else:
         outcomes = _in_processes(connection, [request.for_shard(shard) for shard in shards], stop, progress, at_start)
-    manifests = tuple(manifest for manifest, _ in outcomes if manifest is not None)
-    errors = [error for _, error in outcomes if error is not None]
-    return RunResult(request, manifests, time.monotonic() - started, _worst(errors))
+    manifests = tuple(outcome.manifest for outcome in outcomes if outcome.manifest is not None)
+    reasons = in_order(reason for outcome in outcomes for reason in outcome.tally.reasons)
+    return RunResult(request, manifests, time.monotonic() - started, _error(request, outcomes), reasons)
+
+
+def _error(request: ProduceRequest, outcomes: list[Outcome]) -> StreamproofError | None:
+    """Return the error that decides. A stop, or events that Kafka did not take, is told of all shards together."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    worst = min(errors, key=_rank, default=None)
+    whole = sum((outcome.tally for outcome in outcomes), Tally())
+    where = f"run {request.run_id}, topic {request.topic}"
+    if worst is not None and len(outcomes) > 1:
+        if all(isinstance(error, Interrupted) for error in errors) and whole != Tally():
+            return stopped(whole, run_id=request.run_id, where=where)
+        if isinstance(worst, RecordsUndelivered):
+            worst = undelivered(whole, run_id=request.run_id, where=where)
+            return _worst([worst, *(error for error in errors if not isinstance(error, RecordsUndelivered))])
+    return _worst(errors)
 
 
 def _worst(errors: list[StreamproofError]) -> StreamproofError | None:
@@ -96,11 +118,15 @@ def _worst(errors: list[StreamproofError]) -> StreamproofError | None:
     """
     if not errors:
         return None
-    worst = min(errors, key=lambda error: (not isinstance(error, Terminal), isinstance(error, Interrupted)))
+    worst = min(errors, key=_rank)
     if len(errors) > 1:
         others = len(errors) - 1
         worst.message += f" (and {others} more shard{'s' if others > 1 else ''} did not finish)"
     return worst
+
+
+def _rank(error: StreamproofError) -> tuple[bool, bool]:
+    return not isinstance(error, Terminal), isinstance(error, Interrupted)
 
 
 def _in_processes(

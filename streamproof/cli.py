@@ -29,6 +29,11 @@ from streamproof.streams import output_failure, ready_streams
 
 # What typer returns when Ctrl-C comes where nobody waits for it.
 _TYPERS_INTERRUPT = 130
+# What a command does when it is given again after it was torn out of its work.
+_AFTER_INTERRUPT = {
+    "produce": "The same command with the --run-id of this run finds out what landed and continues",
+    "load": "The batch at hand was rolled back. The same command continues",
+}
 
 app = typer.Typer(
     name="streamproof",
@@ -70,7 +75,7 @@ def run(arguments: list[str]) -> int:
         print_error(wrong, as_json=as_json)
         return wrong.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        stopped = Interrupted("interrupted", hint="The same command starts anew")
+        stopped = Interrupted("interrupted", hint=_AFTER_INTERRUPT.get(arguments[0], "The same command starts anew"))
         print_error(stopped, as_json=as_json)
         return stopped.exit_code
     except Exception:  # noqa: BLE001 - the outermost frame: report the bug and exit 70

@@ -146,6 +146,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     if result.manifests:
         output.show(_summary(document))
     if result.error is not None:
+        result.error.details = {"run": document}
         raise result.error
 
 

@@ -1,20 +1,46 @@
-"""Whether the topic that is there is the one that a run was begun on: a name alone does not tell."""
+"""The topic that a run goes to: what it takes, and whether it is the one that the run was begun on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cluster.errors import TopicRecreated
-from cluster.topics import TopicInfo
+from cluster.errors import StreamproofError, TopicMissing, TopicRecreated
+from cluster.topics import Admin, TopicInfo, describe, topic_configuration
 from schemas.manifest import Manifest, Terms, control_topic
 
 Bounds = Mapping[int, tuple[int, int]]
 
 
+def describe_control(admin: Admin, topic: str) -> None:
+    """Make sure that the topic of the manifests is there.
+
+    :raises TopicMissing: it is not.
+    """
+    control = control_topic(topic)
+    try:
+        describe(admin, control)
+    except TopicMissing as error:
+        raise TopicMissing(
+            f"topic {control}, where the manifests go, does not exist",
+            where=error.where,
+            hint=f"`streamproof topics apply --topic {topic}` makes both; "
+            "runs whose manifests were in it cannot be continued",
+        ) from None
+
+
+def largest_batch(admin: Admin, topic: str) -> int | None:
+    """Return the topic's ``max.message.bytes``: who may write need not be allowed to read it."""
+    try:
+        limit = topic_configuration(admin, topic).get("max.message.bytes")
+    except StreamproofError:
+        return None
+    return int(limit) if limit else None
+
+
 def refuse_other_topic(
     run_id: str, topic: TopicInfo, bounds: Bounds, earlier: Manifest | None, others: Sequence[Terms]
 ) -> None:
-    """Refuse a run whose manifests tell of a former topic of the same name.
+    """Refuse a run whose manifests tell of a former topic of the same name: a name alone does not tell.
 
     :param bounds: first offset and end of each partition of the topic as it is now.
     :param earlier: the newest manifest of the shard at hand.

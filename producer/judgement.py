@@ -1,0 +1,75 @@
+"""What a shard, or several of them, came to: nothing to say, or the error that says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cluster.errors import Interrupted, RecordsUndelivered, StreamproofError
+from producer.refusals import Reason, in_order
+from schemas.manifest import Manifest, count
+
+_SHOWN_REASONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of events. Second records, injected copies, count among what failed and what is unknown."""
+
+    acknowledged: int = 0
+    failed: int = 0
+    unknown: int = 0
+    reasons: tuple[Reason, ...] = ()
+
+    @classmethod
+    def of(cls, manifest: Manifest, reasons: Iterable[Reason] = (), *, failed: int = 0, unknown: int = 0) -> Tally:
+        """Return what a manifest says, with the reasons, and copies beside the events."""
+        return cls(
+            manifest.acknowledged,
+            count(manifest.failed) + failed,
+            count(manifest.unknown) + unknown,
+            in_order(reasons),
+        )
+
+    def __add__(self, other: Tally) -> Tally:
+        """Return what became of both."""
+        return Tally(
+            self.acknowledged + other.acknowledged,
+            self.failed + other.failed,
+            self.unknown + other.unknown,
+            in_order([*self.reasons, *other.reasons]),
+        )
+
+    @property
+    def open(self) -> int:
+        """Events that were not acknowledged."""
+        return self.failed + self.unknown
+
+
+def stopped(tally: Tally, *, run_id: str, where: str) -> Interrupted:
+    """Return what a stop comes to."""
+    rest = f", {tally.open:,} are sent again when it continues" if tally.open else ""
+    return Interrupted(
+        f"stopped after {tally.acknowledged:,} acknowledged events{rest}",
+        where=where,
+        hint=f"The same command with --run-id {run_id} continues",
+    )
+
+
+def undelivered(tally: Tally, *, run_id: str, where: str, cause: StreamproofError | None = None) -> RecordsUndelivered:
+    """Return what events come to that Kafka did not acknowledge: how many, why, and what helps.
+
+    :param cause: what ended the attempt, where it was ended.
+    """
+    said = f"{tally.open:,} events were not acknowledged ({tally.failed:,} failed, {tally.unknown:,} unknown)"
+    if cause is not None:
+        said += f": {cause.message}"
+    elif tally.reasons:
+        more = len(tally.reasons) - _SHOWN_REASONS
+        said += ": " + ", ".join(map(str, tally.reasons[:_SHOWN_REASONS]))
+        said += f" and {more} more reasons" if more > 0 else ""
+    helps = [reason.helps for reason in tally.reasons if reason.helps]
+    if not tally.reasons or not all(reason.lasting for reason in tally.reasons):
+        missing = "the others" if helps else "what is missing"
+        helps.append(f"The same command with --run-id {run_id} sends {missing}")
+    return RecordsUndelivered(said, where=where, hint=". ".join(helps))
