@@ -69,7 +69,8 @@ def decode(records: Records, spans: list[Span], reader_of: ReaderOf) -> Chunk:
 def _by_schema(records: Records) -> tuple[dict[int, NDArray[np.int64]], list[Reject]]:
     """Return the rows of each schema id, and the rejects whose frame names none. Tombstones are in neither."""
     heads = [None if value is None else value[:HEADER_BYTES] for value in records.values]
-    distinct = set(heads)
+    # In the order of arrival: a table takes its schemas one by one, and the order decides what it looks like.
+    distinct = list(dict.fromkeys(heads))
     if len(distinct) == 1:  # the usual batch: one writer schema, no tombstones
         numbers = np.zeros(len(heads), np.int64)
     else:

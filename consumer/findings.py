@@ -65,7 +65,7 @@ _EXAMPLES = {
     "phantom": """
         SELECT shard, sequence, position >> 48, position & 281474976710655,
                CASE WHEN shard IS NULL THEN 'not a valid identity' ELSE '' END, malformed
-        FROM stored WHERE standing = 'phantom' ORDER BY 1, 2
+        FROM stored WHERE standing = 'phantom' ORDER BY 1, 2, 3, 4
     """,
     "altered": """
         SELECT shard, sequence, position >> 48, position & 281474976710655, 'its copies differ', NULL
@@ -78,7 +78,7 @@ _EXAMPLES = {
         UNION ALL
         SELECT shard, sequence, partition, "offset", 'its columns are not what its record says', NULL
         FROM columns_differ WHERE shard IS NOT NULL
-        ORDER BY 1, 2
+        ORDER BY 1, 2, 3, 4, 5
     """,
     "undecodable": """
         SELECT event_shard(event_id), event_sequence(event_id), _partition, _offset, error_class, event_id

@@ -3,6 +3,10 @@
 Positions are assigned, never subscribed to: no consumer group can move, steal or repeat them. A partition's end is
 reached when its *position* is there, not when its last record is: compaction, transaction markers and aborted records
 leave offsets without a record.
+
+Partitions are read one after the other, in the order of their numbers. Then the same topic gives the same records in
+the same order to every load, however often it is killed, and whatever depends on that order (which schema comes
+first, and so which columns) is the same too.
 """
 
 from __future__ import annotations
@@ -45,8 +49,9 @@ log = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT_S = 5.0
 SILENCE_S = 10.0
-# consume() does not let signals through while it waits, so it never waits longer than this.
-_WAIT_S = 0.25
+# consume() waits for as many records as it was asked for. It lets no signal through meanwhile, and a partition that
+# ends with offsets without a record gives fewer, so it never waits longer than this.
+_WAIT_S = 0.05
 # A chunk is closed by size as well, so that memory does not depend on how large the records are.
 MAX_CHUNK_BYTES = 32 * 1024 * 1024
 _FIRST_GUESS_BYTES = 1024 * 1024
@@ -58,7 +63,8 @@ _CONSUMER = {
     "enable_partition_eof": True,  # tells the position behind trailing offsets that hold no record
     "check_crcs": True,
     "queued_max_messages_kbytes": 32 * 1024,
-    "fetch_wait_max_ms": 100,
+    # What is read is there already: the broker waits only behind the end of a partition, where nothing is wanted.
+    "fetch_wait_max_ms": 10,
     # How long a partition whose queue was full is left alone. librdkafka's own second stops the loader dead: it has
     # emptied the queue long before.
     "fetch_queue_backoff_ms": 10,
@@ -118,14 +124,12 @@ class Source:
         return {tp.partition: Watermarks(self._offset(low[tp], tp), self._offset(high[tp], tp)) for tp in wanted}
 
     def assign(self, positions: Mapping[int, int], ends: Mapping[int, int]) -> None:
-        """Read every partition from its position up to its end (half-open)."""
-        self._positions = dict(positions)
+        """Read every partition from its position up to its end (half-open), one after the other."""
+        self._positions = dict(sorted(positions.items()))
         self._ends = np.zeros(max(ends, default=-1) + 1, np.int64)
         for partition, end in ends.items():
             self._ends[partition] = end
-        wanted = [TopicPartition(self.topic, p, self._positions[p]) for p in self._unfinished()]
-        self._consumer.assign(wanted)
-        self._consumer.resume(wanted)  # a partition that was paused at its end stays so when it is assigned again
+        self._turn_to_next()
 
     @property
     def finished(self) -> bool:
@@ -152,7 +156,7 @@ class Source:
         heard = time.monotonic()
         while not self.finished and rows < max_rows and size_bytes < MAX_CHUNK_BYTES and not stop.is_set():
             fits = (MAX_CHUNK_BYTES - size_bytes) // self._largest_bytes
-            got = self._consumer.consume(max(1, min(max_rows - rows, self.left, fits)), _WAIT_S)
+            got = self._consumer.consume(max(1, min(max_rows - rows, self._left_here(), fits)), _WAIT_S)
             if fresh := self._take(got):
                 parts.append(fresh)
                 rows += len(fresh)
@@ -228,7 +232,17 @@ class Source:
             raise RuntimeError(f"{self.topic}/{partition}: offset {first} came after the position was {at}")
         self._positions[partition] = min(after, end)
         if at < end <= after:
-            self._consumer.pause([TopicPartition(self.topic, partition)])
+            self._turn_to_next()
+
+    def _turn_to_next(self) -> None:
+        """Read the first partition that is not finished, and no other."""
+        wanted = [TopicPartition(self.topic, p, self._positions[p]) for p in self._unfinished()[:1]]
+        self._consumer.assign(wanted)
+
+    def _left_here(self) -> int:
+        """Return how many offsets the partition at hand still has before its end."""
+        partition = self._unfinished()[0]
+        return int(self._ends[partition]) - self._positions[partition]
 
     def _heed(self, error: KafkaError, partition: int, offset: int) -> None:
         """Take the end of a partition as news of its position, and anything else that is final as an error."""

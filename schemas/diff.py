@@ -56,7 +56,7 @@ def diff_schemas(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
     changes += _reordered(old, new)
     whole = {change.path for change in changes if change.kind in ("added", "removed")}
     kept = [change for change in changes if not any(parent in whole for parent in _parents(change.path))]
-    return sorted(set(kept), key=lambda change: (change.path != ROOT, change.path, change.kind))
+    return sorted(dict.fromkeys(kept), key=lambda change: (change.path != ROOT, change.path, change.kind))
 
 
 def flatten(schema: dict[str, Any]) -> dict[str, dict[str, str]]:
@@ -124,7 +124,7 @@ def _reordered(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
     """Fields that both versions have, in another order: other bytes, though readers resolve by name."""
     changes = []
     before, after = _orders(old), _orders(new)
-    for path in before.keys() & after.keys():
+    for path in sorted(before.keys() & after.keys()):
         common = set(before[path]) & set(after[path])
         was, now = ([name for name in order[path] if name in common] for order in (before, after))
         if was != now:

@@ -8,4 +8,4 @@ SELECT _run_id AS run_id, details.network_type AS network, count(*) AS plays,
 FROM events
 WHERE details IS NOT NULL
 GROUP BY ALL
-ORDER BY run_id, plays DESC
+ORDER BY run_id, plays DESC, network

@@ -7,4 +7,4 @@ WITH counted AS (
 )
 SELECT *, round(100.0 * events / sum(events) OVER (PARTITION BY run_id), 3) AS percent
 FROM counted
-ORDER BY run_id, events DESC
+ORDER BY run_id, events DESC, event_type
