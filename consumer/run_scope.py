@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import Misconfigured
-from consumer.columns import ID_COLUMN, quote
+from consumer.identity_columns import identity_expression
 from consumer.store_errors import as_store_errors
 from consumer.warehouse import Warehouse
-from schemas.identity import IDENTITY_FIELD, IDENTITY_HEADER, run_prefix
+from schemas.identity import IDENTITY_HEADER, run_prefix
 
 _SCOPE = Path(__file__).with_name("run_scope.sql")
 # Reads of a whole run sort and hash it; DuckDB spills above this.
@@ -20,12 +20,6 @@ _KNOWN_RUNS = """
     FROM manifests
     GROUP BY run_id
     ORDER BY max(run_number) DESC, run_id
-"""
-# Where identities are: the column of the field, the column of the headers, or, with schemas of both kinds, both.
-_IDENTITY_COLUMNS = """
-    SELECT column_name FROM duckdb_columns() WHERE table_name = 'events' AND column_name = ?
-    UNION ALL
-    SELECT column_name FROM event_columns WHERE field = ?
 """
 
 
@@ -74,9 +68,7 @@ def enter_run(warehouse: Warehouse, run_id: str | None) -> None:
     prefix = run_prefix(run_id) if run_id is not None else ""
     # An id begins with 48 bits of the run and the version digit; no id begins with a question mark.
     id_start = f"{prefix[:8]}-{prefix[8:]}-8" if run_id is not None else "?"
-    columns = [quote(name) for (name,) in warehouse.rows(_IDENTITY_COLUMNS, [ID_COLUMN, IDENTITY_FIELD])]
-    texts = [f"CAST({name} AS VARCHAR)" for name in columns]
-    event_id = f"coalesce({', '.join(texts)})" if len(columns) > 1 else (columns or ["NULL"])[0]
+    event_id = identity_expression(warehouse)
     with as_store_errors(warehouse.path):
         connection = warehouse.connection
         connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")

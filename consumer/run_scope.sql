@@ -1,6 +1,6 @@
 -- The run at hand, as audits, checks, marts and reports see it. Everything is temporary: the file is not touched.
 -- Variables: run_id, run_prefix, id_start (how every event id of the run begins). {event_id} is where identities are:
--- the column of the field event_id, or the one of the header {header}.
+-- the column of the field event_id, or the one of the header {header} (identity_columns.py).
 
 -- What each shard says about itself; one row per manifest. "expected_shards" is how many there must be.
 CREATE OR REPLACE TEMP TABLE run_shards AS

@@ -212,3 +212,23 @@ def test_what_cannot_be_compared_is_said(
     assert said.verdict == "PASSED"
     assert [(each.events, each.why) for each in said.unproved] == [(100, "its schema has bytes")]
     assert any("The columns of 100 events could not be compared" in note for note in said.notes)
+
+
+@pytest.mark.parametrize("kind", ["long", ["null", "string"], "bytes", "double"], ids=str)
+def test_a_field_event_id_that_is_not_plain_text_is_the_users_own_and_every_event_is_found(
+    connection: Connection, tmp_path: Path, kind: object
+) -> None:
+    topic, fields = f"columns-{uuid.uuid4().hex[:8]}", [{"name": "what", "type": "string"}]
+    schema = {"type": "record", "name": "Thing", "fields": [*fields, {"name": "event_id", "type": kind}]}
+    (tmp_path / "thing.avsc").write_text(json.dumps(schema))
+    (tmp_path / "thing.yaml").write_text("schema: thing.avsc\n")
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    with Registry(connection.registry) as registry:
+        gate(registry, load_contract(str(tmp_path / "thing.avsc")), subject_for(topic))
+    request = ProduceRequest(topic=topic, run_id=RUN, scenario=str(tmp_path / "thing.yaml"), events=500)
+    assert produce_run(connection, request, shards=(0,), stop=threading.Event()).error is None
+    path = tmp_path / "warehouse.duckdb"
+    assert load(connection, topic, path, stop=threading.Event()).rows == 500
+    said = audit(connection, path, topic, RUN)
+    assert (said.verdict, said.lost, said.loaded) == ("PASSED", 0, 500), said.reason
+    assert run_checks(path, RUN).blocked_by == []
