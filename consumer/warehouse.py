@@ -21,6 +21,7 @@ from typing import Any, Self
 import duckdb
 
 from cluster.errors import Interrupted, Misconfigured, StoreFailed, WarehouseDamaged, WarehouseLocked
+from consumer.catalogue import refuse_impostors
 from consumer.migrations import NEWEST, format_of, migrate
 from consumer.store_errors import as_store_errors, is_locked, locked, store_error
 
@@ -128,23 +129,19 @@ def open_warehouse(
     :param topic: the topic that the file must hold; noted in a new file.
     :param stop: set it to give up waiting.
     :raises WarehouseLocked: another process still holds the file; it is named.
-    :raises WarehouseDamaged: the file is not a warehouse that can be read.
+    :raises WarehouseDamaged: the file is not a warehouse that can be read, or something in it could answer in place
+        of its data.
     :raises Misconfigured: the path cannot be used, is missing, or holds another topic.
     """
     path = path.expanduser().resolve()
-    if not path.exists():
-        if not create:
-            raise Misconfigured("there is no warehouse", where=str(path), hint="Run `streamproof load` first")
+    if not path.exists() and create:
         _create(path, topic)
-    if not path.is_file():
-        raise Misconfigured(
-            f"the warehouse path is {'a folder' if path.is_dir() else 'no file'}",
-            where=str(path),
-            hint="Name a file, such as events.duckdb",
-        )
+    _check_is_file(path)
     connection = _connect(path, wait_s, stop or threading.Event())
     warehouse = Warehouse(path, connection)
     try:
+        with warehouse.errors():
+            refuse_impostors(connection, path)
         found = _check_is_ours(warehouse, topic)
         with warehouse.errors():
             migrate(connection, found)
@@ -152,6 +149,29 @@ def open_warehouse(
         warehouse.close()
         raise
     return warehouse
+
+
+def open_as_it_is(path: Path, *, wait_s: float = DEFAULT_WAIT_S) -> Warehouse:
+    """Open a warehouse to read it, whatever is in it: nothing is made, brought to today's format or refused.
+
+    :raises WarehouseLocked: another process has the file open for writing; it is named.
+    :raises WarehouseDamaged: the file is not a DuckDB database.
+    :raises Misconfigured: there is no such file.
+    """
+    path = path.expanduser().resolve()
+    _check_is_file(path)
+    return Warehouse(path, _connect(path, wait_s, threading.Event(), read_only=True))
+
+
+def _check_is_file(path: Path) -> None:
+    if not path.exists():
+        raise Misconfigured("there is no warehouse", where=str(path), hint="Run `streamproof load` first")
+    if not path.is_file():
+        raise Misconfigured(
+            f"the warehouse path is {'a folder' if path.is_dir() else 'no file'}",
+            where=str(path),
+            hint="Name a file, such as events.duckdb",
+        )
 
 
 def _create(path: Path, topic: str | None) -> None:
@@ -183,7 +203,7 @@ def _build(path: Path, topic: str | None) -> None:
         connection.executemany("INSERT INTO meta VALUES (?, ?)", [list(pair) for pair in meta.items()])
 
 
-def _connect(path: Path, wait_s: float, stop: threading.Event) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path, wait_s: float, stop: threading.Event, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Take the file for this process, waiting at most ``wait_s`` for whoever has it."""
     began = time.monotonic()
     while True:
@@ -194,7 +214,7 @@ def _connect(path: Path, wait_s: float, stop: threading.Event) -> duckdb.DuckDBP
                 _open_here.add(path)
         if mine:
             try:
-                connection = duckdb.connect(str(path))
+                connection = duckdb.connect(str(path), read_only=read_only)
                 connection.execute(_SETTINGS)
                 return connection
             except duckdb.Error as error:
