@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from cluster.connection import ENV_PREFIX
 from cluster.local import PROJECT_ROOT
+from stack.files import write_private
 from stack.service import AliveProbe, HttpProbe, Service
 
 API_SERVER = "airflow-api-server"
@@ -82,9 +83,7 @@ def prepare_home(state: Path) -> str | None:
     if read_password(state):
         return None
     password = secrets.token_urlsafe(16)
-    descriptor = os.open(password_file(state), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump({ADMIN: password}, file)
+    write_private(password_file(state), json.dumps({ADMIN: password}).encode())
     return password
 
 

@@ -5,7 +5,6 @@ Keys are ECDSA on P-256 in PKCS#8, which OpenSSL, Java and Quarkus all read, and
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -16,13 +15,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from stack.files import READABLE, write_private
+
 AUTHORITY_NAME = "Streamproof local authority"
 AUTHORITY_LIFE = timedelta(days=3650)
 # What operating systems accept of a leaf at most, and some.
 LEAF_LIFE = timedelta(days=820)
 RENEW_BEFORE = timedelta(days=30)
 _CLOCK_SKEW = timedelta(minutes=5)
-_PRIVATE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Authority:
 
     def write_certificate(self, path: Path) -> None:
         """Write the certificate, which is what clients trust. The authority's key is never written."""
-        write_private(path, self.certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
+        write_private(path, self.certificate.public_bytes(serialization.Encoding.PEM), mode=READABLE)
 
     def issue(
         self,
@@ -99,7 +99,7 @@ class Authority:
                 x509.SubjectAlternativeName([_host(each) for each in hosts]), critical=False
             )
         certificate = builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        write_private(identity.certificate, certificate, mode=0o644)
+        write_private(identity.certificate, certificate, mode=READABLE)
         write_private(identity.key, _pem(key, password))
         write_private(identity.both, _pem(key, None) + certificate)
 
@@ -144,12 +144,3 @@ def _pem(key: ec.EllipticCurvePrivateKey, password: str | None) -> bytes:
     if password is not None:
         encryption = serialization.BestAvailableEncryption(password.encode())
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
-
-
-def write_private(path: Path, content: bytes, *, mode: int = _PRIVATE) -> None:
-    """Write a file that has its permissions before its content, and replace the one that was there."""
-    draft = path.with_name(f".{path.name}")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(content)
-    draft.replace(path)

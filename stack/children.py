@@ -21,6 +21,7 @@ import psutil
 from stack.record import Identity
 
 MARK = "LOCAL_STACK_MEMBER"
+SUPERVISOR_MARK = "LOCAL_STACK_SUPERVISOR"
 POLL_S = 0.05
 # How long the kernel may take to end what got SIGKILL: longer only for a process that hangs in a disk or a mount.
 KILL_TIMEOUT_S = 2.0
@@ -48,7 +49,7 @@ def spawn(
         return subprocess.Popen(
             argv,
             cwd=cwd,
-            env={**env, MARK: f"{state}#{name}"},
+            env={**{key: value for key, value in env.items() if key != SUPERVISOR_MARK}, MARK: f"{state}#{name}"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -75,6 +76,15 @@ def members(state: Path, leaders: Iterable[Identity] = (), name: str | None = No
             with contextlib.suppress(psutil.Error):
                 found += psutil.Process(leader.pid).children(recursive=True)
     return list({process.pid: process for process in found}.values())
+
+
+def supervisors(state: Path) -> list[psutil.Process]:
+    """Return the living supervisors of ``state``, also before their first record, or when none could be written."""
+    return [
+        process
+        for process in psutil.process_iter()
+        if _variable(process, SUPERVISOR_MARK) == str(state) and _lives(process)
+    ]
 
 
 def end(state: Path, leaders: Iterable[tuple[Identity, float]], name: str | None = None) -> None:
@@ -116,11 +126,15 @@ def _session(process: psutil.Process) -> int:
 
 
 def _is_marked(process: psutil.Process, state: Path, name: str | None) -> bool:
-    try:
-        stack, _, service = process.environ().get(MARK, "").rpartition("#")
-    except psutil.Error:  # it ended meanwhile, or is another user's
-        return False
+    stack, _, service = _variable(process, MARK).rpartition("#")
     return stack == str(state) and name in {None, service}
+
+
+def _variable(process: psutil.Process, name: str) -> str:
+    try:
+        return process.environ().get(name, "")
+    except psutil.Error:  # it ended meanwhile, or is another user's
+        return ""
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from stack.children import POLL_S, end, members
+from stack.children import POLL_S, end, members, supervisors
 from stack.record import Identity, read_record, remove_record
 
 # Together under 15 s: a service's grace is 10 s at most (`stack.service`), and killing takes moments.
@@ -25,6 +25,9 @@ def stop_stack(state: Path) -> list[str]:
     """
     record = read_record(state)
     if record is None:
+        # One that has no record yet, or could not write one, must not start anything behind our back.
+        for supervisor in filter(None, (Identity.of(process.pid) for process in supervisors(state))):
+            _end_supervisor(supervisor)
         left = sorted({process.name() for process in members(state)})
         end(state, ())
         return left

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stack.artifacts import Artifacts
-from stack.certificates import write_private
+from stack.files import write_private
 from stack.java import java_command, log_options
 from stack.ports import LOOPBACK
 from stack.security import SecuredStack

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 from cluster.errors import Misconfigured
+from stack.files import READABLE, write_private
 
 LOOPBACK = "127.0.0.1"
 # Below the range from which systems take the ports of outgoing connections (Linux 32768, macOS 49152), so that
@@ -74,7 +75,7 @@ class Ports:
 
     def save(self) -> None:
         """Remember the ports for the next start."""
-        self._file.write_text(json.dumps(self._remembered, indent=1))
+        write_private(self._file, json.dumps(self._remembered, indent=1).encode(), mode=READABLE)
 
 
 def _check(name: str, port: int) -> None:

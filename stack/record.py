@@ -12,10 +12,12 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cluster.local import RECORD_NAME, process_started
+from stack.files import READABLE, write_private
 from stack.security import Security
 from stack.service import Probe, Service
 
 LOG_TAIL_LINES = 12
+IN_MOTION = frozenset({"waiting", "preparing", "starting", "restarting"})
 
 
 class _Part(BaseModel):
@@ -60,10 +62,12 @@ class ProcessRecord(_Part):
     log: Path
     ready: Probe
     stop_grace_s: float
-    stage: Literal["waiting", "preparing", "starting", "ready", "died", "stopped"] = "waiting"
+    stage: Literal["waiting", "preparing", "starting", "ready", "restarting", "died", "stopped"] = "waiting"
     process: Identity | None = None
     seconds: float | None = None
-    fault: str = ""
+    fault: str = Field(default="", description="why it does not run; empty when it does")
+    ended: str = Field(default="", description="how it ended last, also when it runs again")
+    restarts: int = Field(default=0, description="how often it was started again")
 
     @classmethod
     def of(cls, service: Service) -> ProcessRecord:
@@ -89,6 +93,7 @@ class Record(_Part):
     security: Security = "none"
     kafka: dict[str, str] = Field(default_factory=dict, description="settings of a client; secrets as files")
     registry: dict[str, str] = Field(default_factory=dict, description="settings of a client; secrets as files")
+    restart: bool = Field(default=True, description="whether a service that dies is started again")
     processes: list[ProcessRecord]
 
     def is_running(self) -> bool:
@@ -99,15 +104,17 @@ class Record(_Part):
         """Tell whether every service has become ready and none has died."""
         return all(process.stage == "ready" for process in self.processes)
 
+    def in_motion(self) -> list[ProcessRecord]:
+        """Return the services that are on their way to be ready."""
+        return [process for process in self.processes if process.stage in IN_MOTION]
+
     def casualties(self) -> list[ProcessRecord]:
-        """Return the services that ended without being told to."""
+        """Return the services that ended without being told to, and that nothing starts again by itself."""
         return [process for process in self.processes if process.stage == "died"]
 
     def write(self, state: Path) -> None:
         """Replace the record in one step."""
-        draft = state / f".{RECORD_NAME}.{os.getpid()}"
-        draft.write_text(self.model_dump_json(indent=1))
-        draft.replace(state / RECORD_NAME)
+        write_private(state / RECORD_NAME, self.model_dump_json(indent=1).encode(), mode=READABLE)
 
 
 def read_record(state: Path) -> Record | None:

@@ -15,7 +15,8 @@ from stack.security import Security
 class UpRequest:
     """What to start. A port of ``None`` takes last time's, or a free one.
 
-    ``security`` of ``None`` is that of the stack that runs, or none. ``owned`` ties the stack to the
+    ``security`` of ``None`` is that of the stack that runs, or none. ``restart`` tells whether a service that dies is
+    started again; ``None`` is what the stack that runs does, or yes. ``owned`` ties the stack to the
     calling process: it ends when that does, however that ends.
     """
 
@@ -24,6 +25,7 @@ class UpRequest:
     kafka_port: int | None = None
     registry_port: int | None = None
     airflow_port: int | None = None
+    restart: bool | None = None
     owned: bool = False
 
 

@@ -16,7 +16,8 @@ from typing import Literal
 
 from cluster.errors import Misconfigured
 from cluster.secret_files import read_secret
-from stack.certificates import Authority, Identity, write_private
+from stack.certificates import Authority, Identity
+from stack.files import write_private
 
 Security = Literal["none", "tls", "mtls", "scram"]
 

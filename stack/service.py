@@ -64,4 +64,7 @@ class Service(_Value):
     prepare: tuple[tuple[str, ...], ...] = ()
     needs: tuple[str, ...] = ()
     start_timeout_s: float = Field(default=90.0, gt=0, description="from the start of the process to ready")
+    restart_delays_s: tuple[float, ...] = Field(
+        default=(1.0, 5.0, 20.0), description="before each start of one that died; it stays dead after the last"
+    )
     stop_grace_s: float = Field(default=8.0, gt=0, le=10, description="from SIGTERM to SIGKILL of the whole group")

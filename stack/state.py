@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from cluster.errors import Busy, Interrupted, StoreFailed, StoreFull
 
 # A start may take this long where Airflow and all downloads are in it.
 TURN_TIMEOUT_S = 900.0
+# Below this a broker cannot begin a new segment: what dies then dies of it.
+LOW_BYTES = 16_000_000
 
 
 @contextmanager
@@ -24,7 +27,7 @@ def store_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StoreFull(
-                "no space left for the state of the stack",
+                f"no space left for the state of the stack: {error.strerror}",
                 where=str(error.filename or folder),
                 hint="Free some space, or set STREAMPROOF_STATE_DIR to a folder on another disk",
             ) from error
@@ -33,6 +36,28 @@ def store_errors(folder: Path) -> Iterator[None]:
             where=str(error.filename or folder),
             hint="Set STREAMPROOF_STATE_DIR to a folder that you may write",
         ) from error
+
+
+def free_bytes(folder: Path) -> int:
+    """Return how much an ordinary user can still write there."""
+    return shutil.disk_usage(folder).free
+
+
+def space_fault(folder: Path) -> str:
+    """Return a sentence when so little space is left that services fail; empty when there is enough."""
+    free = free_bytes(folder)
+    return f"only {free / 1e6:.1f} MB are free in the state folder" if free < LOW_BYTES else ""
+
+
+def check_space(folder: Path, wanted_bytes: int = LOW_BYTES) -> None:
+    """See that there is room, before anything is written.
+
+    :raises StoreFull: less than ``wanted_bytes`` is free.
+    """
+    with store_errors(folder):
+        free = free_bytes(folder)
+        if free < wanted_bytes:
+            raise OSError(errno.ENOSPC, f"{free / 1e6:.1f} MB are free, {wanted_bytes / 1e6:.0f} MB are wanted", folder)
 
 
 @contextmanager

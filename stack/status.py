@@ -14,11 +14,15 @@ from cluster.errors import DependencyDown
 from stack.children import members
 from stack.probes import fault_of
 from stack.record import ProcessRecord, Record, last_lines, read_record
+from stack.state import space_fault
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceStatus:
-    """One service. ``fault`` is empty when it is healthy; memory is PSS where the system knows it, else RSS."""
+    """One service. ``fault`` is empty when it is healthy, ``ended`` says how it ended last.
+
+    Memory is PSS where the system knows it, else RSS.
+    """
 
     name: str
     version: str
@@ -28,6 +32,8 @@ class ServiceStatus:
     pid: int | None
     memory_bytes: int
     uptime_s: float | None
+    restarts: int
+    ended: str
     log: Path
 
     @property
@@ -42,10 +48,11 @@ class ServiceStatus:
 
 @dataclass(frozen=True, slots=True)
 class StackStatus:
-    """The whole stack."""
+    """The whole stack. ``space_fault`` is a sentence when the disk of its state folder is full, or nearly."""
 
     record: Record
     services: tuple[ServiceStatus, ...]
+    space_fault: str = ""
 
     @property
     def healthy(self) -> bool:
@@ -68,7 +75,8 @@ def stack_status(state: Path) -> StackStatus:
             hint="Run `streamproof up`, which clears it away and keeps its data",
         )
     with ThreadPoolExecutor(max_workers=len(record.processes) or 1) as pool:
-        return StackStatus(record, tuple(pool.map(lambda each: _look(state, each), record.processes)))
+        services = tuple(pool.map(lambda each: _look(state, each), record.processes))
+        return StackStatus(record, services, space_fault(state))
 
 
 def _look(state: Path, process: ProcessRecord) -> ServiceStatus:
@@ -92,6 +100,8 @@ def _look(state: Path, process: ProcessRecord) -> ServiceStatus:
         pid=process.process.pid if process.process is not None and alive else None,
         memory_bytes=sum(map(_memory, members(state, leaders, process.name))),
         uptime_s=_uptime_s(process.process.pid) if process.process is not None and alive else None,
+        restarts=process.restarts,
+        ended=process.ended,
         log=process.log,
     )
 

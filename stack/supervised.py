@@ -1,4 +1,4 @@
-"""One service on its way: waiting, preparing, starting, ready; or died, with its fault."""
+"""One service on its way: waiting, preparing, starting, ready; restarting after it ended by itself; or died."""
 
 from __future__ import annotations
 
@@ -6,30 +6,50 @@ import os
 import signal
 import subprocess
 import time
+from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 
 from stack.children import kill_leftovers, spawn
 from stack.probes import fault_of
-from stack.record import Identity, ProcessRecord
+from stack.record import IN_MOTION, Identity, ProcessRecord
 from stack.service import Service
+
+# A service that dies is started again as often as it has delays, and not once more within this window: what ends that
+# often does not end by accident, and starting it over and over would bury the first words of its log.
+RESTART_WINDOW_S = 300.0
 
 
 class Supervised:
-    """A service in the hands of the supervisor. It is started once."""
+    """A service in the hands of the supervisor.
 
-    def __init__(self, service: Service, state: Path) -> None:
+    :param restart: start it again, within limits, when it ends by itself after it was ready.
+    """
+
+    def __init__(self, service: Service, state: Path, *, restart: bool = True) -> None:
         self.service = service
         self.record = ProcessRecord.of(service)
         self._state = state
         self._to_prepare = list(service.prepare)
         self._process: subprocess.Popen[bytes] | None = None
         self._began = time.monotonic()
+        self._restart = restart
+        self._was_ready = False
+        self._restarts: deque[float] = deque()
+        self._due = 0.0
 
     @property
     def in_motion(self) -> bool:
         """Tell whether it is neither ready nor dead."""
-        return self.record.stage in {"waiting", "preparing", "starting"}
+        return self.record.stage in IN_MOTION
+
+    def start_again(self) -> None:
+        """Start it anew if it died: somebody asked for it, so the restarts of before do not count any more."""
+        if self.record.stage == "died":
+            self._restarts.clear()
+            self._process, self._due = None, 0.0
+            self.record.stage, self.record.fault = "waiting", ""
+            self.record.restarts += 1
 
     def advance(self, ready: set[str]) -> bool:
         """Look once, move on if possible, and tell whether anything changed.
@@ -38,17 +58,19 @@ class Supervised:
         2. run the preparing commands, one after the other
         3. start the process
         4. probe until it is ready
-        5. watch it
+        5. watch it; when it ends by itself, wait a while and go to 3, within limits
         """
         before = self.record.model_copy()
         exit_code = self._process.poll() if self._process is not None else None
         match self.record.stage:
-            case "waiting":
-                if ready.issuperset(self.service.needs):
+            case "waiting" | "restarting":
+                if time.monotonic() >= self._due and ready.issuperset(self.service.needs):
                     self._began = time.monotonic()
                     self._next()
             case "preparing":
                 if exit_code == 0:
+                    # Only what ended well is done: a start that comes again begins where this one failed.
+                    self._to_prepare.pop(0)
                     self._next()
                 elif exit_code is not None:
                     self._died(f"a preparing command {_ending(exit_code)}")
@@ -65,7 +87,7 @@ class Supervised:
         return self.record != before
 
     def _next(self) -> None:
-        command = self._to_prepare.pop(0) if self._to_prepare else None
+        command = self._to_prepare[0] if self._to_prepare else None
         argv = command or self.service.argv
         try:
             self._process = spawn(
@@ -87,7 +109,8 @@ class Supervised:
         if fault:
             self._check_time(fault)
         else:
-            self.record.stage = "ready"
+            self._was_ready = True
+            self.record.stage, self.record.fault = "ready", ""
             self.record.seconds = round(time.monotonic() - self._began, 1)
 
     def _check_time(self, fault: str) -> None:
@@ -95,10 +118,22 @@ class Supervised:
             self._died(f"it was not ready after {self.service.start_timeout_s:.0f} s: {fault}")
 
     def _died(self, fault: str) -> None:
-        self.record.stage = "died"
-        self.record.fault = fault
+        self.record.ended = fault
         if self.record.process is not None:
             kill_leftovers(self._state, self.record.process, self.service.name)
+        now = time.monotonic()
+        while self._restarts and now - self._restarts[0] > RESTART_WINDOW_S:
+            self._restarts.popleft()
+        delays_s = self.service.restart_delays_s
+        if self._restart and self._was_ready and len(self._restarts) < len(delays_s):
+            self._due = now + delays_s[len(self._restarts)]
+            self._restarts.append(now)
+            self.record.restarts += 1
+            self.record.stage, self.record.fault = "restarting", f"{fault}; it is started again"
+            return
+        often = f"; it was started again {len(self._restarts)} times within {RESTART_WINDOW_S / 60:.0f} minutes"
+        self.record.stage = "died"
+        self.record.fault = fault + (often if self._restarts else "")
 
 
 def _ending(exit_code: int) -> str:

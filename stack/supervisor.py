@@ -1,11 +1,13 @@
 """The detached process that runs the services: ``python -m stack.supervisor``, with a plan on standard input.
 
-It starts each service once, watches it, and writes what it sees into the record. It restarts nothing: a service
-that ends by itself is named with its exit code, and the others run on.
+It starts each service, watches it, and writes what it sees into the record. A service that ends by itself is named with
+its exit code and started again, within limits (`stack.supervised`); the others run on. A full disk does not end it:
+what it cannot write it tries again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -18,6 +20,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from stack.children import end
+from stack.files import write_private
 from stack.record import Identity, Record
 from stack.security import Security
 from stack.service import Service
@@ -31,21 +34,23 @@ log = structlog.get_logger()
 
 
 class Change(BaseModel):
-    """What `up` asks of a running supervisor: services to end, and services to start."""
+    """What `up` asks of a running supervisor: services to end, services to add, and dead ones to start again."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     airflow_url: str | None = None
     services: tuple[Service, ...] = ()
     end: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
 
     def hand_over(self, state: Path) -> None:
         """Put the change where the supervisor looks; for its owner's eyes, because environments are in it."""
-        draft = state / f".{CHANGE_NAME}"
-        draft.unlink(missing_ok=True)
-        draft.touch(mode=0o600)
-        draft.write_text(self.model_dump_json())
-        draft.replace(state / CHANGE_NAME)
+        write_private(state / CHANGE_NAME, self.model_dump_json().encode())
+
+    @staticmethod
+    def is_pending(state: Path) -> bool:
+        """Tell whether the supervisor has not yet recorded what it was asked last."""
+        return (state / CHANGE_NAME).exists()
 
 
 class Plan(BaseModel):
@@ -61,6 +66,7 @@ class Plan(BaseModel):
     kafka: dict[str, str] = Field(default_factory=dict)
     registry: dict[str, str] = Field(default_factory=dict)
     services: tuple[Service, ...]
+    restart: bool = True
     owner: Identity | None = None
 
 
@@ -82,6 +88,7 @@ class Supervisor:
             security=plan.security,
             kafka=plan.kafka,
             registry=plan.registry,
+            restart=plan.restart,
             processes=[],
         )
         self._apply(Change(airflow_url=plan.airflow_url, services=plan.services))
@@ -108,15 +115,18 @@ class Supervisor:
     def _take_change(self) -> None:
         file = self._state / CHANGE_NAME
         if file.exists():
-            change = Change.model_validate_json(file.read_bytes())
+            self._apply(Change.model_validate_json(file.read_bytes()))
+            # Last: whoever asked looks at the record as soon as this is gone.
             file.unlink()
-            self._apply(change)
 
     def _apply(self, change: Change) -> None:
         for name in change.end:
             end(self._state, self._leaders([name]), name)
         self._services = [each for each in self._services if each.service.name not in change.end]
-        self._services += [Supervised(service, self._state) for service in change.services]
+        self._services += [Supervised(each, self._state, restart=self._record.restart) for each in change.services]
+        for each in self._services:
+            if each.service.name in change.again:
+                each.start_again()
         if change.end:
             self._record.airflow_url = None
         self._record.airflow_url = change.airflow_url or self._record.airflow_url
@@ -128,9 +138,10 @@ class Supervisor:
             self._record.write(self._state)
             self._recorded = True
         except OSError as error:
-            # A full disk must not end the services: the next round tries again.
+            # A full disk must not end the services: the next round tries again. Its log may be on that disk too.
             if self._recorded:
-                log.warning("the record could not be written", state=str(self._state), error=error.strerror)
+                with contextlib.suppress(OSError):
+                    log.warning("the record could not be written", state=str(self._state), error=error.strerror)
             self._recorded = False
 
     def _leaders(self, names: Collection[str] | None = None) -> list[tuple[Identity, float]]:

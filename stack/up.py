@@ -10,28 +10,33 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cluster.errors import DependencyDown, Interrupted, Misconfigured
+from cluster.errors import DependencyDown, Interrupted, Misconfigured, StoreFull
 from cluster.local import PROJECT_ROOT
-from stack.children import MARK, members
+from stack.children import MARK, SUPERVISOR_MARK, members, supervisors
 from stack.describe import Description, describe
 from stack.down import stop_stack
 from stack.ports import LOOPBACK
-from stack.record import Identity, Record, last_lines, read_record
+from stack.record import Identity, ProcessRecord, Record, last_lines, read_record
 from stack.request import UpRequest, Watcher
-from stack.state import store_errors, turn
+from stack.state import check_space, space_fault, store_errors, turn
 from stack.supervisor import Change, Plan
 
 POLL_S = 0.1
 # From its start to its first record: an interpreter and a few imports.
 SUPERVISOR_TIMEOUT_S = 20.0
+# What the first start writes, and some to go on with.
+NO_SPACE_BYTES = 1_000_000
+SPACE_BYTES = 32_000_000
+SPACE_FOR_AIRFLOW_BYTES = 160_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class UpResult:
-    """What runs, which services this call started, and Airflow's password if this call made it."""
+    """What runs, what this call started, what of it had died (``again``), and Airflow's password if it made it."""
 
     record: Record
     started: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
     new_password: str | None = field(default=None, repr=False)
 
 
@@ -39,53 +44,96 @@ def up(state: Path, request: UpRequest, watcher: Watcher, stop: threading.Event)
     """Start the stack of a state folder, and return when every service is ready.
 
     1. take turns: one start at a time in a state folder
-    2. look: what runs already stays; what a crash left is cleared away
-    3. describe: parts from the cache, ports, settings, services
-    4. launch: a supervisor that outlives this process, or hand over to the one that runs
-    5. watch: until all are ready; when one dies, what this call started is ended
+    2. look: what runs already stays, also what a killed start left on its way; what a crash left is cleared away
+    3. describe what is missing: parts from the cache, ports, settings, services
+    4. launch: a supervisor that outlives this process; or hand over to the one that runs, what is missing and what died
+    5. watch: until all are ready; when one dies, what this call added is ended
 
     :raises DependencyDown: a service died or the parts cannot be fetched.
-    :raises Misconfigured: a port is taken.
-    :raises StoreFailed: the state folder or the cache cannot be written.
-    :raises Interrupted: ``stop`` was set; what this call started is ended.
+    :raises Misconfigured: a port is taken, or what runs is not what was asked for.
+    :raises StoreFailed: the state folder or the cache cannot be written; ``StoreFull`` when there is no space.
+    :raises Interrupted: ``stop`` was set; what this call added is ended.
     """
     with turn(state, stop, on_wait=lambda: watcher.say("waiting for another `streamproof up` of this stack")):
-        running = _what_runs(state, request, watcher)
-        if running is not None and (running.airflow_url or not request.airflow):
-            return UpResult(running)
-        with store_errors(state):
-            description = describe(state, request, running, watcher, stop)
-            _keep_last_logs(description)
-            if running is None:
-                _launch(state, description, owned=request.owned)
-            else:
-                Change(airflow_url=description.airflow_url, services=description.services).hand_over(state)
-        names = tuple(service.name for service in description.services)
+        running = _what_runs(state, watcher, stop)
+        if running is not None:
+            _agree(running, request)
+        dead = tuple(casualty.name for casualty in running.casualties()) if running is not None else ()
+        description = _describe_missing(state, request, running, watcher, stop)
+        new = tuple(service.name for service in description.services) if description is not None else ()
+        _begin(state, request, running, description, dead)
+        if running is not None and not new + dead:
+            if not (moving := running.in_motion()):
+                return UpResult(running)
+            watcher.say(f"waiting for what starts already: {', '.join(process.name for process in moving)}")
         try:
-            record = _watch(state, names, watcher, stop)
+            record = _watch(state, new, dead, watcher, stop)
         except BaseException:
-            _take_back(state, names, whole=running is None)
+            _take_back(state, new, whole=running is None)
             raise
-        return UpResult(record, names, description.new_password)
+        return UpResult(record, new + dead, dead, description.new_password if description is not None else None)
 
 
-def _what_runs(state: Path, request: UpRequest, watcher: Watcher) -> Record | None:
-    record = read_record(state)
-    if record is None or not record.is_running():
-        if record is not None or members(state):
-            watcher.say("clearing away a stack that was not stopped")
-            stop_stack(state)
+def _describe_missing(
+    state: Path, request: UpRequest, running: Record | None, watcher: Watcher, stop: threading.Event
+) -> Description | None:
+    if running is not None and (running.airflow_url or not request.airflow):
         return None
-    for casualty in record.casualties():
-        raise DependencyDown(
-            f"the stack runs, but {casualty.name} died: {casualty.fault}",
-            where=str(casualty.log),
-            hint="Run `streamproof down`, then `streamproof up`",
-        )
+    check_space(state, SPACE_FOR_AIRFLOW_BYTES if request.airflow else SPACE_BYTES)
+    with store_errors(state):
+        description = describe(state, request, running, watcher, stop)
+        _keep_last_logs(description)
+        return description
+
+
+def _begin(
+    state: Path, request: UpRequest, running: Record | None, description: Description | None, dead: tuple[str, ...]
+) -> None:
+    """Launch a supervisor, or hand over to the one that runs."""
+    with store_errors(state):
+        if running is None and description is not None:
+            _launch(state, description, request)
+        elif description is not None:
+            Change(airflow_url=description.airflow_url, services=description.services, again=dead).hand_over(state)
+        elif dead:
+            check_space(state)
+            Change(again=dead).hand_over(state)
+
+
+def _what_runs(state: Path, watcher: Watcher, stop: threading.Event) -> Record | None:
+    """Return the record of the running stack, as new as its supervisor's last task; clear away what a crash left."""
+    deadline = time.monotonic() + SUPERVISOR_TIMEOUT_S
+    while True:
+        record = read_record(state)
+        runs = record is not None and record.is_running()
+        # A start that was killed may have left a supervisor without a record yet, or one with a task.
+        unsettled = Change.is_pending(state) if runs else bool(supervisors(state))
+        if not unsettled or time.monotonic() > deadline:
+            break
+        if stop.wait(POLL_S):
+            raise Interrupted("interrupted while the supervisor of this stack was busy")
+    if runs:
+        return record
+    if record is not None or members(state):
+        watcher.say("clearing away a stack that was not stopped")
+        stop_stack(state)
+    return None
+
+
+def _agree(record: Record, request: UpRequest) -> None:
+    """Hold what runs against what is asked for.
+
+    :raises Misconfigured: they differ.
+    """
     if request.security not in {None, record.security}:
         raise Misconfigured(
             f"the stack runs already, with security {record.security}",
             hint="Run `streamproof down` first, or leave --security out",
+        )
+    if request.restart not in {None, record.restart}:
+        raise Misconfigured(
+            f"the stack runs already, and services that die are {'' if record.restart else 'not '}started again",
+            hint="Run `streamproof down` first, or leave --restart and --no-restart out",
         )
     wanted = (
         ("Kafka", request.kafka_port, record.bootstrap_servers),
@@ -99,7 +147,6 @@ def _what_runs(state: Path, request: UpRequest, watcher: Watcher) -> Record | No
                 where=address,
                 hint="Run `streamproof down` first, or leave the port out",
             )
-    return record
 
 
 def _keep_last_logs(description: Description) -> None:
@@ -109,7 +156,7 @@ def _keep_last_logs(description: Description) -> None:
             service.log.replace(service.log.with_name(f"{service.log.name}.1"))
 
 
-def _launch(state: Path, description: Description, *, owned: bool) -> None:
+def _launch(state: Path, description: Description, request: UpRequest) -> None:
     """Start the supervisor in a session of its own: no terminal and no shell ends it."""
     plan = Plan(
         state=state,
@@ -120,13 +167,14 @@ def _launch(state: Path, description: Description, *, owned: bool) -> None:
         kafka=description.kafka,
         registry=description.registry,
         services=description.services,
-        owner=Identity.of(os.getpid()) if owned else None,
+        restart=request.restart is not False,
+        owner=Identity.of(os.getpid()) if request.owned else None,
     )
     with (state / "log" / "supervisor.log").open("wb") as log:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "stack.supervisor"],
             cwd=PROJECT_ROOT,
-            env={name: value for name, value in os.environ.items() if name != MARK},
+            env={**{name: value for name, value in os.environ.items() if name != MARK}, SUPERVISOR_MARK: str(state)},
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -139,32 +187,36 @@ def _launch(state: Path, description: Description, *, owned: bool) -> None:
     supervisor.returncode = 0
 
 
-def _watch(state: Path, names: tuple[str, ...], watcher: Watcher, stop: threading.Event) -> Record:
+def _watch(state: Path, new: tuple[str, ...], dead: tuple[str, ...], watcher: Watcher, stop: threading.Event) -> Record:
     first_record_by = time.monotonic() + SUPERVISOR_TIMEOUT_S
     seen = False
     while True:
         if stop.wait(POLL_S):
-            raise Interrupted(
-                "the start was interrupted", hint="What it started is stopped; run `streamproof up` again"
-            )
+            raise Interrupted("the start was interrupted", hint="What it added is stopped; run `streamproof up` again")
         record = read_record(state)
         known = {process.name for process in record.processes} if record is not None else set()
-        if record is None or not known.issuperset(names):
-            if seen or time.monotonic() > first_record_by:
+        if record is None or not known.issuperset(new + dead) or (record.is_running() and Change.is_pending(state)):
+            if (record is None and seen) or time.monotonic() > first_record_by:
                 raise _supervisor_fault(state)
             continue
         seen = True
         watcher.look(record)
+        # On a full disk the record stays as it is, whatever becomes of the services.
+        check_space(state, NO_SPACE_BYTES)
         for casualty in record.casualties():
-            raise DependencyDown(
-                f"{casualty.name} did not start: {casualty.fault}",
-                where=str(casualty.log),
-                hint="What was started is stopped again. " + _tail(casualty.log),
-            )
+            raise _casualty_fault(state, casualty, ours=casualty.name in new)
         if record.is_ready():
             return record
         if not record.is_running():
             raise _supervisor_fault(state)
+
+
+def _casualty_fault(state: Path, casualty: ProcessRecord, *, ours: bool) -> DependencyDown | StoreFull:
+    message, where = f"{casualty.name} did not start: {casualty.fault}", str(casualty.log)
+    if space := space_fault(state):
+        return StoreFull(f"{message}; {space}", where=where, hint="Free some space, then run `streamproof up` again")
+    end = "What was added is stopped again." if ours else "The others run on; `streamproof up` tries it again."
+    return DependencyDown(message, where=where, hint=f"{end} {_tail(casualty.log)}")
 
 
 def _take_back(state: Path, names: tuple[str, ...], *, whole: bool) -> None:
@@ -172,6 +224,8 @@ def _take_back(state: Path, names: tuple[str, ...], *, whole: bool) -> None:
     record = read_record(state)
     if whole or record is None or not record.is_running():
         stop_stack(state)
+        return
+    if not names:
         return
     Change(end=names).hand_over(state)
     deadline = time.monotonic() + SUPERVISOR_TIMEOUT_S
@@ -182,11 +236,14 @@ def _take_back(state: Path, names: tuple[str, ...], *, whole: bool) -> None:
         record = read_record(state)
 
 
-def _supervisor_fault(state: Path) -> DependencyDown:
+def _supervisor_fault(state: Path) -> DependencyDown | StoreFull:
     log = state / "log" / "supervisor.log"
-    return DependencyDown(
-        "the stack was stopped, or its supervisor ended, while it was starting", where=str(log), hint=_tail(log)
-    )
+    message = "the stack was stopped, or its supervisor ended, while it was starting"
+    if space := space_fault(state):
+        return StoreFull(
+            f"{message}; {space}", where=str(state), hint="Free some space, then run `streamproof up` again"
+        )
+    return DependencyDown(message, where=str(log), hint=_tail(log))
 
 
 def _tail(log: Path) -> str:

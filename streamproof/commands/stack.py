@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cluster.errors import EXIT_OK, DependencyDown
+from cluster.errors import EXIT_OK, DependencyDown, StoreFull
 from cluster.local import state_dir
 from stack.airflow import ADMIN, password_file
 from stack.down import stop_stack
@@ -52,9 +52,16 @@ def up_command(
         Security | None,
         typer.Option(help="Secure Kafka: TLS, TLS with client certificates, or TLS with SCRAM passwords."),
     ] = None,
+    restart: Annotated[
+        bool | None,
+        typer.Option(help="Start a service that dies again, within limits; without either: yes.", show_default=False),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> int:
-    """Start a real Kafka and a real Schema Registry on this machine, and Airflow if asked."""
+    """Start a real Kafka and a real Schema Registry on this machine, and Airflow if asked.
+
+    Where a stack runs, it starts what is missing and what died, waits for what starts already, and leaves others alone.
+    """
     state = state_dir()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -65,6 +72,7 @@ def up_command(
         kafka_port=kafka_port,
         registry_port=registry_port,
         airflow_port=airflow_port,
+        restart=restart,
     )
     with start_view() as watcher:
         result = up(state, request, watcher, stop)
@@ -72,6 +80,8 @@ def up_command(
     output = Output(as_json)
     if not result.started:
         output.show(f"The stack runs already, since {status.record.started}.")
+    if result.again:
+        output.show(f"Started again: {', '.join(result.again)}. What ran was left alone.")
     output.show(_addresses(status), _table(status))
     if result.new_password:
         output.show(f"Airflow: user [bold]{ADMIN}[/], password [bold]{escape(result.new_password)}[/], shown once")
@@ -105,7 +115,7 @@ def down_command(as_json: JsonFlag = False) -> None:
 
 
 def status_command(as_json: JsonFlag = False) -> int:
-    """Show what runs, where, and how it is; exit with 69 unless everything answers."""
+    """Show what runs, where, and how it is; exit with 69 unless everything answers, with 74 when the disk is full."""
     status = stack_status(state_dir())
     output = Output(as_json)
     output.show(_addresses(status), _table(status))
@@ -115,8 +125,14 @@ def status_command(as_json: JsonFlag = False) -> int:
             # Text, because a log may hold what reads like markup.
             tail = "\n".join(f"    {line}" for line in service.log_tail())
             output.show(Text(tail, no_wrap=True, overflow="ignore"))
+    if status.space_fault:
+        output.show(
+            f"\n[bold red]No space[/]: {status.space_fault}; what the services write fails, and this may be old"
+        )
     output.document(_document(status))
-    return EXIT_OK if status.healthy else DependencyDown.exit_code
+    if not status.healthy:
+        return DependencyDown.exit_code
+    return StoreFull.exit_code if status.space_fault else EXIT_OK
 
 
 def _addresses(status: StackStatus) -> str:
@@ -144,7 +160,7 @@ def _table(status: StackStatus) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("service", "version", "health"):
         table.add_column(name)
-    for name in ("process", "memory", "up"):
+    for name in ("process", "memory", "up", "restarts"):
         table.add_column(name, justify="right")
     for service in status.services:
         table.add_row(
@@ -154,6 +170,7 @@ def _table(status: StackStatus) -> Table:
             str(service.pid or ""),
             f"{service.memory_bytes / 1e6:.0f} MB",
             _duration(service.uptime_s),
+            str(service.restarts or ""),
         )
     return table
 
@@ -173,6 +190,7 @@ def _document(status: StackStatus) -> Mapping[str, Any]:
         "security": status.record.security,
         "client_properties": _client_properties(status.record),
         "healthy": status.healthy,
+        "space_fault": status.space_fault,
         "processes": [_process(service) for service in status.services],
     }
 
@@ -188,6 +206,8 @@ def _process(service: ServiceStatus) -> Mapping[str, Any]:
         "pid": service.pid,
         "memory_bytes": service.memory_bytes,
         "uptime_seconds": None if service.uptime_s is None else round(service.uptime_s, 1),
+        "restarts": service.restarts,
+        "ended": service.ended,
         "log": service.log,
         "log_tail": [] if service.healthy else service.log_tail(),
     }

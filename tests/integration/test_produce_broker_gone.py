@@ -45,7 +45,7 @@ def own_stack(tmp_path: Path) -> Iterator[tuple[Connection, int]]:
     """A stack that the test may break, and the process of its broker."""
     state = tmp_path / "own"
     try:
-        up(state, UpRequest(owned=True), Silent(), threading.Event())
+        up(state, UpRequest(owned=True, restart=False), Silent(), threading.Event())
         running = read_local_stack(state)
         record = read_record(state)
         assert running is not None

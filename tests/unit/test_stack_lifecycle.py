@@ -17,7 +17,7 @@ import pytest
 from cluster.errors import DependencyDown, Interrupted, Misconfigured, StoreFailed
 from cluster.local import PROJECT_ROOT, process_started, read_local_stack
 from stack import up as starting
-from stack.children import members
+from stack.children import members, supervisors
 from stack.describe import Description
 from stack.down import stop_stack
 from stack.record import Identity, Record, read_record
@@ -99,6 +99,36 @@ def eventually(condition: Callable[[], object], deadline_s: float = 10.0) -> Non
     while not condition():
         assert time.monotonic() < end, "it did not come true in time"
         time.sleep(0.02)
+
+
+def recorded(state: Path) -> Record:
+    """The record of a stack that runs."""
+    record = read_record(state)
+    assert record is not None
+    return record
+
+
+def killed_up(state: Path, service: Service, when: str) -> Record:
+    """Start a service by another interpreter, which is killed as soon as the record is as said."""
+    script = f"""
+import os, signal, sys, threading
+from pathlib import Path
+from stack import up as starting
+from stack.describe import Description
+from stack.request import UpRequest
+from stack.service import Service
+class Silent:
+    def say(self, sentence): pass
+    def look(self, record):
+        if {when}:
+            os.kill(os.getpid(), signal.SIGKILL)
+service = Service.model_validate_json(sys.argv[1])
+starting.describe = lambda *_: Description((service,), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
+starting.up(Path({str(state)!r}), UpRequest(), Silent(), threading.Event())
+"""
+    argv = [sys.executable, "-c", script, service.model_dump_json()]
+    assert subprocess.run(argv, cwd=PROJECT_ROOT, timeout=60, check=False).returncode == -signal.SIGKILL
+    return recorded(state)
 
 
 def leader(record: Record, name: str) -> Identity:
@@ -216,19 +246,109 @@ def test_a_start_that_somebody_stops_says_so(start, service, state, silent) -> N
 
 
 def test_a_service_that_dies_later_is_named_and_the_others_run_on(start, service, state) -> None:
-    record = start(service("kafka"), service("registry")).record
+    record = start(service("kafka"), service("registry"), request=UpRequest(restart=False)).record
     os.kill(leader(record, "kafka").pid, signal.SIGKILL)
-    eventually(lambda: (found := read_record(state)) is not None and found.casualties())
+    eventually(lambda: recorded(state).casualties())
     kafka, registry = stack_status(state).services
-    assert kafka.stage == "died"
+    assert (kafka.stage, kafka.restarts) == ("died", 0)
     assert "was ended by SIGKILL at" in kafka.fault
     assert registry.healthy
-    with pytest.raises(DependencyDown, match="the stack runs, but kafka died"):
-        start(service("kafka"))
+
+
+def test_up_starts_what_died_and_leaves_what_runs_alone(start, service, state) -> None:
+    before = start(service("kafka"), service("registry"), request=UpRequest(restart=False)).record
+    os.kill(leader(before, "kafka").pid, signal.SIGKILL)
+    eventually(lambda: recorded(state).casualties())
+    result = start(request=UpRequest())
+    assert (result.started, result.again) == (("kafka",), ("kafka",))
+    assert result.record.supervisor == before.supervisor
+    assert leader(result.record, "registry") == leader(before, "registry")
+    assert leader(result.record, "kafka").is_alive()
+    assert leader(result.record, "kafka") != leader(before, "kafka")
+    assert stack_status(state).healthy
+
+
+def test_a_service_that_dies_is_started_again_and_the_others_run_on(start, service, state) -> None:
+    before = start(service("kafka", restart_delays_s=(0.1,)), service("registry")).record
+    os.kill(leader(before, "kafka").pid, signal.SIGKILL)
+    eventually(lambda: (now := recorded(state)).processes[0].restarts == 1 and now.is_ready())
+    kafka, registry = stack_status(state).services
+    assert kafka.healthy
+    assert kafka.restarts == 1
+    assert "was ended by SIGKILL at" in kafka.ended
+    assert kafka.pid != leader(before, "kafka").pid
+    assert registry.restarts == 0
+    assert leader(recorded(state), "registry") == leader(before, "registry")
+
+
+def test_a_service_that_dies_again_and_again_is_given_up_with_its_last_words(start, service, state) -> None:
+    dies = service(
+        "kafka", "import time; print('born', flush=True); time.sleep(0.5); 1 / 0", restart_delays_s=(0.1, 0.3)
+    )
+    start(dies, service("registry"))
+    eventually(lambda: recorded(state).casualties())
+    kafka, registry = stack_status(state).services
+    assert (kafka.stage, kafka.restarts) == ("died", 2)
+    assert "it ended with exit code 1 at" in kafka.fault
+    assert "it was started again 2 times within 5 minutes" in kafka.fault
+    assert "ZeroDivisionError" in kafka.log_tail()[-1]
+    assert registry.healthy
+    # It stays dead: the first start and two more, and nothing on its way.
+    assert dies.log.read_text().count("born") == 3
+    assert not recorded(state).in_motion()
+
+
+def test_down_does_not_wait_for_a_restart_and_starts_nothing(start, service, state) -> None:
+    record = start(service("kafka", restart_delays_s=(60,)), service("registry")).record
+    os.kill(leader(record, "kafka").pid, signal.SIGKILL)
+    eventually(lambda: recorded(state).processes[0].stage == "restarting")
+    assert stack_status(state).services[0].fault.endswith("; it is started again")
+    began = time.monotonic()
+    assert stop_stack(state) == ["registry"]
+    assert time.monotonic() - began < 5
+    assert not members(state)
+
+
+def test_up_refuses_to_change_whether_services_are_started_again(start, service) -> None:
+    start(service("kafka"))
+    with pytest.raises(Misconfigured, match="services that die are started again"):
+        start(request=UpRequest(restart=False))
+
+
+def test_up_waits_for_what_a_killed_up_left_on_its_way(start, service, state, tmp_path) -> None:
+    door = tmp_path / "door"
+    waits = f"import pathlib, time\nwhile not pathlib.Path({str(door)!r}).exists(): time.sleep(0.05)"
+    slow = service("kafka", prepare=((sys.executable, "-c", waits),))
+    first = killed_up(state, slow, when="record.processes[0].stage == 'preparing'")
+    assert recorded(state).in_motion()
+    threading.Timer(0.5, door.touch).start()
+    result = start(request=UpRequest())
+    assert result.started == ()
+    assert result.record.is_ready()
+    assert result.record.supervisor == first.supervisor
+
+
+def test_up_finds_a_supervisor_that_has_no_record_yet(start, service, state) -> None:
+    (state / "log").mkdir(parents=True)
+    description = Description((service("kafka"),), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
+    starting._launch(state, description, UpRequest())
+    assert start(request=UpRequest()).record.is_ready()
+    assert len(supervisors(state)) == 1
+
+
+def test_down_ends_a_supervisor_that_has_no_record_yet(service, state) -> None:
+    (state / "log").mkdir(parents=True)
+    description = Description((service("kafka"),), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
+    starting._launch(state, description, UpRequest())
+    eventually(lambda: supervisors(state))
+    stop_stack(state)
+    assert not supervisors(state)
+    assert not members(state)
+    assert read_record(state) is None
 
 
 def test_a_dead_service_leaves_no_children(start, service, state) -> None:
-    record = start(service("kafka", HAS_A_CHILD)).record
+    record = start(service("kafka", HAS_A_CHILD, restart_delays_s=())).record
     eventually(lambda: len(members(state)) == 2)
     os.kill(leader(record, "kafka").pid, signal.SIGKILL)
     eventually(lambda: not members(state))

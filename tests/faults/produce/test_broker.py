@@ -54,7 +54,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory, silent) -> Iterator[Broker]
     """A stack that the tests of this module may break; each leaves it in order."""
     state = tmp_path_factory.mktemp("broken")
     try:
-        up(state, UpRequest(owned=True), silent, threading.Event())
+        up(state, UpRequest(owned=True, restart=False), silent, threading.Event())
         running, record = read_local_stack(state), read_record(state)
         assert running is not None
         assert record is not None
