@@ -61,6 +61,7 @@ class Attempt:
             clock=self._clock,
             skew_s=agreement.injector.skew_s if agreement.injector else 0.0,
             batch_bytes=min(BATCH_BYTES, agreement.largest_batch or BATCH_BYTES),
+            placing=landed.placing,
         )
         announced = agreement.announced
         self._stream = agreement.scenario.open(announced.seed, announced.shard, announced.settings)
@@ -187,6 +188,7 @@ class Attempt:
                 if mixing and schemas
                 else [],
                 "crc": delivery.checksums.windows(),
+                "placed": delivery.placing.windows(),
                 "skipped": self.agreement.announced.skipped + self._pacer.skipped,
                 "rate_windows": self._meter.windows(earlier.rate_windows if earlier else [], self._gaps),
                 "rate_gaps": self._gaps,

@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Callable
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain, cycle, repeat
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from cluster.kafka_errors import BrokerWatch, translate
 from producer.checksums import ChecksumWindows, crc32s
 from producer.handover import hand_over
 from producer.meter import DelayHistogram, Due
+from producer.placing import Placing
 from producer.refusals import Reasons
 from producer.reports import NOT_WRITTEN, OF_ONE_EVENT, Copies, Report, Together
 from schemas.identity import IDENTITY_HEADER
@@ -33,6 +34,7 @@ QUEUE_EVENTS = 65_536
 QUEUE_KBYTES = 65_536
 BATCH_BYTES = 512 * 1024
 _ROOM_WAIT_S = 0.05
+_NOTED_AT_ONCE = 128
 
 
 class Delivery:
@@ -43,6 +45,7 @@ class Delivery:
     :param skew_s: how far the clock that records are stamped with is ahead: an injected fault.
     :param batch_bytes: how large a batch of records may become: the broker refuses a batch as a whole that is above the
         topic's ``max.message.bytes``, and librdkafka does not divide it.
+    :param placing: gets the place of each record that is acknowledged.
     """
 
     def __init__(
@@ -55,11 +58,14 @@ class Delivery:
         clock: Callable[[], float],
         skew_s: float = 0.0,
         batch_bytes: int = BATCH_BYTES,
+        placing: Placing | None = None,
     ) -> None:
         self._topic = topic
+        self.placing = placing or Placing()
+        self._note = self.placing.note
         self._skew_ms = round(1000 * skew_s)
         self.reasons = Reasons()
-        self.copies = Copies(self.reasons)
+        self.copies = Copies(self.reasons, self.placing)
         self._sequence_of = sequence_of
         self._clock = clock
         self._watch = BrokerWatch(kafka, patience_s=timeout_s)
@@ -137,7 +143,7 @@ class Delivery:
             keys,
             values,
             ids=ids,
-            reports=chain([self._timed(intended, report)], repeat(report)),
+            reports=chain([self._timed(intended, report)], cycle(self._settled_often(report))),
             stamps=iter(self._stamp, None) if self._skew_ms else repeat(0),
             refused=lambda place, error: refused.append((place, error)),
         )
@@ -184,6 +190,7 @@ class Delivery:
     def poll(self, timeout_s: float) -> None:
         """Serve delivery reports for up to ``timeout_s``."""
         self._producer.poll(timeout_s)
+        self.placing.settle()
         try:
             self._watch.check()
         except StreamproofError as error:
@@ -198,6 +205,7 @@ class Delivery:
         """
         while self.unsettled and deadline_s() > 0:
             self._producer.flush(min(0.1, max(0.0, deadline_s())))
+            self.placing.settle()
         if self.unsettled:
             self._producer.purge(in_queue=True, in_flight=True, blocking=False)
             until = time.monotonic() + 0.5
@@ -213,14 +221,16 @@ class Delivery:
     def _report(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             self.acknowledged += 1
+            self._note(message)
         else:
             self.count_out(error, message.value())  # type: ignore[arg-type]  # a value that was sent is bytes
 
     def _report_special(
-        self, sequence: int, checksum: int, size_bytes: int, error: KafkaError | None, _: Message | None
+        self, sequence: int, checksum: int, size_bytes: int, error: KafkaError | None, message: Message | None
     ) -> None:
         if error is None:
             self.acknowledged += 1
+            self._note(message)  # type: ignore[arg-type]  # only a refusal, which is an error, comes without it
         else:
             self._count_out_of(error, sequence, checksum, size_bytes)
 
@@ -234,11 +244,21 @@ class Delivery:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is None:
                 self.acknowledged += 1
+                self._note(message)
                 return
             value: Any = message.value()
             self.count_out(error, value, together.sequence(message.key(), value))
 
         return report
+
+    def _settled_often(self, forward: Report) -> list[Report]:
+        """Return callbacks of which the last settles places: noted values are then still in the processor's cache."""
+
+        def report(error: KafkaError | None, message: Message) -> None:
+            forward(error, message)
+            self.placing.settle()
+
+        return [forward] * (_NOTED_AT_ONCE - 1) + [report]
 
     def _timed(self, intended: Due, forward: Report) -> Report:
         def report(error: KafkaError | None, message: Message) -> None:

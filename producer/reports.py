@@ -9,6 +9,7 @@ import numpy as np
 from confluent_kafka import KafkaError, Message
 from numpy.typing import NDArray
 
+from producer.placing import Placing
 from producer.refusals import Reasons
 
 Report = Callable[[KafkaError | None, Message], None]
@@ -41,8 +42,9 @@ OF_ONE_EVENT = frozenset(
 class Copies:
     """What became of second records of events: injected duplicates."""
 
-    def __init__(self, reasons: Reasons) -> None:
+    def __init__(self, reasons: Reasons, placing: Placing) -> None:
         self._reasons = reasons
+        self._placing = placing
         self.handed_over = 0
         self.acknowledged = 0
         self.failed: list[int] = []
@@ -54,11 +56,12 @@ class Copies:
         return self.handed_over - self.acknowledged - len(self.failed) - len(self.unknown)
 
     def report(
-        self, sequence: int, _checksum: int, size_bytes: int, error: KafkaError | None, _: Message | None
+        self, sequence: int, _checksum: int, size_bytes: int, error: KafkaError | None, message: Message | None
     ) -> None:
         """Count one report."""
         if error is None:
             self.acknowledged += 1
+            self._placing.note(message)  # type: ignore[arg-type]  # only a refusal, which is an error, comes without it
         else:
             self._reasons.note(error, size_bytes)
             (self.failed if error.code() in NOT_WRITTEN else self.unknown).append(sequence)

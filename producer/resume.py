@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cluster.connection import KafkaSettings
 from cluster.errors import Busy, DataRejected, TopicRecreated
+from producer.placing import Placing
 from producer.reading import Reader, open_reader, read_to_end, watermarks
 from producer.scenarios import Identity
 from producer.shapes import Schedule
@@ -34,18 +35,20 @@ _SEQUENCE_BITS = (1 << 62) - 1
 # Records that a killed process had already handed to the network may still arrive.
 _QUIET_S = 0.5
 _QUIET_ATTEMPTS = 20
+_PLACED_AT_ONCE = 64  # records whose values are held meanwhile
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
     """Events that are in the topic, by sequence: ``there[n]``, and the CRC-32 of the value as it is there.
 
-    ``again[n]``: more than once.
+    ``again[n]``: more than once. ``placing`` has the places of all of their records.
     """
 
     there: NDArray[np.bool_]
     checksums: NDArray[np.int64]
     again: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    placing: Placing = field(default_factory=Placing)
 
     @classmethod
     def nothing(cls) -> Landed:
@@ -102,6 +105,7 @@ def find_landed(
     identity_of = _id_in_header if identity == "header" else _id_in_value
     found: dict[int, int] = {}
     again: set[int] = set()
+    placing = Placing()
     seen = 0
     with open_reader(kafka) as reader:
         starts = _starts(reader, manifest)
@@ -116,10 +120,14 @@ def find_landed(
                     if not identifier.startswith(prefix):
                         continue
                 seen += 1
+                placing.note(message)
+                if not seen % _PLACED_AT_ONCE:
+                    placing.settle()
                 sequence = _sequence_in(identifier)
                 if sequence in found:
                     again.add(sequence)
                 found[sequence] = zlib.crc32(value if isinstance(value, bytes) else b"")
+            placing.settle()
             if attempt and seen == before:
                 break
             starts = ends
@@ -130,7 +138,7 @@ def find_landed(
                 where=f"topic {manifest.topic}",
                 hint="Another process sends it; wait for that one, or stop it",
             )
-    return _as_arrays(found, again)
+    return _as_arrays(found, again, placing)
 
 
 def refuse_unaccounted(
@@ -217,7 +225,7 @@ def _starts(reader: Reader, manifest: Manifest) -> dict[int, int]:
     return starts
 
 
-def _as_arrays(found: dict[int, int], again: set[int]) -> Landed:
+def _as_arrays(found: dict[int, int], again: set[int], placing: Placing) -> Landed:
     size = max(found, default=-1) + 1
     there = np.zeros(size, dtype=np.bool_)
     checksums = np.zeros(size, dtype=np.int64)
@@ -226,4 +234,4 @@ def _as_arrays(found: dict[int, int], again: set[int]) -> Landed:
     checksums[sequences] = np.fromiter(found.values(), dtype=np.int64, count=len(found))
     more = np.zeros(size, dtype=np.bool_)
     more[list(again)] = True
-    return Landed(there, checksums, more)
+    return Landed(there, checksums, more, placing)

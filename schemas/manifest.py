@@ -17,6 +17,7 @@ from schemas.identity import MAX_SHARDS
 
 CONTROL_SUFFIX = ".manifests"
 MAX_CRC_WINDOWS = 4096
+MAX_PLACE_WINDOWS = 2048
 _SHOWN_SHARDS = 5
 
 # Half-open [start, end) range of sequences.
@@ -83,6 +84,18 @@ class CrcWindows(_Document):
 
     size: int = Field(gt=0)
     sums: list[int] = Field(max_length=MAX_CRC_WINDOWS)
+
+
+class PlaceWindows(_Document):
+    """Where the acknowledged records of a shard lie, second ones of injected duplicates included.
+
+    A row is ``(partition, number, records, sum)``: window ``number`` covers offsets ``[number * size, (number + 1) *
+    size)`` of the partition, ``sum`` adds up what ``schemas/places.py`` makes of each of its records, modulo 2^64.
+    Records that were never answered are in no window.
+    """
+
+    size: int = Field(gt=0)
+    windows: list[tuple[int, int, int, int]]
 
 
 class FaultTruth(_Document):
@@ -169,6 +182,9 @@ class Manifest(Terms):
     failed: list[Range] = Field(default_factory=list, description="reported as not written")
     unknown: list[Range] = Field(default_factory=list, description="sent, neither acknowledged nor refused")
     crc: CrcWindows | None = None
+    placed: PlaceWindows | None = Field(
+        default=None, description="where the acknowledged records lie; None in manifests of earlier versions"
+    )
     dropped: int = Field(default=0, ge=0, description="sequences that were left out on purpose: an injected fault")
     faults: list[FaultTruth] = Field(default_factory=list, description="injected faults: the truth, by kind")
     fault_pages: int = Field(

@@ -17,6 +17,7 @@ from producer.agreement import Agreement
 from producer.checksums import ChecksumWindows
 from producer.injection import make_injector
 from producer.meter import DelayHistogram
+from producer.placing import Placing
 from producer.refusals import Reasons
 from producer.reports import Copies
 from producer.resume import Landed, sequence_of
@@ -72,7 +73,9 @@ class Taken:
 
     def __init__(self, topic: Topic) -> None:
         self.topic = topic
-        self.checksums, self.delays, self.copies = ChecksumWindows(), DelayHistogram(), Copies(Reasons())
+        self.placing = Placing()
+        self.checksums, self.delays = ChecksumWindows(), DelayHistogram()
+        self.copies = Copies(Reasons(), self.placing)
         self.acknowledged = self.handed_over = self.unsettled = self.not_delivered = 0
         self.failed: list[Any] = []
         self.unknown: list[Any] = []
