@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def private_stack(folder: Path) -> Iterator[Connection]:
     """Start Kafka and the registry under ``folder`` and stop them at the end, also when this process is killed."""
     state = folder / "var"
     try:
-        record = up(state, UpRequest(owned=True), _Lines(), threading.Event()).record
+        record = up(state, UpRequest(owner=os.getpid()), _Lines(), threading.Event()).record
         yield Connection.of({"bootstrap_servers": record.bootstrap_servers}, {"url": record.registry_url})
     finally:
         stop_stack(state)

@@ -16,8 +16,8 @@ class UpRequest:
     """What to start. A port of ``None`` takes last time's, or a free one.
 
     ``security`` of ``None`` is that of the stack that runs, or none. ``restart`` tells whether a service that dies is
-    started again; ``None`` is what the stack that runs does, or yes. ``owned`` ties the stack to the
-    calling process: it ends when that does, however that ends.
+    started again; ``None`` is what the stack that runs does, or yes. ``owner`` ties the stack to the process of that
+    number: it ends when that does, however that ends.
     """
 
     airflow: bool = False
@@ -26,7 +26,7 @@ class UpRequest:
     registry_port: int | None = None
     airflow_port: int | None = None
     restart: bool | None = None
-    owned: bool = False
+    owner: int | None = None
 
 
 class Watcher(Protocol):

@@ -168,7 +168,7 @@ def _launch(state: Path, description: Description, request: UpRequest) -> None:
         registry=description.registry,
         services=description.services,
         restart=request.restart is not False,
-        owner=Identity.of(os.getpid()) if request.owned else None,
+        owner=Identity.of(request.owner) if request.owner is not None else None,
     )
     with (state / "log" / "supervisor.log").open("wb") as log:
         supervisor = subprocess.Popen(

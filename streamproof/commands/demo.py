@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 import time
@@ -78,7 +79,7 @@ def _stack(state: Path, stop: threading.Event, *, once: bool) -> Iterator[tuple[
     try:
         with start_view() as watcher:
             # Owned: it ends with this process, however that ends.
-            up(state, UpRequest(airflow=True, owned=once), watcher, stop)
+            up(state, UpRequest(airflow=True, owner=os.getpid() if once else None), watcher, stop)
         stack = read_local_stack(state)
         if stack is None:
             raise Interrupted("the stack was stopped by somebody else", where=str(state))
