@@ -7,9 +7,11 @@ UV := $(BIN)/uv --system-certs
 UV_VERSION := 0.13.8
 LOCK := requirements.txt requirements-dev.txt
 STAMP := .venv/.synced
+# Most tests of real parts wait more than they compute: one worker more than there are cores.
+WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 PACKAGES := cluster schemas producer consumer stack plugins streamproof
 
-.PHONY: help setup demo test check format docs bench up down status lock clean
+.PHONY: help setup demo test test-deep check format docs bench up down status lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,8 +32,11 @@ $(STAMP): $(BIN)/uv $(LOCK) pyproject.toml
 demo: $(STAMP) ## Rehearse customer_events in Airflow, from nothing to a verdict (ONCE=1 stops everything at the end)
 	@$(BIN)/streamproof demo $(if $(ONCE),--once)
 
-test: $(STAMP) ## Run all tests (TESTS="tests/unit -k name" for some)
-	@$(BIN)/python -m pytest $(or $(TESTS),tests)
+test: $(STAMP) ## Run all tests (TESTS="tests/unit -k name" for some, WORKERS=0 in one process)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(or $(TESTS),tests)
+
+test-deep: $(STAMP) ## Run all tests with everything that is left to chance repeated: about half an hour
+	@STREAMPROOF_TEST_DEPTH=deep $(BIN)/python -m pytest -n $(WORKERS) $(or $(TESTS),tests)
 
 check: $(STAMP) ## Format, lint, types, import direction
 	$(BIN)/ruff format --check .

@@ -1,66 +1,86 @@
 """What every test stands on: an environment of its own, and one real stack for the session.
 
-``stack`` starts a Kafka and a registry through the project's own code, once, on free ports and in a temporary
-folder, for the first test that asks. Unit tests do not ask, and cannot reach a stack that a developer runs.
+``stack`` is a Kafka and a registry that the project's own code starts, once, on free ports and in a temporary folder,
+for all workers together. Unit tests do not ask, and cannot reach a stack that a developer runs.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 
 from cluster.connection import Connection
-from cluster.local import LocalStack, read_local_stack
-from stack.down import stop_stack
-from stack.record import Record
-from stack.request import UpRequest
-from stack.up import up
+from cluster.local import LocalStack
+from tests.kit.depth import VARIABLE as DEPTH
+from tests.kit.order import GroupScheduling, arranged
+from tests.kit.shared_stack import HeadStart, SharedStack
+from tests.kit.topics import make_ready
 
 MARKERS = ("integration", "faults", "e2e")
+# What a developer may set for the tests; every other setting is taken away.
+KEPT = {"STREAMPROOF_CACHE_DIR", DEPTH}
+SHARED = pytest.StashKey[SharedStack]()
+HEAD_START = pytest.StashKey[HeadStart]()
+
+
+@pytest.hookimpl(trylast=True)  # after pytest and xdist have set themselves up
+def pytest_configure(config: pytest.Config) -> None:
+    """Say which stack the session has; where workers will run tests that need one, start it now."""
+    for name in [name for name in os.environ if name.startswith("STREAMPROOF_") and name not in KEPT]:
+        del os.environ[name]
+    given = getattr(config, "workerinput", None)
+    if given is not None:
+        config.stash[SHARED] = SharedStack(Path(given["stack_state"]), given["stack_owner"])
+        return
+    folder: Path = config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # there is no public way here
+    config.stash[SHARED] = SharedStack(folder / "stack", os.getpid())
+    only_units = all("unit" in Path(argument.partition("::")[0]).parts for argument in config.args)
+    if config.getoption("numprocesses", None) and not config.option.collectonly and not only_units:
+        config.stash[HEAD_START] = HeadStart(config.stash[SHARED])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker which stack the session has."""
+    shared = node.config.stash[SHARED]
+    node.workerinput |= {"stack_state": str(shared.state), "stack_owner": shared.owner}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the stack of the session, in the process that owns it."""
+    if HEAD_START in config.stash:
+        config.stash[HEAD_START].end()
+    if SHARED in config.stash and config.stash[SHARED].owner == os.getpid():
+        config.stash[SHARED].stop()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by the folder they are in."""
+    """Mark tests by the folder they are in, and say what runs beside what."""
     for item in items:
         for name in MARKERS:
             if name in item.path.parts:
                 item.add_marker(name)
+    items[:] = arranged(items)
 
 
-class SilentWatcher:
-    """A start that nobody looks at."""
-
-    @contextmanager
-    def fetching(self, name: str, size: int, /) -> Iterator[Callable[[int], None]]:
-        yield lambda arrived: None
-
-    def say(self, sentence: str) -> None:
-        pass
-
-    def look(self, record: Record) -> None:
-        pass
-
-
-@pytest.fixture(scope="session")
-def silent() -> SilentWatcher:
-    """A watcher that shows nothing."""
-    return SilentWatcher()
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    """Deal the tests out in groups."""
+    return GroupScheduling(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _clean_environment() -> Iterator[None]:
-    """Take every setting of the developer away, except where the jars are cached."""
+def _loggers_that_can_be_looked_at() -> Iterator[None]:
+    """Keep commands of this process from caching their loggers: ``capture_logs`` would not see what they say."""
+    configure = structlog.configure
     with pytest.MonkeyPatch.context() as patch:
-        for name in os.environ:
-            if name.startswith("STREAMPROOF_") and name != "STREAMPROOF_CACHE_DIR":
-                patch.delenv(name)
+        patch.setattr(structlog, "configure", lambda **how: configure(**how | {"cache_logger_on_first_use": False}))
         yield
 
 
@@ -72,18 +92,9 @@ def _own_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+def stack(pytestconfig: pytest.Config) -> LocalStack:
     """A real Kafka and a real registry, shared by the session: use topics and subjects of your own."""
-    state = tmp_path_factory.mktemp("stack")
-    try:
-        # Owned: it ends with this process even when pytest is killed.
-        up(state, UpRequest(owned=True), SilentWatcher(), threading.Event())
-        running = read_local_stack(state)
-        assert running is not None
-        yield running
-    finally:
-        stop_stack(state)
-        shutil.rmtree(state, ignore_errors=True)
+    return pytestconfig.stash[SHARED].running()
 
 
 @pytest.fixture(scope="session")
@@ -96,3 +107,9 @@ def connection(stack: LocalStack) -> Connection:
 def topic_name(request: pytest.FixtureRequest) -> Callable[[str], str]:
     """A factory of topic names that nobody used: ``topic_name("late")``. The topic is not created."""
     return lambda hint="topic": f"{hint}-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def ready_topic(connection: Connection, topic_name: Callable[[str], str]) -> str:
+    """A topic of the session's stack with its control topic and version 1 of customer_events: a run can begin."""
+    return make_ready(connection, topic_name("ready"))

@@ -53,7 +53,7 @@ class Demo:
 def airflow_stack(stack: LocalStack) -> LocalStack:
     """The session's stack with Airflow's three processes; the stack's own fixture ends them."""
     with start_view() as watcher:
-        up(stack.state_dir, UpRequest(airflow=True, owned=True), watcher, threading.Event())
+        up(stack.state_dir, UpRequest(airflow=True, owner=os.getpid()), watcher, threading.Event())
     running = read_local_stack(stack.state_dir)
     assert running is not None
     assert running.airflow_url

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from consumer.manifests import read_control_topic
 from schemas.registry import Registry
 from streamproof.rehearsal import TASKS, Airflow, RunState
 from streamproof.topic_count import TopicCount
+from tests.kit.waiting import wait_until
 
 DAG_ID = "rehearse_customer_events"
 CLICKSTREAM = "rehearse_clickstream"
@@ -258,10 +258,15 @@ def test_a_generator_that_airflow_ends_declares_what_it_delivered(airflow: Airfl
 
     # Announced before its customers are made: only records in the topic tell that it sends.
     in_kafka = TopicCount(connection.kafka, "e2e-ended")
-    wait_for(lambda: (task := generator()) is not None and task.state == "running" and in_kafka.now(), "it to run", 60)
+    wait_until(
+        lambda: (task := generator()) is not None and task.state == "running" and in_kafka.now(),
+        "the generator to send",
+        timeout_s=60,
+        poll_s=0.3,
+    )
     path = f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/generate/0"
     airflow._call("PATCH", path, json={"new_state": "failed"})
-    wait_for(lambda: manifests()[0].status == "finished", "its last manifest", 30)
+    wait_until(lambda: manifests()[0].status == "finished", "its last manifest", timeout_s=30, poll_s=0.3)
     (manifest,) = manifests()
     assert manifest.interrupted
     assert 0 < manifest.acknowledged < 120_000
@@ -315,13 +320,6 @@ def test_an_interrupted_demo_says_what_goes_on(airflow_stack: LocalStack, airflo
     assert airflow.state(DAG_ID, run_id).state in {"running", "queued"}
     # Nobody waits for the rest of it.
     airflow._call("PATCH", f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}", json={"state": "failed"})
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.3)
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cluster.local import LocalStack, read_local_stack
+from cluster.local import LocalStack
 from stack.airflow import ADMIN, read_password
 from stack.down import stop_stack
 from stack.request import UpRequest
 from stack.security import USER, password_file, security_folder
-from stack.up import up
 from streamproof.rehearsal import Airflow
-from streamproof.start_view import start_view
+from tests.kit.shared_stack import started
 
 DAG_ID = "rehearse_customer_events"
 
@@ -24,11 +24,7 @@ DAG_ID = "rehearse_customer_events"
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     state = tmp_path_factory.mktemp("secured")
     try:
-        with start_view() as watcher:
-            up(state, UpRequest(security="scram", airflow=True, owned=True), watcher, threading.Event())
-        running = read_local_stack(state)
-        assert running is not None
-        yield running
+        yield started(state, UpRequest(security="scram", airflow=True, owner=os.getpid()))
     finally:
         stop_stack(state)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from cluster.errors import Misconfigured, SchemaIncompatible
 from schemas.codec import Decoder, Encoder
 from schemas.contract import Contract, load_contract
 from schemas.registry import Registry, UnknownSchema, gate, inspect_subject
+from tests.kit.commands import streamproof
 
 CONTRACT = load_contract("customer_events")
 
@@ -60,14 +59,8 @@ BARE = record(a="int", b="string")
 
 def command(*arguments: str) -> tuple[int, dict[str, Any], str]:
     """Run ``streamproof schemas ... --json``."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "streamproof", "schemas", *arguments, "--json"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return ended.returncode, json.loads(ended.stdout), ended.stdout + ended.stderr
+    ended = streamproof("schemas", *arguments, "--json")
+    return ended.exit_code, ended.document, ended.text
 
 
 def test_the_first_version_is_registered_and_a_second_run_changes_nothing(registry, subject):

@@ -12,12 +12,11 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, DeserializingConsumer, KafkaException, TopicPartition
+from confluent_kafka import DeserializingConsumer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 
@@ -36,44 +35,21 @@ from producer import ProduceRequest, Progress, produce_run, produce_shard
 from producer.manifest import read_manifest
 from producer.partitions import partition_of
 from producer.resume import sequence_of
-from schemas.contract import load_contract, subject_for
 from schemas.fingerprint import fingerprint
 from schemas.identity import read_event_id
 from schemas.manifest import Manifest, control_topic
 from schemas.registry import Registry
 from stack.java import kafka_command
+from tests.kit.commands import command_line
+from tests.kit.kafka import is_gone, read_topic, topic_ends
+from tests.kit.waiting import wait_until
 
 Values = list[tuple[int, bytes, bytes]]
 
 
-@pytest.fixture
-def ready_topic(connection: Connection, topic_name: Callable[[str], str]) -> str:
-    """A topic with its control topic, and version 1 of the contract registered."""
-    topic = topic_name("produce")
-    apply_topics(admin_client(connection.kafka), specs_for(topic))
-    with Registry(connection.registry) as registry:
-        registry.register(subject_for(topic), load_contract("customer_events").version(1).text)
-    return topic
-
-
 def records(connection: Connection, topic: str) -> Values:
     """Read the whole topic: partition, key, value."""
-    consumer = Consumer(connection.kafka.as_librdkafka(group_id="reader", auto_offset_reset="earliest"))
-    try:
-        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-        ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
-        consumer.assign([TopicPartition(topic, p, 0) for p in ends])
-        found: Values = []
-        deadline = time.monotonic() + 60
-        while len(found) < sum(ends.values()):
-            assert time.monotonic() < deadline, f"{len(found)} of {sum(ends.values())} records"
-            for message in consumer.consume(5000, timeout=1):
-                if message.error():
-                    raise KafkaException(message.error())
-                found.append((message.partition(), message.key(), message.value()))
-        return found
-    finally:
-        consumer.close()
+    return [(each.partition(), each.key(), each.value()) for each in read_topic(connection, topic)]
 
 
 def sequences(found: Values) -> list[int]:
@@ -86,7 +62,7 @@ def run(connection: Connection, request: ProduceRequest, **more: Any) -> Manifes
 
 def command(connection: Connection, topic: str, *arguments: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "streamproof", "produce", "customer_events", "--topic", topic, "--json"),
+        *command_line("produce", "customer_events", "--topic", topic, "--json"),
         *("--bootstrap-servers", connection.kafka.bootstrap_servers, "--registry-url", connection.registry.url),
         *arguments,
     ]
@@ -99,18 +75,8 @@ def start(connection: Connection, topic: str, *arguments: str) -> subprocess.Pop
 
 
 def wait_until_landed(connection: Connection, topic: str, least: int, process: subprocess.Popen[str]) -> None:
-    consumer = Consumer(connection.kafka.as_librdkafka(group_id="watcher"))
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(3)]
-            if sum(ends) >= least:
-                return
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
-            consumer.poll(0.05)
-    finally:
-        consumer.close()
+    with topic_ends(connection, topic) as ends:
+        wait_until(lambda: ends.count() >= least, f"{least} records", timeout_s=60, while_runs=process)
 
 
 def test_the_topic_holds_what_the_manifest_claims(connection, ready_topic):
@@ -300,7 +266,7 @@ def test_a_run_whose_manifests_were_deleted_is_not_sent_again(connection, ready_
     run(connection, request)
     admin, control = admin_client(connection.kafka), control_topic(ready_topic)
     admin.ask(admin.delete_topics([control])[control], "deleting the control topic")
-    wait_until_gone(admin, control)
+    wait_until(lambda: is_gone(connection, control), "the end of the control topic", timeout_s=30)
     with pytest.raises(TopicMissing, match=f"{control}, where the manifests go") as missing:
         run(connection, request)
     assert f"topics apply --topic {ready_topic}`" in missing.value.hint
@@ -309,16 +275,6 @@ def test_a_run_whose_manifests_were_deleted_is_not_sent_again(connection, ready_
         run(connection, request)
     assert len(records(connection, ready_topic)) == 300
     assert run(connection, replace(request, run_id="another")).acknowledged == 300
-
-
-def wait_until_gone(admin, topic: str) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            describe(admin, topic)
-        except TopicMissing:
-            return
-        assert time.monotonic() < deadline, f"{topic} is still there"
 
 
 def test_a_rate_is_kept_in_every_second_and_the_delay_is_reported(connection, ready_topic):

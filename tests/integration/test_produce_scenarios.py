@@ -8,20 +8,22 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from cluster.connection import Connection
 from cluster.topics import admin_client, apply_topics, specs_for
 from consumer import audit, load
 from schemas.contract import subject_for
 from schemas.registry import Registry
+from tests.kit import commands
+from tests.kit.commands import command_line
+from tests.kit.kafka import topic_ends
+from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -49,15 +51,9 @@ fields:
 
 
 def streamproof(*arguments: object, ok: bool = True) -> Any:
-    done = subprocess.run(
-        [sys.executable, "-m", "streamproof", *map(str, arguments), "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert (done.returncode == 0) is ok, done.stderr[-3000:]
-    return json.loads(done.stdout)
+    ended = commands.streamproof(*arguments, "--json")
+    assert (ended.exit_code == 0) is ok, ended.stderr[-3000:]
+    return ended.document
 
 
 @pytest.fixture
@@ -165,15 +161,9 @@ def test_a_kill_and_the_same_command_again_make_each_event_once_by_their_headers
     connection, stack, topic, orders, tmp_path
 ):
     arguments = ("produce", orders, "--topic", topic, "--events", 12_000, "--rate", 3000, "--run-id", "k", "--json")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "streamproof", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    watcher = Consumer(connection.kafka.as_librdkafka(group_id="watcher"))
-    deadline = time.monotonic() + 60
-    while sum(watcher.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in range(3)) < 3000:
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-    watcher.close()
+    process = subprocess.Popen(command_line(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with topic_ends(connection, topic) as ends:
+        wait_until(lambda: ends.count() >= 3000, "3,000 records", timeout_s=60, while_runs=process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     document = streamproof(*arguments[:-1])

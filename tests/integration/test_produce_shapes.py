@@ -11,39 +11,22 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.errors import Interrupted, Misconfigured
-from cluster.topics import admin_client, apply_topics, specs_for
 from producer import ProduceRequest, Progress, produce_run, produce_shard
 from producer.manifest import read_manifest
-from producer.reading import open_reader, read_to_end, watermarks
 from producer.resume import sequence_of
 from producer.shapes import parse
-from schemas.contract import load_contract, subject_for
 from schemas.manifest import Manifest
-from schemas.registry import Registry
-
-
-@pytest.fixture
-def ready_topic(connection: Connection, topic_name: Callable[[str], str]) -> str:
-    """A topic with its control topic, and version 1 of the contract registered."""
-    topic = topic_name("shapes")
-    apply_topics(admin_client(connection.kafka), specs_for(topic))
-    with Registry(connection.registry) as registry:
-        registry.register(subject_for(topic), load_contract("customer_events").version(1).text)
-    return topic
+from tests.kit.kafka import read_topic
 
 
 def sent(connection: Connection, topic: str) -> list[tuple[int, int]]:
     """Read the whole topic: sequence and timestamp in milliseconds."""
-    with open_reader(connection.kafka) as reader:
-        bounds = watermarks(reader, topic)
-        starts = {partition: low for partition, (low, _) in bounds.items()}
-        ends = {partition: high for partition, (_, high) in bounds.items()}
-        found = []
-        for message in read_to_end(reader, topic, starts, ends):
-            value = message.value()
-            assert isinstance(value, bytes)
-            found.append((sequence_of(value), message.timestamp()[1]))
-        return found
+    found = []
+    for message in read_topic(connection, topic):
+        value = message.value()
+        assert isinstance(value, bytes)
+        found.append((sequence_of(value), message.timestamp()[1]))
+    return found
 
 
 def stall_after(events: int, seconds: float) -> Callable[[Progress], None]:

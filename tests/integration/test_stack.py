@@ -23,6 +23,7 @@ from stack.artifacts import cache_dir, ensure_artifacts
 from stack.children import members
 from stack.down import stop_stack
 from stack.java import kafka_command
+from tests.kit.waiting import wait_until
 
 STRING = json.dumps({"schema": json.dumps({"type": "string"})})
 JSON = {"Content-Type": "application/json"}
@@ -73,7 +74,8 @@ def test_with_the_cache_filled_nothing_is_fetched(stack: LocalStack, monkeypatch
 def test_the_stack_listens_on_the_loopback_address_only(stack: LocalStack) -> None:
     listening = [
         connection.laddr[0]
-        for process in members(stack.state_dir)
+        for name in ("kafka", "registry")
+        for process in members(stack.state_dir, name=name)
         for connection in process.net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     ]
@@ -140,14 +142,14 @@ def test_a_whole_life(streamproof: Command, own_state: Path, topic_name: Callabl
 
     pid = next(process["pid"] for process in document(status)["processes"] if process["name"] == "registry")
     os.kill(pid, signal.SIGKILL)
-    _wait_until_ended(pid)
-    ended = streamproof("status", "--json")
-    assert ended.returncode == 69
-    kept, dead = document(ended)["processes"]
+    wait_until(lambda: ended(pid), "the end of the registry")
+    after = streamproof("status", "--json")
+    assert after.returncode == 69
+    kept, dead = document(after)["processes"]
     assert kept["stage"] == "ready"
     assert dead["stage"] in {"died", "restarting", "starting"}
-    mended = _until(lambda: streamproof("status", "--json"), lambda result: result.returncode == 0, 60)
-    again = document(mended)["processes"][1]
+    wait_until(lambda: streamproof("status").returncode == 0, "the registry to be healthy again", timeout_s=60)
+    again = document(streamproof("status", "--json"))["processes"][1]
     assert again["restarts"] == 1
     assert again["pid"] != pid
     assert "SIGKILL" in again["ended"]
@@ -175,7 +177,7 @@ def test_ctrl_c_while_starting_leaves_nothing(own_state: Path) -> None:
     argv = [sys.executable, "-m", "streamproof", "up"]
     env = {**os.environ, "STREAMPROOF_STATE_DIR": str(own_state)}
     with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as starting:
-        _until(lambda: members(own_state), bool)
+        wait_until(lambda: members(own_state), "the first process")
         starting.send_signal(signal.SIGINT)
         _, told = starting.communicate(timeout=15)
     assert starting.returncode == 75
@@ -211,15 +213,5 @@ def _find_again(kafka: str, registry: str, topic: str) -> None:
     assert httpx.get(f"{registry}/subjects/{topic}-value/versions", timeout=20).json() == [1]
 
 
-def _until(look: Callable[[], Any], good: Callable[[Any], bool], deadline_s: float = 20.0) -> Any:
-    end = time.monotonic() + deadline_s
-    while not good(found := look()):
-        assert time.monotonic() < end, found
-        time.sleep(0.05)
-    return found
-
-
-def _wait_until_ended(pid: int) -> None:
-    _until(
-        lambda: psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE, lambda lives: not lives
-    )
+def ended(pid: int) -> bool:
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +11,7 @@ import pytest
 from cluster.connection import Connection, KafkaSettings
 from cluster.errors import Misconfigured, Refused, TopicConflict, TopicMissing
 from cluster.topics import Admin, TopicSpec, admin_client, apply_topics, describe, diff_topics, specs_for
+from tests.kit.commands import streamproof
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +28,8 @@ def spec(topic_name: Callable[[str], str]) -> TopicSpec:
 
 def command(*arguments: str) -> tuple[int, dict, str]:
     """Run ``streamproof topics ... --json`` and return exit code, document and everything that was printed."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "streamproof", "topics", *arguments, "--json"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return ended.returncode, json.loads(ended.stdout), ended.stdout + ended.stderr
+    ended = streamproof("topics", *arguments, "--json")
+    return ended.exit_code, ended.document, ended.text
 
 
 def test_a_topic_comes_with_its_control_topic_and_leaders(admin, topic_name):

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +28,8 @@ from stack.state import free_bytes
 from stack.status import stack_status
 from stack.up import UpResult, up
 from streamproof.cli import run
+from tests.kit.shared_stack import SilentWatcher
+from tests.kit.waiting import wait_until
 
 DISK_BYTES = 40_000_000
 
@@ -53,7 +54,7 @@ def state(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def start(state: Path, monkeypatch: pytest.MonkeyPatch, silent) -> Callable[..., UpResult]:
+def start(state: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., UpResult]:
     """Start a process of ours in the place of Kafka."""
     kafka = Service(
         name="kafka",
@@ -66,7 +67,7 @@ def start(state: Path, monkeypatch: pytest.MonkeyPatch, silent) -> Callable[...,
     )
     description = Description((kafka,), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
     monkeypatch.setattr(starting, "describe", lambda *_: description)
-    return lambda: up(state, UpRequest(), silent, threading.Event())
+    return lambda: up(state, UpRequest(), SilentWatcher(), threading.Event())
 
 
 def fill(folder: Path) -> Path:
@@ -83,13 +84,6 @@ def recorded(state: Path) -> Record:
     record = read_record(state)
     assert record is not None
     return record
-
-
-def eventually(condition: Callable[[], object], deadline_s: float = 15.0) -> None:
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.05)
 
 
 def test_up_on_a_full_disk_is_74_with_a_sentence_and_leaves_nothing(start, state: Path) -> None:
@@ -122,7 +116,7 @@ def test_a_supervisor_outlives_a_disk_that_fills_up_and_status_says_so(
     assert first is not None
     os.kill(first.pid, signal.SIGKILL)
     # Started again though nobody can write it down.
-    eventually(lambda: any(process.pid != first.pid for process in members(state)))
+    wait_until(lambda: any(process.pid != first.pid for process in members(state)), "its second start")
     assert recorded(state) == before
     assert before.is_running()
     assert "are free in the state folder" in stack_status(state).space_fault
@@ -130,7 +124,7 @@ def test_a_supervisor_outlives_a_disk_that_fills_up_and_status_says_so(
     assert json.loads(capsys.readouterr().out)["space_fault"].startswith("only 0.0 MB are free")
     assert "No space" in shown(capsys)
     stuffing.unlink()
-    eventually(lambda: recorded(state).processes[0].restarts == 1 and recorded(state).is_ready())
+    wait_until(lambda: recorded(state).processes[0].restarts == 1 and recorded(state).is_ready(), "its second start")
     assert recorded(state).supervisor == before.supervisor
     assert run(["status"]) == 0
 
@@ -151,7 +145,7 @@ def test_a_full_disk_is_74_though_everything_answers(
     capsys.readouterr()
 
 
-def test_a_service_that_dies_of_a_full_disk_while_it_starts_is_74(start, state: Path, monkeypatch, silent) -> None:
+def test_a_service_that_dies_of_a_full_disk_while_it_starts_is_74(start, state: Path, monkeypatch) -> None:
     eats = f"import shutil\nopen({str(state / 'eaten')!r}, 'wb').write(bytes({DISK_BYTES}))"
     kafka = starting.describe().services[0].model_copy(update={"prepare": ((sys.executable, "-c", eats),)})
     description = Description((kafka,), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)

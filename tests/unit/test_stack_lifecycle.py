@@ -25,6 +25,8 @@ from stack.request import UpRequest, Watcher
 from stack.service import AliveProbe, HttpProbe, Service
 from stack.status import stack_status
 from stack.up import UpResult, up
+from tests.kit.shared_stack import SilentWatcher
+from tests.kit.waiting import wait_until
 
 RUNS = "import time; time.sleep(600)"
 FAILS = "import sys; print('the disk is on fire'); sys.exit(3)"
@@ -76,13 +78,13 @@ def service(state: Path) -> Callable[..., Service]:
 
 
 @pytest.fixture
-def start(state: Path, monkeypatch: pytest.MonkeyPatch, silent: Watcher) -> Callable[..., UpResult]:
+def start(state: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., UpResult]:
     """``up`` with the services that it is given instead of Kafka and the registry."""
 
     def run(
         *services: Service,
         request: UpRequest = UpRequest(),  # noqa: B008 - frozen
-        watcher: Watcher = silent,
+        watcher: Watcher = SilentWatcher(),  # noqa: B008 - it has no state
         stop: threading.Event | None = None,
     ) -> UpResult:
         airflow_url = "http://127.0.0.1:1" if request.airflow else None
@@ -91,14 +93,6 @@ def start(state: Path, monkeypatch: pytest.MonkeyPatch, silent: Watcher) -> Call
         return up(state, request, watcher, stop or threading.Event())
 
     return run
-
-
-def eventually(condition: Callable[[], object], deadline_s: float = 10.0) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def recorded(state: Path) -> Record:
@@ -117,14 +111,14 @@ from stack import up as starting
 from stack.describe import Description
 from stack.request import UpRequest
 from stack.service import Service
-class Silent:
-    def say(self, sentence): pass
+from tests.kit.shared_stack import SilentWatcher
+class Killed(SilentWatcher):
     def look(self, record):
         if {when}:
             os.kill(os.getpid(), signal.SIGKILL)
 service = Service.model_validate_json(sys.argv[1])
 starting.describe = lambda *_: Description((service,), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
-starting.up(Path({str(state)!r}), UpRequest(), Silent(), threading.Event())
+starting.up(Path({str(state)!r}), UpRequest(), Killed(), threading.Event())
 """
     argv = [sys.executable, "-c", script, service.model_dump_json()]
     assert subprocess.run(argv, cwd=PROJECT_ROOT, timeout=60, check=False).returncode == -signal.SIGKILL
@@ -149,7 +143,7 @@ def test_up_leaves_a_supervisor_that_every_command_finds(start, service, state) 
 
 def test_down_ends_all_of_it_and_forgets(start, service, state) -> None:
     record = start(service("kafka", HAS_A_CHILD), service("registry")).record
-    eventually(lambda: len(members(state, name="kafka")) == 2)
+    wait_until(lambda: len(members(state, name="kafka")) == 2, "the child")
     assert stop_stack(state) == ["kafka", "registry"]
     assert not members(state)
     assert not record.is_running()
@@ -163,7 +157,7 @@ def test_down_with_nothing_running_ends_nothing(state) -> None:
 def test_a_service_that_ignores_sigterm_is_killed_after_its_grace(start, service, state) -> None:
     deaf = service("kafka", STUBBORN, stop_grace_s=0.2)
     start(deaf)
-    eventually(lambda: "deaf" in deaf.log.read_text())
+    wait_until(lambda: "deaf" in deaf.log.read_text(), "its first words")
     began = time.monotonic()
     stop_stack(state)
     assert time.monotonic() - began < 5
@@ -221,10 +215,10 @@ def test_a_service_waits_for_those_that_it_needs(start, service, tmp_path) -> No
     assert order.read_text() == "first second "
 
 
-def test_an_interrupted_start_ends_what_it_started(start, service, state, silent) -> None:
+def test_an_interrupted_start_ends_what_it_started(start, service, state) -> None:
     stop = threading.Event()
 
-    class Impatient(type(silent)):  # type: ignore[misc]
+    class Impatient(SilentWatcher):
         def look(self, record: Record) -> None:
             stop.set()
 
@@ -236,8 +230,8 @@ def test_an_interrupted_start_ends_what_it_started(start, service, state, silent
     assert read_record(state) is None
 
 
-def test_a_start_that_somebody_stops_says_so(start, service, state, silent) -> None:
-    class Rival(type(silent)):  # type: ignore[misc]
+def test_a_start_that_somebody_stops_says_so(start, service, state) -> None:
+    class Rival(SilentWatcher):
         def look(self, record: Record) -> None:
             stop_stack(state)
 
@@ -248,7 +242,7 @@ def test_a_start_that_somebody_stops_says_so(start, service, state, silent) -> N
 def test_a_service_that_dies_later_is_named_and_the_others_run_on(start, service, state) -> None:
     record = start(service("kafka"), service("registry"), request=UpRequest(restart=False)).record
     os.kill(leader(record, "kafka").pid, signal.SIGKILL)
-    eventually(lambda: recorded(state).casualties())
+    wait_until(lambda: recorded(state).casualties(), "the record of the death")
     kafka, registry = stack_status(state).services
     assert (kafka.stage, kafka.restarts) == ("died", 0)
     assert "was ended by SIGKILL at" in kafka.fault
@@ -258,7 +252,7 @@ def test_a_service_that_dies_later_is_named_and_the_others_run_on(start, service
 def test_up_starts_what_died_and_leaves_what_runs_alone(start, service, state) -> None:
     before = start(service("kafka"), service("registry"), request=UpRequest(restart=False)).record
     os.kill(leader(before, "kafka").pid, signal.SIGKILL)
-    eventually(lambda: recorded(state).casualties())
+    wait_until(lambda: recorded(state).casualties(), "the record of the death")
     result = start(request=UpRequest())
     assert (result.started, result.again) == (("kafka",), ("kafka",))
     assert result.record.supervisor == before.supervisor
@@ -271,7 +265,7 @@ def test_up_starts_what_died_and_leaves_what_runs_alone(start, service, state) -
 def test_a_service_that_dies_is_started_again_and_the_others_run_on(start, service, state) -> None:
     before = start(service("kafka", restart_delays_s=(0.1,)), service("registry")).record
     os.kill(leader(before, "kafka").pid, signal.SIGKILL)
-    eventually(lambda: (now := recorded(state)).processes[0].restarts == 1 and now.is_ready())
+    wait_until(lambda: (now := recorded(state)).processes[0].restarts == 1 and now.is_ready(), "its second start")
     kafka, registry = stack_status(state).services
     assert kafka.healthy
     assert kafka.restarts == 1
@@ -286,7 +280,7 @@ def test_a_service_that_dies_again_and_again_is_given_up_with_its_last_words(sta
         "kafka", "import time; print('born', flush=True); time.sleep(0.5); 1 / 0", restart_delays_s=(0.1, 0.3)
     )
     start(dies, service("registry"))
-    eventually(lambda: recorded(state).casualties())
+    wait_until(lambda: recorded(state).casualties(), "the record of the death")
     kafka, registry = stack_status(state).services
     assert (kafka.stage, kafka.restarts) == ("died", 2)
     assert "it ended with exit code 1 at" in kafka.fault
@@ -301,7 +295,7 @@ def test_a_service_that_dies_again_and_again_is_given_up_with_its_last_words(sta
 def test_down_does_not_wait_for_a_restart_and_starts_nothing(start, service, state) -> None:
     record = start(service("kafka", restart_delays_s=(60,)), service("registry")).record
     os.kill(leader(record, "kafka").pid, signal.SIGKILL)
-    eventually(lambda: recorded(state).processes[0].stage == "restarting")
+    wait_until(lambda: recorded(state).processes[0].stage == "restarting", "the wait before a restart")
     assert stack_status(state).services[0].fault.endswith("; it is started again")
     began = time.monotonic()
     assert stop_stack(state) == ["registry"]
@@ -340,7 +334,7 @@ def test_down_ends_a_supervisor_that_has_no_record_yet(service, state) -> None:
     (state / "log").mkdir(parents=True)
     description = Description((service("kafka"),), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
     starting._launch(state, description, UpRequest())
-    eventually(lambda: supervisors(state))
+    wait_until(lambda: supervisors(state), "the supervisor")
     stop_stack(state)
     assert not supervisors(state)
     assert not members(state)
@@ -349,26 +343,26 @@ def test_down_ends_a_supervisor_that_has_no_record_yet(service, state) -> None:
 
 def test_a_dead_service_leaves_no_children(start, service, state) -> None:
     record = start(service("kafka", HAS_A_CHILD, restart_delays_s=())).record
-    eventually(lambda: len(members(state)) == 2)
+    wait_until(lambda: len(members(state)) == 2, "both processes")
     os.kill(leader(record, "kafka").pid, signal.SIGKILL)
-    eventually(lambda: not members(state))
+    wait_until(lambda: not members(state), "the end of all processes")
 
 
 def test_a_process_that_hides_its_environment_is_ended_too(start, service, state) -> None:
     titled = service("airflow", HAS_A_TITLED_CHILD)
     record = start(titled).record
-    eventually(lambda: "titled" in titled.log.read_text())
+    wait_until(lambda: "titled" in titled.log.read_text(), "its title")
     leader_of_both = leader(record, "airflow")
     both = members(state, [leader_of_both])
     assert len(both) == 2
     os.kill(leader_of_both.pid, signal.SIGKILL)
-    eventually(lambda: not any(process.is_running() for process in both))
+    wait_until(lambda: not any(process.is_running() for process in both), "the end of both")
 
 
 def test_after_a_killed_supervisor_down_ends_what_is_left(start, service, state) -> None:
     record = start(service("kafka", STUBBORN, stop_grace_s=0.2), service("registry", HAS_A_CHILD)).record
     os.kill(record.supervisor.pid, signal.SIGKILL)
-    eventually(lambda: not record.is_running())
+    wait_until(lambda: not record.is_running(), "the end of the supervisor")
     assert read_local_stack(state) is None
     with pytest.raises(DependencyDown, match="was not stopped: a crash or a reboot"):
         stack_status(state)
@@ -380,13 +374,13 @@ def test_after_a_killed_supervisor_down_ends_what_is_left(start, service, state)
 def test_services_do_not_outlive_their_supervisor(start, service, state) -> None:
     record = start(service("kafka"), service("registry")).record
     os.kill(record.supervisor.pid, signal.SIGKILL)
-    eventually(lambda: not members(state))
+    wait_until(lambda: not members(state), "the end of all processes")
 
 
 def test_up_clears_away_what_a_crash_left(start, service, state) -> None:
     first = start(service("kafka", STUBBORN, stop_grace_s=0.2)).record
     os.kill(first.supervisor.pid, signal.SIGKILL)
-    eventually(lambda: not first.is_running())
+    wait_until(lambda: not first.is_running(), "the end of the supervisor")
     second = start(service("kafka")).record
     assert second.supervisor != first.supervisor
     assert not leader(first, "kafka").is_alive()
@@ -454,11 +448,11 @@ def test_the_environment_of_a_service_is_not_recorded(start, service, state) -> 
     assert process.environ()["TOKEN"] == "a-secret-of-the-service"
 
 
-def test_a_state_folder_that_cannot_be_made_is_named(tmp_path, silent) -> None:
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path) -> None:
     occupied = tmp_path / "file"
     occupied.write_text("")
     with pytest.raises(StoreFailed, match="STREAMPROOF_STATE_DIR") as caught:
-        up(occupied / "state", UpRequest(), silent, threading.Event())
+        up(occupied / "state", UpRequest(), SilentWatcher(), threading.Event())
     assert caught.value.exit_code == 74
 
 
@@ -466,7 +460,7 @@ def test_the_log_of_the_last_start_is_kept(start, service, state) -> None:
     for word in ("first", "second"):
         talker = service("kafka", f"print('{word}', flush=True); {RUNS}")
         start(talker)
-        eventually(lambda log=talker.log, word=word: word in log.read_text())
+        wait_until(lambda log=talker.log, word=word: word in log.read_text(), "the word in the log")
         stop_stack(state)
     assert (state / "log" / "kafka.log.1").read_text() == "first\n"
 
@@ -480,23 +474,21 @@ from stack import up as starting
 from stack.describe import Description
 from stack.request import UpRequest
 from stack.service import Service
-class Silent:
-    def say(self, sentence): pass
-    def look(self, record): pass
+from tests.kit.shared_stack import SilentWatcher
 service = Service.model_validate_json(sys.argv[1])
 starting.describe = lambda *_: Description((service,), "a:1", "http://a:2", None)
-starting.up(Path({str(state)!r}), UpRequest(owned=True), Silent(), threading.Event())
+starting.up(Path({str(state)!r}), UpRequest(owner=os.getpid()), SilentWatcher(), threading.Event())
 os.kill(os.getpid(), signal.SIGKILL)
 """
     argv = [sys.executable, "-c", script, service("kafka").model_dump_json()]
     assert subprocess.run(argv, cwd=PROJECT_ROOT, timeout=60, check=False).returncode == -signal.SIGKILL
-    eventually(lambda: not members(state))
-    eventually(lambda: read_local_stack(state) is None)
+    wait_until(lambda: not members(state), "the end of all processes")
+    wait_until(lambda: read_local_stack(state) is None, "the end of the stack")
 
 
 def test_status_counts_the_memory_of_all_processes_of_a_service(start, service, state) -> None:
     start(service("kafka", HAS_A_CHILD))
-    eventually(lambda: len(members(state)) == 2)
+    wait_until(lambda: len(members(state)) == 2, "both processes")
     (kafka,) = stack_status(state).services
     assert kafka.memory_bytes > max(
         getattr(process.memory_full_info(), "pss", process.memory_info().rss) for process in members(state)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,15 +16,18 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, RecordsUndelivered
-from cluster.local import read_local_stack
-from cluster.topics import admin_client, describe
+from cluster.topics import admin_client
 from producer import ProduceRequest, Progress, produce_shard
 from producer.delivery import QUEUE_EVENTS
 from schemas.manifest import Manifest, count
 from stack.down import stop_stack
 from stack.record import read_record
 from stack.request import UpRequest
-from stack.up import up
+from tests.kit.commands import command_line
+from tests.kit.kafka import is_gone, sequences_in, topic_ends
+from tests.kit.shared_stack import started
+from tests.kit.topics import make_ready
+from tests.kit.waiting import wait_until
 
 UP_AGAIN_S = 60
 
@@ -38,25 +40,42 @@ class Broker:
     process: psutil.Process
     log: Path
 
+    def __post_init__(self) -> None:
+        self._argv, self._cwd, self._environment = self.process.cmdline(), self.process.cwd(), self.process.environ()
+
     def restart(self, number: signal.Signals) -> None:
         """End it by a signal, and start it again as it was."""
-        argv, cwd, environment = self.process.cmdline(), self.process.cwd(), self.process.environ()
         self.process.send_signal(number)
         self.process.wait(timeout=UP_AGAIN_S)
+        self.start()
+
+    def start(self) -> None:
+        """Start it again as it was."""
         with self.log.open("ab") as log:
-            started = subprocess.Popen(argv, cwd=cwd, env=environment, stdout=log, stderr=log)
+            started = subprocess.Popen(self._argv, cwd=self._cwd, env=self._environment, stdout=log, stderr=log)
         self.process = psutil.Process(started.pid)
         started.returncode = 0  # the stack ends it, by the mark in its environment
 
+    def repair(self) -> None:
+        """Thaw it, or start it if it is dead, and wait until it answers."""
+        if self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE:
+            self.process.resume()
+        else:
+            self.start()
+        wait_until(
+            lambda: is_gone(self.connection, "no-topic-of-this-name"),
+            "the broker to answer",
+            timeout_s=UP_AGAIN_S,
+            poll_s=0.1,
+        )
+
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory, silent) -> Iterator[Broker]:
-    """A stack that the tests of this module may break; each leaves it in order."""
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A stack for this module."""
     state = tmp_path_factory.mktemp("broken")
     try:
-        up(state, UpRequest(owned=True, restart=False), silent, threading.Event())
-        running, record = read_local_stack(state), read_record(state)
-        assert running is not None
+        running, record = started(state, UpRequest(owner=os.getpid(), restart=False)), read_record(state)
         assert record is not None
         kafka = next(process for process in record.processes if process.name == "kafka")
         assert kafka.process is not None
@@ -64,6 +83,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory, silent) -> Iterator[Broker]
         yield Broker(connection, psutil.Process(kafka.process.pid), state / "log" / "kafka-again.log")
     finally:
         stop_stack(state)
+
+
+@pytest.fixture
+def broker(own_broker: Broker) -> Iterator[Broker]:
+    """A broker that the test may break: it is repaired afterwards."""
+    yield own_broker
+    own_broker.repair()
 
 
 class Once:
@@ -93,9 +119,7 @@ def accounted(manifest: Manifest) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_a_broker_that_restarts_within_the_delivery_timeout_loses_and_doubles_nothing(
-    broker, topic_name, make_ready, sequences_in, number
-):
+def test_a_broker_that_restarts_within_the_delivery_timeout_loses_and_doubles_nothing(broker, topic_name, number):
     topic = topic_name("restart")
     make_ready(broker.connection, topic)
     restart = Once(10_000, lambda: broker.restart(number))
@@ -108,9 +132,7 @@ def test_a_broker_that_restarts_within_the_delivery_timeout_loses_and_doubles_no
     assert manifest.publish_delay_ms["max"] > 1000
 
 
-def test_a_full_queue_before_a_frozen_broker_is_bounded_and_counted_and_the_run_can_be_continued(
-    broker, topic_name, make_ready, sequences_in
-):
+def test_a_full_queue_before_a_frozen_broker_is_bounded_and_counted_and_the_run_can_be_continued(broker, topic_name):
     topic = topic_name("full")
     make_ready(broker.connection, topic)
     frozen_at: list[float] = []
@@ -131,27 +153,25 @@ def test_a_full_queue_before_a_frozen_broker_is_bounded_and_counted_and_the_run_
     assert manifest.interrupted
     assert accounted(manifest) == manifest.next_sequence < 250_000
 
-    wait_until_it_answers(broker.connection, topic)
+    broker.repair()
     repaired = produce_shard(broker.connection, request, stop=threading.Event())
     assert (repaired.acknowledged, repaired.failed, repaired.unknown) == (250_000, [], [])
     assert sequences_in(broker.connection, topic) == {0: list(range(250_000))}
 
 
-def test_what_a_frozen_broker_has_of_a_killed_producer_is_not_sent_again(broker, topic_name, make_ready, sequences_in):
+def test_what_a_frozen_broker_has_of_a_killed_producer_is_not_sent_again(broker, topic_name):
     """The request is in the broker's hands; it cannot be asked before it is back, and has then written it."""
     topic = topic_name("frozen")
     make_ready(broker.connection, topic)
     arguments = [
-        *(sys.executable, "-m", "streamproof", "produce", "customer_events", "--topic", topic, "--json"),
+        *command_line("produce", "customer_events", "--topic", topic, "--json"),
         *("--events", "40000", "--rate", "10000", "--run-id", "frozen"),
         *("--bootstrap-servers", broker.connection.kafka.bootstrap_servers),
         *("--registry-url", broker.connection.registry.url),
     ]
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while sum(map(len, sequences_in(broker.connection, topic).values())) < 5000:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
+        with topic_ends(broker.connection, topic) as ends:
+            wait_until(lambda: ends.count() >= 5000, "5,000 records", timeout_s=60, while_runs=process)
         broker.process.suspend()
         try:
             time.sleep(0.5)  # twenty times as long as a request is put together: some are on their way
@@ -166,7 +186,7 @@ def test_what_a_frozen_broker_has_of_a_killed_producer_is_not_sent_again(broker,
     assert sequences_in(broker.connection, topic) == {0: list(range(40_000))}
 
 
-def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_for(broker, topic_name, make_ready):
+def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_for(broker, topic_name):
     topic = topic_name("deleted")
     make_ready(broker.connection, topic)
     deleted_at: list[float] = []
@@ -188,12 +208,37 @@ def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_
     assert manifest.interrupted
 
 
-def wait_until_it_answers(connection, topic: str) -> None:
-    """Wait for a broker that was frozen to be back: it may have to register with its controller again."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            describe(admin_client(connection.kafka), topic)
-            return
-        except BrokerUnreachable:
-            assert time.monotonic() < deadline, "the broker did not come back"
+def test_a_broker_that_freezes_and_one_that_dies_end_the_shard_in_time_with_the_number(broker, topic_name):
+    topic = topic_name("gone")
+    make_ready(broker.connection, topic)
+    request = ProduceRequest(topic=topic, run_id="gone", events=100_000, rate=5000, delivery_timeout_s=3)
+
+    # Frozen for longer than an event may wait, then well again: the manifest names what has no answer.
+    frozen_at: list[float] = []
+
+    def freeze_once(progress: Progress) -> None:
+        if progress.acknowledged > 2000 and not frozen_at:
+            frozen_at.append(time.monotonic())
+            broker.process.suspend()
+            threading.Timer(6, os.kill, (broker.process.pid, signal.SIGCONT)).start()
+
+    with pytest.raises(
+        RecordsUndelivered, match=r"events were not acknowledged \(0 failed, [\d,]+ unknown\)"
+    ) as caught:
+        produce_shard(broker.connection, request, stop=threading.Event(), progress=freeze_once)
+    assert time.monotonic() - frozen_at[0] < 25
+    manifest = caught.value.manifest  # type: ignore[attr-defined]
+    assert manifest.unknown
+    assert manifest.interrupted
+
+    # Dead for good: no manifest can be written, and the error says so with the numbers.
+    killed_at: list[float] = []
+
+    def kill_once(progress: Progress) -> None:
+        if progress.acknowledged > manifest.acknowledged + 3000 and not killed_at:
+            killed_at.append(time.monotonic())
+            broker.process.kill()
+
+    with pytest.raises(BrokerUnreachable, match=r"events acknowledged, [0-9,]+ not, and the manifest could not"):
+        produce_shard(broker.connection, request, stop=threading.Event(), progress=kill_once)
+    assert time.monotonic() - killed_at[0] < 30

@@ -7,15 +7,17 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from confluent_kafka import Consumer, TopicPartition
+import pytest
 
 from cluster.connection import Connection
 from producer.manifest import read_manifest
+from tests.kit.depth import PRODUCER_KILLS
+from tests.kit.kafka import TopicEnds, sequences_in, topic_ends
+from tests.kit.waiting import wait_until
 
-EVENTS = 60_000
-KILLS = 5
+EVENTS = 12_000 * PRODUCER_KILLS
 
 
 def command(connection: Connection, topic: str) -> list[str]:
@@ -26,40 +28,28 @@ def command(connection: Connection, topic: str) -> list[str]:
     ]
 
 
-class Ends:
-    """Watches how many records a topic has."""
-
-    def __init__(self, connection: Connection, topic: str) -> None:
-        self._consumer = Consumer(connection.kafka.as_librdkafka(group_id="ends"))
-        self._partitions = [TopicPartition(topic, partition) for partition in range(3)]
-
-    def count(self) -> int:
-        return sum(self._consumer.get_watermark_offsets(each, timeout=10)[1] for each in self._partitions)
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
 def kill_when(reached: Callable[[], bool], arguments: list[str]) -> None:
     """Start a command and kill it as soon as ``reached``."""
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 60
-        while not reached():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline
+        wait_until(reached, "the moment of the kill", timeout_s=60, poll_s=0.005, while_runs=process)
         process.kill()
         process.communicate(timeout=10)
 
 
-def test_five_kills_at_random_moments_and_the_topic_is_right_after_each(connection, ready_topic, sequences_in, request):
+@pytest.fixture
+def ends(connection: Connection, ready_topic: str) -> Iterator[TopicEnds]:
+    with topic_ends(connection, ready_topic) as watched:
+        yield watched
+
+
+@pytest.mark.timeout(600)
+def test_kills_at_random_moments_and_the_topic_is_right_after_each(connection, ready_topic, ends):
     chance = random.Random(20)
-    ends = Ends(connection, ready_topic)
-    request.addfinalizer(ends.close)
     landed = 0
-    for number in range(KILLS):
+    for number in range(PRODUCER_KILLS):
         # The first somewhere before anything is sent, the others after up to a fifth of the events more.
         until = time.monotonic() + chance.uniform(0.1, 1.0) if number == 0 else 0.0
-        more = 0 if number == 0 else chance.randint(1, EVENTS // KILLS)
+        more = 0 if number == 0 else chance.randint(1, EVENTS // PRODUCER_KILLS)
         kill_when(
             lambda until=until, enough=landed + more: time.monotonic() >= until and ends.count() >= enough,
             command(connection, ready_topic),
@@ -78,4 +68,4 @@ def test_five_kills_at_random_moments_and_the_topic_is_right_after_each(connecti
     manifest = read_manifest(connection.kafka, ready_topic, "killed", 0)
     assert manifest is not None
     assert (manifest.failed, manifest.unknown, manifest.interrupted) == ([], [], False)
-    assert KILLS - 1 <= manifest.resumed <= KILLS
+    assert PRODUCER_KILLS - 1 <= manifest.resumed <= PRODUCER_KILLS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import signal
@@ -10,16 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from cluster.connection import Connection
 from consumer import audit, load
 from producer.manifest import read_manifest
-from producer.reading import open_reader, read_to_end, watermarks
 from producer.resume import Landed, sequence_of
 from producer.scenarios import find_scenario
 from producer.shapes import parse
@@ -27,6 +24,9 @@ from producer.supply import Supply
 from schemas.codec import Encoder
 from schemas.contract import load_contract
 from schemas.manifest import Manifest
+from tests.kit.depth import SHAPE_KILLS
+from tests.kit.kafka import read_topic, topic_ends
+from tests.kit.waiting import wait_until
 
 SHAPE = "ramp(1000, 15000, 3s) + constant(15000, 2s)"
 PLANNED = parse(SHAPE).schedule(seed=4).planned or 0
@@ -41,25 +41,8 @@ def command(connection: Connection, topic: str, catch_up: str) -> list[str]:
     ]
 
 
-class Topic:
-    """How many records a topic has."""
-
-    def __init__(self, connection: Connection, name: str) -> None:
-        self._consumer = Consumer(connection.kafka.as_librdkafka(group_id="ends"))
-        self._partitions = [TopicPartition(name, partition) for partition in range(3)]
-
-    def records(self) -> int:
-        return sum(self._consumer.get_watermark_offsets(each, timeout=10)[1] for each in self._partitions)
-
-    def close(self) -> None:
-        self._consumer.close()
-
-
-def wait_for(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while not reached():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
+def at_once(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    return {"timeout_s": 60, "poll_s": 0.005, "while_runs": process}
 
 
 def stall(process: subprocess.Popen[bytes]) -> None:
@@ -72,15 +55,11 @@ def stall(process: subprocess.Popen[bytes]) -> None:
 def values_in(connection: Connection, topic: str) -> dict[int, bytes]:
     """Return the value of each event in the topic; an event that is there twice fails."""
     found: dict[int, bytes] = {}
-    with open_reader(connection.kafka) as reader:
-        bounds = watermarks(reader, topic)
-        starts = {partition: low for partition, (low, _) in bounds.items()}
-        ends = {partition: high for partition, (_, high) in bounds.items()}
-        for message in read_to_end(reader, topic, starts, ends):
-            value = message.value()
-            assert isinstance(value, bytes)
-            assert sequence_of(value) not in found, "an event is in the topic twice"
-            found[sequence_of(value)] = value
+    for message in read_topic(connection, topic):
+        value = message.value()
+        assert isinstance(value, bytes)
+        assert sequence_of(value) not in found, "an event is in the topic twice"
+        found[sequence_of(value)] = value
     return found
 
 
@@ -110,28 +89,28 @@ def test_a_shape_that_is_killed_again_and_again_ends_with_each_event_once(
 ) -> None:
     chance = random.Random(7)
     arguments = command(connection, ready_topic, catch_up)
-    with contextlib.closing(Topic(connection, ready_topic)) as topic:
-        for _ in range(3):
-            landed = topic.records()
+    with topic_ends(connection, ready_topic) as topic:
+        for _ in range(SHAPE_KILLS):
+            landed = topic.count()
             with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
                 for part in (0.4, 1.0):
                     enough = landed + int(part * chance.randint(2000, PLANNED // 5))
-                    wait_for(lambda enough=enough: topic.records() >= enough, process)
+                    wait_until(lambda enough=enough: topic.count() >= enough, "the next part", **at_once(process))
                     if part < 1:
                         stall(process)
                 process.kill()
                 process.communicate(timeout=10)
             assert 0 < len(values_in(connection, ready_topic)) < PLANNED
-        left = topic.records()
+        left = topic.count()
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            wait_for(lambda: topic.records() >= left + 1000, process)
+            wait_until(lambda: topic.count() >= left + 1000, "a thousand more", **at_once(process))
             stall(process)
             stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
 
     manifest = read_manifest(connection.kafka, ready_topic, "killed", 0)
     assert manifest is not None
-    assert (manifest.failed, manifest.unknown, manifest.interrupted, manifest.resumed) == ([], [], False, 3)
+    assert (manifest.failed, manifest.unknown, manifest.interrupted, manifest.resumed) == ([], [], False, SHAPE_KILLS)
     assert manifest.acknowledged == manifest.next_sequence == json.loads(stdout)["acknowledged"]
     # Whatever a killed attempt skipped, its slots were used again: nothing of the plan is unaccounted for.
     assert manifest.acknowledged + manifest.skipped == PLANNED

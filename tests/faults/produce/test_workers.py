@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from cluster.errors import DependencyDown
 from producer import ProduceRequest, Progress, produce_run
 from producer.workers import RunResult
+from tests.kit.kafka import sequences_in
 
 
 class Killer:
@@ -39,7 +40,7 @@ def run(connection, topic: str, events: int, progress: Killer) -> RunResult:
     return produce_run(connection, request, shards=(0, 1), stop=threading.Event(), progress=progress)
 
 
-def test_a_killed_worker_is_started_again_and_the_run_ends_whole(connection, ready_topic, sequences_in):
+def test_a_killed_worker_is_started_again_and_the_run_ends_whole(connection, ready_topic):
     killer = Killer(shard=1, times=1)
     with capture_logs() as logs:
         result = run(connection, ready_topic, 40_000, killer)
@@ -52,9 +53,7 @@ def test_a_killed_worker_is_started_again_and_the_run_ends_whole(connection, rea
     assert (said["shard"], said["how"], said["log_level"]) == (1, "it was killed by SIGKILL", "warning")
 
 
-def test_a_worker_that_is_killed_twice_fails_the_run_clearly_and_stops_the_others(
-    connection, ready_topic, sequences_in
-):
+def test_a_worker_that_is_killed_twice_fails_the_run_clearly_and_stops_the_others(connection, ready_topic):
     killer = Killer(shard=0, times=2)
     # More than both could send before the second kill, however slow the machine is.
     result = run(connection, ready_topic, 10_000_000, killer)
@@ -73,7 +72,7 @@ def test_a_worker_that_is_killed_twice_fails_the_run_clearly_and_stops_the_other
     assert len(found[0]) == len(set(found[0])) >= acknowledged
 
 
-def test_a_finished_run_of_several_shards_started_again_sends_nothing(connection, ready_topic, sequences_in):
+def test_a_finished_run_of_several_shards_started_again_sends_nothing(connection, ready_topic):
     request = ProduceRequest(topic=ready_topic, run_id="twice", shards=2, events=2000)
     first = produce_run(connection, request, shards=(0, 1), stop=threading.Event())
     again = produce_run(connection, request, shards=(0, 1), stop=threading.Event())

@@ -9,7 +9,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -18,7 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka.admin import (
@@ -39,7 +37,7 @@ import stack.describe
 from cluster.admin import Admin, admin_client
 from cluster.connection import KafkaSettings, RegistrySettings, kafka_settings
 from cluster.declarations import specs_for
-from cluster.local import PROJECT_ROOT, LocalStack, read_local_stack
+from cluster.local import PROJECT_ROOT, LocalStack
 from cluster.topics import apply_topics
 from schemas.contract import load_contract, subject_for
 from schemas.registry import Registry
@@ -47,7 +45,8 @@ from stack.certificates import Authority, Identity
 from stack.down import stop_stack
 from stack.request import UpRequest
 from stack.security import GUEST, USER, SecuredStack, Security, client_settings, password_file, secure
-from stack.up import up
+from tests.kit.commands import command_line
+from tests.kit.shared_stack import started
 
 PLANTED = f"hunter2-{uuid.uuid4()}"
 _HANDLER = "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler"
@@ -104,7 +103,7 @@ class Secured:
         """Run a command with debug logs and planted secrets, and look at every process's arguments meanwhile."""
         began = time.monotonic()
         process = subprocess.Popen(
-            [sys.executable, "-m", "streamproof", *arguments],
+            command_line(*arguments),
             cwd=self.folder,
             env={
                 **{name: value for name, value in os.environ.items() if not name.startswith("STREAMPROOF_")},
@@ -132,6 +131,18 @@ class Secured:
         text = "".join(lines)
         self.printed.append(text)
         return Ended(process.returncode, time.monotonic() - began, text)
+
+    def files(self) -> list[Path]:
+        """Return all files of the stack and of the commands."""
+        return [path for folder in (self.local.state_dir, self.folder) for path in folder.rglob("*") if path.is_file()]
+
+    def leaks(self) -> list[str]:
+        """Return where a planted secret can be seen: in print, in arguments, in files not made to hold one."""
+        state, files = self.local.state_dir, self.files()
+        assert {path.name for path in files} >= {"stack.json", "kafka.log", "registry.log"}
+        made_to_hold_one = {*(state / "security").iterdir(), state / "kafka-scram" / "server.properties"}
+        found = [text for text in self.printed if "hunter2" in text] + self.seen_in_arguments
+        return found + [str(path) for path in files if path not in made_to_hold_one and b"hunter2" in path.read_bytes()]
 
     @contextmanager
     def granted(self, *rights: tuple[str, AclOperation]) -> Iterator[None]:
@@ -234,7 +245,7 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> TokenEndpoint:
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory, tokens: TokenEndpoint, silent: Any) -> Iterator[Secured]:
+def secured(tmp_path_factory: pytest.TempPathFactory, tokens: TokenEndpoint) -> Iterator[Secured]:
     """A stack that wants passwords, of which every one is planted; it takes the tokens of ``tokens`` too."""
     state = tmp_path_factory.mktemp("secured")
 
@@ -261,12 +272,13 @@ def secured(tmp_path_factory: pytest.TempPathFactory, tokens: TokenEndpoint, sil
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(stack.describe, "secure", with_tokens)
             patch.setenv("JAVA_TOOL_OPTIONS", tokens.java_options)
-            up(state, UpRequest(security="scram", owned=True), silent, threading.Event())
+            local = started(state, UpRequest(security="scram", owner=os.getpid()))
         stop.set()
         watcher.join(5)
-        local = read_local_stack(state)
-        assert local is not None
-        yield Secured(local, Authority(), tmp_path_factory.mktemp("elsewhere"), seen_in_arguments=seen)
+        made = Secured(local, Authority(), tmp_path_factory.mktemp("elsewhere"), seen_in_arguments=seen)
+        yield made
+        # Whatever the tests did, and in whichever order.
+        assert made.leaks() == []
     finally:
         stop.set()
         stop_stack(state)

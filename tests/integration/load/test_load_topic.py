@@ -8,7 +8,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,16 +17,9 @@ from cluster.errors import BrokerSilent, TopicMissing, TopicRecreated
 from cluster.local import LocalStack
 from cluster.topics import admin_client, describe
 from consumer.source import Source
+from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.faults
-
-
-def wait_until(met: Callable[[], bool], timeout_s: float = 60) -> None:
-    """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + timeout_s
-    while not met():
-        assert time.monotonic() < deadline, "the condition was not met in time"
-        time.sleep(0.1)
 
 
 def transactional(rig: Any) -> Producer:
@@ -92,7 +84,7 @@ def test_a_compacted_topic_is_loaded_over_its_gaps(rig: Any) -> None:
     values = rig.values(range(100))
     rig.produce(values[:80], key=b"one")
     # A segment is cleaned only when a later record has closed it.
-    wait_until(lambda: rig.produce([values[80]], key=b"two") or len(rig.records()) < 70)
+    wait_until(lambda: rig.produce([values[80]], key=b"two") or len(rig.records()) < 70, "compaction", timeout_s=60)
     kept = rig.records()
     end = max(offset for _, offset in kept) + 1
     result = rig.load(batch_rows=10)
@@ -114,7 +106,7 @@ def recreate(rig: Any, partitions: int = 1) -> None:
             return True
         return False
 
-    wait_until(is_gone)
+    wait_until(is_gone, "the end of the topic", timeout_s=60)
     rig.create(partitions)
 
 
@@ -184,7 +176,7 @@ def test_a_topic_that_grows_by_partitions_is_loaded_from_their_start(rig: Any) -
     rig.load()
     admin = rig.admin
     admin.create_partitions([NewPartitions(rig.topic, 3)])[rig.topic].result(20)
-    wait_until(lambda: describe(admin_client(rig.connection.kafka), rig.topic).partitions == 3)
+    wait_until(lambda: describe(admin_client(rig.connection.kafka), rig.topic).partitions == 3, "three partitions")
     rig.produce(rig.values(range(10, 15)), partition=2)
     assert rig.load().rows == 5
     rig.prove()

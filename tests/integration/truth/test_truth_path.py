@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Callable
@@ -22,9 +19,9 @@ from cluster.local import LocalStack
 from cluster.topics import admin_client, apply_topics, specs_for
 from consumer import audit, load
 from producer import ProduceRequest, produce_shard
-from schemas.contract import load_contract, subject_for
 from schemas.identity import event_id
-from schemas.registry import Registry, gate
+from tests.kit.commands import streamproof, streamproof_process
+from tests.kit.topics import make_gated
 
 RUN = "rehearsal/one"
 EVENTS = 3000
@@ -39,12 +36,6 @@ class Delivered:
     warehouse: Path
 
 
-def streamproof(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run one command in a process of its own, as a shell would."""
-    command = [sys.executable, "-m", "streamproof", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-
-
 class Terminal:
     """Types commands, and reads what they print."""
 
@@ -53,15 +44,13 @@ class Terminal:
 
     def type(self, *words: str | Path) -> tuple[int, dict[str, Any], str]:
         """Run one command with ``--json`` and return exit code, document and stderr."""
-        done = streamproof(*words, "--json")
-        lines = done.stdout.strip().splitlines()
-        assert len(lines) == 1, f"one JSON document on stdout, not {done.stdout!r}; {done.returncode}: {done.stderr}"
-        return done.returncode, json.loads(lines[0]), done.stderr
+        ended = streamproof(*words, "--json")
+        return ended.exit_code, ended.document, ended.stderr
 
     def read(self, *words: str | Path) -> tuple[int, str]:
-        """Run one command as a person would, and return exit code and stdout."""
-        done = streamproof(*words)
-        return done.returncode, done.stdout
+        """Run one command in a process of its own, as a person would, and return exit code and stdout."""
+        ended = streamproof_process(*words)
+        return ended.exit_code, ended.stdout
 
 
 @pytest.fixture
@@ -79,9 +68,7 @@ def deliver(
     events: int = EVENTS,
 ) -> None:
     """Create the topic, register its schema and produce a run, or one shard of it, in this process."""
-    apply_topics(admin_client(connection.kafka), specs_for(topic))
-    with Registry(connection.registry) as registry:
-        gate(registry, load_contract("customer_events"), subject_for(topic))
+    make_gated(connection, topic)
     for shard in range(shards) if only is None else [only]:
         request = ProduceRequest(topic=topic, run_id=run_id, shard=shard, shards=shards, seed=7, events=events)
         assert produce_shard(connection, request, stop=threading.Event()).acknowledged == events // shards

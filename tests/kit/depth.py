@@ -1,0 +1,25 @@
+"""How deep the tests look: ``make test`` keeps every promise, ``make test-deep`` repeats what is left to chance.
+
+The one place of these numbers. ``STREAMPROOF_TEST_DEPTH`` is ``ordinary``, the default, or ``deep``.
+"""
+
+from __future__ import annotations
+
+import os
+
+VARIABLE = "STREAMPROOF_TEST_DEPTH"
+_ASKED = os.environ.get(VARIABLE, "ordinary")
+if _ASKED not in {"ordinary", "deep"}:
+    raise ValueError(f"{VARIABLE} is {_ASKED!r}: it must be ordinary or deep")
+
+DEEP = _ASKED == "deep"
+
+# Kills of a loader, and of a producer, at random moments.
+LOADER_KILLS = 20 if DEEP else 6
+PRODUCER_KILLS = 20 if DEEP else 4
+# Kills in the middle of a load shape, before the attempt that ends it.
+SHAPE_KILLS = 3 if DEEP else 2
+# Examples of hypothesis, where a test wants more than its default of 100.
+MANY_EXAMPLES = 300 if DEEP else 60
+# How long memory is watched.
+MEMORY_SECONDS = 600 if DEEP else 20
