@@ -54,7 +54,7 @@ def verify(warehouse: Warehouse) -> None:
 
     :raises WarehouseDamaged: they do not; the first contradictions are named.
     """
-    faults = [fault for row in warehouse.rows(_BALANCE) for fault in _Balance(*row).contradictions()]
+    faults = contradictions(warehouse)
     if faults:
         more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
         raise WarehouseDamaged(
@@ -62,6 +62,11 @@ def verify(warehouse: Warehouse) -> None:
             where=str(warehouse.path),
             hint="Move the file away, or restore a copy of it; a new warehouse loads again what Kafka still holds",
         )
+
+
+def contradictions(warehouse: Warehouse) -> list[str]:
+    """Return what positions, ledger and rows say differently, a sentence each."""
+    return [fault for row in warehouse.rows(_BALANCE) for fault in _Balance(*row).contradictions()]
 
 
 @dataclass(frozen=True, slots=True)

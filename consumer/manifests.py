@@ -174,14 +174,19 @@ def _run_numbers(connection: duckdb.DuckDBPyConnection, found: ControlTopic) -> 
     return numbers
 
 
-def _ranges(truth: list[FaultTruth]) -> pa.Table:
-    """Return the ranges of a shard's truth as rows: kind, unsure, first, next."""
-    rows = [
+def fault_rows(truth: list[FaultTruth]) -> list[tuple[str, bool, int, int]]:
+    """Return the ranges of a shard's truth: kind, unsure, first, next."""
+    return [
         (said.kind, unsure, first, end)
         for said in truth
         for unsure, ranges in ((False, said.sequences), (True, said.unsure))
         for first, end in ranges
     ]
+
+
+def _ranges(truth: list[FaultTruth]) -> pa.Table:
+    """Return the ranges of a shard's truth as a table: kind, unsure, first, next."""
+    rows = fault_rows(truth)
     kinds, unsure, firsts, ends = zip(*rows, strict=True) if rows else ((), (), (), ())
     return pa.table(
         {

@@ -21,6 +21,7 @@ from streamproof.commands import (
     stack,
     topics,
     truth,
+    verify,
 )
 from streamproof.console import print_error, stderr
 from streamproof.logs import configure_logs
@@ -42,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (stack, topics, schemas, preview, produce, load, truth, realism, report, quarantine, demo):
+for module in (stack, topics, schemas, preview, produce, load, truth, realism, report, quarantine, verify, demo):
     module.register(app)
 
 

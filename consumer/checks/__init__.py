@@ -97,10 +97,7 @@ def run_checks(
     wanted = load_checks() if checks is None else checks
     with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
         run = chosen_run(store, run_id) if run_id is not None or known_runs(store) else None
-        enter_run(store, run)
-        with as_store_errors(store.path):
-            store.connection.execute(_SCOPE.read_text())
-        results = [_run(store, check, run) for check in wanted]
+        results = evaluate(store, run, wanted)
         now = datetime.now(UTC)
         audited = latest_audit(store, run) if run is not None else None
         with store.transaction() as db:
@@ -110,6 +107,14 @@ def run_checks(
                 db.execute(_KEEP, [number, audited and audited["audit_id"], run or "", *row])
         store.checkpoint()
     return CheckReport(run, now.isoformat(), results)
+
+
+def evaluate(store: Warehouse, run_id: str | None, checks: Sequence[SqlFile]) -> list[CheckResult]:
+    """Return what the checks find on a run, or on the topic as a whole; nothing is kept."""
+    enter_run(store, run_id)
+    with as_store_errors(store.path):
+        store.connection.execute(_SCOPE.read_text())
+    return [_run(store, check, run_id) for check in checks]
 
 
 def latest_results(warehouse: Warehouse, run_id: str | None) -> list[CheckResult]:

@@ -1,0 +1,163 @@
+"""Proving a warehouse or a publication from itself, and against the broker and registry where they can be asked.
+
+Open :func:`verify_warehouse` first: it is the protocol. ``contents.py`` proves the rows, ``runs.py`` what is said of
+the runs, ``published.py`` a publication, ``outside.py`` what Kafka and the registry say.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from cluster.connection import Connection
+from cluster.errors import Misconfigured, StoreFailed
+from consumer.catalogue import impostors, read_catalogue, refuse_impostors
+from consumer.migrations import NEWEST, format_of
+from consumer.verify.contents import (
+    prove_bytes,
+    prove_held,
+    prove_ledger,
+    prove_names,
+    prove_origin,
+    prove_places,
+    prove_schemas,
+)
+from consumer.verify.outside import DEFAULT_SAMPLE, look_outside, prove_registry, prove_sample, prove_topic
+from consumer.verify.proof import Proof, Verification
+from consumer.verify.published import (
+    Snapshot,
+    applicable,
+    prove_files,
+    prove_marts,
+    prove_rows,
+    prove_snapshot_names,
+)
+from consumer.verify.runs import (
+    prove_checks,
+    prove_manifests,
+    prove_publications,
+    prove_verdicts,
+    read_manifests,
+)
+from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_as_it_is
+from schemas.registry import Registry
+
+__all__ = ["DEFAULT_SAMPLE", "Proof", "Verification", "verify_publication", "verify_warehouse"]
+
+ALONE = "itself alone: no broker and no registry was asked"
+
+
+def verify_warehouse(
+    path: Path,
+    connection: Connection | None = None,
+    *,
+    sample: int = DEFAULT_SAMPLE,
+    seed: int = 0,
+    wait_s: float = DEFAULT_WAIT_S,
+) -> Verification:
+    """Prove a warehouse from itself and, with a connection, against Kafka and the registry. Nothing is written.
+
+    1. names: nothing in the file can answer in place of its data; if something can, nothing else is asked
+    2. rows: offsets, ledger, places, schemas, columns against bytes, quarantined bytes
+    3. runs: manifests, verdicts, checks and publications are what is found again now
+    4. outside: the topic's ids and ends, the control topic, the registry's texts
+    5. sample: records are read again from Kafka and compared with their rows, leaf by leaf
+
+    :param connection: of the broker and registry to ask; ``None`` leaves out 4 and 5.
+    :param sample: about how many records of each table are read again.
+    :param seed: draws which.
+    :raises Misconfigured: there is no such file, or it is of another format or no warehouse.
+    :raises DependencyDown: broker or registry do not answer.
+    """
+    began = time.monotonic()
+    with open_as_it_is(path, wait_s=wait_s) as store:
+        # 1. names
+        proofs = [_made("names", lambda: prove_names(store))]
+        against = ALONE
+        if not impostors(read_catalogue(store.connection)):
+            topic = _topic_of(store)
+            outside = look_outside(connection, topic) if connection is not None else None
+            # 2. rows
+            proofs += list(_rows(store))
+            # 3. runs
+            proofs += list(_runs(store, lambda: prove_manifests(store, None if outside is None else outside.control)))
+            if connection is not None and outside is not None:
+                # 4. outside
+                proofs.append(_made("topic", lambda: prove_topic(store, outside)))
+                with Registry(connection.registry) as registry:
+                    proofs.append(_made("registry", lambda: prove_registry(store, registry)))
+                # 5. sample
+                proofs.append(_made("sample", lambda: prove_sample(store, outside, sample=sample, seed=seed)))
+                against = (
+                    f"Kafka at {connection.kafka.bootstrap_servers} (cluster {outside.info.cluster_id}) "
+                    f"and the registry at {connection.registry.url}"
+                )
+    return Verification(path, "warehouse", against, proofs, round(time.monotonic() - began, 3))
+
+
+def verify_publication(folder: Path, warehouse: Path | None = None, *, wait_s: float = DEFAULT_WAIT_S) -> Verification:
+    """Prove a publication from itself and, beside its warehouse, row by row. Nothing is written.
+
+    1. names: the snapshot holds its view, its marts and its run ledger, and nothing else
+    2. files: each published run has its file, whole, with as many events as its audit counted
+    3. marts: each is made again and compared
+    4. rows: the files hold the very events of the warehouse
+
+    :param folder: of a topic, whose current snapshot is meant, or of a snapshot.
+    :param warehouse: what it was published from; ``None`` leaves out 4.
+    :raises Misconfigured: the folder holds no snapshot, or the warehouse is none.
+    """
+    began = time.monotonic()
+    with Snapshot(folder) as snapshot:
+        marts = applicable(snapshot)
+        # 1. names
+        names = prove_snapshot_names(snapshot, marts)
+        proofs = [names]
+        if names.verdict == "PASSED":
+            # 2. files  3. marts
+            proofs += [prove_files(snapshot), prove_marts(snapshot, marts)]
+        if names.verdict == "PASSED" and warehouse is not None:
+            with open_as_it_is(warehouse, wait_s=wait_s) as store:
+                refuse_impostors(store.connection, store.path)
+                # 4. rows
+                proofs.append(_made("rows", lambda: prove_rows(snapshot, store)))
+    against = "itself alone" if warehouse is None else f"the warehouse {warehouse}"
+    return Verification(folder, "publication", against, proofs, round(time.monotonic() - began, 3))
+
+
+def _rows(store: Warehouse) -> Iterator[Proof]:
+    yield _made("origin", lambda: prove_origin(store))
+    yield _made("ledger", lambda: prove_ledger(store))
+    yield _made("places", lambda: prove_places(store))
+    yield _made("schemas", lambda: prove_schemas(store, read_manifests(store).values()))
+    yield _made("columns", lambda: prove_bytes(store))
+    yield _made("quarantine", lambda: prove_held(store))
+
+
+def _runs(store: Warehouse, manifests: Callable[[], Proof]) -> Iterator[Proof]:
+    yield _made("manifests", manifests)
+    yield _made("verdicts", lambda: prove_verdicts(store))
+    yield _made("checks", lambda: prove_checks(store))
+    yield _made("publications", lambda: prove_publications(store))
+
+
+def _made(name: str, prove: Callable[[], Proof]) -> Proof:
+    """Return a proof, or why it could not be made: a table that is missing, or not as it should be."""
+    try:
+        return prove()
+    except StoreFailed as error:
+        return Proof.of(name, "could not be looked at", "nothing", unknown=[error.message])
+
+
+def _topic_of(store: Warehouse) -> str:
+    """Return the topic of a warehouse of today's format."""
+    meta = store.meta()
+    found = format_of(meta, store.path)
+    if found != NEWEST:
+        raise Misconfigured(
+            f"the warehouse has format {found}, and is proved in format {NEWEST}",
+            where=str(store.path),
+            hint="Any command that writes it, such as `streamproof audit`, brings it to today's format",
+        )
+    return meta.get("topic", "")

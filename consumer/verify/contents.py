@@ -1,0 +1,271 @@
+"""The proofs of a warehouse from the file alone: names, origin, ledger, places, schemas, columns, quarantine."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from consumer import ledger
+from consumer.batch import Records
+from consumer.catalogue import read_catalogue, strangers
+from consumer.column_proof import prove_columns
+from consumer.columns import ID_COLUMN, METADATA_COLUMNS
+from consumer.decode import Reader, decode
+from consumer.quarantine import HeldRecord
+from consumer.run_scope import enter_run
+from consumer.verify.proof import Proof
+from consumer.warehouse import Warehouse
+from schemas.codec import Decoder
+from schemas.fingerprint import fingerprint
+from schemas.frame import UndecodableValue
+from schemas.manifest import Manifest, SchemaUsed
+
+_BATCHES = Path(__file__).with_name("ledger.sql")
+_DOUBLED = """
+    SELECT format('partition {} offset {} holds {} records: {}', partition, "offset", count(*),
+                  string_agg(place, ', ' ORDER BY place))
+    FROM (
+        SELECT 'events' AS place, _partition AS partition, _offset AS "offset" FROM events
+        UNION ALL SELECT 'quarantine', _partition, _offset FROM quarantine
+        UNION ALL SELECT 'tombstones', _partition, _offset FROM tombstones
+    )
+    GROUP BY partition, "offset" HAVING count(*) > 1 ORDER BY partition, "offset"
+"""
+_COUNTS = """
+    SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM quarantine), (SELECT count(*) FROM tombstones),
+           (SELECT count(*) FROM load_batches), (SELECT count(*) FROM load_offsets)
+"""
+_ORIGINS = "SELECT partition, cluster_id, topic, topic_id FROM load_offsets ORDER BY ALL"
+_USED_IDS = "SELECT _schema_id, count(*), min(_partition), min(_offset) FROM events GROUP BY 1 ORDER BY 1"
+_KEPT_TEXTS = "SELECT schema_id, subject, version, schema FROM schema_versions ORDER BY schema_id, schema"
+_FIELDS = "SELECT field, column_name FROM event_columns ORDER BY field, column_name"
+# Every event, whoever wrote it, under the name that the column proof reads; a foreign one has no shard.
+_ALL_EVENTS = """
+    CREATE OR REPLACE TEMP VIEW run_events AS
+    SELECT *, event_shard({event_id}) AS _shard, event_sequence({event_id}) AS _sequence FROM events
+"""
+_DIFFERING = """
+    SELECT shard, partition, "offset" FROM columns_differ ORDER BY partition, "offset"
+"""
+_HELD = """
+    SELECT _partition, _offset, epoch_ms(_timestamp), key, value, headers, crc32, schema_id, phase, error_class
+    FROM quarantine ORDER BY _partition, _offset
+"""
+
+
+def prove_names(store: Warehouse) -> Proof:
+    """Prove that the file holds our tables, columns and macros, and nothing else."""
+    catalogue = read_catalogue(store.connection)
+    looked = f"{len(catalogue.tables)} tables, {len(catalogue.macros)} macros, {len(catalogue.views)} views"
+    return Proof.of("names", "nothing foreign is in the file, and nothing is missing", looked, strangers(catalogue))
+
+
+def prove_origin(store: Warehouse) -> Proof:
+    """Prove that the file is of one format and holds one topic of one cluster."""
+    facts = store.rows("SELECT key, value FROM meta ORDER BY key, value")
+    origins = store.rows(_ORIGINS)
+    return Proof.of(
+        "origin", "every position is of one topic of one cluster", f"{len(origins)} partitions", _origin(facts, origins)
+    )
+
+
+def _origin(facts: list[tuple[Any, ...]], origins: list[tuple[Any, ...]]) -> Iterator[str]:
+    said = Counter(str(key) for key, _ in facts)
+    meta = {str(key): str(value) for key, value in facts}
+    yield from (f"meta says {key} {count} times" for key, count in said.items() if count > 1)
+    yield from (f"meta does not say {key}" for key in ("format", "created_at", "duckdb", "topic") if key not in said)
+    yield from (f"meta says {key}, which is not ours" for key in said if key not in _META)
+    try:
+        datetime.fromisoformat(meta.get("created_at", "2000-01-01"))
+    except ValueError:
+        yield f"meta: created_at is {meta['created_at']!r}, not a time"
+    for place, name in ((1, "cluster_id"), (2, "topic"), (3, "topic_id")):
+        values = {row[place] for row in origins}
+        if len(values) > 1:
+            yield f"load_offsets: {name} is {' and '.join(sorted(map(str, values)))}"
+    topics = {row[2] for row in origins}
+    if "topic" in meta and topics - {meta["topic"]}:
+        yield f"meta says topic {meta['topic']}, load_offsets {', '.join(sorted(map(str, topics)))}"
+    partitions = Counter(row[0] for row in origins)
+    yield from (f"load_offsets: partition {p} has {n} positions" for p, n in sorted(partitions.items()) if n > 1)
+
+
+_META = ("format", "created_at", "duckdb", "topic")
+
+
+def prove_ledger(store: Warehouse) -> Proof:
+    """Prove that offsets are covered without gap or overlap, and that counts and checksums equal the rows."""
+    events, quarantined, tombstones, batches, partitions = store.rows(_COUNTS)[0]
+    faults = [*ledger.contradictions(store), *(fault for (fault,) in store.rows(_BATCHES.read_text()))]
+    return Proof.of(
+        "ledger",
+        "offsets are covered without gap or overlap; counts and checksums equal the rows",
+        f"{batches:,} batches of {partitions} partitions, {events + quarantined + tombstones:,} rows",
+        faults,
+    )
+
+
+def prove_places(store: Warehouse) -> Proof:
+    """Prove that no position holds two records."""
+    events, quarantined, tombstones, *_ = store.rows(_COUNTS)[0]
+    return Proof.of(
+        "places",
+        "each partition and offset holds one record",
+        f"{events + quarantined + tombstones:,} rows",
+        (fault for (fault,) in store.rows(_DOUBLED)),
+    )
+
+
+def prove_schemas(store: Warehouse, manifests: Iterable[Manifest]) -> Proof:
+    """Prove that each schema id has one text, the one that the runs were written with, and each field its column."""
+    kept: dict[int, list[tuple[str | None, int | None, str]]] = defaultdict(list)
+    for schema_id, subject, version, text in store.rows(_KEPT_TEXTS):
+        kept[int(schema_id)].append((subject, version, str(text)))
+    used = store.rows(_USED_IDS)
+    said = list(_schemas_said(manifests))
+    faults = [*_texts(kept, used, said), *_columns(store, kept)]
+    compared = {schema.id for schema in said if schema.fingerprint is not None}
+    notes = [f"no manifest says which text schema id {id_} had" for id_ in sorted(kept) if id_ not in compared]
+    return Proof.of(
+        "schemas",
+        "each schema id has one text, the one that was written with; each field has its column",
+        f"{len(kept)} schemas, {len(compared & set(kept))} of them as manifests say",
+        faults,
+        notes=notes,
+    )
+
+
+def _schemas_said(manifests: Iterable[Manifest]) -> Iterator[SchemaUsed]:
+    for manifest in manifests:
+        yield manifest.schema_used
+        yield from (row.schema_used for row in manifest.versions)
+
+
+def _texts(
+    kept: dict[int, list[tuple[str | None, int | None, str]]], used: list[tuple[Any, ...]], said: list[SchemaUsed]
+) -> Iterator[str]:
+    for schema_id, events, partition, offset in used:
+        if schema_id not in kept:
+            yield f"schema id {schema_id} of {events:,} events (partition {partition}, offset {offset}) has no text"
+    for schema_id, rows in kept.items():
+        if len(rows) > 1:
+            yield f"schema id {schema_id} has {len(rows)} texts"
+        try:
+            Decoder(rows[0][2])
+        except (UndecodableValue, ValueError) as error:
+            yield f"the text of schema id {schema_id} cannot be used: {error}"
+    for schema in {(each.id, each.subject, each.version, each.fingerprint) for each in said if each.id in kept}:
+        schema_id, subject, version, mark = schema
+        subject_there, version_there, text = kept[schema_id][0]
+        if (subject_there, version_there) not in ((subject, version), (None, None)):
+            yield (
+                f"schema id {schema_id} is {subject_there} version {version_there} in the file, "
+                f"and {subject} version {version} in a manifest"
+            )
+        if mark is not None and _mark(text) != mark:
+            yield f"the text of schema id {schema_id} is not the one that a run was written with"
+
+
+def _mark(text: str) -> str | None:
+    try:
+        return fingerprint(text)
+    except ValueError:
+        return None
+
+
+def _columns(store: Warehouse, kept: dict[int, list[tuple[str | None, int | None, str]]]) -> Iterator[str]:
+    """Yield what is wrong between the fields of the schemas, ``event_columns`` and the columns of ``events``."""
+    pairs = store.rows(_FIELDS)
+    columns = {name for (name,) in store.rows("SELECT name FROM pragma_table_info('events')")} - set(METADATA_COLUMNS)
+    fields = set()
+    for rows in kept.values():
+        try:
+            fields |= set(Decoder(rows[0][2]).arrow_schema.names)
+        except (UndecodableValue, ValueError):
+            return  # said already
+    for what, place in (("field", 0), ("column", 1)):
+        counts = Counter(pair[place] for pair in pairs)
+        yield from (f"event_columns: the {what} {name} is there {n} times" for name, n in counts.items() if n > 1)
+    known = {field for field, _ in pairs}
+    yield from (f"event_columns: the field {name} has no column" for name in sorted(fields - known))
+    yield from (f"event_columns: the field {name} is in no schema" for name in sorted(known - fields))
+    yield from (f"events has no column {name}" for name in sorted({name for _, name in pairs} - columns))
+    yield from (f"the column {name} of events holds no field" for name in sorted(columns - {name for _, name in pairs}))
+
+
+def prove_bytes(store: Warehouse) -> Proof:
+    """Prove that the columns of every event give its bytes again, by the CRC-32 that the row keeps of them."""
+    enter_run(store, None)
+    columns = [name for (name,) in store.rows("SELECT name FROM pragma_table_info('events')")]
+    ids = [name for name in (ID_COLUMN, "event_id") if name in columns]
+    event_id = f"coalesce({', '.join(f'CAST({name} AS VARCHAR)' for name in ids)})" if ids else "NULL"
+    with store.errors():
+        store.connection.execute(_ALL_EVENTS.format(event_id=event_id))
+    unproved = prove_columns(store)
+    differing = store.rows(_DIFFERING)
+    ours = [
+        f"partition {p} offset {o}: its columns are not what its bytes said"
+        for shard, p, o in differing
+        if shard is not None
+    ]
+    foreign = [f"partition {p} offset {o}" for shard, p, o in differing if shard is None]
+    unknown = [f"{each.events:,} events of schema id {each.schema_id}: {each.why}" for each in unproved]
+    if foreign:
+        unknown.append(
+            f"{len(foreign):,} events of other programs, the first at {foreign[0]}, give other bytes when they are "
+            "encoded again: another encoder may have written them so"
+        )
+    events = store.rows(_COUNTS)[0][0]
+    compared = events - sum(each.events for each in unproved)
+    return Proof.of(
+        "columns", "every column says what the bytes of its record said", f"{compared:,} of {events:,} events", ours,
+        unknown=unknown,
+    )  # fmt: skip
+
+
+def prove_held(store: Warehouse) -> Proof:
+    """Prove that quarantined bytes are those that came, and are in quarantine for what is wrong with them."""
+    rows = store.rows(_HELD)
+    faults = [
+        f"quarantine: partition {row[0]} offset {row[1]}: its bytes have not the checksum of the record that came"
+        for row in rows
+        if zlib.crc32(bytes(row[4])) != row[6]
+    ]
+    return Proof.of(
+        "quarantine",
+        "quarantined bytes are those that came, and cannot be decoded for the reason that is given",
+        f"{len(rows):,} records",
+        faults,
+        unknown=_other_reasons(store, rows),
+    )
+
+
+def _other_reasons(store: Warehouse, rows: list[tuple[Any, ...]]) -> Iterator[str]:
+    """Yield the records whose bytes do not fail as the row says, by today's decoder and the kept schemas."""
+    if not rows:
+        return
+    texts = {
+        int(schema_id): str(text) for schema_id, text in store.rows("SELECT schema_id, schema FROM schema_versions")
+    }
+
+    def reader_of(schema_id: int) -> Reader:
+        if schema_id not in texts:
+            raise UndecodableValue("unknown_schema", "the file has no text of it", phase="schema")
+        decoder = Decoder(texts[schema_id])
+        return Reader(schema_id, decoder, list(decoder.arrow_schema.names))
+
+    chunk = decode(Records.of([HeldRecord(*row[:6]) for row in rows]), [], reader_of)
+    rejects = {reject.row: reject for reject in chunk.rejects}
+    for number, (partition, offset, *_, schema_id, phase, kind) in enumerate(rows):
+        reject, where = rejects.get(number), f"quarantine: partition {partition} offset {offset}"
+        if phase == "insert" or (phase == "schema" and reject is not None and reject.phase == "schema"):
+            continue  # what the table or the registry refused cannot be tried again here
+        if reject is None:
+            yield f"{where} is held as {phase}/{kind}, and can be decoded: `streamproof quarantine replay` moves it"
+        elif (reject.phase, reject.kind, reject.schema_id) != (phase, kind, schema_id):
+            found = f"{reject.phase}/{reject.kind} of schema id {reject.schema_id}"
+            yield f"{where} is held as {phase}/{kind} of schema id {schema_id}, and fails as {found}"

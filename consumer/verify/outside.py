@@ -1,0 +1,335 @@
+"""The proofs of a warehouse against Kafka and the registry: ids and ends, schema texts, and records read again."""
+
+from __future__ import annotations
+
+import math
+import threading
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from cluster.connection import Connection
+from cluster.errors import TopicMissing
+from cluster.topics import TopicInfo
+from consumer.batch import Message
+from consumer.columns import ID_COLUMN, columns_of_fields
+from consumer.manifests import ControlTopic, read_control_topic
+from consumer.source import Source, Watermarks
+from consumer.verify.proof import Proof
+from consumer.warehouse import Warehouse
+from schemas.codec import Decoder
+from schemas.fingerprint import fingerprint
+from schemas.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema
+from schemas.identity import IDENTITY_HEADER
+from schemas.registry import Registry
+
+DEFAULT_SAMPLE = 200
+
+_POSITIONS = "SELECT partition, next_offset, cluster_id, topic_id FROM load_offsets ORDER BY ALL"
+_BEYOND = """
+    SELECT _partition, count(*), min(_offset) FROM events JOIN ends ON _partition = partition WHERE _offset >= "end"
+    GROUP BY 1 ORDER BY 1
+"""
+_TEXTS = "SELECT schema_id, min(schema) FROM schema_versions GROUP BY 1 ORDER BY 1"
+# As many of each partition, drawn by a hash of the place: the same seed draws the same records.
+_DRAWN = """
+    SELECT _partition, _offset FROM {table} JOIN ends ON _partition = partition
+    WHERE _offset >= "start" AND _offset < "end"
+    QUALIFY row_number() OVER (PARTITION BY _partition ORDER BY hash(_partition, _offset, $seed), _offset) <= $each
+    ORDER BY _partition, _offset
+"""
+_GONE = 'SELECT count(*) FROM {table} JOIN ends ON _partition = partition WHERE _offset < "start"'
+_TABLES = {"events": "events", "quarantine": "quarantined records", "tombstones": "tombstones"}
+_HELD = "SELECT epoch_ms(_timestamp), key, value, headers FROM quarantine WHERE _partition = ? AND _offset = ?"
+_VOID = "SELECT epoch_ms(_timestamp), key, event_id FROM tombstones WHERE _partition = ? AND _offset = ?"
+_NEVER = threading.Event()
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What Kafka says now. ``control`` is ``None`` where there is no control topic."""
+
+    connection: Connection
+    topic: str
+    info: TopicInfo
+    marks: dict[int, Watermarks]
+    control: ControlTopic | None
+
+
+def look_outside(connection: Connection, topic: str) -> Outside:
+    """Ask Kafka for the topic's ids and ends, and read its control topic.
+
+    :raises TopicMissing: there is no such topic.
+    :raises DependencyDown: Kafka does not answer.
+    """
+    try:
+        control: ControlTopic | None = read_control_topic(connection, topic)
+    except TopicMissing:
+        control = None
+    with Source(connection.kafka, topic) as source:
+        info = source.identify()
+        return Outside(connection, topic, info, source.watermarks(range(info.partitions)), control)
+
+
+def prove_topic(store: Warehouse, outside: Outside) -> Proof:
+    """Prove that the positions are of this topic of this cluster, and that nothing lies behind its ends."""
+    _register_marks(store, outside)
+    faults, notes = [], []
+    for partition, at, cluster_id, topic_id in store.rows(_POSITIONS):
+        mark = outside.marks.get(partition)
+        if cluster_id != outside.info.cluster_id:
+            faults.append(
+                f"partition {partition} is of cluster {cluster_id}, this is cluster {outside.info.cluster_id}"
+            )
+        if topic_id != outside.info.topic_id:
+            faults.append(
+                f"partition {partition} is of the topic with id {topic_id}, this one has {outside.info.topic_id}"
+            )
+        if mark is None:
+            faults.append(f"the topic has no partition {partition}")
+        elif at > mark.high:
+            faults.append(f"partition {partition} goes on at offset {at}, the topic ends at {mark.high}")
+        elif at < mark.high:
+            notes.append(f"partition {partition} is loaded up to offset {at} of {mark.high}")
+    faults += [
+        f"partition {partition} has {count:,} events behind the end of the topic, the first at offset {offset}"
+        for partition, count, offset in store.rows(_BEYOND)
+    ]
+    return Proof.of(
+        "topic", "the file is of this very topic, and holds nothing that it does not",
+        f"{len(outside.marks)} partitions", faults, notes=notes,
+    )  # fmt: skip
+
+
+def prove_registry(store: Warehouse, registry: Registry) -> Proof:
+    """Prove that each kept schema text is the one that the registry gives for its id."""
+    texts = store.rows(_TEXTS)
+    faults = []
+    for schema_id, text in texts:
+        try:
+            theirs = registry.schema_text(int(schema_id))
+        except UnsupportedSchema as error:
+            faults.append(f"schema id {schema_id}: {error.message}")
+            continue
+        if _mark(theirs) != _mark(str(text)):
+            faults.append(f"schema id {schema_id} has another text in the registry")
+    return Proof.of(
+        "registry", "each schema text is what the registry gives for its id", f"{len(texts)} schemas", faults
+    )
+
+
+def _mark(text: str) -> str:
+    try:
+        return fingerprint(text)
+    except ValueError:
+        return text
+
+
+@dataclass(slots=True)
+class _Compared:
+    """What reading again has found so far."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    leaves: int = 0
+    gone: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def prove_sample(store: Warehouse, outside: Outside, *, sample: int, seed: int) -> Proof:
+    """Read records again from Kafka and compare them with the file: key, time, headers, bytes, every leaf of the value.
+
+    :param sample: about how many records of each table; spread over the partitions.
+    :param seed: draws which.
+    """
+    _register_marks(store, outside)
+    found = _Compared()
+    notes = []
+    each = max(1, -(-sample // max(1, len(outside.marks))))
+    with Source(outside.connection.kafka, outside.topic) as source:
+        for table, what in _TABLES.items():
+            places = _drawn(store, table, each, seed)
+            records = _read(source, places)
+            found.counts[what] = len(records)
+            found.gone += len(places) - len(records)
+            _COMPARE[table](store, records, found)
+            ((below,),) = store.rows(_GONE.format(table=table))
+            if below:
+                notes.append(
+                    f"{below:,} {what} lie below the first offset of the topic: retention removed their records"
+                )
+    if found.gone:
+        notes.append(f"{found.gone:,} of the drawn records are not in the topic any more: it is compacted")
+    looked = ", ".join(f"{count:,} {what}" for what, count in found.counts.items())
+    nothing = ["no record of the file is in the topic any more"] if not sum(found.counts.values()) and notes else []
+    return Proof.of(
+        "sample", "records that are read again are as they are stored: key, time, headers, bytes and every value",
+        f"{looked}; {found.leaves:,} values", found.faults, unknown=nothing, notes=notes,
+    )  # fmt: skip
+
+
+def _register_marks(store: Warehouse, outside: Outside) -> None:
+    rows = [(partition, mark.low, mark.high) for partition, mark in sorted(outside.marks.items())]
+    partitions, starts, ends = zip(*rows, strict=True)
+    table = pa.table({"partition": pa.array(partitions, pa.int32()), "start": starts, "end": ends})
+    store.connection.register("ends", table)
+
+
+def _drawn(store: Warehouse, table: str, each: int, seed: int) -> list[Place]:
+    with store.errors():
+        rows = store.connection.execute(_DRAWN.format(table=table), {"seed": seed, "each": each}).fetchall()
+    return [(int(partition), int(offset)) for partition, offset in rows]
+
+
+def _read(source: Source, places: Iterable[Place]) -> dict[Place, Message]:
+    """Return the records at these places, as far as the topic has them; one of each partition at a time."""
+    waiting: dict[int, list[int]] = defaultdict(list)
+    for partition, offset in dict.fromkeys(places):
+        waiting[partition].append(offset)
+    found: dict[Place, Message] = {}
+    while any(waiting.values()):
+        at = {partition: offsets.pop(0) for partition, offsets in waiting.items() if offsets}
+        source.assign(at, {partition: offset + 1 for partition, offset in at.items()})
+        while not source.finished:
+            records, _ = source.fetch(len(at), _NEVER)
+            found |= {(message.partition(), message.offset()): message for message in records.messages}
+    return found
+
+
+def _compare_events(store: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
+    column_of = columns_of_fields(store)
+    by_schema: dict[int, dict[Place, Message]] = defaultdict(dict)
+    for place, message in records.items():
+        by_schema[int.from_bytes((message.value() or b"")[1:HEADER_BYTES], "big")][place] = message
+    texts = {int(schema_id): str(text) for schema_id, text in store.rows(_TEXTS)}
+    for schema_id, messages in sorted(by_schema.items()):
+        decoder = Decoder(texts[schema_id]) if schema_id in texts else None
+        rows = _rows_at(store, messages)
+        for place, message in messages.items():
+            where = f"partition {place[0]} offset {place[1]}"
+            faults = list(_of_record(rows[place], message))
+            if decoder is None:
+                faults.append(f"its schema id is {schema_id}, of which the file has no text")
+            else:
+                faults += _of_value(rows[place], message, decoder, column_of, found)
+            found.faults += [f"{where}: {fault}" for fault in faults]
+
+
+def _rows_at(store: Warehouse, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
+    partitions, offsets = zip(*places, strict=True)
+    wanted = pa.table({"p": pa.array(partitions, pa.int32()), "o": pa.array(offsets, pa.int64())})
+    store.connection.register("wanted", wanted)
+    with store.errors():
+        query = "SELECT events.*, epoch_ms(_timestamp) AS _ms FROM events JOIN wanted ON _partition = p AND _offset = o"
+        rows: list[dict[str, Any]] = store.connection.sql(query).to_arrow_table().to_pylist()
+    store.connection.unregister("wanted")
+    return {(row["_partition"], row["_offset"]): row for row in rows}
+
+
+def _of_record(row: dict[str, Any], message: Message) -> Iterator[str]:
+    """Yield what of a record is not as its row says, the value aside."""
+    value = message.value() or b""
+    if row["_key"] != message.key():
+        yield "its key is another"
+    if row["_ms"] != _time(message):
+        yield "its time is another"
+    if row["_crc32"] != zlib.crc32(value):
+        yield "its bytes are not those of the checksum"
+    if row["_schema_id"] != int.from_bytes(value[1:HEADER_BYTES], "big"):
+        yield "its schema id is another"
+    if row.get(ID_COLUMN) is not None and row[ID_COLUMN] != _identity(message):
+        yield "the identity in its header is another"
+
+
+def _of_value(
+    row: dict[str, Any], message: Message, decoder: Decoder, column_of: dict[str, str], found: _Compared
+) -> list[str]:
+    """Return the leaves of a value that are not as the columns say."""
+    try:
+        value = decoder.decode_one((message.value() or b"")[HEADER_BYTES:])
+    except UndecodableValue as error:
+        return [f"its bytes cannot be decoded: {error}"]
+    faults = []
+    for name, said in value.items():
+        if name not in column_of or column_of[name] not in row:
+            faults.append(f"its field {name} has no column")
+            continue
+        paths, leaves = differing_leaves(said, row[column_of[name]], name)
+        found.leaves += leaves
+        faults += [f"{path} is another value" for path in paths]
+    others = {column for field_, column in column_of.items() if field_ not in value} & row.keys()
+    return faults + [
+        f"column {name} is filled, and its schema has no such field" for name in sorted(others) if row[name] is not None
+    ]
+
+
+def differing_leaves(said: Any, stored: Any, path: str) -> tuple[list[str], int]:
+    """Return the paths of the leaves in which two values differ, and how many leaves were compared.
+
+    A stored record may have members that the other lacks, as tables grow with their schemas: those must be empty.
+    """
+    if isinstance(said, dict) and isinstance(stored, dict):
+        parts = [differing_leaves(value, stored.get(name), f"{path}.{name}") for name, value in said.items()]
+        parts += [([f"{path}.{name}"] if stored[name] is not None else [], 0) for name in stored.keys() - said.keys()]
+    elif isinstance(said, list) and isinstance(stored, list) and len(said) == len(stored):
+        parts = [
+            differing_leaves(*pair, f"{path}[{place}]") for place, pair in enumerate(zip(said, stored, strict=True))
+        ]
+    else:
+        both_nan = isinstance(said, float) and isinstance(stored, float) and math.isnan(said) and math.isnan(stored)
+        return ([] if both_nan or said == stored else [path]), 1
+    return [name for names, _ in parts for name in names], sum(leaves for _, leaves in parts)
+
+
+def _compare_held(store: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
+    for place, message in records.items():
+        at_ms, key, value, headers = store.rows(_HELD, list(place))[0]
+        kept = [(header["name"], header["value"]) for header in headers or ()]
+        for what, before, now in (
+            ("time", at_ms, _time(message)),
+            ("key", key, message.key()),
+            ("bytes", value, message.value()),
+            ("headers", kept, [(name, value) for name, value in message.headers() or ()]),
+        ):
+            if before != now:
+                found.faults.append(
+                    f"quarantine: partition {place[0]} offset {place[1]}: the {what} of the record is another"
+                )
+
+
+def _compare_void(store: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
+    for place, message in records.items():
+        at_ms, key, event_id = store.rows(_VOID, list(place))[0]
+        for what, before, now in (
+            ("time", at_ms, _time(message)),
+            ("key", key, message.key()),
+            ("identity", event_id, _identity(message)),
+            ("value", None, message.value()),
+        ):
+            if before != now:
+                found.faults.append(
+                    f"tombstones: partition {place[0]} offset {place[1]}: the {what} of the record is another"
+                )
+
+
+_COMPARE = {"events": _compare_events, "quarantine": _compare_held, "tombstones": _compare_void}
+
+
+def _time(message: Message) -> int | None:
+    at_ms = int(message.timestamp()[1])
+    return at_ms if 0 <= at_ms <= _LAST_TIMESTAMP_MS else None
+
+
+_LAST_TIMESTAMP_MS = 253_402_300_799_999
+
+
+def _identity(message: Message) -> str | None:
+    for name, value in message.headers() or ():
+        if name == IDENTITY_HEADER and value is not None:
+            return bytes(value).decode(errors="replace")
+    return None

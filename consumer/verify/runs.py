@@ -1,0 +1,274 @@
+"""The proofs of what the file says about its runs: manifests, verdicts, checks. Each is made again and compared."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from consumer.audit import latest_audit
+from consumer.checks import CheckResult, evaluate, latest_results, load_checks
+from consumer.findings import find
+from consumer.manifests import ControlTopic, fault_rows
+from consumer.places import run_slug
+from consumer.verdict import CLASSES, Findings, Judgement, PartitionPosition, judge
+from consumer.verify.proof import Proof
+from consumer.warehouse import Warehouse
+from schemas.manifest import FaultTruth, Manifest
+
+_MANIFESTS = "SELECT run_id, shard, status, document FROM manifests ORDER BY run_id, shard"
+_FAULTS = "SELECT run_id, shard, kind, unsure, first, next FROM manifest_faults ORDER BY ALL"
+_AUDITS = "SELECT audit_id, run_id, verdict, document, CAST(epoch_us(audited_at) AS BIGINT) FROM audits ORDER BY number"
+_CHECKED = "SELECT DISTINCT audit_id, run_id FROM check_results ORDER BY ALL"
+_POSITIONS = "SELECT partition, next_offset FROM load_offsets"
+# What an audit counts, as its document and the findings of today name it.
+_FIGURES = ("expected", "loaded", *(name for name in CLASSES if name != "lost"), "uncompared", "unattributed")
+
+Manifests = dict[tuple[str, int], Manifest]
+
+
+def read_manifests(store: Warehouse) -> Manifests:
+    """Return the manifests of the file that can be read."""
+    found = {}
+    for run_id, shard, _, document in store.rows(_MANIFESTS):
+        try:
+            found[str(run_id), int(shard)] = Manifest.model_validate_json(document)
+        except ValidationError:
+            continue
+    return found
+
+
+def prove_manifests(store: Warehouse, control: ControlTopic | None) -> Proof:
+    """Prove that the file keeps what the shards said.
+
+    :param control: what the control topic says; ``None`` compares the file with itself alone.
+    """
+    rows = store.rows(_MANIFESTS)
+    faults = [*_manifest_faults(rows), *_truth_faults(store, read_manifests(store), control)]
+    if control is not None:
+        faults += _other_than(read_manifests(store), control)
+    return Proof.of(
+        "manifests",
+        "what the shards said of their runs is kept as they said it" + (", by the control topic" if control else ""),
+        f"{len(rows)} manifests of {len({row[0] for row in rows})} runs",
+        faults,
+    )
+
+
+def _manifest_faults(rows: list[tuple[Any, ...]]) -> Iterator[str]:
+    for (run_id, shard), count in Counter((row[0], row[1]) for row in rows).items():
+        if count > 1:
+            yield f"run {run_id} shard {shard} has {count} manifests"
+    for run_id, shard, status, document in rows:
+        where = f"the manifest of run {run_id} shard {shard}"
+        try:
+            manifest = Manifest.model_validate_json(document)
+        except ValidationError as error:
+            yield f"{where} cannot be read: {error.errors()[0]['msg']}"
+            continue
+        if (manifest.run_id, manifest.shard) != (run_id, shard):
+            yield f"{where} is of run {manifest.run_id} shard {manifest.shard}"
+        if manifest.status != status:
+            yield f"{where} says {manifest.status}, its row {status}"
+
+
+def _truth_faults(store: Warehouse, manifests: Manifests, control: ControlTopic | None) -> Iterator[str]:
+    """Yield where the table of injected faults is not what the manifests say."""
+    there: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
+    for run_id, shard, *truth in store.rows(_FAULTS):
+        there.setdefault((run_id, shard), []).append(tuple(truth))
+    for key in sorted(there.keys() - manifests.keys()):
+        yield f"manifest_faults: run {key[0]} shard {key[1]} has no manifest"
+    for key, manifest in manifests.items():
+        told = _truth_of(manifest, control)
+        where = f"manifest_faults of run {key[0]} shard {key[1]}"
+        kept = there.get(key, [])
+        if told is not None:
+            said = sorted(fault_rows(told))
+            odd = list((Counter(kept) - Counter(said)) or (Counter(said) - Counter(kept)))
+            if odd:
+                kind, _, first, after = odd[0]
+                yield f"{where} is not what its manifest says: {kind}, sequences {first} to {after - 1}"
+        elif manifest.truth_complete:
+            sure = Counter[str]()
+            for kind, unsure, first, after in kept:
+                sure[kind] += 0 if unsure else after - first
+            if {kind: n for kind, n in sure.items() if n} != {k: n for k, n in manifest.injected.items() if n}:
+                yield f"{where} has other numbers of faults than its manifest"
+
+
+def _truth_of(manifest: Manifest, control: ControlTopic | None) -> list[FaultTruth] | None:
+    """Return what a shard says was injected; ``None`` where that is on pages that are not at hand."""
+    if control is not None:
+        return control.truth(manifest)
+    return None if manifest.fault_pages else manifest.faults
+
+
+def _other_than(manifests: Manifests, control: ControlTopic) -> Iterator[str]:
+    """Yield the manifests that the control topic has otherwise; a newer attempt there is one of them."""
+    for key, manifest in manifests.items():
+        theirs = control.manifests.get(key)
+        if theirs is None:
+            yield f"the control topic has no manifest of run {key[0]} shard {key[1]}"
+        elif theirs.model_copy(update={"truth_complete": manifest.truth_complete}) != manifest:
+            names = [n for n in type(theirs).model_fields if getattr(theirs, n) != getattr(manifest, n)]
+            yield f"the control topic says another {', '.join(names[:3])} of run {key[0]} shard {key[1]}"
+
+
+def prove_verdicts(store: Warehouse) -> Proof:
+    """Prove that each run's latest audit says what is found again now, and that every audit is whole."""
+    rows = store.rows(_AUDITS)
+    faults, notes = list(_document_faults(rows)), []
+    manifests = read_manifests(store)
+    runs = sorted({run_id for run_id, _ in manifests})
+    faults += [f"audits: run {run_id} has no manifest" for run_id in sorted({row[1] for row in rows} - set(runs))]
+    for run_id in runs:
+        said = _latest(store, run_id)
+        if said is None:
+            notes.append(f"run {run_id} was not audited")
+            continue
+        findings = find(store, run_id, [manifest for (run, _), manifest in sorted(manifests.items()) if run == run_id])
+        differing = _differing(said, findings, judge(findings, _bounds(store, said)))
+        if differing:
+            faults.append(f"run {run_id}: the audit is not what is found now: {differing}")
+        elif said["verdict"] != "PASSED":
+            notes.append(f"run {run_id} is {said['verdict']}, as its audit says")
+    looked = f"{len(runs)} runs, {len(rows)} audits"
+    return Proof.of("verdicts", "each run is judged as it is found now", looked, faults, notes=notes)
+
+
+def _latest(store: Warehouse, run_id: str) -> Mapping[str, Any] | None:
+    try:
+        return latest_audit(store, run_id)
+    except ValueError:
+        return None  # said already
+
+
+def _document_faults(rows: list[tuple[Any, ...]]) -> Iterator[str]:
+    for audit_id, count in Counter(row[0] for row in rows).items():
+        if count > 1:
+            yield f"audit {audit_id} is there {count} times"
+    for audit_id, run_id, verdict, document, at_us in rows:
+        try:
+            said = dict(json.loads(document))
+        except ValueError:
+            yield f"the document of audit {audit_id} cannot be read"
+            continue
+        for name, value in (("audit_id", audit_id), ("run_id", run_id), ("verdict", verdict)):
+            if said.get(name) != value:
+                yield f"audit {audit_id}: its document says {name} {said.get(name)}, its row {value}"
+        if _microseconds(said.get("audited_at")) != at_us:
+            yield f"audit {audit_id}: its document says another time than its row"
+
+
+def _microseconds(said: object) -> int | None:
+    try:
+        moment = datetime.fromisoformat(str(said))
+    except ValueError:
+        return None
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _bounds(store: Warehouse, said: Mapping[str, Any]) -> list[PartitionPosition]:
+    """Return how far each partition is loaded now, held to the bounds of the audit."""
+    at = dict(store.rows(_POSITIONS))
+    return [
+        PartitionPosition(row["partition"], at.get(row["partition"], 0), row["bound"], row["end"])
+        for row in said.get("partitions", [])
+    ]
+
+
+def _differing(said: Mapping[str, Any], findings: Findings, judgement: Judgement) -> str:
+    """Return what an audit says otherwise than it is found now, with the first event of each kind."""
+    now: dict[str, Any] = {name: getattr(findings, name) for name in _FIGURES}
+    now |= {"lost": judgement.lost, "awaited": judgement.awaited, "verdict": judgement.verdict}
+    parts = []
+    for name, value in now.items():
+        if said.get(name) != value:
+            examples = findings.examples.get("lost" if name == "awaited" else name, [])
+            first = f" ({examples[0].event_id})" if examples else ""
+            parts.append(f"{name} was {said.get(name)}, is {value}{first}")
+    if not parts and said.get("reason") != judgement.reason:
+        parts.append("its sentence is another")
+    return "; ".join(parts)
+
+
+def prove_checks(store: Warehouse) -> Proof:
+    """Prove that the latest results of the checks are what the checks find now."""
+    audits = {row[0] for row in store.rows(_AUDITS)}
+    checked = store.rows(_CHECKED)
+    runs = sorted({run_id for run_id, _ in read_manifests(store)})
+    faults = [
+        f"check_results: run {r} is of audit {a}, which is not there" for a, r in checked if a and a not in audits
+    ]
+    faults += [f"check_results: run {r} has no manifest" for r in sorted({r for _, r in checked if r} - set(runs))]
+    looked, notes = 0, []
+    for run_id in runs:
+        stored = {each.check: each for each in latest_results(store, run_id)}
+        if not stored:
+            notes.append(f"run {run_id} was not checked")
+            continue
+        known = [check for check in load_checks() if check.name in stored]
+        looked += len(known)
+        notes += [
+            f"run {run_id}: {name} is not a check of this installation"
+            for name in stored
+            if name not in {c.name for c in known}
+        ]
+        missing = sorted({check.name for check in load_checks()} - stored.keys())
+        if missing:
+            faults.append(f"run {run_id}: {', '.join(missing)} has no result")
+        for result in evaluate(store, run_id, known):
+            if difference := _other_result(stored[result.check], result):
+                faults.append(f"run {run_id}: {result.check} {difference}")
+    return Proof.of(
+        "checks",
+        "each check finds what its kept result says",
+        f"{looked} results of {len(runs)} runs",
+        faults,
+        notes=notes,
+    )
+
+
+def _other_result(kept: CheckResult, now: CheckResult) -> str:
+    for name in ("severity", "passed", "offending", "detail"):
+        before, after = getattr(kept, name), getattr(now, name)
+        if before != after:
+            return f"has the result {name} {before}, and is {after} now"
+    return ""
+
+
+_PUBLICATIONS = """
+    SELECT number, run_id, path, rows, CAST(epoch_us(published_at) AS BIGINT) FROM publications ORDER BY number
+"""
+
+
+def prove_publications(store: Warehouse) -> Proof:
+    """Prove that what is kept of the publications agrees with itself; the folders are proved by themselves."""
+    rows = store.rows(_PUBLICATIONS)
+    runs = {run_id for run_id, _ in read_manifests(store)}
+    return Proof.of(
+        "publications",
+        "each publication is of a run that is known, under the name of its run and time",
+        f"{len(rows)} publications",
+        _publication_faults(rows, runs),
+    )
+
+
+def _publication_faults(rows: list[tuple[Any, ...]], runs: set[str]) -> Iterator[str]:
+    for number, count in Counter(row[0] for row in rows).items():
+        if count > 1:
+            yield f"publication {number} is there {count} times"
+    for number, run_id, path, _, at_us in rows:
+        if run_id not in runs:
+            yield f"publication {number} is of run {run_id}, which has no manifest"
+        moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).replace(microsecond=at_us % 1_000_000)
+        name = f"{moment:%Y%m%dT%H%M%S.%fZ}-{run_slug(str(run_id))}"
+        if Path(path).name != name:
+            yield f"publication {number} has the path {path}, and its run and time the name {name}"

@@ -1,0 +1,114 @@
+"""``streamproof verify``: prove a warehouse or a publication from itself, and against broker and registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+import typer
+
+from cluster.errors import EXIT_OK, Misconfigured, StreamproofError, VerdictFailed, VerdictUnknown
+from streamproof.console import Output, print_error
+from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
+
+if TYPE_CHECKING:
+    from cluster.connection import Connection
+    from consumer.verify import Verification
+
+PlaceArgument = Annotated[
+    Path, typer.Argument(metavar="FILE|FOLDER", help="A warehouse, or a publication: a topic's folder or a snapshot's.")
+]
+OfflineFlag = Annotated[bool, typer.Option("--offline", help="Ask no broker and no registry: the file alone.")]
+SampleFlag = Annotated[
+    int, typer.Option("--sample", min=0, metavar="N", help="Records of each table to read again from Kafka, about.")
+]
+SeedFlag = Annotated[int, typer.Option("--seed", help="Draws which records are read again.")]
+
+log = structlog.get_logger()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(verify)
+
+
+def verify(  # noqa: PLR0917 - typer reads them by name
+    place: PlaceArgument,
+    warehouse: WarehouseFlag = None,
+    sample: SampleFlag = 200,
+    seed: SeedFlag = 0,
+    offline: OfflineFlag = False,
+    wait: WaitFlag = 10.0,
+    bootstrap_servers: BootstrapFlag = None,
+    registry_url: RegistryFlag = None,
+    allow_plaintext: AllowPlaintextFlag = False,
+    as_json: JsonFlag = False,
+) -> int:
+    """Prove a warehouse file, or a publication, from itself; nothing in it is believed that can be computed again.
+
+    A warehouse is also held against the broker and the registry where they are known, and a sample of its records is
+    read again from Kafka, value by value. A publication is held against its warehouse (--warehouse, or where the
+    topic's is). Exit 0: every proof holds; 65: one does not, and the place is named; 75: not all could be looked at.
+    """
+    from consumer.verify import verify_publication, verify_warehouse
+    from streamproof.verify_view import show_verification
+
+    if place.is_dir():
+        found = verify_publication(place, warehouse or _warehouse_of(place), wait_s=wait)
+    else:
+        connection = None
+        if not offline:
+            connection = _connection(bootstrap_servers, registry_url, allow_plaintext=allow_plaintext)
+        found = verify_warehouse(place, connection, sample=sample, seed=seed, wait_s=wait)
+    output = Output(as_json)
+    show_verification(output, found)
+    return _end(output, found)
+
+
+def _connection(bootstrap_servers: str | None, registry_url: str | None, *, allow_plaintext: bool) -> Connection | None:
+    """Return where broker and registry are, or ``None`` when nobody says and no stack runs."""
+    from cluster.connection import Connection
+
+    try:
+        return Connection.discover(
+            bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
+        )
+    except Misconfigured as error:
+        if bootstrap_servers is not None or registry_url is not None:
+            raise
+        log.info("no broker and no registry are asked", reason=error.message)
+        return None
+
+
+def _warehouse_of(folder: Path) -> Path | None:
+    """Return the warehouse of the topic whose publication lies in a folder, if it is where warehouses are."""
+    from cluster.local import warehouse_path
+
+    folder = folder.resolve()
+    for topic in (folder.name, folder.parent.parent.name):
+        try:
+            path = warehouse_path(topic)
+        except Misconfigured:
+            continue
+        if path.is_file():
+            return path
+    return None
+
+
+def _end(output: Output, found: Verification) -> int:
+    """End with the proofs on stdout, and with what does not hold on stderr and in the exit code."""
+    error: StreamproofError | None = None
+    if found.verdict == "FAILED":
+        hint = "Restore a copy, or load the topic into a new file" if found.kind == "warehouse" else "Publish again"
+        error = VerdictFailed(found.reason.rstrip("."), where=str(found.path), hint=hint)
+    elif found.verdict == "UNKNOWN":
+        error = VerdictUnknown(
+            found.reason.rstrip("."), where=str(found.path), hint="The table says what was not looked at"
+        )
+    if error is None:
+        output.document(found.document())
+        return EXIT_OK
+    output.document(found.document() | {"error": error.document()})
+    print_error(error, as_json=False)
+    return error.exit_code
