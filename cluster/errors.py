@@ -143,6 +143,10 @@ class RecordsUndelivered(DataRejected):
     """Events that Kafka did not acknowledge."""
 
 
+class RateMissed(DataRejected):
+    """Everything was delivered, and more slowly than was required."""
+
+
 class VerdictFailed(DataRejected):
     """An audit or a blocking check failed."""
 

@@ -129,25 +129,38 @@ class GenerateShardOperator(StoppableOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         from producer.emit import produce_shard
+        from producer.judgement import too_slow
         from producer.plan import ProduceRequest
+        from producer.standing import Standing
         from schemas.manifest import count
+        from schemas.rates import rate_reached
 
         request = ProduceRequest(topic=self.topic, run_id=self.run_id, **self.shard)
         target = "as many events as fit" if request.target is None else f"{request.target:,} events"
         self.log.info("Shard %s of %s: %s, %s", request.shard + 1, request.shards, target, request.pace)
+        standing = Standing([request.target])
+        say = every(LOG_EVERY_S, lambda _: self.log.info("%s", standing.line().words()))
+
+        def heard(progress: Any) -> None:
+            standing.add(progress)
+            say(progress)
+
         with self.stopping() as stop:
-            manifest = produce_shard(self.connection(), request, stop=stop, progress=every(LOG_EVERY_S, self._say))
-        self.log.info("Kafka acknowledged %s events", f"{manifest.acknowledged:,}")
+            manifest = produce_shard(self.connection(), request, stop=stop, progress=heard)
+        rate = rate_reached([manifest])
+        self.log.info("Kafka acknowledged %s events, at %s", f"{manifest.acknowledged:,}", rate or "a rate not known")
         if manifest.resumed:
             self.log.info("%s earlier attempts at this shard were continued", manifest.resumed)
+        slow = too_slow(rate, request.require_rate, run_id=self.run_id, where=f"shard {request.shard}, {self.topic}")
+        if slow is not None:
+            raise slow
+        if rate is not None and rate.missed:
+            self.log.warning("%s", rate.warning())
         return {
             "acknowledged": manifest.acknowledged,
             "failed": count(manifest.failed),
             "unknown": count(manifest.unknown),
         }
-
-    def _say(self, progress: Any) -> None:
-        self.log.info("Acknowledged %s, %s events/s", f"{progress.acknowledged:,}", f"{progress.rate:,.0f}")
 
 
 class LoadOperator(WarehouseOperator):

@@ -54,6 +54,11 @@ def _faults_text(value: Any) -> Any:
         raise ValueError(fault.message) from None
 
 
+def _percent(value: Any) -> Any:
+    """Return a percentage as its number: YAML may say ``95%``."""
+    return (value.strip().removesuffix("%") or None) if isinstance(value, str) else value
+
+
 def _folded(section: str, **field: Any) -> Any:
     """Return a field that the form folds away under a heading; those without one are shown at once."""
     return Field(json_schema_extra={"section": section}, **field)
@@ -121,6 +126,15 @@ class Rehearsal(BaseModel):
         default="report",
         title="Catch-up",
         description="What a stall held up: **report** sends it late, **skip** gives it up and counts it.",
+    )
+
+    require_rate: Annotated[float | None, BeforeValidator(_percent)] = _folded(
+        LOAD,
+        default=None,
+        gt=0,
+        le=100,
+        title="Required share of the rate",
+        description="Percent; a shard that reaches less of its rate fails. Empty for a warning alone.",
     )
 
     users: int | None = _folded(
@@ -208,6 +222,7 @@ class Rehearsal(BaseModel):
         fields = self.model_dump(exclude={"topic"})
         settings = {name: value for name, value in fields.items() if not name.startswith(FAULT_FIELDS)}
         settings["faults"] = list(self.injected())
+        settings["require_rate"] = None if self.require_rate is None else self.require_rate / 100
         lasts_s = self.lasts_s()
         if lasts_s is not None:
             settings |= {"rate": 0.0, "seconds": None if math.isfinite(lasts_s) else self.seconds}

@@ -22,13 +22,13 @@ from producer.resume import Landed, rate_gaps, sequence_of
 from producer.sending import Sending
 from producer.supply import Supply
 from producer.truth import Truth
+from producer.watching import Watching
 from schemas.codec import Encoder
 from schemas.faults import DROPPED
 from schemas.manifest import Manifest, Range, count, to_ranges
 
 # After a signal: two seconds for reports, one for the manifest; the process is to be gone within four.
 _STOP_FLUSH_S = 2.0
-_PROGRESS_EVERY_S = 0.2
 # A rate over a time is a number of events; a producer that lags has this much longer to reach it.
 _CATCH_UP_S = 0.8
 
@@ -45,13 +45,14 @@ class Attempt:
         *,
         stop: threading.Event,
         progress: Callable[[Progress], None] | None,
+        began: float | None = None,
     ) -> None:
         self.request = request
         self.agreement = agreement
         self.landed = landed
         self.stop = stop
-        self._progress = progress
         self._clock = time.perf_counter
+        began = self._clock() if began is None else began
         # First: librdkafka takes half a second to get its producer id, while the vocabulary is built.
         self.delivery = Delivery(
             connection.kafka,
@@ -71,7 +72,6 @@ class Attempt:
         self._truth = Truth()
         self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
         self._end, limit_s, whole = _bounds(request, agreement, landed)
-        self._last_report = (-1.0, 0)  # so that the first look is shown at once
         self._pacer = Pacer(
             request.schedule,
             clock=self._clock,
@@ -81,10 +81,23 @@ class Attempt:
             skip=request.catch_up == "skip" and whole,
             limit_s=limit_s,
         )
-        self._sending = Sending(
-            self.delivery, self._pacer, self._truth, landed=len(landed), stop=stop, observe=self._observe
-        )
         self._meter = RateMeter(self._pacer.intended_by)
+        self._watch = Watching(
+            self.delivery,
+            self._pacer,
+            self._meter,
+            clock=self._clock,
+            began=began,
+            shard=request.shard,
+            landed=landed.count,
+            end=lambda: self.end,
+            dropped=lambda: self._dropped(len(landed)),
+            timeout_s=request.delivery_timeout_s,
+            progress=progress,
+        )
+        self._sending = Sending(
+            self.delivery, self._pacer, self._truth, landed=len(landed), stop=stop, observe=self._watch.look
+        )
         self._gaps = rate_gaps(agreement.earlier, landed, request.schedule)
 
     @property
@@ -118,10 +131,12 @@ class Attempt:
             if at_ready is not None:
                 at_ready()
             # Building the vocabulary is not part of the schedule.
-            self._pacer.start = self._clock()
+            self._watch.begin()
             while part is not None and self._sending.send(part):
+                waited_from = self._clock()
                 part = next(parts, None)
-            self._meter.end(self._pacer.elapsed_s())
+                self._watch.generated(self._clock() - waited_from)
+            self._watch.end()
 
     def _open_log(self, opened: contextlib.ExitStack) -> EventLog | None:
         folder = self.request.event_log
@@ -134,6 +149,7 @@ class Attempt:
 
         def seconds_left() -> float:
             nonlocal stopped_at
+            self._watch.look()
             now = time.monotonic()
             if self.stop.is_set():
                 stopped_at = stopped_at or now
@@ -141,7 +157,7 @@ class Attempt:
             return until - now
 
         self.delivery.settle(seconds_left)
-        self._observe(last=True)
+        self._watch.look(last=True)
 
     @property
     def interrupted(self) -> bool:
@@ -175,7 +191,7 @@ class Attempt:
                 "acknowledged": self.landed.count + delivery.acknowledged,
                 "failed": failed,
                 "unknown": delivery.unknown,
-                "dropped": len(self._truth.of(DROPPED, self._sending.next)),
+                "dropped": self._dropped(),
                 "faults": truth,
                 "injected": {each.kind: count(each.sequences) for each in truth},
                 "injected_unsure": sum(count(each.unsure) for each in truth),
@@ -192,6 +208,7 @@ class Attempt:
                 "skipped": self.agreement.announced.skipped + self._pacer.skipped,
                 "rate_windows": self._meter.windows(earlier.rate_windows if earlier else [], self._gaps),
                 "rate_gaps": self._gaps,
+                "sending": [*(earlier.sending if earlier else []), self._watch.sending()],
                 "publish_delay_ms": delivery.delays.percentiles_ms(),
             }
         )
@@ -200,40 +217,16 @@ class Attempt:
     def _ends_by_itself(self) -> bool:
         return self._end is not None and self._stream.limit < self._end
 
+    def _dropped(self, first: int = 0) -> int:
+        """Return how many events were left out on purpose, from sequence ``first`` on."""
+        return int((self._truth.of(DROPPED, self._sending.next) >= first).sum())
+
     def _next_sequence(self) -> int:
         return max(self._sending.next, len(self.landed))
 
     def _missing(self) -> list[Range]:
         """Return sequences below the last that landed, which this attempt did not come to send: not written."""
         return to_ranges(self.landed.missing(min(self._sending.next, len(self.landed)), len(self.landed)).tolist())
-
-    def _observe(self, *, last: bool = False) -> None:
-        elapsed = self._pacer.elapsed_s()
-        delivery = self.delivery
-        self._meter.observe(elapsed, delivery.acknowledged, sent=delivery.handed_over, skipped=self._pacer.skipped)
-        before_s, before = self._last_report
-        if self._progress is None or (elapsed - before_s < _PROGRESS_EVERY_S and not last):
-            return
-        self._last_report = (elapsed, delivery.acknowledged)
-        self._progress(
-            Progress(
-                shard=self.request.shard,
-                generated=self.landed.count + delivery.handed_over,
-                acknowledged=self.landed.count + delivery.acknowledged,
-                failed=delivery.not_delivered,
-                queued=delivery.unsettled,
-                rate=(delivery.acknowledged - before) / max(elapsed - before_s, 1e-9),
-                target=self.end,
-                seconds_left=self._seconds_left(),
-            )
-        )
-
-    def _seconds_left(self) -> float | None:
-        left = self._pacer.seconds_left()
-        if left is None and self.end is not None and self._pacer.elapsed_s() > 0 and self.delivery.handed_over:
-            rate = self.delivery.handed_over / self._pacer.elapsed_s()
-            left = max(0, self.end - self.landed.count - self.delivery.handed_over) / rate
-        return left
 
 
 def _bounds(request: ProduceRequest, agreement: Agreement, landed: Landed) -> tuple[int | None, float | None, bool]:

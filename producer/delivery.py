@@ -74,6 +74,7 @@ class Delivery:
         self.acknowledged = 0
         self.handed_over = 0
         self.broken: StreamproofError | None = None
+        self.waited_for_room_s = 0.0
         self.checksums = ChecksumWindows()
         self.delays = DelayHistogram()
         settings = kafka.as_librdkafka(
@@ -154,8 +155,7 @@ class Delivery:
         self.handed_over += went
         intended.cut(went)
         if went < len(values):
-            # Back-pressure: reports make room. Bounded, as each event has one after the delivery timeout.
-            self.poll(_ROOM_WAIT_S)
+            self._wait_for_room()
         return went
 
     def send_special(
@@ -177,7 +177,7 @@ class Delivery:
         except BufferError:
             if not copy:
                 self.checksums.remove(sequence, checksum)
-            self.poll(_ROOM_WAIT_S)
+            self._wait_for_room()
             return False
         except KafkaException as error:
             tell(error.args[0], None)
@@ -195,6 +195,12 @@ class Delivery:
             self._watch.check()
         except StreamproofError as error:
             self.broken = self.broken or error
+
+    def _wait_for_room(self) -> None:
+        """Back-pressure: reports make room. Bounded, as each event has one after the delivery timeout."""
+        began = self._clock()
+        self.poll(_ROOM_WAIT_S)
+        self.waited_for_room_s += self._clock() - began
 
     def settle(self, deadline_s: Callable[[], float]) -> None:
         """Wait for the outstanding reports; at the deadline drop what is left, and count it as what it is.

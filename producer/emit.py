@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -68,6 +69,7 @@ def _produce(
     at_ready: Callable[[], None] | None,
 ) -> Manifest:
     """Do what :func:`produce_shard` promises."""
+    began = time.perf_counter()
     # 1. agree
     agreement = agree(connection, request)
     # 2. resume
@@ -82,7 +84,7 @@ def _produce(
         refuse_unaccounted(connection.kafka, agreement.announced, agreement.unaccounted, stop=stop)
     # 3. announce
     write_manifest(connection.kafka, agreement.announced)
-    attempt = Attempt(connection, request, agreement, landed, stop=stop, progress=progress)
+    attempt = Attempt(connection, request, agreement, landed, stop=stop, progress=progress, began=began)
     # 4. send
     attempt.send(at_ready)
     # 5. settle

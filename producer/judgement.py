@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cluster.errors import Interrupted, RecordsUndelivered, StreamproofError
+from cluster.errors import Interrupted, RateMissed, RecordsUndelivered, StreamproofError
 from producer.refusals import Reason, in_order
 from schemas.manifest import Manifest, count
+from schemas.rates import RateReached, percent
 
 _SHOWN_REASONS = 3
 
@@ -73,3 +74,24 @@ def undelivered(tally: Tally, *, run_id: str, where: str, cause: StreamproofErro
         missing = "the others" if helps else "what is missing"
         helps.append(f"The same command with --run-id {run_id} sends {missing}")
     return RecordsUndelivered(said, where=where, hint=". ".join(helps))
+
+
+def too_slow(rate: RateReached | None, required: float | None, *, run_id: str, where: str) -> RateMissed | None:
+    """Return what a rate below the required share comes to; a run that is asked for again says the same.
+
+    :param required: share of the rate that was asked for; ``None`` where none is required.
+    """
+    if required is None or (rate is not None and rate.share is not None and rate.share >= required):
+        return None
+    if rate is None or rate.share is None:
+        return RateMissed(
+            f"{percent(required)} of the rate was required, and the manifests of run {run_id} do not tell its rate",
+            where=where,
+            hint="An earlier version wrote them, or every attempt was killed; begin a new run",
+        )
+    why = f": {rate.cause}" if rate.cause else ""
+    return RateMissed(
+        f"{percent(required)} of the rate was required, {rate} reached{why}",
+        where=where,
+        hint=f"{rate.advice or 'Ask for less'}. The events themselves are delivered; a new run is judged anew",
+    )

@@ -33,18 +33,32 @@ class Due:
         self.events = events
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far one shard is. ``rate`` is acknowledged events a second, over the last second or so."""
+    """How far one shard is. Seconds are of this attempt's schedule, events of the shard.
+
+    :param answered_s: when the last acknowledgement came.
+    :param landed: events of earlier attempts, which were in the topic when this one began.
+    :param asked: events that the schedule asks for by now, in parts of events; ``None`` without one.
+    :param behind: events that are due and have no answer yet.
+    :param behind_s: for how long the first of them has been due.
+    :param delay_ms: the longest publish delay since the progress before.
+    """
 
     shard: int
+    elapsed_s: float
+    answered_s: float
     generated: int
     acknowledged: int
-    failed: int
-    queued: int
-    rate: float
-    target: int | None
-    seconds_left: float | None
+    landed: int = 0
+    failed: int = 0
+    queued: int = 0
+    asked: float | None = None
+    behind: int = 0
+    behind_s: float = 0.0
+    delay_ms: float | None = None
+    target: int | None = None
+    seconds_left: float | None = None
 
 
 class DelayHistogram:
@@ -52,9 +66,17 @@ class DelayHistogram:
 
     def __init__(self) -> None:
         self._histogram = HdrHistogram(1, _HIGHEST_US, 3)
+        self._longest_s: float | None = None
+
+    def longest_ms(self) -> float | None:
+        """Return the longest delay since this was asked before, in milliseconds; ``None`` if there was none."""
+        longest_s, self._longest_s = self._longest_s, None
+        return None if longest_s is None else longest_s * 1000
 
     def record(self, seconds: float, events: int = 1) -> None:
         """Count events of one delay."""
+        if self._longest_s is None or seconds > self._longest_s:
+            self._longest_s = seconds
         self._histogram.record_value(min(_HIGHEST_US, max(1, int(seconds * 1e6))), events)
 
     def record_due(self, now: float, due: Due) -> None:

@@ -116,5 +116,43 @@ class Pacer:
             return 0
         return self._overdue + max(0, self._upto(self._schedule.before(self._begin_s + elapsed_s)) - self._first)
 
+    def asked_by(self, elapsed_s: float) -> float | None:
+        """Return what the first ``elapsed_s`` seconds ask for, in parts of events; ``None`` without a schedule."""
+        if self._schedule is None:
+            return None
+        amount = self._schedule.amount(self._begin_s + max(0.0, elapsed_s))
+        if self._end is not None:
+            amount = min(amount, float(self._end))
+        return self._overdue + max(0.0, amount - self._first)
+
+    def asked_for_s(self) -> float:
+        """Return how long the schedule asks to send what went: to its end, or to now; 0 without one."""
+        if self._schedule is None:
+            return 0.0
+        last_s = math.inf if self._end is None else self._schedule.at(self._end)
+        if not math.isfinite(last_s):
+            last_s = self._schedule.duration_s
+        whole_s = max(0.0, last_s - self._begin_s)
+        done = self._end is not None and self._slot >= self._end and not self._overdue_left
+        return whole_s if done else min(whole_s, self.elapsed_s())
+
+    @property
+    def taken(self) -> int:
+        """Events that went, and slots that were given up."""
+        return self._overdue - self._overdue_left + self._slot - self._first
+
+    def late_s(self, taken: int | None = None) -> float:
+        """Return for how long the event after the first ``taken`` has been due; 0 when it is not yet.
+
+        :param taken: as many as went, if not given.
+        """
+        if self._schedule is None:
+            return 0.0
+        slot = self._first + (self.taken if taken is None else taken) - self._overdue
+        if self._end is not None and slot >= self._end:
+            return 0.0
+        due_s = 0.0 if slot < self._first else self._schedule.at(slot) - self._begin_s
+        return max(0.0, self.elapsed_s() - due_s) if math.isfinite(due_s) else 0.0
+
     def _upto(self, slot: int) -> int:
         return slot if self._end is None else min(slot, self._end)

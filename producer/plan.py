@@ -28,6 +28,7 @@ class ProduceRequest:
     :param rate: events a second, short for the shape ``constant(rate)``; 0 is as fast as possible.
     :param shape: when events are due, as text: see ``producer/shapes/grammar.py``.
     :param catch_up: what becomes of events that a stall held up: ``report`` sends them late, ``skip`` gives them up.
+    :param require_rate: share of the rate that has to be reached, or the run fails; it changes nothing of the data.
     :param new_run_id: the run id was made up just now, so that nothing of the run can be anywhere.
     :param users: sessions of the run, for scenarios that count them: they end it.
     :param no_delay: leave out the time between the events of a session, for scenarios that have it.
@@ -53,6 +54,7 @@ class ProduceRequest:
     rate: float = 0.0
     shape: str | None = None
     catch_up: str = "report"
+    require_rate: float | None = None
     endless: bool = False
     schema_version: int | None = None
     faults: tuple[str, ...] = ()
@@ -91,6 +93,11 @@ class ProduceRequest:
             and self.rate > 0,
             f"catch-up is {self.catch_up}, it must be report or skip": self.catch_up not in CATCH_UP,
             "catch-up skip needs a rate or a shape: nothing is late without one": self.catch_up == "skip"
+            and not self.rate > 0
+            and self.shape is None,
+            f"require-rate is {self.require_rate}, it must be above 0 and at most 1": self.require_rate is not None
+            and not 0 < self.require_rate <= 1,
+            "require-rate needs a rate or a shape: without one nothing is asked for": self.require_rate is not None
             and not self.rate > 0
             and self.shape is None,
             "neither events nor seconds is given; say how much (--events, --seconds, a --shape that ends), or ask for "

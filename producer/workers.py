@@ -11,12 +11,13 @@ from typing import Any
 
 from cluster.connection import Connection
 from cluster.errors import Interrupted, RecordsUndelivered, StreamproofError, Terminal
-from producer.judgement import Tally, stopped, undelivered
+from producer.judgement import Tally, stopped, too_slow, undelivered
 from producer.meter import Progress
 from producer.plan import ProduceRequest
 from producer.refusals import Reason, in_order
 from producer.worker import STOP_GRACE_S, Outcome, Worker, outcome_of
 from schemas.manifest import Manifest, count
+from schemas.rates import RateReached, rate_reached
 
 _LOOK_S = 0.1
 
@@ -25,7 +26,9 @@ _LOOK_S = 0.1
 class RunResult:
     """What a run came to. ``error`` is the one that decides the exit code; the manifests there are come with it.
 
+    :param seconds: of the whole command.
     :param reasons: why Kafka did not take events, in numbers.
+    :param rate: of the run, by its manifests: every attempt that ended in order.
     """
 
     request: ProduceRequest
@@ -33,6 +36,12 @@ class RunResult:
     seconds: float
     error: StreamproofError | None = None
     reasons: tuple[Reason, ...] = ()
+    rate: RateReached | None = None
+
+    @property
+    def sending_s(self) -> float:
+        """Seconds of sending, of all attempts; start-up and end are apart."""
+        return 0.0 if self.rate is None else self.rate.seconds
 
     def document(self) -> dict[str, Any]:
         """Return what ``produce --json`` prints."""
@@ -65,7 +74,9 @@ class RunResult:
             "reasons": [reason.document() for reason in self.reasons],
             "skipped": sum(manifest.skipped for manifest in self.manifests),
             "injected": sum(sum(manifest.injected.values()) for manifest in self.manifests),
-            "seconds": round(self.seconds, 3),
+            "rate": None if self.rate is None else self.rate.document(),
+            "seconds": round(self.sending_s, 3),
+            "startup_seconds": round(max(0.0, self.seconds - self.sending_s), 3),
         }
 
 
@@ -93,7 +104,9 @@ def produce_run(
         outcomes = _in_processes(connection, [request.for_shard(shard) for shard in shards], stop, progress, at_start)
     manifests = tuple(outcome.manifest for outcome in outcomes if outcome.manifest is not None)
     reasons = in_order(reason for outcome in outcomes for reason in outcome.tally.reasons)
-    return RunResult(request, manifests, time.monotonic() - started, _error(request, outcomes), reasons)
+    rate, where = rate_reached(manifests), f"run {request.run_id}, topic {request.topic}"
+    error = _error(request, outcomes) or too_slow(rate, request.require_rate, run_id=request.run_id, where=where)
+    return RunResult(request, manifests, time.monotonic() - started, error, reasons, rate)
 
 
 def _error(request: ProduceRequest, outcomes: list[Outcome]) -> StreamproofError | None:

@@ -75,6 +75,19 @@ class RateGap(_Document):
         return self.second + self.seconds
 
 
+class Sending(_Document):
+    """The time of one attempt's sending, by a monotonic clock; its start-up is apart."""
+
+    began_at: str = Field(description="ISO 8601, UTC: when its schedule began")
+    startup_s: float = Field(ge=0, description="before that")
+    seconds: float = Field(ge=0, description="from there to the last acknowledgement")
+    due_s: float = Field(ge=0, description="what the schedule asked for, up to its end or a stop; 0: without one")
+    due: int = Field(ge=0, description="events that fell due in that time")
+    acknowledged: int = Field(ge=0, description="events, with those that were dropped on purpose")
+    generator_s: float = Field(default=0.0, ge=0, description="late, and waiting for events to be made and encoded")
+    kafka_s: float = Field(default=0.0, ge=0, description="waiting for Kafka to make room, or for its last answers")
+
+
 class CrcWindows(_Document):
     """Sums of CRC-32 (zlib) over the framed values of acknowledged events, a sum per window of sequences.
 
@@ -208,6 +221,9 @@ class Manifest(Terms):
     )
     rate_windows: list[RateWindow] = Field(default_factory=list)
     rate_gaps: list[RateGap] = Field(default_factory=list, description="what the windows do not tell of")
+    sending: list[Sending] = Field(
+        default_factory=list, description="how long sending took, of every attempt that ended in order"
+    )
     publish_delay_ms: dict[str, float] = Field(
         default_factory=dict,
         description="percentiles from intended time to acknowledgement, as p50, p99 ..., max; of the last attempt",

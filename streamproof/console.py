@@ -5,19 +5,41 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 
 from cluster.errors import StreamproofError
+from cluster.visible import visible
 
 # Where nobody looks at a terminal (a file, a pipe, a CI log) nothing is cut to the 80 columns that rich assumes.
 _UNSEEN_WIDTH = 160
+
+
+class VisibleConsole(Console):
+    """A console that shows control characters of what it is given, instead of sending them to the terminal.
+
+    Names of runs and topics, keys and messages come from manifests, registries and records. Rich sends its own controls
+    and colours apart from text, so nothing of them is lost.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render, and make the text of every segment visible."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(shown(segment.text), segment.style)
+
+
+def shown(text: str) -> str:
+    """Return text as it may stand on a terminal: what came from outside is seen, not obeyed."""
+    return visible(text, keep="\n")
+
+
 _seen = sys.stdout is not None and sys.stdout.isatty()
-stdout = Console(highlight=False, width=None if _seen else _UNSEEN_WIDTH)
-stderr = Console(stderr=True, highlight=False)
+stdout = VisibleConsole(highlight=False, width=None if _seen else _UNSEEN_WIDTH)
+stderr = VisibleConsole(stderr=True, highlight=False)
 
 
 class Output:
@@ -36,6 +58,12 @@ class Output:
         if self.as_json:
             sys.stdout.write(json.dumps(document, default=str) + "\n")
             sys.stdout.flush()
+
+
+def warn(sentence: str) -> None:
+    """Print a warning to stderr, whatever goes to stdout."""
+    stderr.print("[bold yellow]warning[/] ", end="")
+    stderr.print(sentence, markup=False, soft_wrap=True)
 
 
 def print_error(error: StreamproofError, *, as_json: bool) -> None:

@@ -10,8 +10,14 @@ from typing import TextIO, cast
 import structlog
 
 from cluster.errors import Misconfigured
+from streamproof.console import shown
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def _visible(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Make visible what comes from outside; ends of lines stay, for a trace has several."""
+    return {name: shown(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 class _Stderr:
@@ -47,6 +53,7 @@ def configure_logs() -> None:
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if on_terminal else "iso", utc=not on_terminal),
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
+            _visible,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[name]),

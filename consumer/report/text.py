@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import UTC, datetime
 
-_SHOWN = {ord("\0"): "\u2400", ord("\t"): "\u2409", ord("\n"): "\u2424", ord("\r"): "\u240d"}
+from cluster.visible import visible
 
-
-def visible(text: str) -> str:
-    """Return ``text`` with everything that a reader cannot see, or that turns text around, made visible.
-
-    Control, format and surrogate characters come out as their code, the well-known ones as their symbols.
-    """
-    return "".join(
-        _SHOWN.get(ord(letter)) or f"\\u{ord(letter):04x}"
-        if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co", "Cn")
-        else letter
-        for letter in text
-    )
+__all__ = ["clock", "compact", "milliseconds", "moment", "number", "percent", "seconds", "shortened", "size", "visible"]
 
 
 def shortened(text: str, limit: int) -> str:

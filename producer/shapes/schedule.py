@@ -34,6 +34,15 @@ class Schedule(Protocol):
         """Return when event ``number`` is due; infinite beyond the last."""
         ...
 
+    @property
+    def duration_s(self) -> float:
+        """Return how long it is; infinite without an end."""
+        ...
+
+    def amount(self, until_s: float) -> float:
+        """Return what is asked for by a moment, in parts of events."""
+        ...
+
     def due(self, until_s: float) -> int:
         """Return how many events are due by a moment: those with ``at(n) <= until_s``."""
         ...
@@ -101,6 +110,13 @@ class WholeSchedule:
         """Return how many events are due before a moment."""
         return self._count(until_s, lambda at: at < until_s - _GRAIN_S)
 
+    def amount(self, until_s: float) -> float:
+        """Return what the curves ask for by a moment: not whole events, so that a level rate reads as itself."""
+        if until_s <= 0:
+            return 0.0
+        leg = self._legs[bisect_right(self._starts, until_s) - 1]
+        return leg.first + leg.curve.area(min(until_s - leg.start_s, leg.curve.duration_s))
+
     def rate(self, at_s: float) -> float:
         """Return events a second that are asked for at a moment; 0 beyond the end."""
         if not 0 <= at_s < self.duration_s:
@@ -136,6 +152,15 @@ class ShardSchedule:
     def at(self, number: int) -> float:
         """Return when event ``number`` of the shard is due."""
         return self.whole.at(number * self.shards + self.shard)
+
+    def amount(self, until_s: float) -> float:
+        """Return the shard's share of what is asked for by a moment, in parts of events."""
+        return self.whole.amount(until_s) / self.shards
+
+    @property
+    def duration_s(self) -> float:
+        """Return how long the schedule is; infinite without an end."""
+        return self.whole.duration_s
 
     def due(self, until_s: float) -> int:
         """Return how many of the shard's events are due by a moment."""

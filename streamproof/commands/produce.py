@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
-from streamproof.console import Output
+from streamproof.console import Output, shown, warn
 from streamproof.fault_flags import FaultFlag, NextVersionRampFlag, NextVersionShareFlag
 from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
 from streamproof.logs import configure_logs
@@ -25,6 +26,9 @@ from streamproof.run_flags import (
     rate_of,
 )
 from streamproof.streams import ready_streams
+
+if TYPE_CHECKING:
+    from producer.workers import RunResult
 
 
 def register(app: typer.Typer) -> None:
@@ -57,6 +61,10 @@ def produce(  # noqa: PLR0917 - typer reads them by name
             "--catch-up", help="What a stall held up: 'report' sends it late, 'skip' gives it up and counts it."
         ),
     ] = "report",
+    require_rate: Annotated[
+        str | None,
+        typer.Option("--require-rate", metavar="P%", help="Fail (65) below this share of the rate."),
+    ] = None,
     shards: Annotated[int, typer.Option("--shards", help="Split the run into this many shards.")] = 1,
     shard: Annotated[
         int | None, typer.Option("--shard", help="Run only this shard, from 0; without it all run, a process each.")
@@ -100,6 +108,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     """
     from producer import ProduceRequest, produce_run
     from producer.scenarios.places import locate, scenario_folders
+    from schemas.rates import share_of
     from streamproof.progress import shown_progress
     from streamproof.signals import stop_on_signals
 
@@ -125,6 +134,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
         rate=rate_of(located, connection, rate=rate, shape=shape, no_delay=no_delay, shards=shards),
         shape=shape,
         catch_up=catch_up,
+        require_rate=None if require_rate is None else share_of(require_rate),
         endless=endless,
         users=users,
         no_delay=no_delay,
@@ -144,7 +154,9 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     if result.error is None:
         output.document(document)
     if result.manifests:
-        output.show(_summary(document))
+        output.show(_summary(result))
+    if result.rate is not None and result.rate.missed and result.error is None:
+        warn(result.rate.warning())
     if result.error is not None:
         result.error.details = {"run": document}
         raise result.error
@@ -160,10 +172,12 @@ def _new_run_id() -> str:
     return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def _summary(document: dict[str, object]) -> str:
-    run_id, topic, seconds = document["run_id"], document["topic"], document["seconds"]
+def _summary(result: RunResult) -> Text:
+    document = result.document()
     names = ("acknowledged", "failed", "unknown", *(("skipped",) if document["skipped"] else ()))
     counts = "  ".join(f"{name} {document[name]:,}" for name in names)
-    injected = document["injected"]
-    faults = f"  injected {injected:,}" if injected else ""
-    return f"run [bold]{run_id}[/] on {topic}: {counts}{faults}  in {seconds} s"
+    faults = f"  injected {document['injected']:,}" if document["injected"] else ""
+    rate = "" if result.rate is None else f"  at {result.rate}  in {result.sending_s:.1f} s"
+    return Text.assemble(
+        "run ", (shown(document["run_id"]), "bold"), f" on {shown(document['topic'])}: {counts}{faults}{rate}"
+    )

@@ -6,13 +6,13 @@ import io
 import json
 import os
 import signal
-from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from cluster.errors import DependencyDown
 from producer import ProduceRequest, Progress, workers
+from producer.standing import Standing
 from streamproof import live
 from streamproof import progress as view
 from streamproof.cli import run
@@ -20,14 +20,14 @@ from streamproof.progress import shown_progress
 from streamproof.signals import stop_on_signals
 
 
-def seen(shard: int, acknowledged: int) -> Progress:
+def seen(shard: int, acknowledged: int, elapsed_s: float = 1.0) -> Progress:
     return Progress(
         shard=shard,
+        elapsed_s=elapsed_s,
+        answered_s=elapsed_s,
         generated=acknowledged,
         acknowledged=acknowledged,
-        failed=0,
-        queued=0,
-        rate=100.0,
+        asked=1000.0 * elapsed_s,
         target=1000,
         seconds_left=5.0,
     )
@@ -132,26 +132,34 @@ def test_without_a_terminal_the_sum_over_shards_is_logged_once_a_second(monkeypa
     monkeypatch.setattr(
         view.log, "info", lambda event, **fields: lines.append(fields | {"event": event}), raising=False
     )
-    request = ProduceRequest(topic="t", run_id="r", shards=2, events=2000)
-    with shown_progress(request, (0, 1)) as progress:
-        progress(seen(0, 100))
-        progress(seen(1, 50))
-        progress(seen(0, 200))
-    assert lines[0] == {"event": "run begins", "run_id": "r", "topic": "t", "shards": 2}
-    assert len(lines) == 2
-    assert (lines[1]["acknowledged"], lines[1]["target"]) == (100, 2000)
+    now = [100.0]
+    write = view._log_each_second(Standing([5000, 5000]), lambda: now[0])
+    for second in (1, 2, 3):
+        for shard in (0, 1):
+            write(seen(shard, 1000 * second, second))
+        now[0] += 0.999
+    assert [line["acknowledged"] for line in lines] == [5000]
+    now[0] += 1
+    for shard in (0, 1):
+        write(seen(shard, 4000, 4))
+    now[0] += 1
+    write(seen(1, 5000, 5))
+    assert len(lines) == 3
+    assert (lines[2]["rate"], lines[2]["asked"], lines[2]["target"]) == (2000.0, 2000.0, 10_000)
+    assert lines[2]["says"] == "9,000 of 10,000 acknowledged, 2,000/s as asked, on schedule"
 
 
 def test_the_live_line_has_rate_totals_and_time_left():
-    together = view._Together(ProduceRequest(topic="t", run_id="r", shards=2, events=2000), (0, 1))
-    together.add(seen(0, 1500))
-    together.add(seen(1, 500))
-    assert together.sentence() == "200/s  2,000 acknowledged  5 s left"
+    standing = Standing([1000, 1000])
+    for second in (1, 2, 3):
+        standing.add(seen(0, 1000 * second, second))
+        standing.add(seen(1, 500 * second, second))
+    assert view._figures(standing.live()) == "1,500 of 2,000/s  4,500 acknowledged  5 s left"
 
 
 @pytest.mark.parametrize(
     ("columns", "shown"),
-    [(80, "producing to a_topic ━"), (40, "100% 200/s  2,000,000  5 s left")],
+    [(80, "producing to a_topic ━"), (40, "100% 1,000/s  2,000,000  5 s left")],
 )
 def test_the_live_line_fits_the_terminal(columns, shown, monkeypatch):
     screen = io.StringIO()
@@ -160,7 +168,8 @@ def test_the_live_line_fits_the_terminal(columns, shown, monkeypatch):
     monkeypatch.setattr(live, "stderr", console)
     request = ProduceRequest(topic="a_topic", run_id="r [1]", events=2_000_000)
     with shown_progress(request, (0,)) as progress:
-        progress(replace(seen(0, 2_000_000), rate=200.0))
+        progress(seen(0, 1_999_000, 1))
+        progress(seen(0, 2_000_000, 2))
     assert screen.getvalue().splitlines()[0] == "run r [1] on a_topic"
     assert shown in screen.getvalue()
     assert "…" not in screen.getvalue()
