@@ -35,6 +35,7 @@ class Silence:
     def __init__(self, who: str, *, until_s: float, tell: Tell = _warn) -> None:
         self._who = who
         self._until_s = until_s
+        self._after_s = min(SILENT_S, until_s / 2)
         self._tell = tell
         self._answers = 0
         self._since: float | None = None
@@ -53,7 +54,7 @@ class Silence:
             self._answers, self._since, self._told_at = answers, now if waiting else None, None
             return
         silent_s = now - self._since
-        if silent_s < SILENT_S or (self._told_at is not None and now - self._told_at < AGAIN_S):
+        if silent_s < self._after_s or (self._told_at is not None and now - self._told_at < AGAIN_S):
             return
         self._told_at = now
         left_s = self._until_s - silent_s
@@ -72,9 +73,10 @@ def telling_if_silent(who: str, doing: str, *, until_s: float, tell: Tell = _war
 
     def say() -> None:
         told.set()
-        tell(f"{who} has not answered for {SILENT_S:.0f} s, {doing}; given up after {until_s:.0f} s")
+        tell(f"{who} has not answered for {after_s:.0f} s, {doing}; given up after {until_s:.0f} s")
 
-    timer = threading.Timer(SILENT_S, say)
+    after_s = min(SILENT_S, until_s / 2)
+    timer = threading.Timer(after_s, say)
     timer.daemon = True
     timer.start()
     try:

@@ -42,6 +42,7 @@ from cluster.errors import (
     TopicRecreated,
 )
 from cluster.kafka_errors import NO_GROUP, BrokerWatch, translate
+from cluster.silence import Silence
 from cluster.topics import Admin, TopicInfo, admin_client, describe
 from consumer.batch import Message, Records, Span
 
@@ -154,6 +155,7 @@ class Source:
         parts: list[Records] = []
         rows = size_bytes = 0
         heard = time.monotonic()
+        quiet, answers = Silence("Kafka", until_s=self._silence_s), 0
         while not self.finished and rows < max_rows and size_bytes < MAX_CHUNK_BYTES and not stop.is_set():
             fits = (MAX_CHUNK_BYTES - size_bytes) // self._largest_bytes
             got = self._consumer.consume(max(1, min(max_rows - rows, self._left_here(), fits)), _WAIT_S)
@@ -167,6 +169,8 @@ class Source:
                 self._watch.answered()
             elif time.monotonic() - heard > self._silence_s:
                 raise self._silent()
+            answers += len(got)
+            quiet.look(time.monotonic(), answers, self.left, "records")
             self._watch.check()
         spans = [Span(p, start, self._positions[p]) for p, start in starts.items() if self._positions[p] > start]
         return Records.joined(parts, time.perf_counter() - began), spans

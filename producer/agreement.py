@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
+from cluster.admin import CALL_TIMEOUT_S
 from cluster.connection import Connection
 from cluster.errors import Misconfigured
+from cluster.silence import telling_if_silent
 from cluster.topics import admin_client, describe
 from producer.destination import describe_control, largest_batch, refuse_other_topic
 from producer.faults import Injector, parse_faults
@@ -16,6 +18,7 @@ from producer.injection import agreed_targets, make_injector, refuse_hidden_cloc
 from producer.manifest import read_run
 from producer.mixing import Mixing
 from producer.plan import ProduceRequest
+from producer.reading import SILENCE_S as READ_SILENCE_S
 from producer.scenarios import DECLARATION, Asked, Options, Scenario, contract_of, find_scenario
 from schemas.contract import Contract, ContractVersion, subject_for
 from schemas.fingerprint import fingerprint
@@ -73,15 +76,17 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         by another one.
     """
     admin = admin_client(connection.kafka)
-    info = describe(admin, request.topic)
-    describe_control(admin, request.topic)
-    largest = largest_batch(admin, request.topic)
+    with telling_if_silent("Kafka", f"describing topic {request.topic}", until_s=CALL_TIMEOUT_S):
+        info = describe(admin, request.topic)
+        describe_control(admin, request.topic)
+        largest = largest_batch(admin, request.topic)
     scenario = find_scenario(request.scenario, registry=connection.registry)
     refuse_options(scenario, request.options())
     schema, used = _schema(connection, request, scenario)
     newer, newer_used, mixing = _next_schema(connection, request, scenario)
     schemas = {used.id: schema} | ({newer_used.id: newer} if newer is not None and newer_used is not None else {})
-    said = read_run(connection.kafka, request.topic, request.run_id, request.shard)
+    with telling_if_silent("Kafka", f"reading the manifests of topic {request.topic}", until_s=READ_SILENCE_S):
+        said = read_run(connection.kafka, request.topic, request.run_id, request.shard)
     earlier = said.own
     refuse_other_topic(request.run_id, info, said.bounds, earlier, said.others)
     if earlier is not None:

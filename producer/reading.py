@@ -15,7 +15,7 @@ from cluster.kafka_errors import NO_GROUP, BrokerWatch, translate
 from schemas.manifest import CONTROL_SUFFIX
 
 _CALL_TIMEOUT_S = 10.0
-_SILENCE_S = 15.0
+SILENCE_S = 15.0
 _BATCH = 10_000
 
 
@@ -109,9 +109,9 @@ def read_to_end(
         for position in consumer.position([TopicPartition(topic, partition) for partition in open_partitions]):
             if position.offset >= ends[position.partition]:
                 open_partitions.discard(position.partition)
-        if time.monotonic() - heard > _SILENCE_S:
+        if time.monotonic() - heard > SILENCE_S:
             raise BrokerSilent(
-                f"nothing was delivered for {_SILENCE_S:g} s before the end of topic {topic}",
+                f"nothing was delivered for {SILENCE_S:g} s before the end of topic {topic}",
                 where=f"partitions {sorted(open_partitions)}",
                 hint="Check the broker and try again",
             )

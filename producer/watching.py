@@ -93,7 +93,7 @@ class Watching:
             began_at=self._began_at.isoformat(timespec="milliseconds"),
             startup_s=round(max(0.0, self._pacer.start - self._began), 3),
             seconds=round(answered_s if acknowledged else self._ended_s, 3),
-            due_s=round(self._asked_for_s, 3),
+            due_s=self._asked_for_s,
             due=self._pacer.intended_by(self._asked_for_s),
             acknowledged=acknowledged + self._dropped(),
             generator_s=round(self._generator_s, 3),

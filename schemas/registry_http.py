@@ -17,6 +17,7 @@ import httpx
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, StreamproofError
+from cluster.silence import telling_if_silent
 from cluster.tls import handshake_fault, show_certificate, ssl_cause, trusting
 
 ATTEMPTS = 2
@@ -61,6 +62,10 @@ class RegistryHttp:
 
         :raises Answer: 404, 409, 422 and the like, for the caller to judge.
         """
+        with telling_if_silent("The registry", doing, until_s=TOTAL_S):
+            return self._ask(method, path, doing, body)
+
+    def _ask(self, method: str, path: str, doing: str, body: dict[str, str] | None) -> Any:
         deadline = time.monotonic() + TOTAL_S
         failure: StreamproofError | None = None
         for attempt in range(ATTEMPTS):

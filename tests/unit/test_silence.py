@@ -33,6 +33,14 @@ def test_silence_is_told_again_while_it_lasts():
     assert "they are being given up" in said[-1]
 
 
+def test_what_is_given_up_soon_is_told_of_before():
+    said: list[str] = []
+    watch = Silence("Kafka", until_s=4, tell=said.append)
+    for tenth in range(25):
+        watch.look(tenth / 10, 0, 9)
+    assert said == ["Kafka has not answered for 2 s: 9 events wait, they are given up in 2 s"]
+
+
 def test_nothing_that_waits_is_no_silence_and_what_is_given_up_is_no_answer():
     said: list[str] = []
     watch = Silence("Kafka", until_s=30, tell=said.append)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cluster import silence
 from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, RecordsUndelivered
 from cluster.topics import admin_client
@@ -206,6 +208,46 @@ def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_
     assert accounted(manifest) == manifest.next_sequence < 100_000
     assert manifest.acknowledged >= 3000
     assert manifest.interrupted
+
+
+def wait_until_it_answers(connection, topic: str) -> None:
+    """Wait for a broker that was frozen to be back: it may have to register with its controller again."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            describe(admin_client(connection.kafka), topic)
+            return
+        except BrokerUnreachable:
+            assert time.monotonic() < deadline, "the broker did not come back"
+
+
+def test_a_broker_that_does_not_answer_is_warned_of_within_ten_seconds_and_again_when_it_answers(
+    broker, topic_name, monkeypatch
+):
+    topic = topic_name("unanswered")
+    make_ready(broker.connection, topic)
+    said: list[tuple[float, str]] = []
+    monkeypatch.setattr(silence.log, "warning", lambda text: said.append((time.monotonic(), text)), raising=False)
+    frozen_at: list[float] = []
+
+    def freeze() -> None:
+        frozen_at.append(time.monotonic())
+        broker.process.suspend()
+        try:
+            deadline = time.monotonic() + 20
+            while not said and time.monotonic() < deadline:
+                time.sleep(0.05)
+        finally:
+            broker.process.resume()
+
+    watch = Once(1000, freeze)
+    request = ProduceRequest(topic=topic, run_id="unanswered", events=8000, rate=1000, delivery_timeout_s=60)
+    manifest = produce_shard(broker.connection, request, stop=threading.Event(), progress=watch)
+    watch.join()
+    assert manifest.acknowledged == 8000
+    assert said[0][0] - frozen_at[0] < 10
+    assert re.fullmatch(r"Kafka has not answered for \d s: [\d,]+ events wait, they are given up in 5\d s", said[0][1])
+    assert re.fullmatch(r"Kafka answers again, after \d+ s", said[-1][1])
 
 
 def test_a_broker_that_freezes_and_one_that_dies_end_the_shard_in_time_with_the_number(broker, topic_name):
