@@ -129,7 +129,7 @@ class Pacer:
         """Return how long the schedule asks to send what went: to its end, or to now; 0 without one."""
         if self._schedule is None:
             return 0.0
-        last_s = math.inf if self._end is None else self._schedule.at(self._end)
+        last_s = math.inf if self._end is None else self._schedule.end(self._end)
         if not math.isfinite(last_s):
             last_s = self._schedule.duration_s
         whole_s = max(0.0, last_s - self._begin_s)

@@ -43,6 +43,10 @@ class Schedule(Protocol):
         """Return what is asked for by a moment, in parts of events."""
         ...
 
+    def end(self, events: int) -> float:
+        """Return when the first ``events`` have had their time: the run's next one is due; infinite after the last."""
+        ...
+
     def due(self, until_s: float) -> int:
         """Return how many events are due by a moment: those with ``at(n) <= until_s``."""
         ...
@@ -102,6 +106,10 @@ class WholeSchedule:
             return math.inf
         return self._legs[bisect_right(self._firsts, number) - 1].at(number)
 
+    def end(self, events: int) -> float:
+        """Return when the first ``events`` have had their time: the next is due; infinite after the last."""
+        return self.at(events)
+
     def due(self, until_s: float) -> int:
         """Return how many events are due by a moment."""
         return self._count(until_s, lambda at: at <= until_s)
@@ -156,6 +164,10 @@ class ShardSchedule:
     def amount(self, until_s: float) -> float:
         """Return the shard's share of what is asked for by a moment, in parts of events."""
         return self.whole.amount(until_s) / self.shards
+
+    def end(self, events: int) -> float:
+        """Return when the shard's first ``events`` have had their time: the next one of any shard is due."""
+        return self.whole.at((events - 1) * self.shards + self.shard + 1) if events else 0.0
 
     @property
     def duration_s(self) -> float:

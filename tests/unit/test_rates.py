@@ -191,6 +191,19 @@ def test_a_schedule_asks_for_seconds_up_to_its_end_or_to_a_stop(more, elapsed_s,
         assert pacer.intended_by(pacer.asked_for_s()) == (1000 if asked_for_s == 2 else 2500)
 
 
+def test_shards_of_few_events_ask_together_for_the_rate_of_the_run():
+    request = ProduceRequest(topic="t", run_id="r", events=10, rate=1, shards=3)
+    ends = []
+    for shard in range(3):
+        own, now = request.for_shard(shard), [0.0]
+        pacer = Pacer(own.schedule, clock=lambda now=now: now[0], end=own.target)
+        now[0] = 20.0
+        pacer.took(own.target)
+        ends.append(pacer.asked_for_s())
+        assert pacer.intended_by(ends[-1]) == own.target
+    assert max(ends) == pytest.approx(10)
+
+
 def test_what_is_asked_by_a_moment_has_parts_of_events_and_ends_with_the_run():
     request, now = ProduceRequest(topic="t", run_id="r", events=1000, rate=333, shards=2), [0.0]
     pacer = Pacer(request.schedule, clock=lambda: now[0], end=request.target)
