@@ -13,19 +13,14 @@ from cluster.errors import TopicMissing, TopicRecreated
 from cluster.topics import admin_client, apply_topics, describe, specs_for
 from producer import ProduceRequest, produce_shard
 from producer.manifest import read_manifest, write_manifest
-from schemas.contract import load_contract, subject_for
 from schemas.manifest import Manifest
-from schemas.registry import Registry
+from tests.kit.topics import make_ready
 
 
 @pytest.fixture
 def topic(connection: Connection, topic_name: Callable[[str], str]) -> str:
-    """A topic with its control topic, and version 1 of the contract registered."""
-    topic = topic_name("anew")
-    apply_topics(admin_client(connection.kafka), specs_for(topic))
-    with Registry(connection.registry) as registry:
-        registry.register(subject_for(topic), load_contract("customer_events").version(1).text)
-    return topic
+    """A topic that a run can be sent to."""
+    return make_ready(connection, topic_name("anew"))
 
 
 def make_anew(connection: Connection, topic: str) -> None:

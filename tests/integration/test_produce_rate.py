@@ -8,21 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from cluster.connection import Connection
-from cluster.topics import admin_client, apply_topics, specs_for
 from producer.manifest import read_manifest
-from schemas.contract import load_contract, subject_for
-from schemas.registry import Registry
 from streamproof.cli import run
+from tests.kit.topics import make_ready
 
 
 @pytest.fixture
 def topic(connection: Connection, topic_name: Callable[[str], str]) -> str:
-    """A topic with its control topic, and version 1 of the contract registered."""
-    topic = topic_name("rate")
-    apply_topics(admin_client(connection.kafka), specs_for(topic))
-    with Registry(connection.registry) as registry:
-        registry.register(subject_for(topic), load_contract("customer_events").version(1).text)
-    return topic
+    """A topic that a run can be sent to."""
+    return make_ready(connection, topic_name("rate"))
 
 
 def test_a_rate_that_is_reached_is_told_with_the_seconds_of_sending_and_not_of_starting(connection, topic, capsys):

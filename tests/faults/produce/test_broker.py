@@ -210,17 +210,6 @@ def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_
     assert manifest.interrupted
 
 
-def wait_until_it_answers(connection, topic: str) -> None:
-    """Wait for a broker that was frozen to be back: it may have to register with its controller again."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            describe(admin_client(connection.kafka), topic)
-            return
-        except BrokerUnreachable:
-            assert time.monotonic() < deadline, "the broker did not come back"
-
-
 def test_a_broker_that_does_not_answer_is_warned_of_within_ten_seconds_and_again_when_it_answers(
     broker, topic_name, monkeypatch
 ):
