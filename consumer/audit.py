@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ _KEEP = """
            ?, ?, ?, ?, ?
 """
 _LATEST = "SELECT arg_max(document, number) FROM audits WHERE run_id = ?"
+_ONLY_HERE = "the control topic has no manifest of the run any more, and the file cannot be its own witness"
 _POSITIONS = "SELECT partition, next_offset FROM load_offsets"
 # Record times and the end of a run come from the same clock; the manifest rounds.
 _CLOCK_MARGIN = timedelta(seconds=1)
@@ -70,6 +72,8 @@ def audit(
         run = _run_of(store, control, run_id, topic)
         manifests = stored_manifests(store, run)
         findings = find(store, run, manifests)
+        if run not in control.runs():
+            findings = replace(findings, doubts=[*findings.doubts, _ONLY_HERE])
         claims = fingerprint(manifests) if _finished(manifests) else ""
         partitions = _positions(store, run, marks, claims)
         if claims and findings.settled:
@@ -224,6 +228,9 @@ def _result(  # noqa: PLR0917 - the parts of one document
         versions=findings.versions,
         disagreements=findings.disagreements,
         unproved=findings.unproved,
+        doubts=findings.doubts,
+        balance=findings.balance,
+        damaged=judgement.damaged,
     )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+from consumer import ledger
+from consumer.balance import take_balance
 from consumer.column_proof import prove_columns
+from consumer.quarantine_proof import prove_quarantine
 from consumer.run_scope import enter_run
 from consumer.scoring import has_faults, score
 from consumer.store_errors import as_store_errors
@@ -102,29 +105,34 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
         warehouse.connection.execute("SET VARIABLE expected_shards = ?", [expected_shards])
         warehouse.connection.execute(_FINDINGS.read_text())
     unproved = prove_columns(warehouse)
+    held = prove_quarantine(warehouse)
     scores, explained, scored = score(warehouse, run_id, manifests) if has_faults(manifests) else ([], {}, {})
     totals = [int(value) for value in warehouse.rows(_TOTALS)[0]]
     loaded, missing, duplicated, phantom, differing, windows, edited, *others = totals
     undecodable, reordered, uncompared, unattributed = others
+    examples = {name: _examples(warehouse, run_id, query) for name, query in _EXAMPLES.items()} | scored
+    examples["altered"] = [*held.examples, *examples["altered"]][:MAX_EXAMPLES]
     return Findings(
+        balance=take_balance(warehouse, manifests),
         expected=sum(manifest.acknowledged for manifest in manifests if manifest.status == "finished"),
         loaded=loaded,
         missing=missing,
         duplicated=duplicated,
         phantom=phantom,
-        altered=differing + windows + edited,
+        altered=differing + windows + edited + held.altered,
         undecodable=undecodable,
         reordered=reordered,
         uncompared=uncompared,
         unattributed=unattributed,
         shards=_shards(warehouse, manifests, expected_shards),
-        examples={name: _examples(warehouse, run_id, query) for name, query in _EXAMPLES.items()} | scored,
+        examples=examples,
         faults=scores,
         explained=explained,
         versions=_versions(warehouse, manifests),
         truth_complete=all(manifest.truth_complete for manifest in manifests),
         disagreements=[str(each) for each in disagreements(manifests)],
         unproved=unproved,
+        doubts=[*held.doubts, *(f"in the file, {fault}" for fault in ledger.contradictions(warehouse))],
     )
 
 

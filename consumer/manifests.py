@@ -18,17 +18,22 @@ from cluster.topics import TopicInfo, admin_client, describe
 from consumer.batch import Message
 from consumer.source import Source
 from consumer.warehouse import Warehouse
-from schemas.manifest import FaultPage, FaultTruth, Manifest, control_topic
+from schemas.manifest import FaultPage, FaultTruth, Manifest, control_topic, count
 
 _FETCH_ROWS = 1000
 _NEVER = threading.Event()
 
 _PAGE_KEY = re.compile(r"(.*)/(\d+)/faults/(\d+)", re.DOTALL)
-_FORGET_FAULTS = "DELETE FROM manifest_faults WHERE run_id = ? AND shard = ?"
-_KEEP_FAULTS = "INSERT INTO manifest_faults SELECT ?, ?, kind, unsure, first, next FROM truth"
 _FORGET = "DELETE FROM manifests WHERE run_id = ? AND shard = ?"
 _KEEP = "INSERT INTO manifests VALUES (?, ?, ?, ?, ?, ?)"
-_KEPT = "SELECT run_id, shard, document FROM manifests"
+_KEPT = "SELECT run_id, shard, status, document FROM manifests"
+# The truth of a run that Kafka has forgotten stays, as long as its manifest does.
+_FORGET_FAULTS = """
+    DELETE FROM manifest_faults
+    WHERE (run_id, shard) IN (SELECT (run_id, shard) FROM told)
+       OR (run_id, shard) NOT IN (SELECT (run_id, shard) FROM manifests)
+"""
+_KEEP_FAULTS = "INSERT INTO manifest_faults BY NAME FROM truth"
 _RUN_NUMBERS = "SELECT run_id, max(run_number) FROM manifests GROUP BY run_id"
 _STORED = "SELECT document FROM manifests WHERE run_id = ? ORDER BY shard"
 
@@ -95,14 +100,30 @@ class ControlTopic:
         return sorted(runs, key=lambda run_id: self.began.get(run_id, (0, 0)))
 
     def truth(self, manifest: Manifest) -> list[FaultTruth] | None:
-        """Return what a shard says was injected, ``None`` where a page of it is missing or of another attempt."""
+        """Return what a shard says was injected.
+
+        :return: ``None`` where a page is missing or of another attempt, or where it is not what the manifest sums.
+        """
         if not manifest.fault_pages:
-            return manifest.faults
+            return manifest.faults if _adds_up(manifest, manifest.faults) else None
         pages = self.pages.get((manifest.run_id, manifest.shard), {})
         wanted = [pages.get(number) for number in range(manifest.fault_pages)]
         if any(page is None or page.attempt != manifest.resumed for page in wanted):
             return None
-        return [truth for page in wanted if page is not None for truth in page.faults]
+        truth = [said for page in wanted if page is not None for said in page.faults]
+        return truth if _adds_up(manifest, truth) else None
+
+
+def _adds_up(manifest: Manifest, truth: list[FaultTruth]) -> bool:
+    """Return whether a truth has the sums that the manifest gives; those of earlier versions give none."""
+    if not manifest.injected and not manifest.injected_unsure:
+        return True
+    sums: dict[str, int] = {}
+    for said in truth:
+        if said.sequences:
+            sums[said.kind] = sums.get(said.kind, 0) + count(said.sequences)
+    claimed = {kind: number for kind, number in manifest.injected.items() if number}
+    return sums == claimed and sum(count(said.unsure) for said in truth) == manifest.injected_unsure
 
 
 def read_control_topic(connection: Connection, topic: str) -> ControlTopic:
@@ -137,33 +158,50 @@ def _identified(connection: Connection, source: Source, topic: str) -> TopicInfo
 
 
 def store_manifests(warehouse: Warehouse, found: ControlTopic) -> None:
-    """Keep what the control topic says, replacing what was kept before; all or nothing."""
-    kept = {(run_id, shard): document for run_id, shard, document in warehouse.rows(_KEPT)}
+    """Make the file say what the control topic says, whatever it said before; all or nothing.
+
+    Runs that the control topic does not name stay: it may have been made anew. The truth about injected faults is
+    written again each time, so that what somebody changed in it heals.
+    """
     truths = {key: found.truth(manifest) for key, manifest in found.manifests.items()}
     # An incomplete truth is noted in the manifest, so that nothing that reads the file takes the truth for whole.
     manifests = {
         key: manifest if truths[key] is not None else manifest.model_copy(update={"truth_complete": False})
         for key, manifest in found.manifests.items()
     }
-    said = {key: manifest.model_dump_json() for key, manifest in manifests.items()}
-    # A topic that is used for long has many runs, and one audit sees few new ones.
-    changed = {key: document for key, document in said.items() if kept.get(key) != document}
-    gone = found.deleted & set(kept)
+    said = {key: (manifest.status, manifest.model_dump_json()) for key, manifest in manifests.items()}
     read_at = datetime.now(UTC)
     with warehouse.transaction() as connection:
         numbers = _run_numbers(connection, found)
+        kept = {(run_id, shard): rest for run_id, shard, *rest in connection.execute(_KEPT).fetchall()}
+        # A topic that is used for long has many runs, and one audit sees few new ones.
+        changed = [key for key, row in said.items() if kept.get(key) != list(row)]
+        gone = [key for key, (_, document) in kept.items() if key not in said and _is_void(key, document, found)]
         for run_id, shard in [*gone, *changed]:
             connection.execute(_FORGET, [run_id, shard])
-            connection.execute(_FORGET_FAULTS, [run_id, shard])
-        for (run_id, shard), document in changed.items():
-            connection.execute(
-                _KEEP, [run_id, shard, manifests[run_id, shard].status, document, read_at, numbers[run_id]]
-            )
-            truth = truths[run_id, shard]
-            if truth:
-                connection.register("truth", _ranges(truth))
-                connection.execute(_KEEP_FAULTS, [run_id, shard])
-                connection.unregister("truth")
+        for run_id, shard in changed:
+            connection.execute(_KEEP, [run_id, shard, *said[run_id, shard], read_at, numbers[run_id]])
+        told, truth = _tables(truths)
+        for name, table in (("told", told), ("truth", truth)):
+            connection.register(name, table)
+        connection.execute(_FORGET_FAULTS)
+        connection.execute(_KEEP_FAULTS)
+        for name in ("told", "truth"):
+            connection.unregister(name)
+
+
+def _is_void(key: tuple[str, int], document: str, found: ControlTopic) -> bool:
+    """Return whether a kept row that the control topic does not have stands for no manifest.
+
+    It was taken back there, or is of a run that is told of there, or is not what its key says.
+    """
+    if key in found.deleted or any(run_id == key[0] for run_id, _ in found.manifests):
+        return True
+    try:
+        manifest = Manifest.model_validate_json(document)
+    except ValidationError:
+        return True
+    return (manifest.run_id, manifest.shard) != key
 
 
 def _run_numbers(connection: duckdb.DuckDBPyConnection, found: ControlTopic) -> dict[str, int]:
@@ -184,12 +222,20 @@ def fault_rows(truth: list[FaultTruth]) -> list[tuple[str, bool, int, int]]:
     ]
 
 
-def _ranges(truth: list[FaultTruth]) -> pa.Table:
-    """Return the ranges of a shard's truth as a table: kind, unsure, first, next."""
-    rows = fault_rows(truth)
-    kinds, unsure, firsts, ends = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return pa.table(
+def _tables(truths: dict[tuple[str, int], list[FaultTruth] | None]) -> tuple[pa.Table, pa.Table]:
+    """Return which shards are told of, and the rows of ``manifest_faults`` for them."""
+    told = pa.table(
         {
+            "run_id": pa.array([run_id for run_id, _ in truths], pa.string()),
+            "shard": pa.array([shard for _, shard in truths], pa.int32()),
+        }
+    )
+    rows = [(*key, *row) for key, truth in truths.items() for row in fault_rows(truth or [])]
+    runs, shards, kinds, unsure, firsts, ends = zip(*rows, strict=True) if rows else ((),) * 6
+    return told, pa.table(
+        {
+            "run_id": pa.array(runs, pa.string()),
+            "shard": pa.array(shards, pa.int32()),
             "kind": pa.array(kinds, pa.string()),
             "unsure": pa.array(unsure, pa.bool_()),
             "first": pa.array(firsts, pa.int64()),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import uuid
+import zlib
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,17 @@ import numpy as np
 import pyarrow as pa
 
 from cluster.connection import Connection
-from cluster.errors import Interrupted, Misconfigured
+from cluster.errors import Interrupted, Misconfigured, WarehouseDamaged
 from consumer import ledger
 from consumer.batch import Chunk, Records, Span, Tally
 from consumer.decode import decode
+from consumer.held import HeldRecord, pages
 from consumer.positions import stored_positions
 from consumer.readers import Readers, SchemaShelf
 from consumer.store import INSERT_EVENTS, insert_rows, without_refused
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 from schemas.registry import Registry
 
-PAGE_ROWS = 10_000
 EXAMPLES = 3
 
 _SUMMARY = f"""
@@ -32,10 +32,6 @@ _SUMMARY = f"""
            list_sort(list_distinct(list(schema_id))) AS schema_ids,
            list({{'partition': _partition, 'offset': _offset}} ORDER BY _partition, _offset)[:{EXAMPLES}] AS examples
     FROM quarantine GROUP BY phase, error_class ORDER BY records DESC, phase, error_class
-"""  # noqa: S608 - a constant
-_PAGE = f"""
-    SELECT _partition, _offset, epoch_ms(_timestamp), key, value, headers FROM quarantine
-    WHERE (_partition, _offset) > (?, ?) ORDER BY _partition, _offset LIMIT {PAGE_ROWS}
 """  # noqa: S608 - a constant
 _LEAVE = "DELETE FROM quarantine USING moved WHERE quarantine._partition = moved.p AND quarantine._offset = moved.o"
 
@@ -66,42 +62,6 @@ class ReplayResult:
         return asdict(self) | {"warehouse": str(self.warehouse)}
 
 
-@dataclass(frozen=True, slots=True)
-class HeldRecord:
-    """A quarantined record with the interface of Kafka's message."""
-
-    held_partition: int
-    held_offset: int
-    timestamp_ms: int | None
-    held_key: bytes | None
-    held_value: bytes
-    held_headers: list[dict[str, Any]] | None
-
-    def partition(self) -> int:
-        """Return the partition."""
-        return self.held_partition
-
-    def offset(self) -> int:
-        """Return the offset."""
-        return self.held_offset
-
-    def timestamp(self) -> tuple[int, int]:
-        """Return kind and milliseconds, -1 for none."""
-        return (0, -1) if self.timestamp_ms is None else (1, self.timestamp_ms)
-
-    def key(self) -> bytes | None:
-        """Return the key."""
-        return self.held_key
-
-    def value(self) -> bytes:
-        """Return the value, as it came."""
-        return self.held_value
-
-    def headers(self) -> list[tuple[str, bytes | None]]:
-        """Return the headers, as they came: one of them may hold the identity."""
-        return [(header["name"], header["value"]) for header in self.held_headers or ()]
-
-
 def list_quarantine(warehouse: Path, *, wait_s: float = DEFAULT_WAIT_S) -> list[QuarantineClass]:
     """Return what the quarantine holds, by phase and class, most frequent first."""
     with open_warehouse(warehouse, wait_s=wait_s, create=False) as file:
@@ -117,6 +77,7 @@ def replay(
 
     :raises RegistryUnreachable: a schema is needed and the registry does not answer; nothing moves for it.
     :raises Interrupted: ``stop`` was set; what was moved stays moved.
+    :raises WarehouseDamaged: the ledger is contradicted, or the bytes of a record are not those that came.
     """
     load_id = uuid.uuid4().hex
     with (
@@ -130,22 +91,30 @@ def replay(
         shelf = SchemaShelf(file, topic, registry)
         readers = Readers(registry, shelf.texts, shelf.adopt)
         replayed = 0
-        for records in _pages(file):
+        for page in pages(file):
             if stop.is_set():
                 raise Interrupted(f"stopped; {replayed:,} records were moved", where=str(file.path))
-            chunk = without_refused(file, decode(records, [], readers))
+            _check_bytes(file, page)
+            chunk = without_refused(file, decode(Records.of(page), [], readers))
             replayed += _move(file, load_id, chunk)
         file.checkpoint()
         ((remaining,),) = file.rows("SELECT count(*) FROM quarantine")
     return ReplayResult(topic, file.path, replayed, remaining)
 
 
-def _pages(file: Warehouse) -> Iterator[Records]:
-    """Yield the quarantine in order of position, a page at a time; rows may leave it meanwhile."""
-    after: tuple[int, int] = (-1, -1)
-    while page := file.rows(_PAGE, list(after)):
-        yield Records.of([HeldRecord(*row) for row in page])
-        after = (page[-1][0], page[-1][1])
+def _check_bytes(file: Warehouse, page: list[HeldRecord]) -> None:
+    """Look whether the bytes are those that came, before they become events.
+
+    :raises WarehouseDamaged: somebody changed them.
+    """
+    changed = [record for record in page if zlib.crc32(record.held_value) != record.held_crc32]
+    if changed:
+        first = f"partition {changed[0].held_partition}, offset {changed[0].held_offset}"
+        raise WarehouseDamaged(
+            f"{len(changed):,} records in quarantine have other bytes than came from Kafka, the first at {first}",
+            where=str(file.path),
+            hint="Nothing of this page was moved. Load the topic into a new file, or restore a copy of this one",
+        )
 
 
 def _move(file: Warehouse, load_id: str, chunk: Chunk) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -28,6 +29,13 @@ class Example:
     partition: int | None = None
     offset: int | None = None
     note: str = ""
+
+    def __str__(self) -> str:
+        """Return it in words: which event, and where it is."""
+        names = ("shard", "sequence", "partition", "offset")
+        parts = [f"{name} {value}" for name in names if (value := getattr(self, name)) is not None]
+        said = " ".join([*parts, f"({self.event_id})"] if self.event_id else parts)
+        return f"{said}, {self.note}" if self.note else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,53 @@ class PartitionPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class Balance:
+    """What the manifests of a run say, in sums, and how many different identities of it are stored (``balance.py``).
+
+    It holds what no mistake in the findings may contradict.
+
+    :ivar acknowledged: events that Kafka acknowledged, as the finished manifests say.
+    :ivar unknown: events that may or may not have arrived.
+    :ivar decoded: different identities among the events.
+    :ivar undecoded: different identities that are only in quarantine or among the tombstones.
+    :ivar by_design: how many events were injected so that they end there; ``None`` when the manifests do not say.
+    """
+
+    acknowledged: int
+    unknown: int
+    decoded: int
+    undecoded: int
+    by_design: int | None
+
+    @property
+    def explained(self) -> int:
+        """Events that are not among the events, as was intended."""
+        return self.undecoded if self.by_design is None else min(self.undecoded, self.by_design)
+
+    @property
+    def short(self) -> int:
+        """How many events are not accounted for."""
+        return max(0, self.acknowledged - self.decoded - self.explained)
+
+    @property
+    def beyond(self) -> int:
+        """How many more identities there are than can have been written."""
+        return max(0, self.decoded + self.undecoded - self.acknowledged - self.unknown)
+
+    @property
+    def holds(self) -> bool:
+        """Whether a run with these figures can have passed."""
+        return self.acknowledged > 0 and not self.short and not self.beyond
+
+    def __str__(self) -> str:
+        """Return the figures in words."""
+        return (
+            f"Kafka acknowledged {self.acknowledged:,} events, the warehouse holds {self.decoded:,} different ones of "
+            f"the run, and {self.explained:,} are elsewhere by design"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Findings:
     """What the SQL found for one run.
 
@@ -103,9 +158,11 @@ class Findings:
     whose checksums could not be compared, ``unattributed`` quarantined records that carry no readable identity.
     ``explained`` says how much of a class of damage was injected on purpose, and so is none. ``disagreements`` names
     what the shards were begun with differently: then they are not of one run. ``unproved`` are events whose columns
-    could not be compared with the bytes of their records.
+    could not be compared with the bytes of their records. ``balance`` is made beside all this, and not from it.
+    ``doubts`` says what in the file contradicts itself, where it is no damage to an event: a sentence each.
     """
 
+    balance: Balance
     expected: int
     loaded: int
     missing: int
@@ -124,6 +181,7 @@ class Findings:
     truth_complete: bool = True
     disagreements: list[str] = field(default_factory=list)
     unproved: list[Unproved] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def settled(self) -> bool:
@@ -171,6 +229,31 @@ class AuditResult:
     versions: list[VersionAudit] = field(default_factory=list)
     disagreements: list[str] = field(default_factory=list)
     unproved: list[Unproved] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
+    balance: Balance | None = None
+    damaged: list[str] = field(default_factory=list)
+
+    @property
+    def sentence(self) -> str:
+        """The reason, with the first event that it is about: what an alert carries."""
+        said = self.reason.rstrip(".")
+        if self.verdict != "FAILED":
+            return said
+        first = next((self.located[name][0] for name in self.damaged if self.located.get(name)), None)
+        return f"{said}; the first: {first}" if first is not None else said
+
+    @property
+    def advice(self) -> str:
+        """What to do next, where the verdict is not PASSED."""
+        if self.verdict == "FAILED":
+            return f"`streamproof report {self.topic}` shows the details"
+        if any(shard.status != "finished" for shard in self.shards):
+            return "Wait for the shards to end, or run `streamproof produce`; then audit again"
+        if any(position.behind for position in self.partitions):
+            return f"Run `streamproof load {self.topic}`, then audit again"
+        if not self.expected:
+            return "See what `streamproof produce` said of Kafka's reason, mend it, and produce again"
+        return f"`streamproof report {self.topic}` shows the details; if the file was changed, load into a new one"
 
     def document(self) -> dict[str, Any]:
         """Return a JSON-ready mapping: what ``--json`` prints and the warehouse keeps."""
@@ -179,47 +262,82 @@ class AuditResult:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict, the sentence that explains it, and how the missing events count."""
+    """A verdict, the sentence that explains it, how the missing events count, and the classes of damage there are."""
 
     verdict: Verdict
     reason: str
     lost: int
     awaited: int
+    damaged: list[str] = field(default_factory=list)
 
 
 def judge(findings: Findings, positions: list[PartitionPosition]) -> Judgement:
-    """Turn findings into a verdict. The rules, first that applies:
-
-    1. the shards were begun with different settings: FAILED, as they are no one run, and nothing will make them one
-    2. a manifest is missing or unfinished, or the truth about injected faults is: UNKNOWN, as nobody says what was sent
-    3. damage that no further load can mend (duplicated, phantom, altered, undecodable, reordered): FAILED
-    4. not loaded up to the bound: UNKNOWN; what is missing may be in the rest, and so nothing is called lost
-    5. an acknowledged event is missing: FAILED
-    6. an injected fault was not found, or a fault was found that was not injected: FAILED
-    7. PASSED
+    """Turn findings into a verdict: the first rule that applies (:func:`_rules`), else PASSED.
 
     Damage that was injected on purpose is none: a run passes when exactly what was injected is found.
     """
     behind = sum(position.behind for position in positions)
-    explained = findings.explained
-    lost, awaited = (0, findings.missing - explained.get("lost", 0)) if behind else (findings.missing, 0)
-    if findings.disagreements:
-        reason = f"The shards are not of one run: {'; '.join(findings.disagreements)}."
-        return Judgement("FAILED", reason, lost, awaited)
-    if unsaid := _unsaid(findings):
-        return Judgement("UNKNOWN", f"Nothing can be proved: {unsaid}.", lost, awaited)
-    counts = {name: lost if name == "lost" else int(getattr(findings, name)) for name in CLASSES}
-    beyond = {name: count - min(count, explained.get(name, 0)) for name, count in counts.items()}
-    damage = ", ".join(f"{count:,} {name}" for name, count in beyond.items() if count)
-    if damage:
-        what = f"Of {findings.expected:,} acknowledged events: {damage}"
-        return Judgement("FAILED", f"{what}{' beyond what was injected' if explained else ''}.", lost, awaited)
+    expected_loss = findings.explained.get("lost", 0)
+    lost, awaited = (0, findings.missing - expected_loss) if behind else (findings.missing, 0)
+    verdict, reason = next(
+        ((verdict, reason) for verdict, reason in _rules(findings, lost, awaited, behind) if reason),
+        ("PASSED", ""),
+    )
+    return Judgement(verdict, reason or _passed_reason(findings), lost, awaited, list(_beyond(findings, lost)))
+
+
+def _rules(findings: Findings, lost: int, awaited: int, behind: int) -> Iterator[tuple[Verdict, str]]:
+    """Yield the verdict of each rule, and its reason where it applies; empty where it does not.
+
+    1. the shards were begun with different settings: they are no one run, and nothing will make them one
+    2. a manifest is missing or unfinished, or the truth about injected faults is: nobody says what was sent
+    3. damage that no further load can mend (duplicated, phantom, altered, undecodable, reordered), or, once the load
+       is where it must be, an acknowledged event that is missing
+    4. not loaded up to the bound: what is missing may be in the rest, and so nothing is called lost
+    5. an injected fault was not found, or a fault was found that was not injected
+    6. plain counts of what is there do not give what was acknowledged, whatever the findings say
+    7. the file contradicts itself, or is the only one that says what was sent
+    8. nothing was acknowledged: there is nothing to prove
+    """
+    yield (
+        "FAILED",
+        _all_of("The shards are not of one run: ", findings.disagreements, limit=len(findings.disagreements)),
+    )
+    yield "UNKNOWN", _all_of("Nothing can be proved: ", [unsaid] if (unsaid := _unsaid(findings)) else [])
+    yield "FAILED", _damage(findings, lost)
     if behind:
         what = f"; {awaited:,} acknowledged events are not loaded yet" if awaited else ""
-        return Judgement("UNKNOWN", f"The load is {behind:,} offsets behind the topic{what}.", lost, awaited)
-    if any(score.missed or score.false_alarms for score in findings.faults):
-        return Judgement("FAILED", _score(findings.faults), lost, awaited)
-    return Judgement("PASSED", _passed_reason(findings), lost, awaited)
+        yield "UNKNOWN", f"The load is {behind:,} offsets behind the topic{what}."
+    missed = any(score.missed or score.false_alarms for score in findings.faults)
+    yield "FAILED", _score(findings.faults) if missed else ""
+    balance = findings.balance
+    contradicted = [str(balance)] if balance.short or balance.beyond else []
+    yield "FAILED", _all_of("The figures contradict each other: ", contradicted)
+    yield "UNKNOWN", _all_of("No event is known to be wrong, but it is not proved: ", findings.doubts)
+    if not balance.acknowledged:
+        yield "UNKNOWN", "Nothing was accepted: Kafka acknowledged no event of this run."
+
+
+def _all_of(what: str, parts: list[str], *, limit: int = 3) -> str:
+    """Return a sentence with the first few of its parts, empty if there are none."""
+    more = f"; and {len(parts) - limit} more" if len(parts) > limit else ""
+    return f"{what}{'; '.join(parts[:limit])}{more}." if parts else ""
+
+
+def _damage(findings: Findings, lost: int) -> str:
+    """Return what is wrong with events beyond what was injected, empty if nothing is."""
+    damage = ", ".join(f"{number:,} {name}" for name, number in _beyond(findings, lost).items())
+    if not damage:
+        return ""
+    suffix = " beyond what was injected" if findings.explained else ""
+    return f"Of {findings.expected:,} acknowledged events: {damage}{suffix}."
+
+
+def _beyond(findings: Findings, lost: int) -> dict[str, int]:
+    """Return how many events of each class of damage there are that were not injected."""
+    counts = {name: lost if name == "lost" else int(getattr(findings, name)) for name in CLASSES}
+    beyond = {name: number - min(number, findings.explained.get(name, 0)) for name, number in counts.items()}
+    return {name: number for name, number in beyond.items() if number}
 
 
 def _score(faults: list[FaultScore]) -> str:
@@ -244,8 +362,6 @@ def _unsaid(findings: Findings) -> str:
 def _passed_reason(findings: Findings) -> str:
     if any(score.injected for score in findings.faults):
         return f"{_score(findings.faults)} Every other event is in the warehouse, once, unaltered."
-    if findings.expected == 0:
-        return "Nothing was acknowledged, and nothing is stored."
     bytes_too = "unaltered" if not findings.uncompared else "though not every byte could be compared"
     if findings.expected == 1:
         return f"The one acknowledged event is in the warehouse, once, {bytes_too}."

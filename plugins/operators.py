@@ -207,7 +207,7 @@ class AuditOperator(WarehouseOperator):
         self.log.info("%s: %s", result.verdict, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
         if result.verdict != "PASSED":
             kind = VerdictUnknown if result.verdict == "UNKNOWN" else VerdictFailed
-            raise kind(f"the audit says {result.verdict}", where=self.run_id, hint="The report has the details")
+            raise kind(f"the audit says {result.verdict}: {result.sentence}", where=self.run_id, hint=result.advice)
         facts: dict[str, Any] = {"run_id": self.run_id, "verdict": result.verdict, "events": result.loaded}
         topic = Asset(f"kafka://{self.kafka_conn_id}/{self.topic}")
         context["outlet_events"][TOPICS].add(topic, extra=facts)

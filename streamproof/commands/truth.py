@@ -59,16 +59,9 @@ def audit(  # noqa: PLR0917 - typer reads them by name
         result = audit_run(connection, file, topic, run_id, wait_s=wait)
         page.run_id = result.run_id
     error: StreamproofError | None = None
-    said = result.reason.rstrip(".")
-    if result.verdict == "FAILED":
-        hint = f"`streamproof report {topic}` shows the details"
-        error = VerdictFailed(f"the verdict is FAILED: {said}", where=result.run_id, hint=hint)
-    elif result.verdict == "UNKNOWN":
-        behind = any(position.behind for position in result.partitions)
-        hint = (
-            f"Run `streamproof load {topic}`" if behind else "Wait for the shards to end, or run `streamproof produce`"
-        )
-        error = VerdictUnknown(f"the verdict is UNKNOWN: {said}", where=result.run_id, hint=f"{hint}, then audit again")
+    if result.verdict != "PASSED":
+        kind = VerdictUnknown if result.verdict == "UNKNOWN" else VerdictFailed
+        error = kind(f"the verdict is {result.verdict}: {result.sentence}", where=result.run_id, hint=result.advice)
     output = Output(as_json)
     show_audit(output, result)
     return _end(output, result.document(), error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from consumer.source import Watermarks
 from consumer.verdict import AuditResult
 from consumer.warehouse import Warehouse, open_warehouse
 from schemas.fault_targets import FaultTargets, KeySample
-from schemas.identity import event_id, run_prefix
+from schemas.identity import IDENTITY_HEADER, event_id, run_prefix
 from schemas.manifest import CrcWindows, Manifest, RateWindow, SchemaUsed
 
 audit_module = importlib.import_module("consumer.audit")
@@ -90,6 +91,25 @@ INSERT INTO load_offsets
 SELECT 'cluster', '{topic}', 'topic-id', _partition, count(*) FROM events GROUP BY _partition
 """
 
+# The ledger of a loader that stored just the rows that are there.
+_SETTLE = """
+CREATE OR REPLACE TEMP TABLE placed AS
+SELECT _partition AS partition, _offset AS "offset", 'events' AS place, _crc32 AS crc FROM events
+UNION ALL SELECT _partition, _offset, 'quarantine', crc32 FROM quarantine
+UNION ALL SELECT _partition, _offset, 'tombstones', 0 FROM tombstones;
+DELETE FROM load_batches;
+INSERT INTO load_batches
+SELECT 1, 'load', TIMESTAMPTZ '{ended}' + INTERVAL 5 SECONDS, partition, 0, "end", events, quarantined, tombstones,
+       "end" - events - quarantined - tombstones, 0, [1], crc_sum, events * 500, 0.1, 0.1, 0.2
+FROM (
+    SELECT partition, greatest(coalesce(max("offset") + 1, 0), any_value(next_offset)) AS "end",
+           count(*) FILTER (place = 'events') AS events, count(*) FILTER (place = 'quarantine') AS quarantined,
+           count(*) FILTER (place = 'tombstones') AS tombstones, coalesce(sum(crc), 0) AS crc_sum
+    FROM load_offsets LEFT JOIN placed USING (partition) GROUP BY partition
+);
+UPDATE load_offsets SET next_offset = (SELECT end_offset FROM load_batches WHERE partition = load_offsets.partition)
+"""
+
 Delivery = tuple[bytes, dict[int, tuple[int, int]], dict[tuple[str, int], Manifest]]
 _MADE: dict[tuple[Any, ...], Delivery] = {}  # a run is made once, and copied
 
@@ -125,6 +145,28 @@ class Lab:
             for statement in statements:
                 rows = store.rows(statement)
         return rows
+
+    def store(self, *statements: str) -> None:
+        """Run statements as if a loader had done that: the ledger says the same."""
+        self.sql(*statements, *_SETTLE.format(ended=ENDED).split(";"))
+
+    def hold(self, shard: int, sequence: int, value: bytes, *, phase: str, kind: str) -> None:
+        """Put an event into quarantine that was sent with these bytes, which name no schema."""
+        named = f"event_shard(event_id) = {shard} AND event_sequence(event_id) = {sequence}"
+        ((crc,),) = self.sql(f"SELECT _crc32 FROM events WHERE {named}")
+        claimed = self.control.manifests[RUN, shard]
+        assert claimed.crc is not None
+        sums = list(claimed.crc.sums)
+        sums[(sequence - claimed.first_sequence) // claimed.crc.size] += zlib.crc32(value) - crc
+        self.amend(shard, crc=claimed.crc.model_copy(update={"sums": sums}))
+        self.store(
+            f"""INSERT INTO quarantine
+                SELECT _partition, _offset, _timestamp, _key, from_hex('{value.hex()}'),
+                       [{{'name': '{IDENTITY_HEADER}', 'value': encode(event_id)}}], NULL, '{phase}', '{kind}', 'x',
+                       {zlib.crc32(value)}, 1
+                FROM events WHERE {named}""",
+            f"DELETE FROM events WHERE {named}",
+        )
 
     def deliver(self, *, run_id: str = RUN, shards: int = 2, events: int = 300, window: int = 16) -> None:
         """Fill the warehouse with one run, and the control topic with its manifests."""

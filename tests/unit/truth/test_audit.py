@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from cluster.errors import Misconfigured, TopicRecreated
-from schemas.identity import IDENTITY_HEADER, event_id
+from schemas.identity import event_id
 
 RUN = "rehearsal/one"
 EVENTS = 300
@@ -138,7 +139,7 @@ def test_malformed_identities_of_the_run_are_phantoms_each(lab: Any) -> None:
 
 
 def test_events_of_others_do_not_count(lab: Any) -> None:
-    lab.sql(
+    lab.store(
         f"INSERT INTO events SELECT * REPLACE ('{event_id('other', 0, 1)}' AS event_id) FROM events LIMIT 1",
         "INSERT INTO events SELECT * REPLACE ('not one of ours' AS event_id) FROM events LIMIT 1",
         "INSERT INTO events SELECT * REPLACE (NULL AS event_id) FROM events LIMIT 1",
@@ -146,37 +147,27 @@ def test_events_of_others_do_not_count(lab: Any) -> None:
     assert lab.audit().verdict == "PASSED"
 
 
-def quarantine(shard: int, sequence: int, *, by_header: bool) -> str:
-    """Move one event to quarantine, as the loader would store it there."""
-    identity = event_id(RUN, shard, sequence)
-    value = (
-        "'\\x01'::BLOB"
-        if by_header
-        else f"('\\x00\\x00\\x00\\x00\\x01\\x48'::BLOB || encode('{identity}') || '\\xFF'::BLOB)"
-    )
-    headers = f"[{{'name': '{IDENTITY_HEADER}', 'value': encode('{identity}')}}]" if by_header else "NULL"
-    return f"""
-        INSERT INTO quarantine
-        SELECT _partition, _offset, _timestamp, _key, {value}, {headers}, 1, 'decode', 'trailing_bytes', 'x', _crc32, 1
-        FROM events WHERE {where(shard, sequence)}
-    """
-
-
-@pytest.mark.parametrize("by_header", [True, False], ids=["by header", "by the first bytes of its value"])
-def test_a_quarantined_event_is_undecodable_and_not_lost(lab: Any, by_header: bool) -> None:
-    lab.sql(quarantine(1, 9, by_header=by_header), f"DELETE FROM events WHERE {where(1, 9)}")
+def test_a_quarantined_event_is_undecodable_and_not_lost(lab: Any) -> None:
+    lab.hold(1, 9, b"\1", phase="frame", kind="bad_magic")
     result = lab.audit()
     assert result.verdict == "FAILED"
     only(result, undecodable=1)
     example = result.located["undecodable"][0]
-    assert (example.event_id, example.note) == (event_id(RUN, 1, 9), "trailing_bytes")
+    assert (example.event_id, example.note) == (event_id(RUN, 1, 9), "bad_magic")
     assert example.offset is not None
     assert result.uncompared == 0, "the bytes in quarantine are the bytes that were sent"
 
 
+def test_a_quarantined_event_without_header_is_known_by_its_first_bytes(lab: Any) -> None:
+    lab.hold(1, 9, b"\0\0\0\0\1\x48" + event_id(RUN, 1, 9).encode(), phase="decode", kind="truncated")
+    lab.sql("UPDATE quarantine SET headers = NULL, schema_id = 1")
+    only(lab.audit(), undecodable=1)
+
+
 def test_a_quarantined_record_without_identity_is_mentioned(lab: Any) -> None:
     lab.sql(
-        "INSERT INTO quarantine VALUES (0, 999, NULL, NULL, '\\xFF'::BLOB, NULL, NULL, 'frame', 'short', 'x', 1, 1)",
+        f"INSERT INTO quarantine VALUES (0, 999, NULL, NULL, '\\x00'::BLOB, NULL, NULL, 'frame', 'short', 'x', "
+        f"{zlib.crc32(bytes(1))}, 1)",
         f"DELETE FROM events WHERE {where(1, 9)}",
     )
     result = lab.audit()
@@ -236,7 +227,7 @@ def test_unknown_sequences_count_neither_way(lab: Any) -> None:
     sums = list(lab.control.manifests[RUN, 0].crc.sums)
     sums[0] = 0
     lab.amend(0, crc=lab.control.manifests[RUN, 0].crc.model_copy(update={"sums": sums}))
-    lab.sql(f"DELETE FROM events WHERE {where(0, 3)}")
+    lab.store(f"DELETE FROM events WHERE {where(0, 3)}")
     result = lab.audit()
     assert result.verdict == "PASSED"
     assert (result.unknown, result.unknown_stored, result.expected) == (16, 15, 2 * EVENTS - 16)
