@@ -51,7 +51,8 @@ def audit(
     """Compare what a run's manifests claim with what the warehouse holds, and keep the result there.
 
     1. read the control topic to its end, then take the ends of the topic: a finished run lies below them
-    2. keep the manifests in the warehouse, so that the claim can be checked from the file alone
+    2. set aside claims that the topic cannot hold, and keep the others in the warehouse, so that the claim can be
+       checked from the file alone
     3. find what is wrong, by SQL over the records of the run
     4. bound: how far the load must have come for the findings to be final
     5. judge, and keep the result
@@ -68,10 +69,12 @@ def audit(
     info, marks = look_at_topic(connection, topic)
     with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
         check_identity(store, info)
+        control.hold_against({partition: mark.high for partition, mark in marks.items()})
         store_manifests(store, control)
         run = _run_of(store, control, run_id, topic)
         manifests = stored_manifests(store, run)
         findings = find(store, run, manifests)
+        findings = replace(findings, impossible=_impossible(control, run))
         if run not in control.runs():
             findings = replace(findings, doubts=[*findings.doubts, _ONLY_HERE])
         claims = fingerprint(manifests) if _finished(manifests) else ""
@@ -96,10 +99,17 @@ def _run_of(store: Warehouse, control: ControlTopic, run_id: str | None, topic: 
     """Return the run to audit, looking in what the control topic and the warehouse know."""
     if run_id is None or any(run == run_id for run, _ in control.manifests):
         return chosen_run(store, run_id)
+    if any(run == run_id for run, _ in control.impossible):
+        return run_id
     known = [run.run_id for run in known_runs(store)]
     if run_id in known:
         return run_id
     raise unknown_run(run_id, known, f"control topic of {topic}")
+
+
+def _impossible(control: ControlTopic, run_id: str) -> list[str]:
+    """Return what manifests of the run claim that cannot be, a sentence each."""
+    return [f"shard {shard}: {claim}" for (run, shard), claim in sorted(control.impossible.items()) if run == run_id]
 
 
 def _finished(manifests: list[Manifest]) -> bool:
@@ -274,6 +284,10 @@ def _notes(findings: Findings, manifests: list[Manifest], control: ControlTopic)
         for each in findings.unproved
     ]
     notes += [f"A manifest cannot be read: {position}." for position in control.unreadable[:5]]
+    notes += [
+        f"A manifest of run {run_id}, shard {shard}, cannot be true and is not looked at: {claim}."
+        for (run_id, shard), claim in list(control.impossible.items())[:5]
+    ]
     return notes
 
 

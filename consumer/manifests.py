@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,6 +17,7 @@ from cluster.connection import Connection
 from cluster.errors import TopicMissing
 from cluster.topics import TopicInfo, admin_client, describe
 from consumer.batch import Message
+from consumer.claims import impossible_claims
 from consumer.source import Source
 from consumer.warehouse import Warehouse
 from schemas.manifest import FaultPage, FaultTruth, Manifest, control_topic, count
@@ -46,6 +48,7 @@ class ControlTopic:
     deleted: set[tuple[str, int]] = field(default_factory=set)
     unreadable: list[str] = field(default_factory=list)
     pages: dict[tuple[str, int], dict[int, FaultPage]] = field(default_factory=dict)
+    impossible: dict[tuple[str, int], str] = field(default_factory=dict)
     began: dict[str, tuple[int, int]] = field(default_factory=dict)  # offset and partition of a run's first record
 
     def take(self, message: Message) -> None:
@@ -93,6 +96,16 @@ class ControlTopic:
             return False
         pages[page.page] = page
         return bool(page.key().encode() == message.key())
+
+    def hold_against(self, ends: Mapping[int, int]) -> None:
+        """Set aside the manifests whose claims the topic cannot hold: they stand for none.
+
+        :param ends: the end of each partition of the topic, taken after the manifests were read.
+        """
+        truths = {key: self.truth(manifest) for key, manifest in self.manifests.items()}
+        self.impossible = impossible_claims(self.manifests, truths, ends)
+        for key in self.impossible:
+            del self.manifests[key]
 
     def runs(self) -> list[str]:
         """Return the runs that have a manifest here, in the order in which they began to write."""
@@ -195,7 +208,7 @@ def _is_void(key: tuple[str, int], document: str, found: ControlTopic) -> bool:
 
     It was taken back there, or is of a run that is told of there, or is not what its key says.
     """
-    if key in found.deleted or any(run_id == key[0] for run_id, _ in found.manifests):
+    if key in found.deleted or key in found.impossible or any(run_id == key[0] for run_id, _ in found.manifests):
         return True
     try:
         manifest = Manifest.model_validate_json(document)

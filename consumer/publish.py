@@ -27,13 +27,13 @@ import duckdb
 
 from cluster.errors import Busy, StoreFailed, StoreFull, VerdictFailed, VerdictUnknown
 from consumer.audit import fingerprint, latest_audit
-from consumer.checks import latest_results
+from consumer.checks import checked_after, evaluate
 from consumer.findings import find
 from consumer.manifests import stored_manifests
 from consumer.places import run_slug, topic_folder
 from consumer.run_scope import chosen_run, enter_run
 from consumer.snapshot import write_snapshot
-from consumer.verdict import CLASSES, Example
+from consumer.verdict import CLASSES, Example, PartitionPosition, judge
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 
 __all__ = ["Publication", "publish", "run_slug"]
@@ -42,7 +42,10 @@ KEPT_SNAPSHOTS = 3
 _BUILDING = ".building-"
 _NEW_LINK = ".current-"
 _LOCK_RETRY_S = 0.1
+_DETAILS = "`streamproof report` shows the details; what was published before stays"
 
+_LOADED_TO = "SELECT partition, next_offset FROM load_offsets"
+_ANYTHING_SINCE = "SELECT count(*) FROM load_batches WHERE batch > (SELECT batch FROM audits WHERE audit_id = ?)"
 _LOADED_SINCE = "SELECT count(*) FROM run_events WHERE _batch > (SELECT batch FROM audits WHERE audit_id = ?)"
 _RECORD = "INSERT INTO publications SELECT (SELECT coalesce(max(number), 0) + 1 FROM publications), ?, ?, ?, ?"
 _PUBLISHED = "SELECT path FROM publications ORDER BY number"
@@ -74,8 +77,8 @@ def publish(
 ) -> Publication:
     """Give readers a snapshot with this run in it, all at once.
 
-    1. permit: the run's latest audit passed, its checks ran after that, no blocking one failed, and the file is still
-       as the audit saw it
+    1. permit: the run's latest audit passed, its checks ran after that, and all of it still holds: ledger, blocking
+       checks and findings are made again, and judged again
     2. build: beside the others, under a name that no reader looks at
     3. settle: everything is on the disk before it gets its name
     4. swap: one rename moves ``current``
@@ -83,7 +86,7 @@ def publish(
 
     :param run_id: the run; the latest one when ``None``.
     :raises VerdictFailed: the audit or a blocking check failed, or the warehouse is not as the audit saw it.
-    :raises VerdictUnknown: the run was not audited or not checked, or events were loaded since.
+    :raises VerdictUnknown: the run was not audited, or not checked since, or events were loaded since.
     :raises StoreFull: the disk is full; what was published before stays.
     """
     folder = topic_folder(publications, topic)
@@ -91,6 +94,7 @@ def publish(
         run = chosen_run(store, run_id)
         enter_run(store, run)
         _permit(store, run)
+        enter_run(store, run)  # the checks left out what was injected
         with _as_publication_errors(folder), _alone(folder, wait_s):
             now = datetime.now(UTC)
             name = f"{now:%Y%m%dT%H%M%S.%fZ}-{run_slug(run)}"
@@ -113,42 +117,55 @@ def publish(
 
 
 def _permit(store: Warehouse, run_id: str) -> None:
-    """Refuse to publish what was not proved."""
+    """Refuse to publish what is not proved now. What the file says of its own proofs only says what to look for.
+
+    1. the latest audit says PASSED, of manifests that are still those it read, and nothing came after it
+    2. its checks ran after it
+    3. the findings, made again, are those of the audit, and the judge says PASSED: the ledger of the whole file is held
+       against its rows with them
+    4. no blocking check fails, run again
+    """
     found = latest_audit(store, run_id)
     if found is None:
         raise VerdictUnknown("the run has not been audited", where=run_id, hint="Run `streamproof audit` first")
-    if found["verdict"] != "PASSED":
-        kind = VerdictUnknown if found["verdict"] == "UNKNOWN" else VerdictFailed
-        raise kind(
-            f"the audit says {found['verdict']}: {found['reason'].rstrip('.')}",
-            where=run_id,
-            hint="`streamproof report` shows the details; what was published before stays",
-        )
-    if store.rows(_LOADED_SINCE, [found["audit_id"]]) != [(0,)]:
-        raise VerdictUnknown("events of the run were loaded after its audit", where=run_id, hint="Audit the run again")
-    results = latest_results(store, run_id)
-    if not results:
+    _check_audit(store, run_id, found)
+    followed = checked_after(store, run_id, found["audit_id"])
+    if followed is None:
         raise VerdictUnknown("the run has not been checked", where=run_id, hint="Run `streamproof check` first")
-    failed = [result for result in results if result.severity == "blocking" and result.passed is False]
+    if not followed:
+        raise VerdictUnknown(
+            "the checks are older than the audit", where=run_id, hint="Run `streamproof check` again, then publish"
+        )
+    _look_again(store, run_id, found)
+    failed = [result for result in evaluate(store, run_id) if result.severity == "blocking" and result.passed is False]
     if failed:
         raise VerdictFailed(
             "blocking checks failed: " + "; ".join(f"{result.check} ({result.detail})" for result in failed[:3]),
             where=run_id,
-            hint="`streamproof report` shows the details; what was published before stays",
+            hint=_DETAILS,
         )
-    _look_again(store, run_id, found)
+
+
+def _check_audit(store: Warehouse, run_id: str, found: dict[str, Any]) -> None:
+    """Refuse a run whose latest audit did not pass, or is of something else than what is there now."""
+    if found["verdict"] != "PASSED":
+        if store.rows(_ANYTHING_SINCE, [found["audit_id"]]) != [(0,)]:
+            raise VerdictUnknown(
+                f"the audit said {found['verdict']}, and is older than the last load",
+                where=run_id,
+                hint="Run `streamproof audit` again",
+            )
+        kind = VerdictUnknown if found["verdict"] == "UNKNOWN" else VerdictFailed
+        raise kind(f"the audit says {found['verdict']}: {found['reason'].rstrip('.')}", where=run_id, hint=_DETAILS)
+    if store.rows(_LOADED_SINCE, [found["audit_id"]]) != [(0,)]:
+        raise VerdictUnknown("events of the run were loaded after its audit", where=run_id, hint="Audit the run again")
+    if fingerprint(stored_manifests(store, run_id)) != found["claims"]:
+        raise VerdictUnknown("the run was continued after its audit", where=run_id, hint="Audit the run again")
 
 
 def _look_again(store: Warehouse, run_id: str, audited: dict[str, Any]) -> None:
-    """Refuse what is not as the audit saw it: somebody may have changed the file by hand since.
-
-    Only the run at hand is looked at, by the audit's own findings. The whole file's ledger is the loader's to judge:
-    damage to one run is no reason to keep another from its readers.
-    """
-    manifests = stored_manifests(store, run_id)
-    if fingerprint(manifests) != audited["claims"]:
-        raise VerdictUnknown("the run was continued after its audit", where=run_id, hint="Audit the run again")
-    findings = find(store, run_id, manifests)
+    """Refuse what is not as the audit saw it, or is not what the judge lets pass, whatever the audit's record says."""
+    findings = find(store, run_id, stored_manifests(store, run_id))
     now = {"loaded": findings.loaded, "uncompared": findings.uncompared, "lost": findings.missing}
     now |= {name: getattr(findings, name) for name in CLASSES if name not in now}
     differing = [
@@ -162,6 +179,23 @@ def _look_again(store: Warehouse, run_id: str, audited: dict[str, Any]) -> None:
             where=run_id,
             hint="Somebody changed it since. `streamproof audit` names every event; what was published before stays",
         )
+    judgement = judge(findings, _positions(store, audited))
+    if judgement.verdict != "PASSED":
+        kind = VerdictUnknown if judgement.verdict == "UNKNOWN" else VerdictFailed
+        raise kind(
+            f"the audit's record says PASSED, and the warehouse does not: {judgement.reason.rstrip('.')}",
+            where=run_id,
+            hint="Somebody changed it since. `streamproof audit` says what it is now; what was published before stays",
+        )
+
+
+def _positions(store: Warehouse, audited: dict[str, Any]) -> list[PartitionPosition]:
+    """Return how far each partition is loaded now, against the bounds of the audit."""
+    loaded = dict(store.rows(_LOADED_TO))
+    return [
+        PartitionPosition(row["partition"], loaded.get(row["partition"], 0), row["bound"], row["end"])
+        for row in audited["partitions"]
+    ]
 
 
 def _first(examples: list[Example]) -> str:

@@ -16,7 +16,7 @@ _SCOPE = Path(__file__).with_name("run_scope.sql")
 _MEMORY_LIMIT = "1GB"
 
 _KNOWN_RUNS = """
-    SELECT run_id, CAST(max(CAST(document ->> 'started_at' AS TIMESTAMPTZ)) AS VARCHAR) AS started_at
+    SELECT run_id, coalesce(CAST(max(TRY_CAST(document ->> 'started_at' AS TIMESTAMPTZ)) AS VARCHAR), '') AS started_at
     FROM manifests
     GROUP BY run_id
     ORDER BY max(run_number) DESC, run_id

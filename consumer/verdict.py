@@ -159,6 +159,7 @@ class Findings:
     ``explained`` says how much of a class of damage was injected on purpose, and so is none. ``disagreements`` names
     what the shards were begun with differently: then they are not of one run. ``unproved`` are events whose columns
     could not be compared with the bytes of their records. ``balance`` is made beside all this, and not from it.
+    ``impossible`` are claims of manifests that the topic cannot hold: nobody looks at them.
     ``doubts`` says what in the file contradicts itself, where it is no damage to an event: a sentence each.
     """
 
@@ -182,6 +183,7 @@ class Findings:
     disagreements: list[str] = field(default_factory=list)
     unproved: list[Unproved] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    impossible: list[str] = field(default_factory=list)
 
     @property
     def settled(self) -> bool:
@@ -348,7 +350,7 @@ def _score(faults: list[FaultScore]) -> str:
 
 def _unsaid(findings: Findings) -> str:
     """Return what the manifests do not say, empty if they say everything."""
-    parts = []
+    parts = [f"a manifest claims what cannot be ({claim})" for claim in findings.impossible[:3]]
     for status, what in (("missing", "left no manifest"), ("running", "has only begun, or was cut off")):
         numbers = [str(shard.shard) for shard in findings.shards if shard.status == status]
         if numbers:

@@ -34,6 +34,10 @@ MAX_DETAILS = 5
 _SCOPE = CHECKS.parent / "checks_scope.sql"
 _NEXT = "SELECT coalesce(max(number), 0) + 1 FROM check_results"
 _KEEP = "INSERT INTO check_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_LATEST_AUDIT = """
+    SELECT DISTINCT audit_id FROM check_results
+    WHERE run_id = ? AND number = (SELECT max(number) FROM check_results WHERE run_id = ?)
+"""
 _LATEST = """
     SELECT check_name, severity, passed, offending, detail
     FROM check_results
@@ -109,12 +113,21 @@ def run_checks(
     return CheckReport(run, now.isoformat(), results)
 
 
-def evaluate(store: Warehouse, run_id: str | None, checks: Sequence[SqlFile]) -> list[CheckResult]:
-    """Return what the checks find on a run, or on the topic as a whole; nothing is kept."""
+def evaluate(store: Warehouse, run_id: str | None, checks: Sequence[SqlFile] | None = None) -> list[CheckResult]:
+    """Run checks on a run of an open warehouse, and keep nothing. What was injected is left out of the run at hand.
+
+    :param checks: those to run; all of this folder when ``None``.
+    """
     enter_run(store, run_id)
     with as_store_errors(store.path):
         store.connection.execute(_SCOPE.read_text())
-    return [_run(store, check, run_id) for check in checks]
+    return [_run(store, check, run_id) for check in (load_checks() if checks is None else checks)]
+
+
+def checked_after(warehouse: Warehouse, run_id: str, audit_id: str) -> bool | None:
+    """Return whether the run's latest round of checks followed this audit; ``None`` when there was none."""
+    rows = warehouse.rows(_LATEST_AUDIT, [run_id, run_id])
+    return all(found == audit_id for (found,) in rows) if rows else None
 
 
 def latest_results(warehouse: Warehouse, run_id: str | None) -> list[CheckResult]:

@@ -15,7 +15,7 @@ from consumer.catalogue import read_catalogue, strangers
 from consumer.column_proof import prove_columns
 from consumer.columns import ID_COLUMN, METADATA_COLUMNS
 from consumer.decode import Reader, decode
-from consumer.quarantine import HeldRecord
+from consumer.held import HeldRecord
 from consumer.run_scope import enter_run
 from consumer.verify.proof import Proof
 from consumer.warehouse import Warehouse

@@ -97,6 +97,7 @@ CREATE OR REPLACE TEMP TABLE placed AS
 SELECT _partition AS partition, _offset AS "offset", 'events' AS place, _crc32 AS crc FROM events
 UNION ALL SELECT _partition, _offset, 'quarantine', crc32 FROM quarantine
 UNION ALL SELECT _partition, _offset, 'tombstones', 0 FROM tombstones;
+UPDATE events SET _batch = 1 WHERE _batch <> 1;
 DELETE FROM load_batches;
 INSERT INTO load_batches
 SELECT 1, 'load', TIMESTAMPTZ '{ended}' + INTERVAL 5 SECONDS, partition, 0, "end", events, quarantined, tombstones,

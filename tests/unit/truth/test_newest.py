@@ -67,7 +67,7 @@ def test_the_ledger_of_a_snapshot_has_the_newest_verdict(proved: Any, set_the_cl
     publish_it(proved)
     other = "rehearsal/two"
     proved.add_run(other)
-    proved.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    proved.store(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
     set_the_clock_back()
     assert proved.audit(RUN).verdict == "FAILED"
     snapshot = publish_it(proved, other)

@@ -152,7 +152,10 @@ def test_earlier_runs_stay_published_as_long_as_they_pass(proved: Any) -> None:
     parquet = {path.stem: path for path in (second.path / "events").iterdir()}
     assert set(parquet) == {run_slug(RUN), run_slug(other)}
     assert parquet[run_slug(RUN)].stat().st_nlink == 2, "linked, not written again"
-    proved.sql(f"INSERT INTO events SELECT * FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    proved.store(
+        "INSERT INTO events SELECT * REPLACE (_offset + 10000 AS _offset) FROM events "
+        f"WHERE event_id = '{event_id(RUN, 0, 7)}'"
+    )
     assert proved.audit(RUN).verdict == "FAILED"
     third = publish_it(proved, other)
     assert (third.rows, third.runs) == (600, 1)
@@ -241,13 +244,57 @@ def test_what_was_changed_by_hand_since_the_audit_is_not_published(proved: Any, 
     assert proved.audit().verdict == "FAILED"
 
 
-def test_damage_to_another_run_keeps_no_run_from_its_readers(proved: Any) -> None:
-    publish_it(proved)
+def test_nothing_is_published_out_of_a_file_that_contradicts_its_ledger(proved: Any) -> None:
+    before = publish_it(proved)
     proved.add_run("rehearsal/two")
+    ((partition,),) = proved.sql(f"SELECT _partition FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
     proved.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
-    assert publish_it(proved, "rehearsal/two").runs == 2  # the file of the first run was written when it was whole
+    with pytest.raises(VerdictUnknown, match=f"partition {partition} has .* events, its ledger says"):
+        publish_it(proved, "rehearsal/two")
     with pytest.raises(VerdictFailed, match="lost was 0, is now 1"):
         publish_it(proved)
+    assert current(proved).resolve() == before.path
+
+
+def test_checks_that_are_older_than_the_audit_do_not_count(proved: Any) -> None:
+    proved.audit()
+    with pytest.raises(VerdictUnknown, match="the checks are older than the audit") as caught:
+        publish_it(proved)
+    assert "check` again" in str(caught.value)
+    run_checks(proved.path, RUN)
+    assert publish_it(proved).rows == 600
+
+
+def test_a_check_that_is_said_to_have_passed_is_run_again(proved: Any) -> None:
+    proved.sql("UPDATE events SET user_id = '' WHERE event_id = (SELECT min(event_id) FROM events)")
+    run_checks(proved.path, RUN)
+    proved.sql("UPDATE check_results SET passed = TRUE")
+    with pytest.raises(VerdictFailed, match="blocking checks failed: required_fields"):
+        publish_it(proved)
+
+
+def test_a_verdict_that_was_written_into_the_file_is_not_believed(lab: Any) -> None:
+    lab.store(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    assert lab.audit().verdict == "FAILED"
+    lab.sql("UPDATE audits SET verdict = 'PASSED', document = replace(document, '\"FAILED\"', '\"PASSED\"')")
+    run_checks(lab.path, RUN)
+    lab.sql("UPDATE check_results SET passed = TRUE")
+    with pytest.raises(VerdictFailed, match=r"record says PASSED, and the warehouse does not: .*1 lost"):
+        publish_it(lab)
+
+
+def test_an_audit_that_was_too_early_asks_for_another_one(proved: Any) -> None:
+    proved.ends = {partition: (0, end + 5) for partition, (_, end) in proved.ends.items()}
+    proved.after = dict.fromkeys(proved.ends)
+    proved.amend(0, resumed=1)
+    assert proved.audit().verdict == "UNKNOWN"
+    with pytest.raises(VerdictUnknown, match="offsets behind the topic"):
+        publish_it(proved)
+    proved.store("UPDATE load_offsets SET next_offset = next_offset + 5")
+    proved.sql("UPDATE load_batches SET batch = 2")
+    with pytest.raises(VerdictUnknown, match="is older than the last load") as caught:
+        publish_it(proved)
+    assert "audit` again" in str(caught.value)
 
 
 def test_a_run_that_was_continued_since_its_audit_was_not_proved(proved: Any) -> None:

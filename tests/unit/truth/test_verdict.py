@@ -49,7 +49,7 @@ findings = st.builds(
 positions = st.lists(st.builds(PartitionPosition, st.integers(0, 9), *([st.integers(0, 5)] * 3)), max_size=2)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(findings, positions)
 def test_random_findings_never_pass_where_the_balance_is_broken(
     found: Findings, reached: list[PartitionPosition]
@@ -62,6 +62,7 @@ def test_random_findings_never_pass_where_the_balance_is_broken(
         assert not found.doubts
 
 
+@settings(deadline=None)
 @given(findings.filter(lambda found: found.balance.acknowledged > 0))
 def test_findings_without_fault_whose_balance_holds_pass(found: Findings) -> None:
     clean = dict.fromkeys(("missing", "duplicated", "phantom", "altered", "undecodable", "reordered"), 0)
