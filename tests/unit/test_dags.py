@@ -1,93 +1,40 @@
 """The Dags as Airflow reads them: complete, light, wired so that a run cannot be green by accident.
 
-Each test reads what one Python process found, as the Dag processor would: Airflow sets itself up when it is
-imported, and what a Dag file imports can only be told in a process that imported nothing else.
+Each test reads what one process found, as the Dag processor would: Airflow sets itself up when it is imported, and
+what a Dag file imports can only be told in a process that imported nothing else. See ``tests/kit/airflow_answers.py``.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cluster.local import PROJECT_ROOT
+from tests.kit.airflow_process import airflow_process
 
-READ_DAGS = """
-import json, sys
-from airflow.dag_processing.dagbag import DagBag
-from airflow.serialization.serialized_objects import DagSerialization
-
-bag = DagBag()
-
-def bounds(param):
-    return {"default": param.value, **param.schema}
-
-def told(value):
-    return value.total_seconds() if hasattr(value, "total_seconds") else value
-
-def mapped(task, name):
-    return getattr(task, name, None) if not task.is_mapped else task.partial_kwargs.get(name, getattr(task, name, None))
-
-dags = {
-    dag.dag_id: {
-        "doc_md": dag.doc_md, "tags": sorted(dag.tags), "schedule": dag.schedule, "paused": dag.is_paused_upon_creation,
-        "max_active_runs": dag.max_active_runs, "dagrun_timeout": told(dag.dagrun_timeout), "catchup": dag.catchup,
-        "params": {name: bounds(dag.params.get_param(name)) for name in dag.params},
-        "serialised": len(json.dumps(DagSerialization.to_dict(dag))),
-        "tasks": {
-            task.task_id: {
-                "owner": task.owner, "doc_md": task.doc_md, "retries": task.retries,
-                "rule": str(task.trigger_rule.value),
-                "execution_timeout": told(task.execution_timeout), "pool": task.pool, "teardown": task.is_teardown,
-                "priority": task.priority_weight, "upstream": sorted(task.upstream_task_ids),
-                "downstream": sorted(task.downstream_task_ids), "label": mapped(task, "map_index_template"),
-            }
-            for task in dag.tasks
-        },
-    }
-    for dag in bag.dags.values()
-}
-heavy = {"duckdb", "pyarrow", "numpy", "confluent_kafka", "fastavro", "faker", "consumer"}
-print("\\n" + json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": sorted(heavy & sys.modules.keys())}))
-"""
-
-
-def read_dags(folder: Path, profiles: Path, home: Path, **more: str) -> dict[str, Any]:
-    environment = (
-        os.environ
-        | {
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(folder),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT_ROOT / "plugins"),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "STREAMPROOF_PROFILES_DIR": str(profiles),
-            "STREAMPROOF_SCENARIO_PATH": "",
-        }
-        | more
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", READ_DAGS],
-        env=environment,
-        cwd=home,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
+ReadDags = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return read_dags(PROJECT_ROOT / "dags", PROJECT_ROOT / "profiles", tmp_path_factory.mktemp("airflow"))
+def read_dags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadDags]:
+    """Read a folder of Dags with a folder of profiles, as a Dag processor that reads nothing else."""
+    with airflow_process(tmp_path_factory.mktemp("airflow")) as process:
+
+        def read(folder: Path, profiles: Path, **more: str) -> dict[str, Any]:
+            env = {"STREAMPROOF_PROFILES_DIR": str(profiles), "STREAMPROOF_SCENARIO_PATH": ""} | more
+            found: dict[str, Any] = process.ask("dags", env, folder=str(folder))
+            return found
+
+        yield read
+
+
+@pytest.fixture(scope="module")
+def found(read_dags: ReadDags) -> dict[str, Any]:
+    return read_dags(PROJECT_ROOT / "dags", PROJECT_ROOT / "profiles")
 
 
 @pytest.fixture(scope="module")
@@ -214,18 +161,17 @@ def test_a_scheduled_profile_is_a_dag_that_starts_paused(found: dict[str, Any]) 
     assert dag["tasks"] == found["dags"]["rehearse_customer_events"]["tasks"]
 
 
-def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(tmp_path: Path) -> None:
-    dags, profiles, home = tmp_path / "dags", tmp_path / "profiles", tmp_path / "airflow"
+def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(read_dags: ReadDags, tmp_path: Path) -> None:
+    dags, profiles = tmp_path / "dags", tmp_path / "profiles"
     shutil.copytree(PROJECT_ROOT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
     profiles.mkdir()
-    home.mkdir()
     (profiles / "good.yaml").write_text('schedule: "15 3 * * *"\nrate: 10\n')
     (profiles / "misspelt.yaml").write_text('schedule: "@daily"\nshard: 3\nrate: -1\n')
     (profiles / "by_hand.yaml").write_text("rate: 10\n")
     (profiles / "shaped.yaml").write_text(
         "schedule: '@daily'\nshape: {ramp: {start: 1, end: 5k, duration: 1m}}\nfaults: {duplicate: 1%}\n"
     )
-    found = read_dags(dags, profiles, home)
+    found = read_dags(dags, profiles)
     assert set(found["dags"]) == {
         "rehearse_customer_events",
         "rehearse_clickstream",
@@ -243,9 +189,9 @@ def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(tmp_pat
     assert "rate: Input should be greater than or equal to 0" in error
 
 
-def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(tmp_path: Path) -> None:
-    profiles, scenarios, home = tmp_path / "profiles", tmp_path / "scenarios", tmp_path / "airflow"
-    for folder in (profiles, profiles / "own", scenarios, home):
+def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(read_dags: ReadDags, tmp_path: Path) -> None:
+    profiles, scenarios = tmp_path / "profiles", tmp_path / "scenarios"
+    for folder in (profiles, profiles / "own", scenarios):
         folder.mkdir()
     # Never opened by the Dag processor: what is in them is the plan's to judge.
     (scenarios / "orders.yaml").write_text("schema: order.avsc\n")
@@ -255,7 +201,7 @@ def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(tmp_path: Pat
     (profiles / "orders_daily.yaml").write_text("schedule: '@daily'\nscenario: orders\n")
     (profiles / "tides_daily.yaml").write_text("schedule: '@daily'\nscenario: own/tides.yaml\ntopic: sea\n")
     (profiles / "shop_daily.yaml").write_text("schedule: '@daily'\nscenario: clikstream\n")
-    found = read_dags(PROJECT_ROOT / "dags", profiles, home, STREAMPROOF_SCENARIO_PATH=str(scenarios))
+    found = read_dags(PROJECT_ROOT / "dags", profiles, STREAMPROOF_SCENARIO_PATH=str(scenarios))
     dags = found["dags"]
     assert set(dags) == {
         "rehearse_customer_events",
@@ -276,9 +222,9 @@ def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(tmp_path: Pat
     assert "'no name' cannot be part of a Dag's name" in error
 
 
-def test_a_folder_of_scenarios_that_is_not_there_is_an_import_error(tmp_path: Path) -> None:
+def test_a_folder_of_scenarios_that_is_not_there_is_an_import_error(read_dags: ReadDags, tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
-    found = read_dags(PROJECT_ROOT / "dags", PROJECT_ROOT / "profiles", tmp_path, STREAMPROOF_SCENARIO_PATH=gone)
+    found = read_dags(PROJECT_ROOT / "dags", PROJECT_ROOT / "profiles", STREAMPROOF_SCENARIO_PATH=gone)
     assert set(found["dags"]) == {"rehearse_customer_events", "rehearse_clickstream", "recurring_steady_hourly"}
     ((file, error),) = found["errors"].items()
     assert Path(file).name == "recurring_faults.py"

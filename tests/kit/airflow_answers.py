@@ -1,0 +1,229 @@
+"""Answers questions about what runs inside Airflow, one line of JSON each; see ``airflow_process.py``.
+
+Every function of the list at the end is a question. What one of them puts in the place of something real, it puts back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from cluster import errors
+
+
+def retry_actions() -> dict[str, str]:
+    """What the retry policy does about each error of the tree."""
+    from plugins.step import RETRY_POLICY
+
+    tree = errors.StreamproofError
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, tree)]
+    return {kind.__name__: RETRY_POLICY.evaluate(kind("x"), 1, 3).action.value for kind in kinds}
+
+
+def operators_with_the_policy() -> dict[str, bool]:
+    """Whether each operator has the retry policy, a mapped one too."""
+    from airflow.sdk import DAG
+
+    from plugins import operators
+    from plugins.step import RETRY_POLICY, StreamproofOperator
+
+    kinds = [kind for kind in vars(operators).values() if isinstance(kind, type)]
+    own = [kind for kind in kinds if issubclass(kind, StreamproofOperator) and kind.__module__ == operators.__name__]
+    with DAG("policies", schedule=None):
+        steps: list[Any] = [
+            kind(task_id=kind.__name__, **({"shard": {}} if "Shard" in kind.__name__ else {})) for kind in own
+        ]
+        mapped = operators.GenerateShardOperator.partial(task_id="mapped").expand(shard=[{}])
+        steps.append(mapped.unmap({"shard": {}}))
+    return {step.task_id: step.retry_policy is RETRY_POLICY for step in steps}
+
+
+def stops() -> dict[str, bool]:
+    """Whether work is asked to stop: when it is killed, when its time is nearly over, and when neither is so."""
+    from plugins import step
+    from plugins.operators import LoadOperator
+
+    def load(name: str, **more: Any) -> LoadOperator:
+        return LoadOperator(task_id=name, topic="t", run_id="r", **more)
+
+    killed = load("killed")
+    killed.on_kill()
+    with mock.patch.object(step, "STOP_BEFORE_TIMEOUT_S", 9.95):
+        with load("late", execution_timeout=timedelta(seconds=10)).stopping() as stop:
+            late = stop.wait(5)
+        with load("calm", execution_timeout=timedelta(hours=1)).stopping() as stop:
+            calm = stop.is_set()
+    return {"killed": killed.stop.is_set(), "late": late, "calm": calm}
+
+
+def said_in_twenty_seconds() -> list[int]:
+    """At which seconds progress is said that comes each second, when it may be said every five."""
+    from plugins import step
+
+    said: list[int] = []
+    with mock.patch.object(step.time, "monotonic") as clock:
+        clock.return_value = 0.0
+        say = step.every(5.0, said.append)
+        for second in range(21):
+            clock.return_value = float(second)
+            say(second)
+    return said
+
+
+def connected() -> list[Any] | str:
+    """The settings that the two connections make, and how they show; or why they make none."""
+    from plugins.hooks import connect
+
+    try:
+        found = connect()
+    except errors.Misconfigured as error:
+        return str(error)
+    return [found.kafka.as_librdkafka(), found.registry.model_dump(mode="json"), repr(found)]
+
+
+def masked() -> list[str]:
+    """What is masked in the log of a task that connects."""
+    from plugins import hooks
+
+    seen: list[str] = []
+    with mock.patch.object(hooks, "mask_secret", seen.append):
+        hooks.connect()
+    return seen
+
+
+def plans(asked: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+    """What is planned for each scenario with its parameters, or why nothing is."""
+    from plugins.operators import PlanOperator
+
+    def plan(scenario: str, params: dict[str, Any]) -> Any:
+        operator = PlanOperator(task_id="plan", topic="t", run_id="r", scenario=scenario)
+        object.__setattr__(operator, "connection", lambda: SimpleNamespace(registry=None))
+        try:
+            return operator.execute({"params": params})
+        except errors.Misconfigured as fault:
+            return str(fault)
+
+    return [plan(scenario, params) for scenario, params in asked]
+
+
+def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str, int | None]]:
+    """Which contract the gate is asked for, and up to which version, by settings of the operator and of the run."""
+    import schemas.registry
+    from plugins.operators import SchemaGateOperator
+
+    seen: list[tuple[str, int | None]] = []
+
+    def gate(registry: Any, contract: Any, subject: str, *, up_to: int | None) -> Any:
+        seen.append((contract.name, up_to))
+        return SimpleNamespace(versions=(), subject=subject, current=None)
+
+    with (
+        mock.patch.object(schemas.registry, "Registry", mock.MagicMock()),
+        mock.patch.object(schemas.registry, "gate", gate),
+    ):
+        for settings, params in asked:
+            operator = SchemaGateOperator(task_id="gate", topic="t", **settings)
+            object.__setattr__(operator, "connection", lambda: SimpleNamespace(registry=None))
+            operator.execute({"params": params})
+    return seen
+
+
+# What a Dag file must not load: it is read every few seconds.
+HEAVY = {"duckdb", "pyarrow", "numpy", "confluent_kafka", "fastavro", "faker", "consumer"}
+
+
+def dags(folder: str) -> dict[str, Any]:
+    """What the Dag processor finds in a folder, and which heavy modules this process has loaded."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    bag = DagBag(folder)
+    found = {dag.dag_id: _dag(dag) for dag in bag.dags.values()}
+    return {"errors": bag.import_errors, "dags": found, "heavy": sorted(HEAVY & sys.modules.keys())}
+
+
+def _dag(dag: Any) -> dict[str, Any]:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    params = {name: dag.params.get_param(name) for name in dag.params}
+    return {
+        "doc_md": dag.doc_md,
+        "description": dag.description,
+        "tags": sorted(dag.tags),
+        "schedule": dag.schedule,
+        "paused": dag.is_paused_upon_creation,
+        "max_active_runs": dag.max_active_runs,
+        "dagrun_timeout": _seconds(dag.dagrun_timeout),
+        "catchup": dag.catchup,
+        "params": {name: {"default": param.value, **param.schema} for name, param in params.items()},
+        "serialised": len(json.dumps(DagSerialization.to_dict(dag))),
+        "tasks": {task.task_id: _task(task) for task in dag.tasks},
+    }
+
+
+def _task(task: Any) -> dict[str, Any]:
+    def given(name: str) -> Any:
+        value = getattr(task, name, None)
+        return _seconds(task.partial_kwargs.get(name, value) if task.is_mapped else value)
+
+    return {
+        "owner": task.owner,
+        "doc_md": task.doc_md,
+        "retries": task.retries,
+        "backoff": [given(name) for name in ("retry_delay", "retry_exponential_backoff", "max_retry_delay")],
+        "rule": str(task.trigger_rule.value),
+        "execution_timeout": _seconds(task.execution_timeout),
+        "pool": task.pool,
+        "setup": task.is_setup,
+        "teardown": task.is_teardown,
+        "counts": task.on_failure_fail_dagrun,
+        "priority": task.priority_weight,
+        "upstream": sorted(task.upstream_task_ids),
+        "downstream": sorted(task.downstream_task_ids),
+        "label": given("map_index_template"),
+    }
+
+
+def _seconds(value: Any) -> Any:
+    return value.total_seconds() if hasattr(value, "total_seconds") else value
+
+
+QUESTIONS: dict[str, Callable[..., Any]] = {
+    question.__name__: question
+    for question in (
+        retry_actions,
+        operators_with_the_policy,
+        stops,
+        said_in_twenty_seconds,
+        connected,
+        masked,
+        plans,
+        gated,
+        dags,
+    )
+}
+
+
+def main() -> None:
+    """Answer until nobody asks any more. What Airflow prints goes to standard error."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            with mock.patch.dict(os.environ, asked["env"]):
+                answer = {"answer": QUESTIONS[asked["question"]](**asked["arguments"])}
+        except Exception:  # noqa: BLE001 - the test says it
+            answer = {"error": traceback.format_exc()}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
