@@ -1,12 +1,12 @@
-# Streamproof with Airflow, as docker-compose.yaml runs it: the lock by hash, nothing as root.
+# Streamproof with Airflow, as docker-compose.yaml runs it: the lock by hash, as a user who can change none of it.
 FROM python:3.11-slim-bookworm
 
-RUN useradd --uid 50000 --gid 0 --create-home --home-dir /opt/airflow airflow \
- && install --directory --owner=50000 --group=0 /opt/streamproof /opt/airflow/logs /opt/airflow/auth /data
+# What the user may write: nothing but its home's three folders and the data, all of them volumes or in memory.
+RUN useradd --uid 50000 --gid 0 --no-create-home --home-dir /opt/airflow airflow \
+ && install --directory --owner=50000 --group=0 --mode=0700 /opt/airflow/home /opt/airflow/logs /opt/airflow/auth /data
 
-USER airflow
-ENV PATH=/opt/airflow/.venv/bin:$PATH \
-    AIRFLOW_HOME=/opt/airflow \
+ENV PATH=/opt/venv/bin:$PATH \
+    AIRFLOW_HOME=/opt/airflow/home \
     PYTHONPATH=/opt/streamproof \
     PYTHONUNBUFFERED=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -14,20 +14,24 @@ ENV PATH=/opt/airflow/.venv/bin:$PATH \
 
 # Before the code, so that a change of it does not install everything anew. pip compiles bytecode.
 WORKDIR /opt/streamproof
-COPY --chown=airflow:root requirements.txt docker/postgres.txt ./
-RUN python -m venv /opt/airflow/.venv \
- && pip install --require-hashes --no-deps -r requirements.txt -r postgres.txt
+COPY requirements.txt ./
+RUN python -m venv /opt/venv \
+ && pip install --require-hashes --no-deps -r requirements.txt
 
-COPY --chown=airflow:root pyproject.toml README.md ./
-COPY --chown=airflow:root cluster cluster
-COPY --chown=airflow:root schemas schemas
-COPY --chown=airflow:root producer producer
-COPY --chown=airflow:root consumer consumer
-COPY --chown=airflow:root stack stack
-COPY --chown=airflow:root streamproof streamproof
-COPY --chown=airflow:root plugins plugins
-COPY --chown=airflow:root dags dags
-COPY --chown=airflow:root profiles profiles
-RUN pip install --no-deps --no-build-isolation --editable .
+COPY pyproject.toml README.md ./
+COPY cluster cluster
+COPY schemas schemas
+COPY producer producer
+COPY consumer consumer
+COPY stack stack
+COPY streamproof streamproof
+COPY plugins plugins
+COPY dags dags
+COPY profiles profiles
+RUN pip install --no-deps --no-build-isolation --editable . \
+ && python -m compileall -q . \
+ && chmod -R go-w /opt/streamproof /opt/venv
 
+# Root owns the code and the environment: a task cannot change what the next one runs.
+USER airflow
 CMD ["airflow", "version"]

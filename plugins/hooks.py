@@ -1,9 +1,10 @@
 """Airflow connections in, the one typed setting out.
 
 ``kafka_default`` is the Kafka provider's connection: its *extra* holds librdkafka's names, as it does for the
-provider's own operators. ``schema_registry_default`` is an ``http`` connection, since no provider brings one for
-a registry: schema, host, port, login and password as the UI asks for them; *extra* takes ``path``
-(``/apis/ccompat/v7``) and every setting of ``RegistrySettings``, such as ``bearer_token`` and ``ssl_ca_location``.
+provider's own operators. ``schema_registry_default`` is of the type ``schema_registry``, which this package brings
+(`plugins.provider`), or ``http``: schema, host, port, login and password as the UI asks for them; *extra* takes
+``path`` (``/apis/ccompat/v7``) and every setting of ``RegistrySettings``, such as ``bearer_token`` and
+``ssl_ca_location``.
 
 An unencrypted connection to another machine needs ``allow_plaintext`` in the extra of both, or the variable
 ``STREAMPROOF_ALLOW_PLAINTEXT`` in the environment of the tasks, which the provider's own operators do not mind.
@@ -21,7 +22,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from cluster.connection import ENV_PREFIX, Connection
-from cluster.errors import Misconfigured
+from cluster.errors import Misconfigured, StreamproofError
 
 KAFKA_CONN_ID = "kafka_default"
 REGISTRY_CONN_ID = "schema_registry_default"
@@ -41,11 +42,11 @@ class KafkaHook(KafkaBaseHook):
 
 
 class SchemaRegistryHook(BaseHook):
-    """A Schema Registry behind an ``http`` connection."""
+    """A Schema Registry."""
 
     conn_name_attr = "registry_conn_id"
     default_conn_name = REGISTRY_CONN_ID
-    conn_type = "http"
+    conn_type = "schema_registry"
     hook_name = "Schema Registry"
 
     def __init__(self, registry_conn_id: str = default_conn_name) -> None:
@@ -66,6 +67,20 @@ class SchemaRegistryHook(BaseHook):
         if connection.password:
             settings["password"] = connection.password
         return settings | extra
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the registry for its default compatibility, for the button of the connections' page."""
+        from schemas.registry_client import Registry
+
+        try:
+            connection = Connection.of(
+                {"bootstrap_servers": "localhost"}, _plaintext_allowed(environ) | self.settings()
+            )
+            with Registry(connection.registry) as registry:
+                level = registry.default_compatibility()
+        except StreamproofError as error:
+            return False, str(error)
+        return True, f"The registry answers; its default compatibility is {level}."
 
 
 def connect(kafka_conn_id: str = KAFKA_CONN_ID, registry_conn_id: str = REGISTRY_CONN_ID) -> Connection:

@@ -1,9 +1,9 @@
-"""Airflow on this machine: three processes on SQLite, described as services for the supervisor.
+"""Airflow on this machine: four processes on PostgreSQL, described as services for the supervisor.
 
-The parts are an api-server, a scheduler (LocalExecutor, so tasks are its children) and a Dag processor; never
-``airflow standalone``, which leaves its children behind when it is told to stop. No secret is in a service's
-environment: Airflow writes its own keys into ``airflow.cfg`` and the password is in a file, both readable by
-the owner only.
+The parts are an api-server, a scheduler (LocalExecutor, so tasks are its children), a Dag processor and a triggerer;
+never ``airflow standalone``, which leaves its children behind when it is told to stop. No secret is in a service's
+environment: Airflow writes its own keys into ``airflow.cfg`` and the passwords are in files, all readable by the owner
+only. The connections to Kafka and the registry are in the metadata database, where the UI shows and tests them.
 """
 
 from __future__ import annotations
@@ -22,17 +22,24 @@ from urllib.parse import urlsplit
 from cluster.connection import ENV_PREFIX
 from cluster.local import PROJECT_ROOT
 from stack.files import write_private
+from stack.postgres import POSTGRES, database_environment, postgres_home, postgres_service
 from stack.service import AliveProbe, HttpProbe, Service
 
 API_SERVER = "airflow-api-server"
 SCHEDULER = "airflow-scheduler"
 DAG_PROCESSOR = "airflow-dag-processor"
+TRIGGERER = "airflow-triggerer"
 
 ADMIN = "admin"
-# Tasks at a time. SQLite takes this without complaint, and two cores gain nothing from more.
+# Ten to twenty seconds on a machine that is free; more than a minute was seen on one with seven times its work.
+START_TIMEOUT_S = 180
+# Tasks at a time: two cores gain nothing from more.
 PARALLELISM = 4
 # One slot: DuckDB takes one writer, and this keeps loads, audits, checks and publications in a queue.
 WAREHOUSE_POOL = "warehouse"
+CONNECTIONS_NAME = "connections.json"
+# What Airflow used before: its runs stay in it, and nobody reads it any more.
+SQLITE_NAME = "airflow.db"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 # Folders that a task has to find too: Airflow works in a folder of its own.
 _FOLDERS = ("PROFILES_DIR", "SCENARIO_PATH", "WAREHOUSE_DIR", "PUBLICATIONS_DIR")
@@ -75,6 +82,11 @@ def read_password(state: Path, user: str = ADMIN) -> str | None:
     return password if isinstance(password, str) else None
 
 
+def leaves_sqlite_behind(state: Path) -> bool:
+    """Tell whether an earlier version kept Airflow's metadata here, and PostgreSQL has not begun yet."""
+    return (state / "airflow" / SQLITE_NAME).exists() and not (postgres_home(state) / "data").exists()
+
+
 def prepare_home(state: Path) -> str | None:
     """Create Airflow's home; return the new password of ``admin``, or ``None`` when there was one already."""
     home = state / "airflow"
@@ -92,21 +104,23 @@ def airflow_services(
     logs: Path,
     *,
     port: int,
+    database_port: int,
     bootstrap_servers: str,
     registry_url: str,
     kafka: Mapping[str, str] = NOTHING,
     registry: Mapping[str, str] = NOTHING,
 ) -> tuple[Service, ...]:
-    """Describe the three processes. Call :func:`prepare_home` first.
+    """Describe the database and the four processes. Call :func:`prepare_home` first.
 
-    The Dag processor migrates the metadata database and makes the pool before it starts, and the other two wait
-    for that. The api-server counts as ready when the API that tasks talk to answers: its first request takes
-    seconds, which the first task of a run would spend otherwise.
+    The Dag processor migrates the metadata database, makes the pool and stores the connections before it starts
+    (`plugins.metadata`), and the others wait for that. The api-server counts as ready when the API that tasks talk to
+    answers: its first request takes seconds, which the first task of a run would spend otherwise.
     """
     addresses = airflow_addresses(state, port)
-    env = airflow_environment(
-        addresses, bootstrap_servers=bootstrap_servers, registry_url=registry_url, kafka=kafka, registry=registry
-    )
+    connections = airflow_connections(bootstrap_servers, registry_url, kafka, registry)
+    connections_file = addresses.home / CONNECTIONS_NAME
+    write_private(connections_file, json.dumps(connections, indent=1).encode())
+    env = airflow_environment(addresses, database=database_environment(state, database_port))
     version = importlib.metadata.version("apache-airflow")
     airflow = (sys.executable, "-m", "airflow")
 
@@ -120,20 +134,21 @@ def airflow_services(
                 "log": logs / f"{name}.log",
                 "address": addresses.url if name == API_SERVER else "",
                 "ready": ready,
+                "start_timeout_s": START_TIMEOUT_S,
                 "env": env,
                 **more,
             }
         )
 
+    health = f"{addresses.url}/api/v2/monitor/health"
     return (
+        postgres_service(state, port=database_port),
         service(
             DAG_PROCESSOR,
             "dag-processor",
             ready=AliveProbe(),
-            prepare=(
-                (*airflow, "db", "migrate"),
-                (*airflow, "pools", "set", WAREHOUSE_POOL, "1", "One at a time: DuckDB takes a single writer"),
-            ),
+            needs=(POSTGRES,),
+            prepare=((sys.executable, "-m", "plugins.metadata", WAREHOUSE_POOL, str(connections_file)),),
         ),
         service(
             API_SERVER,
@@ -147,7 +162,7 @@ def airflow_services(
             # The api-server reads task logs from the disk; without this the scheduler serves them on every interface.
             "--skip-serve-logs",
             ready=HttpProbe(
-                url=f"{addresses.url}/api/v2/monitor/health",
+                url=health,
                 expect={
                     "metadatabase.status": "healthy",
                     "scheduler.status": "healthy",
@@ -156,35 +171,51 @@ def airflow_services(
             ),
             needs=(DAG_PROCESSOR,),
         ),
+        service(
+            TRIGGERER,
+            "triggerer",
+            "--skip-serve-logs",
+            ready=HttpProbe(url=health, expect={"triggerer.status": "healthy"}),
+            needs=(DAG_PROCESSOR,),
+        ),
     )
 
 
-def airflow_environment(
-    addresses: AirflowAddresses,
-    *,
-    bootstrap_servers: str,
-    registry_url: str,
-    kafka: Mapping[str, str] = NOTHING,
-    registry: Mapping[str, str] = NOTHING,
-) -> dict[str, str]:
-    """Return the environment of every Airflow process.
+def airflow_connections(
+    bootstrap_servers: str, registry_url: str, kafka: Mapping[str, str] = NOTHING, registry: Mapping[str, str] = NOTHING
+) -> dict[str, dict[str, object]]:
+    """Return the two connections as Airflow's JSON has them.
 
     :param kafka: further settings of a secured broker, with secrets as files.
     :param registry: the same of the registry.
     """
     url = urlsplit(registry_url)
     security = {name.replace("_", "."): value for name, value in kafka.items()}
-    kafka_connection = {"conn_type": "kafka", "extra": {"bootstrap.servers": bootstrap_servers, **security}}
-    registry_connection = {
-        "conn_type": "http",
-        "schema": url.scheme,
-        "host": url.hostname,
-        "port": url.port,
-        "extra": {"path": url.path, **registry},
+    return {
+        "kafka_default": {"conn_type": "kafka", "extra": {"bootstrap.servers": bootstrap_servers, **security}},
+        "schema_registry_default": {
+            "conn_type": "schema_registry",
+            "schema": url.scheme,
+            "host": url.hostname,
+            "port": url.port,
+            "extra": {"path": url.path, **registry},
+        },
     }
+
+
+def connection_variables(connections: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    """Return connections as environment variables: for an Airflow whose database does not hold them."""
+    return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(connection) for name, connection in connections.items()}
+
+
+def airflow_environment(addresses: AirflowAddresses, *, database: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of every Airflow process.
+
+    :param database: the variables that lead to the metadata.
+    """
     return {
         "AIRFLOW_HOME": str(addresses.home),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{addresses.home}/airflow.db",
+        **database,
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -197,14 +228,15 @@ def airflow_environment(
         # Tasks find the api-server by this address too.
         "AIRFLOW__API__BASE_URL": addresses.url,
         "AIRFLOW__API__WORKERS": "1",
+        # The button of the connections' page. It is off by default because a tester makes the api-server connect to any
+        # address; this one is on the loopback address, and has one user, who may do everything here.
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         # A task starts within this of what it waits for; the default of 1 s adds up over the tasks of a run.
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
         # Dag files are read in one process at a time: two cores are better spent on the run.
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
-        "AIRFLOW_CONN_KAFKA_DEFAULT": json.dumps(kafka_connection),
-        "AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT": json.dumps(registry_connection),
         "PYTHONPATH": str(PROJECT_ROOT),
         # Airflow warns of itself once in every task's log.
         "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",

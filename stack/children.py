@@ -87,21 +87,35 @@ def supervisors(state: Path) -> list[psutil.Process]:
     ]
 
 
-def end(state: Path, leaders: Iterable[tuple[Identity, float]], name: str | None = None) -> None:
+def end(
+    state: Path,
+    leaders: Iterable[tuple[Identity, float]],
+    name: str | None = None,
+    *,
+    last: Iterable[tuple[Identity, float]] = (),
+) -> None:
     """End a stack, or one of its services: SIGTERM to the leaders, SIGKILL to all that is left after their graces.
 
     :param leaders: the services' own processes, each with its grace in seconds.
+    :param last: those that are told when the others have ended, or had their graces; by SIGINT, which PostgreSQL takes
+        for "now" where SIGTERM means "when all clients have gone".
     """
-    began = time.monotonic()
-    known = list(leaders)
-    asked = [(leader, grace_s) for leader, grace_s in known if leader.is_alive()]
+    first, then = list(leaders), list(last)
+    known = [leader for leader, _ in first + then]
     # Taken down now, because a parent that ends takes the way to its children with it.
-    family = members(state, [leader for leader, _ in known], name)
+    family = members(state, known, name)
+    _ask(first, signal.SIGTERM)
+    _ask(then, signal.SIGINT)
+    _kill([*family, *members(state, known, name)])
+
+
+def _ask(leaders: Iterable[tuple[Identity, float]], number: signal.Signals) -> None:
+    began = time.monotonic()
+    asked = [(leader, grace_s) for leader, grace_s in leaders if leader.is_alive()]
     for leader, _ in asked:
-        _unless_gone(os.kill, leader.pid, signal.SIGTERM)
+        _unless_gone(os.kill, leader.pid, number)
     while any(leader.is_alive() and time.monotonic() - began < grace_s for leader, grace_s in asked):
         time.sleep(POLL_S)
-    _kill([*family, *members(state, [leader for leader, _ in known], name)])
 
 
 def kill_leftovers(state: Path, leader: Identity, name: str) -> None:

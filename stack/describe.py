@@ -51,12 +51,18 @@ def describe(
     airflow_url = new_password = None
     if request.airflow:
         port = ports.take("airflow", request.airflow_port)
+        if local_airflow.leaves_sqlite_behind(state):
+            watcher.say(
+                "Airflow's metadata moves from SQLite to PostgreSQL and begins empty: the runs of before are in "
+                f"{state / 'airflow' / local_airflow.SQLITE_NAME}, which is not read any more"
+            )
         airflow_url = local_airflow.airflow_addresses(state, port).url
         new_password = local_airflow.prepare_home(state)
         services += local_airflow.airflow_services(
             state,
             state / "log",
             port=port,
+            database_port=ports.take("postgres"),
             bootstrap_servers=bootstrap_servers,
             registry_url=registry_url,
             kafka=kafka,

@@ -61,6 +61,9 @@ def kafka_service(state: Path, artifacts: Artifacts, ports: KafkaPorts, secured:
     """
     home = state / ("kafka" if secured is None else f"kafka-{secured.security}")
     home.mkdir(parents=True, exist_ok=True)
+    if secured is not None:
+        # What the broker asks a password for is in it, and what SCRAM keeps of the passwords.
+        home.chmod(0o700)
     doors = {"CLIENT": ports.client} | ({"INTERNAL": ports.internal} if ports.internal is not None else {})
     addresses = [f"{name}://{LOOPBACK}:{port}" for name, port in doors.items()]
     settings = {

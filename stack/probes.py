@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from cluster.errors import StreamproofError
-from stack.service import AliveProbe, HttpProbe, KafkaProbe, Probe
+from stack.service import AliveProbe, HttpProbe, KafkaProbe, PostgresProbe, Probe
 
 PROBE_TIMEOUT_S = 3.0
 
@@ -22,6 +22,8 @@ def fault_of(probe: Probe) -> str:
             return _kafka_fault(probe)
         case HttpProbe():
             return _http_fault(probe)
+        case PostgresProbe():
+            return _postgres_fault(probe)
         case AliveProbe():
             return ""
 
@@ -36,6 +38,17 @@ def _kafka_fault(probe: KafkaProbe) -> str:
     except StreamproofError as error:
         return str(error)
     return "" if brokers.brokers else "no broker in the metadata"
+
+
+def _postgres_fault(probe: PostgresProbe) -> str:
+    import psycopg
+
+    try:
+        with psycopg.connect(probe.conninfo, connect_timeout=int(PROBE_TIMEOUT_S)) as connection:
+            connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        return f"no answer to a query: {str(error).strip() or type(error).__name__}"
+    return ""
 
 
 @lru_cache(maxsize=4)

@@ -70,6 +70,9 @@ def secure(state: Path, security: Security) -> SecuredStack:
     # Formatting the storage writes what SCRAM keeps of a password into the broker's log.
     (state / "log").mkdir(exist_ok=True)
     (state / "log").chmod(0o700)
+    # What is loaded from a secured topic is as private as the topic; whoever opened them to others keeps them open.
+    for name in ("warehouse", "publications"):
+        (state / name).mkdir(mode=0o700, exist_ok=True)
     _identities(folder)
     passwords = {user: _password(folder, user) for user in (USER, GUEST)} if security == "scram" else {}
     for user in (USER, GUEST):

@@ -36,13 +36,20 @@ class HttpProbe(_Value):
     expect: dict[str, str] = Field(default_factory=dict)
 
 
+class PostgresProbe(_Value):
+    """Ready when the database answers a query."""
+
+    kind: Literal["postgres"] = "postgres"
+    conninfo: str = Field(description="in libpq's form; the password as the path of a file")
+
+
 class AliveProbe(_Value):
     """Ready as soon as the process runs: for a process that another one's health page speaks for."""
 
     kind: Literal["alive"] = "alive"
 
 
-Probe = Annotated[KafkaProbe | HttpProbe | AliveProbe, Field(discriminator="kind")]
+Probe = Annotated[KafkaProbe | HttpProbe | PostgresProbe | AliveProbe, Field(discriminator="kind")]
 
 
 class Service(_Value):
@@ -67,4 +74,5 @@ class Service(_Value):
     restart_delays_s: tuple[float, ...] = Field(
         default=(1.0, 5.0, 20.0), description="before each start of one that died; it stays dead after the last"
     )
+    ends_last: bool = Field(default=False, description="told to end by SIGINT, when the others have ended")
     stop_grace_s: float = Field(default=8.0, gt=0, le=10, description="from SIGTERM to SIGKILL of the whole group")

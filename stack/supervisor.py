@@ -109,7 +109,7 @@ class Supervisor:
                 in_motion = any(each.in_motion for each in self._services)
                 stop.wait(STARTING_POLL_S if in_motion else STEADY_POLL_S)
         finally:
-            end(self._state, self._leaders())
+            end(self._state, self._leaders(last=False), last=self._leaders(last=True))
             (self._state / CHANGE_NAME).unlink(missing_ok=True)
 
     def _take_change(self) -> None:
@@ -120,7 +120,7 @@ class Supervisor:
             file.unlink()
 
     def _apply(self, change: Change) -> None:
-        for name in change.end:
+        for name in reversed(change.end):
             end(self._state, self._leaders([name]), name)
         self._services = [each for each in self._services if each.service.name not in change.end]
         self._services += [Supervised(each, self._state, restart=self._record.restart) for each in change.services]
@@ -144,8 +144,11 @@ class Supervisor:
                     log.warning("the record could not be written", state=str(self._state), error=error.strerror)
             self._recorded = False
 
-    def _leaders(self, names: Collection[str] | None = None) -> list[tuple[Identity, float]]:
-        records = (each.record for each in self._services if names is None or each.service.name in names)
+    def _leaders(
+        self, names: Collection[str] | None = None, *, last: bool | None = None
+    ) -> list[tuple[Identity, float]]:
+        chosen = (each for each in self._services if names is None or each.service.name in names)
+        records = (each.record for each in chosen if last in {None, each.service.ends_last})
         return [(record.process, record.stop_grace_s) for record in records if record.process is not None]
 
 
@@ -155,6 +158,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     plan = Plan.model_validate_json(sys.stdin.buffer.read())
+    if plan.security != "none":
+        # For the services and all that they start: what they write of secured topics is for its owner's eyes.
+        os.umask(0o077)
     Supervisor(plan).run(stop)
 
 

@@ -19,6 +19,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from cluster.local import PROJECT_ROOT, LocalStack, read_local_stack
 from stack.airflow import ADMIN, airflow_addresses, airflow_environment, read_password
+from stack.postgres import POSTGRES, database_environment
+from stack.record import read_record
 from stack.request import UpRequest
 from stack.up import up
 from streamproof.rehearsal import Airflow
@@ -51,7 +53,7 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def airflow_stack(stack: LocalStack) -> LocalStack:
-    """The session's stack with Airflow's three processes; the stack's own fixture ends them."""
+    """The session's stack with Airflow's four processes and their database; the stack's own fixture ends them."""
     with start_view() as watcher:
         up(stack.state_dir, UpRequest(airflow=True, owner=os.getpid()), watcher, threading.Event())
     running = read_local_stack(stack.state_dir)
@@ -82,9 +84,11 @@ def airflow_env(airflow_stack: LocalStack) -> dict[str, str]:
     """The environment of a process that is to be of the running Airflow."""
     port = int((airflow_stack.airflow_url or "").rpartition(":")[2])
     addresses = airflow_addresses(airflow_stack.state_dir, port)
-    return os.environ | airflow_environment(
-        addresses, bootstrap_servers=airflow_stack.bootstrap_servers, registry_url=airflow_stack.registry_url
-    )
+    record = read_record(airflow_stack.state_dir)
+    assert record is not None
+    database = next(process.address for process in record.processes if process.name == POSTGRES)
+    metadata = database_environment(airflow_stack.state_dir, int(database.rpartition(":")[2]))
+    return os.environ | airflow_environment(addresses, database=metadata)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 
 from cluster.local import LocalStack
 from consumer.report import find_report
-from stack.airflow import airflow_addresses, airflow_environment
+from stack.airflow import airflow_addresses, airflow_connections, airflow_environment, connection_variables
 
 STEPS = ("ensure_topics", "schema_gate", "plan", "load", "audit", "check", "publish", "report")
 
@@ -45,9 +45,9 @@ def runs(
 ) -> dict[str, Any]:
     addresses = airflow_addresses(tmp_path_factory.mktemp("dag_test"), port=1)
     addresses.home.mkdir()
-    environment = os.environ | airflow_environment(
-        addresses, bootstrap_servers=stack.bootstrap_servers, registry_url=stack.registry_url
-    )
+    sqlite = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{addresses.home}/airflow.db"}
+    environment = os.environ | airflow_environment(addresses, database=sqlite)
+    environment |= connection_variables(airflow_connections(stack.bootstrap_servers, stack.registry_url))
     environment |= {
         "STREAMPROOF_WAREHOUSE_DIR": str(data / "warehouse"),
         "STREAMPROOF_PUBLICATIONS_DIR": str(data / "publications"),

@@ -1,4 +1,4 @@
-"""The local Airflow as services: loopback only, no secret in a plan, a password that is made once."""
+"""The local Airflow as services: loopback only, no secret in a plan, passwords that are made once."""
 
 from __future__ import annotations
 
@@ -12,21 +12,29 @@ from stack.airflow import (
     API_SERVER,
     DAG_PROCESSOR,
     SCHEDULER,
+    TRIGGERER,
     absolute_folders,
+    airflow_connections,
     airflow_services,
+    leaves_sqlite_behind,
     password_file,
     prepare_home,
     read_password,
 )
+from stack.postgres import POSTGRES
 from stack.security import secure
 from stack.service import HttpProbe, Service
 
+PROCESSES = (API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER)
+
 
 def services(state: Path) -> dict[str, Service]:
+    (state / "airflow").mkdir(exist_ok=True)
     described = airflow_services(
         state,
         state / "log",
         port=28080,
+        database_port=28081,
         bootstrap_servers="127.0.0.1:9092",
         registry_url="http://127.0.0.1:8081/apis/ccompat/v7",
     )
@@ -53,28 +61,33 @@ def test_a_damaged_password_file_is_made_anew(tmp_path: Path) -> None:
 
 def test_no_secret_is_in_the_description_that_goes_to_the_supervisor(tmp_path: Path) -> None:
     password = prepare_home(tmp_path)
+    secrets = [password, (tmp_path / "postgres" / "password").read_text().strip()] if services(tmp_path) else []
     for service in services(tmp_path).values():
         told = service.model_dump_json()
-        assert password
-        assert password not in told
+        assert all(secrets)
+        assert not [secret for secret in secrets if secret in told]  # type: ignore[operator]
         assert not re.search(r"FERNET_KEY|SECRET|JWT", told)
 
 
 def test_everything_listens_on_the_loopback_address_only(tmp_path: Path) -> None:
     described = services(tmp_path)
-    for service in described.values():
+    assert "listen_addresses=127.0.0.1" in described[POSTGRES].argv
+    for service in (described[name] for name in PROCESSES):
         assert service.env["AIRFLOW__API__HOST"] == "127.0.0.1"
         assert service.env["AIRFLOW__API__BASE_URL"] == "http://127.0.0.1:28080"
     # Its log server listens on every interface.
     assert "--skip-serve-logs" in described[SCHEDULER].argv
+    assert "--skip-serve-logs" in described[TRIGGERER].argv
 
 
 def test_the_database_and_the_pool_are_there_before_anything_starts(tmp_path: Path) -> None:
     described = services(tmp_path)
-    first = [" ".join(command[3:]) for command in described[DAG_PROCESSOR].prepare]
-    assert first[0] == "db migrate"
-    assert first[1].startswith("pools set warehouse 1 ")
-    assert all(described[name].needs == (DAG_PROCESSOR,) for name in (API_SERVER, SCHEDULER))
+    (ready,) = described[DAG_PROCESSOR].prepare
+    assert ready[1:4] == ("-m", "plugins.metadata", "warehouse")
+    assert described[DAG_PROCESSOR].needs == (POSTGRES,)
+    assert all(described[name].needs == (DAG_PROCESSOR,) for name in (API_SERVER, SCHEDULER, TRIGGERER))
+    # It is the last to end, because the others need it until then.
+    assert [name for name, service in described.items() if service.ends_last] == [POSTGRES]
     assert not any("standalone" in service.argv for service in described.values())
 
 
@@ -89,12 +102,25 @@ def test_ready_means_that_tasks_can_run_and_not_only_that_a_port_is_open(tmp_pat
 
 def test_the_connections_lead_to_the_stack(tmp_path: Path) -> None:
     env = services(tmp_path)[SCHEDULER].env
-    kafka = json.loads(env["AIRFLOW_CONN_KAFKA_DEFAULT"])
-    registry = json.loads(env["AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT"])
-    assert kafka == {"conn_type": "kafka", "extra": {"bootstrap.servers": "127.0.0.1:9092"}}
+    file = tmp_path / "airflow" / "connections.json"
+    found = json.loads(file.read_text())
+    assert found["kafka_default"] == {"conn_type": "kafka", "extra": {"bootstrap.servers": "127.0.0.1:9092"}}
+    registry = found["schema_registry_default"]
     assert (registry["host"], registry["port"]) == ("127.0.0.1", 8081)
     assert registry["extra"] == {"path": "/apis/ccompat/v7"}
     assert env["STREAMPROOF_STATE_DIR"] == str(tmp_path)
+    assert file.stat().st_mode & 0o777 == 0o600
+    # The database has them, so that the UI shows them: a variable would hide them.
+    assert not [name for name in env if name.startswith("AIRFLOW_CONN_")]
+
+
+def test_the_first_start_on_postgresql_says_that_the_runs_of_before_are_elsewhere(tmp_path: Path) -> None:
+    prepare_home(tmp_path)
+    assert not leaves_sqlite_behind(tmp_path)
+    (tmp_path / "airflow" / "airflow.db").touch()
+    assert leaves_sqlite_behind(tmp_path)
+    (tmp_path / "postgres" / "data").mkdir(parents=True)
+    assert not leaves_sqlite_behind(tmp_path)
 
 
 def test_folders_that_are_named_relatively_are_the_same_for_a_task(
@@ -109,20 +135,14 @@ def test_folders_that_are_named_relatively_are_the_same_for_a_task(
 
 def test_the_connections_of_a_secured_stack_name_files_and_hold_no_secret(tmp_path: Path) -> None:
     secured = secure(tmp_path, "scram")
-    described = airflow_services(
-        tmp_path,
-        tmp_path / "log",
-        port=28080,
-        bootstrap_servers="127.0.0.1:9092",
-        registry_url="https://127.0.0.1:8081/apis/ccompat/v7",
-        kafka=secured.kafka,
-        registry=secured.registry,
+    connections = airflow_connections(
+        "127.0.0.1:9092", "https://127.0.0.1:8081/apis/ccompat/v7", secured.kafka, secured.registry
     )
-    env = described[0].env
-    kafka = json.loads(env["AIRFLOW_CONN_KAFKA_DEFAULT"])["extra"]
-    registry = json.loads(env["AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT"])
+    kafka, registry = (connections[name]["extra"] for name in ("kafka_default", "schema_registry_default"))
+    assert isinstance(kafka, dict)
+    assert isinstance(registry, dict)
     assert kafka["security.protocol"] == "sasl_ssl"
-    assert kafka["ssl.ca.location"] == registry["extra"]["ssl_ca_location"] == str(secured.authority)
-    assert registry["schema"] == "https"
+    assert kafka["ssl.ca.location"] == registry["ssl_ca_location"] == str(secured.authority)
+    assert connections["schema_registry_default"]["schema"] == "https"
     file = Path(kafka["sasl.password.file"])
-    assert file.read_text() not in json.dumps(env)
+    assert file.read_text() not in json.dumps(connections)

@@ -448,6 +448,23 @@ def test_the_environment_of_a_service_is_not_recorded(start, service, state) -> 
     assert process.environ()["TOKEN"] == "a-secret-of-the-service"
 
 
+@pytest.mark.parametrize(("security", "mode"), [("none", 0o644), ("scram", 0o600)])
+def test_what_services_of_a_secured_stack_write_is_for_their_owner(service, state, monkeypatch, security, mode) -> None:
+    (state / "log").mkdir(parents=True)
+    before = os.umask(0o022)
+    try:
+        writes = f"open({str(state / 'written')!r}, 'w').write('x'); {RUNS}"
+        description = Description(
+            (service("kafka", writes),), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None, security=security
+        )
+        monkeypatch.setattr(starting, "describe", lambda *_: description)
+        up(state, UpRequest(), SilentWatcher(), threading.Event())
+    finally:
+        os.umask(before)
+    wait_until((state / "written").exists, "the file of the service")
+    assert (state / "written").stat().st_mode & 0o777 == mode
+
+
 def test_a_state_folder_that_cannot_be_made_is_named(tmp_path) -> None:
     occupied = tmp_path / "file"
     occupied.write_text("")

@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cluster.connection import kafka_settings
 from cluster.errors import Misconfigured
-from stack.airflow import airflow_addresses, airflow_environment
+from stack.airflow import airflow_addresses, airflow_connections, airflow_environment
 from stack.apicurio import registry_service
 from stack.artifacts import Artifacts
 from stack.certificates import Authority, Identity
@@ -47,6 +47,9 @@ def test_what_holds_a_secret_is_readable_by_its_owner_only(tmp_path: Path, secur
     services(tmp_path, security)
     assert (tmp_path / "security").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "log").stat().st_mode & 0o777 == 0o700
+    # Salts and keys of SCRAM, and the events of topics that ask for a password.
+    for folder in (f"kafka-{security}", "warehouse", "publications"):
+        assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700, folder
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         content = path.read_text()
         if PLANTED in content or "PRIVATE KEY" in content:
@@ -54,6 +57,15 @@ def test_what_holds_a_secret_is_readable_by_its_owner_only(tmp_path: Path, secur
     holds = {path.name for path in tmp_path.rglob("*") if path.is_file() and PLANTED in path.read_text()}
     made = {"client.properties", "guest.properties", "server.properties", "format.args"}
     assert holds == {f"{USER}.password", f"{GUEST}.password"} | (made if security == "scram" else set())
+
+
+def test_a_folder_of_an_earlier_version_is_closed_and_one_that_was_opened_on_purpose_is_not(tmp_path: Path) -> None:
+    for name in ("kafka-scram", "warehouse"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o755)
+    services(tmp_path, "scram")
+    assert (tmp_path / "kafka-scram").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "warehouse").stat().st_mode & 0o777 == 0o755
 
 
 @pytest.mark.parametrize("security", SECURED)
@@ -64,17 +76,9 @@ def test_no_secret_is_in_an_argument_a_record_or_an_environment(tmp_path: Path, 
     shown = [repr(secured), json.dumps([secured.kafka, secured.registry])]
     shown += [repr(service) + service.model_dump_json() for service in described]
     shown += [ProcessRecord.of(service).model_dump_json() for service in described]
-    shown.append(
-        json.dumps(
-            airflow_environment(
-                airflow_addresses(tmp_path, 1),
-                bootstrap_servers="127.0.0.1:1",
-                registry_url="https://127.0.0.1:2/apis",
-                kafka=secured.kafka,
-                registry=secured.registry,
-            )
-        )
-    )
+    shown.append(json.dumps(airflow_environment(airflow_addresses(tmp_path, 1), database={})))
+    connections = airflow_connections("127.0.0.1:1", "https://127.0.0.1:2/apis", secured.kafka, secured.registry)
+    shown.append(json.dumps(connections))
     assert not [text for text in shown if PLANTED in text]
 
 
