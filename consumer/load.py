@@ -98,7 +98,8 @@ def load(
         tombstones=done.tombstones,
         absent=done.absent,
         partitions=[PartitionResult(p, starts[p], ends[p], ends[p]) for p in sorted(ends)],
-        seconds=time.monotonic() - began,
+        seconds=done.seconds,
+        startup_seconds=max(0.0, time.monotonic() - began - done.seconds),
         load_id=load_id,
         set_aside=kept,
     )

@@ -57,6 +57,8 @@ class Meter:
         self.progress = LoadProgress(offsets_total=offsets_total)
         self._told = told
         self._began = time.monotonic()
+        if told is not None:
+            told(self.progress)  # how much there is, before the first batch is stored
 
     def add(self, stored: Stored) -> None:
         """Take one committed batch."""
@@ -77,7 +79,11 @@ class PartitionResult:
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What one run loaded."""
+    """What one run loaded.
+
+    :param seconds: of loading, from the first fetch to the last commit.
+    :param startup_seconds: the rest: reaching Kafka, opening and verifying the warehouse, the checkpoint.
+    """
 
     topic: str
     warehouse: Path
@@ -87,10 +93,17 @@ class LoadResult:
     absent: int
     partitions: list[PartitionResult]
     seconds: float
+    startup_seconds: float
     load_id: str
     set_aside: Path | None = None
+
+    @property
+    def rate(self) -> float:
+        """Rows a second, while there was something to load."""
+        return self.rows / self.seconds if self.seconds else 0.0
 
     def document(self) -> dict[str, Any]:
         """Return the result as ``load --json`` prints it."""
         document = asdict(self) | {"warehouse": str(self.warehouse), "seconds": round(self.seconds, 3)}
+        document |= {"startup_seconds": round(self.startup_seconds, 3), "rows_per_second": round(self.rate, 1)}
         return document | {"set_aside": str(self.set_aside) if self.set_aside else None}

@@ -176,7 +176,11 @@ class LoadOperator(WarehouseOperator):
                 self.connection(), self.topic, self.warehouse_file(), stop=stop, progress=every(LOG_EVERY_S, self._say)
             )
         self.log.info(
-            "Loaded %s rows in %.1f s, quarantined %s", f"{result.rows:,}", result.seconds, result.quarantined
+            "Loaded %s rows at %s rows/s in %.1f s, quarantined %s",
+            f"{result.rows:,}",
+            f"{result.rate:,.0f}",
+            result.seconds,
+            result.quarantined,
         )
         return {"rows": result.rows, "quarantined": result.quarantined, "seconds": round(result.seconds, 3)}
 

@@ -164,6 +164,7 @@ def _summary(facts: Facts, written_at: datetime) -> dict[str, Any]:
         "plays_by_genre_and_device": [list(row) for row in facts.plays],
         "buffering_by_network": [list(row) for row in facts.buffering],
         "partitions": [list(row) for row in facts.partitions],
+        "rate": None if facts.rate is None else facts.rate.document(),
         "rates": [list(row) for row in facts.rates],
         "realism": facts.realism,
         "quarantine": [list(row) for row in facts.quarantine],

@@ -19,6 +19,7 @@ from consumer.run_scope import enter_run
 from consumer.store_errors import as_store_errors
 from consumer.warehouse import Warehouse
 from schemas.manifest import Manifest
+from schemas.rates import RateReached, rate_reached
 
 Row = tuple[Any, ...]
 
@@ -117,6 +118,11 @@ class Facts:
     def outcome(self) -> Outcome:
         """Return how much of what was asked for was done, and whether readers have it."""
         return outcome(self.manifests, self.audit, self.checks, self.published[0] if self.published else None)
+
+    @property
+    def rate(self) -> RateReached | None:
+        """The rate asked for and the rate reached; ``None`` where no manifest tells it."""
+        return rate_reached(self.manifests)
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:

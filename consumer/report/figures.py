@@ -46,7 +46,7 @@ def rates(facts: Facts) -> Figure:
     achieved = sum(window[2] for window in windows)
     line = [(second, aim) for second, aim, _ in windows] if intended else []
     lead = f"{number(achieved)} events in {number(len(windows))} s"
-    lead += f", {percent(100 * achieved / intended, 2)} of what was intended." if intended else ", as fast as possible."
+    lead += f"{_kept(facts)}." if intended else ", as fast as possible."
     ended = facts.outcome
     if ended.short and ended.asked:
         lead += f" It is {ended.share()} of the {number(ended.asked)} events asked for."
@@ -67,6 +67,16 @@ def rates(facts: Facts) -> Figure:
         [[number(value) for value in window] for window in windows[:_TABLE_ROWS]],
         key=("achieved", "intended") if line else None,
     )
+
+
+def _kept(facts: Facts) -> str:
+    """Return how much of the rate was kept: events acknowledged in time against events due, never against all."""
+    if facts.rate is not None:
+        return f": {facts.rate}"
+    last = max(second for second, aim, _ in facts.rates if aim)
+    due = sum(aim for _, aim, _ in facts.rates)
+    in_time = sum(got for second, _, got in facts.rates if second <= last)
+    return f", {percent(min(100.0, 100 * in_time / due), 2)} of what was due when it was due, by whole seconds"
 
 
 def loaded(facts: Facts) -> Figure:

@@ -14,10 +14,11 @@ from markupsafe import Markup
 
 from consumer.report import figures
 from consumer.report.facts import Facts
-from consumer.report.text import milliseconds, moment, number, seconds, shortened, size, visible
+from consumer.report.text import milliseconds, moment, number, seconds, sentence, shortened, size, visible
 from consumer.verdict import CLASSES
 from schemas.faults import KINDS
 from schemas.manifest import count
+from schemas.rates import per_second, percent
 
 _HERE = Path(__file__).parent
 _FIGURES: tuple[Callable[[Facts], figures.Figure], ...] = (
@@ -64,7 +65,7 @@ def render(facts: Facts, *, written_at: datetime) -> str:
         tone="short" if ended.short and verdict == "PASSED" else verdict.lower(),
         reason=audit.get("reason", NOT_AUDITED),
         qualifier="" if not ended.short else "cut short" if ended.cut else "less than asked",
-        told=[sentence for sentence in (ended.shortfall(), ended.publication()) if sentence],
+        told=[sentence for sentence in (ended.shortfall(), _missed(facts), ended.publication()) if sentence],
         headline=_headline(facts),
         classes=_classes(audit),
         any_examples=any(audit.get("located", {}).values()),
@@ -101,15 +102,28 @@ def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
             wanted = audit["lost"] > 0 and audit["verdict"] == "PASSED"
             tone = "" if wanted else "some" if audit["lost"] else "zero"
             items.append(("Lost, on purpose" if wanted else "Lost", number(audit["lost"]), "", tone))
-    # The last second is rarely a whole one.
-    whole = [achieved for _, _, achieved in facts.rates[:-1]] or [achieved for _, _, achieved in facts.rates]
-    if whole:
-        items.append(("Produced, median second", number(median(whole)), "events/s", ""))
+    items += _rate(facts)
     delays = [manifest.publish_delay_ms["p99"] for manifest in facts.manifests if "p99" in manifest.publish_delay_ms]
     if delays:
         figure, unit = milliseconds(max(delays)).split(" ")
         items.append(("Publish delay, p99", figure, unit, ""))
     return items
+
+
+def _rate(facts: Facts) -> list[tuple[str, str, str, str]]:
+    """Return the rate that was reached beside the one asked for; by older manifests, what a second had."""
+    rate = facts.rate
+    if rate is not None:
+        asked = "events/s" if rate.asked is None else f"of {per_second(rate.asked)}/s asked, {percent(rate.share or 0)}"
+        return [("Rate reached", per_second(rate.reached), asked, "some" if rate.missed else "")]
+    # The last second is rarely a whole one.
+    whole = [achieved for _, _, achieved in facts.rates[:-1]] or [achieved for _, _, achieved in facts.rates]
+    return [("Produced, median second", number(median(whole)), "events/s", "")] if whole else []
+
+
+def _missed(facts: Facts) -> str:
+    """Return in a sentence or two that the rate was missed, and why."""
+    return "" if facts.rate is None or not facts.rate.missed else f"{sentence(facts.rate.warning())}."
 
 
 def _of_asked(facts: Facts) -> str:

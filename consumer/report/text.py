@@ -15,6 +15,11 @@ def shortened(text: str, limit: int) -> str:
     return clean if len(clean) <= limit else clean[: limit - 1] + "\u2026"
 
 
+def sentence(text: str) -> str:
+    """Return text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def number(value: float) -> str:
     """Return a count with thousands separated: 200,000."""
     return f"{value:,.0f}"

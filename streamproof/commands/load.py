@@ -77,7 +77,8 @@ def load(  # noqa: PLR0917 - typer reads them by name
     output = Output(as_json)
     output.document(result.document())
     counts = f"{result.rows:,} rows  {result.quarantined:,} quarantined  {result.tombstones:,} tombstones"
-    output.show(f"loaded [bold]{topic}[/]: {counts}  in {result.seconds:.1f} s")
+    rate = f"  at {result.rate:,.0f} rows/s" if result.rows else ""
+    output.show(f"loaded [bold]{topic}[/]: {counts}{rate}  in {result.seconds:.1f} s")
     output.show(f"warehouse {result.warehouse}")
     if result.set_aside is not None:
         output.show(f"the warehouse of the former topic is now {result.set_aside}")

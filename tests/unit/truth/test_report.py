@@ -20,7 +20,7 @@ from consumer.report import find_report, list_reports, write_report
 from consumer.report.svg import Bar, bars, columns, heatmap
 from consumer.report.text import clock, compact, milliseconds, moment, seconds, shortened, size, visible
 from schemas.identity import event_id
-from schemas.manifest import RateGap, RateWindow
+from schemas.manifest import RateGap, RateWindow, Sending
 
 RUN = "rehearsal/one"
 TOPIC = "customer_events"
@@ -309,10 +309,39 @@ def test_a_load_shape_is_drawn_against_what_was_intended(lab: Any) -> None:
         lab.amend(shard, rate_windows=windows, skipped=50, settings={"shape": "ramp(0, 200, 20s)", "catch_up": "skip"})
     lab.audit()
     page, _ = report(lab)
-    assert "1,600 events in 18 s, 88.89 % of what was intended" in page.text
+    assert "1,600 events in 18 s, 88.89 % of what was due when it was due, by whole seconds" in page.text
     assert "100 were given up after a stall" in page.text
     assert "ramp(0, 200, 20s)" in page.text
     assert ("path", "class", "line-b") in page.attributes
+
+
+def test_half_the_rate_is_said_in_the_head_and_never_as_all_of_what_was_intended(lab: Any) -> None:
+    """Every event arrived, in twice the time that was asked for."""
+    windows = [RateWindow(second=second, intended=100 * (second < 3), achieved=50) for second in range(6)]
+    slow = Sending(
+        began_at="2026-11-20T10:00:00+00:00",
+        startup_s=1,
+        seconds=6.1,
+        due_s=3,
+        due=300,
+        acknowledged=300,
+        generator_s=2.5,
+    )
+    for shard in (0, 1):
+        lab.amend(shard, rate_windows=windows, sending=[slow])
+    lab.audit()
+    page, summary = report(lab)
+    assert "600 events in 6 s: 100/s of 200/s asked (50.0 %)" in page.text
+    assert "Rate reached" in page.text
+    assert "of 200/s asked, 50.0 %" in page.text
+    assert "The rate was missed, 100/s of 200/s asked (50.0 %): generating and encoding is the limit" in page.text
+    assert summary["rate"]["percent"] == 50.0
+    # Manifests of an earlier version tell it by whole seconds.
+    for shard in (0, 1):
+        lab.amend(shard, rate_windows=windows, sending=[])
+    page, _ = report(lab)
+    assert "of what was intended" not in page.text
+    assert "100.00 %" not in page.text
 
 
 def test_what_a_killed_attempt_took_with_it_is_said_and_not_drawn_as_nothing(lab: Any) -> None:
