@@ -6,7 +6,7 @@ Open :func:`publish` first: it is the protocol. ``snapshot.py`` says what a snap
     <publications>/<topic>/snapshots/<UTC time>-<run>/snapshot.duckdb, events/*.parquet
     <publications>/<topic>/reports/<run>/index.html, summary.json
 
-A snapshot never changes once it has its name. A reader who has one open keeps it; the last three are kept.
+A snapshot never changes once it has its name. The last three are kept, and those that a reader has open.
 """
 
 from __future__ import annotations
@@ -18,23 +18,21 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from cluster.errors import Busy, StoreFailed, StoreFull, VerdictFailed, VerdictUnknown
-from consumer.audit import fingerprint, latest_audit
-from consumer.checks import checked_after, evaluate
-from consumer.findings import find
-from consumer.manifests import stored_manifests
+from cluster.errors import Busy, StoreFailed, StoreFull
+from consumer.lease import is_read
+from consumer.permit import permit
 from consumer.places import run_slug, topic_folder
+from consumer.published_files import keep
 from consumer.run_scope import chosen_run, enter_run
 from consumer.snapshot import write_snapshot
-from consumer.verdict import CLASSES, Example, PartitionPosition, judge
-from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from consumer.warehouse import DEFAULT_WAIT_S, open_warehouse
 
 __all__ = ["Publication", "publish", "run_slug"]
 
@@ -42,18 +40,18 @@ KEPT_SNAPSHOTS = 3
 _BUILDING = ".building-"
 _NEW_LINK = ".current-"
 _LOCK_RETRY_S = 0.1
-_DETAILS = "`streamproof report` shows the details; what was published before stays"
 
-_LOADED_TO = "SELECT partition, next_offset FROM load_offsets"
-_ANYTHING_SINCE = "SELECT count(*) FROM load_batches WHERE batch > (SELECT batch FROM audits WHERE audit_id = ?)"
-_LOADED_SINCE = "SELECT count(*) FROM run_events WHERE _batch > (SELECT batch FROM audits WHERE audit_id = ?)"
-_RECORD = "INSERT INTO publications SELECT (SELECT coalesce(max(number), 0) + 1 FROM publications), ?, ?, ?, ?"
+_NEXT = "SELECT coalesce(max(number), 0) + 1 FROM publications"
+_RECORD = "INSERT INTO publications VALUES (?, ?, ?, ?, ?)"
 _PUBLISHED = "SELECT path FROM publications ORDER BY number"
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A snapshot that readers see now. ``rows`` counts the events of every run in it."""
+    """A snapshot that readers see now. ``rows`` counts the events of every run in it.
+
+    ``renewed`` says which files of earlier runs were not as they were published, and what became of them.
+    """
 
     path: Path
     rows: int
@@ -61,6 +59,7 @@ class Publication:
     run_id: str
     published_at: str
     database: Path
+    renewed: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """Return a JSON-ready mapping."""
@@ -92,8 +91,7 @@ def publish(
     folder = topic_folder(publications, topic)
     with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
         run = chosen_run(store, run_id)
-        enter_run(store, run)
-        _permit(store, run)
+        permit(store, run)
         enter_run(store, run)  # the checks left out what was injected
         with _as_publication_errors(folder), _alone(folder, wait_s):
             now = datetime.now(UTC)
@@ -102,7 +100,7 @@ def publish(
             _remove_leftovers(folder)
             building.mkdir(parents=True)
             try:
-                rows, runs = write_snapshot(store, run, building, final, folder / "current", topic=topic, now=now)
+                written = write_snapshot(store, run, building, final, folder / "current", topic=topic, now=now)
                 _settle(building)
                 building.rename(final)
             except BaseException:
@@ -110,96 +108,13 @@ def publish(
                 raise
             _swap(folder, final)
             with store.transaction() as db:
-                db.execute(_RECORD, [now, run, str(final), rows])
+                ((number,),) = db.execute(_NEXT).fetchall()
+                db.execute(_RECORD, [number, now, run, str(final), written.rows])
+                keep(db, number, written.files)
             _prune(folder, [Path(path).name for (path,) in store.rows(_PUBLISHED)])
         store.checkpoint()
-    return Publication(final, rows, runs, run, now.isoformat(), folder / "current" / "snapshot.duckdb")
-
-
-def _permit(store: Warehouse, run_id: str) -> None:
-    """Refuse to publish what is not proved now. What the file says of its own proofs only says what to look for.
-
-    1. the latest audit says PASSED, of manifests that are still those it read, and nothing came after it
-    2. its checks ran after it
-    3. the findings, made again, are those of the audit, and the judge says PASSED: the ledger of the whole file is held
-       against its rows with them
-    4. no blocking check fails, run again
-    """
-    found = latest_audit(store, run_id)
-    if found is None:
-        raise VerdictUnknown("the run has not been audited", where=run_id, hint="Run `streamproof audit` first")
-    _check_audit(store, run_id, found)
-    followed = checked_after(store, run_id, found["audit_id"])
-    if followed is None:
-        raise VerdictUnknown("the run has not been checked", where=run_id, hint="Run `streamproof check` first")
-    if not followed:
-        raise VerdictUnknown(
-            "the checks are older than the audit", where=run_id, hint="Run `streamproof check` again, then publish"
-        )
-    _look_again(store, run_id, found)
-    failed = [result for result in evaluate(store, run_id) if result.severity == "blocking" and result.passed is False]
-    if failed:
-        raise VerdictFailed(
-            "blocking checks failed: " + "; ".join(f"{result.check} ({result.detail})" for result in failed[:3]),
-            where=run_id,
-            hint=_DETAILS,
-        )
-
-
-def _check_audit(store: Warehouse, run_id: str, found: dict[str, Any]) -> None:
-    """Refuse a run whose latest audit did not pass, or is of something else than what is there now."""
-    if found["verdict"] != "PASSED":
-        if store.rows(_ANYTHING_SINCE, [found["audit_id"]]) != [(0,)]:
-            raise VerdictUnknown(
-                f"the audit said {found['verdict']}, and is older than the last load",
-                where=run_id,
-                hint="Run `streamproof audit` again",
-            )
-        kind = VerdictUnknown if found["verdict"] == "UNKNOWN" else VerdictFailed
-        raise kind(f"the audit says {found['verdict']}: {found['reason'].rstrip('.')}", where=run_id, hint=_DETAILS)
-    if store.rows(_LOADED_SINCE, [found["audit_id"]]) != [(0,)]:
-        raise VerdictUnknown("events of the run were loaded after its audit", where=run_id, hint="Audit the run again")
-    if fingerprint(stored_manifests(store, run_id)) != found["claims"]:
-        raise VerdictUnknown("the run was continued after its audit", where=run_id, hint="Audit the run again")
-
-
-def _look_again(store: Warehouse, run_id: str, audited: dict[str, Any]) -> None:
-    """Refuse what is not as the audit saw it, or is not what the judge lets pass, whatever the audit's record says."""
-    findings = find(store, run_id, stored_manifests(store, run_id))
-    now = {"loaded": findings.loaded, "uncompared": findings.uncompared, "lost": findings.missing}
-    now |= {name: getattr(findings, name) for name in CLASSES if name not in now}
-    differing = [
-        f"{name} was {audited[name]:,}, is now {value:,}{_first(findings.examples.get(name, []))}"
-        for name, value in now.items()
-        if audited[name] != value
-    ]
-    if differing:
-        raise VerdictFailed(
-            "the warehouse is not as the audit saw it: " + "; ".join(differing),
-            where=run_id,
-            hint="Somebody changed it since. `streamproof audit` names every event; what was published before stays",
-        )
-    judgement = judge(findings, _positions(store, audited))
-    if judgement.verdict != "PASSED":
-        kind = VerdictUnknown if judgement.verdict == "UNKNOWN" else VerdictFailed
-        raise kind(
-            f"the audit's record says PASSED, and the warehouse does not: {judgement.reason.rstrip('.')}",
-            where=run_id,
-            hint="Somebody changed it since. `streamproof audit` says what it is now; what was published before stays",
-        )
-
-
-def _positions(store: Warehouse, audited: dict[str, Any]) -> list[PartitionPosition]:
-    """Return how far each partition is loaded now, against the bounds of the audit."""
-    loaded = dict(store.rows(_LOADED_TO))
-    return [
-        PartitionPosition(row["partition"], loaded.get(row["partition"], 0), row["bound"], row["end"])
-        for row in audited["partitions"]
-    ]
-
-
-def _first(examples: list[Example]) -> str:
-    return f" ({examples[0].event_id})" if examples else ""
+    database = folder / "current" / "snapshot.duckdb"
+    return Publication(final, written.rows, len(written.files), run, now.isoformat(), database, written.renewed)
 
 
 @contextmanager
@@ -253,7 +168,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _prune(folder: Path, published: list[str]) -> None:
-    """Keep the last snapshots. The current one stays in any case.
+    """Keep the last snapshots. The current one stays in any case, and so does one that somebody reads.
 
     :param published: names of the snapshots that the warehouse knows of, in their order; others are taken for older.
     """
@@ -262,7 +177,7 @@ def _prune(folder: Path, published: list[str]) -> None:
     there = [path for path in (folder / "snapshots").iterdir() if not path.name.startswith(".")]
     snapshots = sorted(there, key=lambda path: (order.get(path.name, -1), path.name))
     for path in snapshots[:-KEPT_SNAPSHOTS]:
-        if path != current:
+        if path != current and not is_read(path):
             with suppress(OSError):
                 shutil.rmtree(path)
 

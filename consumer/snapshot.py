@@ -1,7 +1,7 @@
 """What a snapshot holds: the events as Parquet, one file per run, and a small DuckDB file with marts and run ledger.
 
-A run's file is written once. Later snapshots link to it as long as the run's latest audit passes, so publishing costs
-what the new run costs, not what the history costs.
+A run's file is written once. Later snapshots link to it as long as the run's latest audit passes and the file is what
+it was: publishing writes what the new run costs, and only reads the history.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
 from consumer.columns import quote
+from consumer.permit import proved_now
 from consumer.places import run_slug
+from consumer.published_files import READ_ONLY, PublishedFile, describe, fault_of, files_of, known_files
 from consumer.run_scope import known_runs
 from consumer.sql_files import lacking, read_folder
 from consumer.warehouse import MEMORY_LIMIT, Warehouse
 
+_EVENTS = "events"
 MARTS = Path(__file__).parent / "marts"
 # Set this variable before the first query to read a snapshot that was moved or is mounted elsewhere.
 EVENTS_VARIABLE = "streamproof_events"
@@ -38,6 +42,7 @@ _RUNS = """
         expected BIGINT, loaded BIGINT, lost BIGINT, duplicated BIGINT, phantom BIGINT, altered BIGINT,
         reordered BIGINT, undecodable BIGINT, failed BIGINT, unknown BIGINT
     );
+    CREATE TABLE files (run_id VARCHAR, file VARCHAR, sha256 VARCHAR, rows BIGINT);
     CREATE TABLE publication (topic VARCHAR, run_id VARCHAR, published_at TIMESTAMPTZ, rows BIGINT, runs BIGINT);
 """
 _RUN_COLUMNS = (
@@ -46,34 +51,74 @@ _RUN_COLUMNS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a snapshot holds. ``renewed`` says which files of earlier runs were not as they were published."""
+
+    rows: int
+    files: list[PublishedFile]
+    renewed: list[str]
+
+
 def write_snapshot(
     store: Warehouse, run_id: str, building: Path, final: Path, previous: Path, *, topic: str, now: datetime
-) -> tuple[int, int]:
-    """Write a snapshot into ``building``, to be read at ``final``, and return its rows and runs.
+) -> Written:
+    """Write a snapshot into ``building``, to be read at ``final``.
+
+    1. the run's own file, from the warehouse
+    2. those of earlier runs whose latest audit passed: linked where they are what they were when they were published;
+       else written anew if the run is proved again, and left out if it is not
+    3. the database: marts, run ledger, and what the files are
 
     :param store: the warehouse, with the run entered.
     :param previous: the snapshot to take earlier runs from; may be missing.
     """
-    events = building / "events"
-    events.mkdir()
+    (building / _EVENTS).mkdir()
+    files = [_export(store, run_id, building)]
+    renewed: list[str] = []
+    doubted: dict[str, str] = {}
+    before = previous.resolve()
+    known = known_files(store)
     slugs = {run_slug(run.run_id): run.run_id for run in known_runs(store)}
     passed = {row[0] for row in store.rows(_PASSED)}
-    own = f"{run_slug(run_id)}.parquet"
-    store.connection.execute(f"COPY ({_EXPORT}) TO {_text(events / own)} (FORMAT parquet, COMPRESSION zstd)")
-    published = {run_id}
-    for earlier in sorted((previous / "events").glob("*.parquet")):
-        run = slugs.get(earlier.stem)
-        if run is not None and run in passed and earlier.name != own:
-            _link(earlier, events / earlier.name)
-            published.add(run)
-    rows = _write_database(store, building, final, published, facts=(topic, run_id, now))
-    return rows, len(published)
+    there = {path.name for path in (before / _EVENTS).glob("*.parquet")} | files_of(store, before)
+    for name in sorted(there - {files[0].file}):
+        run = slugs.get(Path(name).stem)
+        if run is None or run not in passed:
+            continue
+        earlier = before / _EVENTS / name
+        fault = fault_of(earlier, known.get(name))
+        if not fault:
+            _link(earlier, building / _EVENTS / name)
+            files.append(known[name])
+        elif reason := proved_now(store, run):
+            doubted[run] = f"{name}: {fault}, and the run is not proved any more: {reason}"
+        else:
+            files.append(_export(store, run, building))
+            renewed.append(f"{earlier}: {fault}; it was written anew from the warehouse")
+    rows = _write_database(store, building, final, files, doubted, facts=(topic, run_id, now))
+    return Written(rows, files, [*renewed, *(f"{reason}; it is left out" for reason in doubted.values())])
+
+
+def _export(store: Warehouse, run_id: str, building: Path) -> PublishedFile:
+    """Write the file of a run, which must have been entered, and return what it is."""
+    path = building / _EVENTS / f"{run_slug(run_id)}.parquet"
+    store.connection.execute(f"COPY ({_EXPORT}) TO {_text(path)} (FORMAT parquet, COMPRESSION zstd)")
+    path.chmod(READ_ONLY)
+    return describe(path, run_id)
 
 
 def _write_database(
-    store: Warehouse, building: Path, final: Path, published: set[str], *, facts: tuple[str, str, datetime]
+    store: Warehouse,
+    building: Path,
+    final: Path,
+    files: list[PublishedFile],
+    doubted: dict[str, str],
+    *,
+    facts: tuple[str, str, datetime],
 ) -> int:
     topic, run_id, now = facts
+    published = {file.run_id for file in files}
     with duckdb.connect(str(building / "snapshot.duckdb")) as database:
         database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET TimeZone = 'UTC'")
         # While it is built, the files are not yet where readers will find them.
@@ -87,11 +132,16 @@ def _write_database(
         database.execute(_RUNS)
         for run, verdict, document in store.rows(_LEDGER):
             said = json.loads(document) | {"published": run in published}
+            if run in doubted:
+                verdict, said["reason"] = "UNKNOWN", doubted[run]  # noqa: PLW2901 - what is shown, not what is kept
             row = [run, verdict, *(said.get(column) for column in _RUN_COLUMNS)]
             places = ", ".join("?" * len(row))
             database.execute(f"INSERT INTO runs VALUES ({places})", row)  # noqa: S608 - only question marks
         rows = int(database.execute("SELECT count(*) FROM events").fetchall()[0][0])
         database.execute("INSERT INTO publication VALUES (?, ?, ?, ?, ?)", [topic, run_id, now, rows, len(published)])
+        for file in files:
+            database.execute("INSERT INTO files VALUES (?, ?, ?, ?)", [file.run_id, file.file, file.sha256, file.rows])
+    (building / "snapshot.duckdb").chmod(READ_ONLY)
     return rows
 
 
@@ -119,3 +169,4 @@ def _link(earlier: Path, new: Path) -> None:
         os.link(earlier.resolve(), new)
     except OSError:
         shutil.copyfile(earlier, new)
+        new.chmod(READ_ONLY)

@@ -143,6 +143,15 @@ CREATE TABLE publications (
     rows         BIGINT NOT NULL
 );
 
+-- What each publication consists of: a file that was changed since is not carried on.
+CREATE TABLE published_files (
+    publication BIGINT NOT NULL,       -- number of the publication
+    run_id      VARCHAR NOT NULL,
+    file        VARCHAR NOT NULL,
+    sha256      VARCHAR NOT NULL,
+    rows        BIGINT NOT NULL
+);
+
 CREATE TABLE meta (
     key   VARCHAR NOT NULL,
     value VARCHAR NOT NULL

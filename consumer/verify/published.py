@@ -16,6 +16,7 @@ from cluster.errors import Misconfigured, StoreFailed
 from consumer.catalogue import read_catalogue
 from consumer.columns import quote
 from consumer.places import run_slug
+from consumer.published_files import sha256_of
 from consumer.run_scope import enter_run
 from consumer.snapshot import EVENTS_VARIABLE, MARTS
 from consumer.sql_files import SqlFile, lacking, read_folder
@@ -29,6 +30,7 @@ _EVENTS = "events"
 _ROUNDING = 0.0011
 
 _TABLES = {"runs", "publication"}
+_YOUNGER = {"files"}  # not in snapshots of earlier versions
 # As DuckDB spells the view that a snapshot is made with.
 _VIEW = re.compile(
     rf"CREATE VIEW events AS SELECT \* FROM read_parquet\(COALESCE\(getvariable\('{EVENTS_VARIABLE}'\), "  # noqa: S608 - a pattern
@@ -98,7 +100,7 @@ def prove_snapshot_names(snapshot: Snapshot, marts: list[SqlFile]) -> Proof:
     wanted = _TABLES | {mart.name for mart in marts}
     faults = [f"the macro {name} is not ours" for name in sorted(catalogue.macros)]
     faults += [f"the table {name} is missing" for name in sorted(wanted - catalogue.tables.keys())]
-    faults += [f"the table {name} is not ours" for name in sorted(catalogue.tables.keys() - wanted)]
+    faults += [f"the table {name} is not ours" for name in sorted(catalogue.tables.keys() - wanted - _YOUNGER)]
     faults += [f"the view {name} is not ours" for name in catalogue.views if name != _EVENTS]
     faults += [f"the {what} is not ours" for what in catalogue.others]
     said = snapshot.rows("SELECT sql FROM system.main.duckdb_views() WHERE internal IS FALSE AND view_name = 'events'")
@@ -126,6 +128,7 @@ def prove_files(snapshot: Snapshot) -> Proof:
     of_slug = {
         run_slug(str(run_id)): (str(run_id), verdict, published, loaded) for run_id, verdict, published, loaded in runs
     }
+    hashes = _hashes(snapshot)
     faults, total = [], 0
     for path in snapshot.parquet:
         known = of_slug.get(path.stem)
@@ -139,6 +142,8 @@ def prove_files(snapshot: Snapshot) -> Proof:
             faults.append(f"events/{path.name} cannot be read: {str(error).splitlines()[0]}")
             continue
         total += rows
+        if hashes is not None and hashes.get(path.name) != sha256_of(path):
+            faults.append(f"events/{path.name} has not the SHA-256 that it was published with")
         if not published or verdict != "PASSED":
             faults.append(f"events/{path.name} is there, and run {run_id} is {verdict} and not published")
         if {first, last} != {run_id}:
@@ -161,6 +166,13 @@ def prove_files(snapshot: Snapshot) -> Proof:
         "files", "each published run has its file, with as many events as its audit counted",
         f"{len(snapshot.parquet)} files, {total:,} events", faults,
     )  # fmt: skip
+
+
+def _hashes(snapshot: Snapshot) -> dict[str, str] | None:
+    """Return the SHA-256 of each file as it was published; ``None`` for a snapshot of an earlier version."""
+    if not read_catalogue(snapshot.connection).tables.keys() & _YOUNGER:
+        return None
+    return {str(name): str(digest) for name, digest in snapshot.rows("SELECT file, sha256 FROM files ORDER BY file")}
 
 
 def _facts(snapshot: Snapshot, rows: int, runs: int) -> Iterator[str]:

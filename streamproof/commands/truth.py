@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import typer
+from rich.text import Text
 
 from cluster.errors import EXIT_OK, StreamproofError, VerdictFailed, VerdictUnknown
 from streamproof.console import Output, print_error, query_command
@@ -116,6 +117,8 @@ def publish(  # noqa: PLR0917 - typer reads them by name
     output = Output(as_json)
     output.document(done.document())
     output.show(f"[bold green]published[/] {done.rows:,} events of {done.runs} run{'s' if done.runs != 1 else ''}")
+    for sentence in done.renewed:
+        output.show(Text(f"note  {sentence}", style="yellow"))
     show_line(output, "snapshot", done.path)
     show_line(output, "read it", query_command(done.database, first_query(done.database)))
 
