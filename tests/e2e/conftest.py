@@ -26,8 +26,10 @@ from stack.up import up
 from streamproof.rehearsal import Airflow
 from streamproof.start_view import start_view
 
-CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
-CHROMIUM += ("--disable-component-update", "--disable-sync")
+CHROMIUM = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
 # Signs in as somebody whom Airflow knows and who may see nothing.
 STRANGERS_TOKEN = """
 from airflow.api_fastapi.app import create_auth_manager

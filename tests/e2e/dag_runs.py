@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from cluster.errors import BrokerSilent, Interrupted, RecordsUndelivered
 
@@ -81,7 +82,7 @@ def main(topic: str) -> dict[str, Any]:
     dag = dags["rehearse_customer_events"]
     for task in dag.tasks:
         task.retry_delay = timedelta(0)
-        if task.is_mapped:
+        if isinstance(task, MappedOperator):
             task.partial_kwargs["retry_delay"] = timedelta(0)
     conf = {"events": 4000, "rate": 0, "shards": 2}
     results = {"green": run(dag, conf | {"topic": f"{topic}-green"})}

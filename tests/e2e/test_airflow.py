@@ -67,10 +67,11 @@ def test_a_stack_that_ran_before_the_demo_runs_after_it(demo: Any, airflow: Airf
 
 
 def test_every_task_of_the_run_succeeded_and_says_figures(demo: Any, airflow: Airflow) -> None:
-    run = airflow.state(*demo.dag_run)
+    dag_id, run_id = demo.dag_run
+    run = airflow.state(dag_id, run_id)
     assert {task.task_id for task in run.tasks} == set(TASKS)
     assert {task.state for task in run.tasks} == {"success"}
-    said = {task.label: airflow.log_tail(*demo.dag_run, task) for task in run.tasks}
+    said = {task.label: airflow.log_tail(dag_id, run_id, task) for task in run.tasks}
     assert any("3,000 events" in line for line in said["generate shard 1 of 2"])
     assert any(re.search(r"Loaded 6,000 rows in [\d.]+ s", line) for line in said["load"])
     assert any(line.startswith("PASSED: expected 6,000, loaded 6,000, lost 0") for line in said["audit"])

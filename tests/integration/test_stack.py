@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 from confluent_kafka import Consumer, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # its stubs do not re-export it
 
 from cluster.connection import Connection
 from cluster.local import LocalStack

@@ -12,18 +12,19 @@ from typing import Any
 
 import fastavro
 import pyarrow as pa
+import pyruhvro
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
-from schemas import codec
 from schemas.arrow_types import typed_type
 from schemas.avro import parse
 from schemas.codec import CodecMismatch, Decoder, Encoder, UndecodableValue, UnsupportedSchema, split_frame
 from schemas.contract import load_contract
 from schemas.frame import frame_header
 from schemas.registry import UnknownSchema
+from tests.kit.depth import MANY_EXAMPLES
 
 CONTRACT = load_contract("customer_events")
 RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -218,7 +219,7 @@ MUTANT = {
 
 
 @given(values_of(as_dict(MUTANT) | {"fields": [f | {"type": as_dict(f["type"])} for f in MUTANT["fields"]]}), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=MANY_EXAMPLES, deadline=None)
 def test_the_fast_path_and_the_strict_reader_accept_the_same_values(row, data):
     row["t"] = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
     payload = bytearray(write(MUTANT, row))
@@ -543,7 +544,7 @@ def test_verification_finds_a_library_that_writes_other_bytes(monkeypatch):
     batch = pa.record_batch({"a": [1, 2, 3]})
     encoder.verify(batch)
     wrong = lambda batch, text, chunks: [pa.array([b"\x02"] * len(batch), pa.binary())]  # noqa: E731
-    monkeypatch.setattr(codec.pyruhvro, "serialize_record_batch", wrong)
+    monkeypatch.setattr(pyruhvro, "serialize_record_batch", wrong)
     with pytest.raises(CodecMismatch, match="row 1"):
         encoder.verify(batch)
 

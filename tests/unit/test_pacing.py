@@ -49,7 +49,8 @@ def test_pacing_allows_what_is_due_and_no_more(clock):
     clock.now += 0.0105
     assert pacer.allowance() == 10
     due = pacer.intended(10)
-    assert (due.first, due.last, due.events) == (pytest.approx(100.001), pytest.approx(100.010), 10)
+    assert (due.first, due.last) == pytest.approx((100.001, 100.010))
+    assert due.events == 10
 
 
 def test_a_stall_is_caught_up_in_bounded_steps(clock):

@@ -12,11 +12,12 @@ import pytest
 
 from cluster.errors import Misconfigured
 from producer.event_log import EventLog
-from producer.plan import ProduceRequest, share
+from producer.plan import ProduceRequest
 from producer.resume import Landed
 from producer.scenarios import Asked, contract_of, find_scenario
 from producer.scenarios.clickstream.graph import EDGES, MEDIAN_S, STATES
 from producer.scenarios.clickstream.scenario import BLOCK_EVENTS, PACE
+from producer.sharing import share
 from producer.supply import Supply, identified, keys_of
 from schemas.codec import Encoder
 

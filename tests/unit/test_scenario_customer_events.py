@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -167,7 +168,7 @@ def test_time_compression_says_how_fast_event_time_passes():
     assert settings["block_events"] / settings["block_span_ms"] == pytest.approx(8000 / 4000 / 1000)
     stream = CustomerEvents().open(1, 0, settings)
     block = stream.block(0)
-    times = pc.cast(block.column("timestamp"), "int64").to_numpy()
+    times = pc.cast(block.column("timestamp"), pa.int64()).to_numpy()
     assert np.ptp(times) / settings["block_span_ms"] == pytest.approx(1, abs=0.35), "a day's rhythm stretches it"
 
 
@@ -195,9 +196,9 @@ def test_event_time_ends_when_the_run_starts_and_begins_whole_blocks_earlier():
     scenario = CustomerEvents()
     settings = scenario.settings(200_000, START_MS)
     stream = scenario.open(1, 0, settings)
-    last = pc.cast(stream.block(3).column("timestamp"), "int64").to_numpy()
+    last = pc.cast(stream.block(3).column("timestamp"), pa.int64()).to_numpy()
     assert START_MS - 60_000 < last.max() < START_MS
-    assert last.min() > pc.cast(stream.block(2).column("timestamp"), "int64").to_numpy().max()
+    assert last.min() > pc.cast(stream.block(2).column("timestamp"), pa.int64()).to_numpy().max()
 
 
 def test_daylight_saving_time_moves_the_rhythm_by_an_hour():

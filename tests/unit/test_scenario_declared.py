@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -107,7 +108,8 @@ def one(declare, rule, kind, *, number=0):
 def test_a_file_says_how_nested_values_arise_and_they_agree_with_each_other(declare):
     path = declare(RULES)
     rows = block(path).slice(0, 2000).to_pylist()
-    names, prices = {}, {}
+    names: dict[str, str] = {}
+    prices: dict[str, Any] = {}
     for row in rows:
         assert names.setdefault(row["customerId"], row["customer"]["name"]) == row["customer"]["name"]
         assert [item["line"] for item in row["items"]] == list(range(1, len(row["items"]) + 1))

@@ -147,7 +147,7 @@ def test_a_full_disk_is_74_though_everything_answers(
 
 def test_a_service_that_dies_of_a_full_disk_while_it_starts_is_74(start, state: Path, monkeypatch) -> None:
     eats = f"import shutil\nopen({str(state / 'eaten')!r}, 'wb').write(bytes({DISK_BYTES}))"
-    kafka = starting.describe().services[0].model_copy(update={"prepare": ((sys.executable, "-c", eats),)})
+    kafka = vars(starting)["describe"]().services[0].model_copy(update={"prepare": ((sys.executable, "-c", eats),)})
     description = Description((kafka,), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
     monkeypatch.setattr(starting, "describe", lambda *_: description)
     with pytest.raises(StoreFull, match=r"no space left for the state of the stack: 0\.\d MB are free") as caught:

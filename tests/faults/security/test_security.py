@@ -10,10 +10,9 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from confluent_kafka.admin import AclOperation
+from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]  # its stubs do not re-export it
 from cryptography.hazmat.primitives import serialization
 
 from cluster.admin import admin_client
@@ -27,11 +26,10 @@ from stack.down import stop_stack
 from stack.java import kafka_command
 from stack.request import UpRequest
 from stack.security import GUEST, HOSTS, USER, client_settings, properties_file
+from tests.faults.security.secured import Ended, Secured, TokenEndpoint
 from tests.kit.shared_stack import started
 
 BOUND_S = 15.0
-# `secured` is the fixture's `Secured`: see conftest.py.
-Secured = Ended = Any
 
 # What is let in -------------------------------------------------------------------------------------------------
 
@@ -55,7 +53,9 @@ def test_every_kind_of_password_is_taken(secured: Secured, topic: str, mechanism
     assert describe(admin_client(secured.client(sasl_mechanism=mechanism)), topic).partitions == 3
 
 
-def test_a_token_is_taken_and_a_wrong_client_secret_is_refused(secured: Secured, topic: str, tokens: Any) -> None:
+def test_a_token_is_taken_and_a_wrong_client_secret_is_refused(
+    secured: Secured, topic: str, tokens: TokenEndpoint
+) -> None:
     with tokens.serving() as url:
         settings = {
             "SASL_MECHANISM": "OAUTHBEARER",

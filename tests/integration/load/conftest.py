@@ -18,7 +18,7 @@ import duckdb
 import fastavro
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # its stubs do not re-export it
 
 from cluster.connection import Connection
 from cluster.topics import admin_client, wait_for_leaders
