@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cluster.errors import Misconfigured
-from cluster.names import check_topic_name
+from cluster.names import check_companion, check_topic_name
 from cluster.yaml_files import read_yaml
 
 TOPICS_FILE = Path(__file__).with_name("topics.yaml")
@@ -95,7 +95,7 @@ def specs_for(topic: str, path: Path | None = None) -> list[TopicSpec]:
     }
     specs |= {name: spec for name, spec in declared.items() if name == topic or name.startswith(f"{topic}.")}
     for name in specs:
-        check_topic_name(name)
+        check_companion(topic, name.removeprefix(topic))
     return list(specs.values())
 
 

@@ -20,6 +20,7 @@
         │   └── VerdictFailed         an audit or a blocking check failed
         ├── StoreFailed         74    the disk or the warehouse file
         │   ├── StoreFull
+        │   ├── StoreOutOfMemory      DuckDB needs more than it may have
         │   └── WarehouseDamaged
         ├── Refused             77    authentication, authorisation, TLS
         └── Misconfigured       78    a setting, a name, a file
@@ -159,6 +160,10 @@ class StoreFailed(Terminal):
 
 class StoreFull(StoreFailed):
     """No space left on the device."""
+
+
+class StoreOutOfMemory(StoreFailed):
+    """DuckDB needs more memory, or more room for what does not fit into it, than it may have."""
 
 
 class WarehouseDamaged(StoreFailed):

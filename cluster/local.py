@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -15,6 +16,8 @@ from cluster.names import check_topic_name
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 RECORD_NAME = "stack.json"
+# A file's name has 255 bytes; the log, what is spilled, a folder to build in and a file set aside have longer ones.
+_LONGEST_STEM = 200
 
 
 def state_dir(env: Mapping[str, str] = os.environ) -> Path:
@@ -25,11 +28,17 @@ def state_dir(env: Mapping[str, str] = os.environ) -> Path:
 def warehouse_path(topic: str, env: Mapping[str, str] = os.environ) -> Path:
     """Return the default DuckDB file of a topic: ``STREAMPROOF_WAREHOUSE_DIR/<topic>.duckdb``.
 
+    A name that is too long for a file, and for what lies beside it, is cut and gets a digest.
+
     :raises Misconfigured: the name cannot be a topic's, so that no path leaves the folder.
     """
     check_topic_name(topic)
     folder = env.get("STREAMPROOF_WAREHOUSE_DIR")
-    return (Path(folder) if folder else state_dir(env) / "warehouse") / f"{topic}.duckdb"
+    home = Path(folder) if folder else state_dir(env) / "warehouse"
+    if len(topic) <= _LONGEST_STEM or os.path.exists(home / f"{topic}.duckdb"):  # noqa: PTH110 - too long is no error
+        return home / f"{topic}.duckdb"
+    digest = hashlib.sha256(topic.encode()).hexdigest()[:12]
+    return home / f"{topic[: _LONGEST_STEM - len(digest) - 1]}-{digest}.duckdb"
 
 
 def publications_dir(env: Mapping[str, str] = os.environ) -> Path:

@@ -6,7 +6,8 @@ import re
 
 from cluster.errors import Misconfigured
 
-_LEGAL_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+LONGEST_TOPIC_NAME = 249
+_LEGAL_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_TOPIC_NAME}}}")
 
 
 def check_topic_name(name: str, *, where: str = "") -> None:
@@ -18,5 +19,20 @@ def check_topic_name(name: str, *, where: str = "") -> None:
         raise Misconfigured(
             f"{name[:60]!r} is not a topic name",
             where=where,
-            hint="Use letters, digits, dot, underscore and hyphen, at most 249 of them",
+            hint=f"Use letters, digits, dot, underscore and hyphen, at most {LONGEST_TOPIC_NAME} of them",
+        )
+
+
+def check_companion(topic: str, suffix: str) -> None:
+    """Check that ``<topic><suffix>`` is short enough for Kafka.
+
+    :raises Misconfigured: it is not.
+    """
+    most = LONGEST_TOPIC_NAME - len(suffix)
+    if len(topic) > most:
+        raise Misconfigured(
+            f"the name of the topic has {len(topic)} characters; with {suffix}, where runs write, Kafka allows {most}",
+            where=f"topic {topic[:60]}...",
+            hint=f"Use a name of at most {most} characters. `load` takes any topic that is there, up to "
+            f"{LONGEST_TOPIC_NAME} characters",
         )

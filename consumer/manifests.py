@@ -20,7 +20,7 @@ from consumer.batch import Message
 from consumer.claims import impossible_claims
 from consumer.source import Source
 from consumer.warehouse import Warehouse
-from schemas.manifest import FaultPage, FaultTruth, Manifest, control_topic, count
+from schemas.manifest import CONTROL_SUFFIX, FaultPage, FaultTruth, Manifest, control_topic, count
 
 _FETCH_ROWS = 1000
 _NEVER = threading.Event()
@@ -71,7 +71,7 @@ class ControlTopic:
         except (ValueError, ValidationError):
             self.unreadable.append(position)
             return
-        if control_topic(manifest.topic) != message.topic():
+        if manifest.topic + CONTROL_SUFFIX != message.topic():
             # A copied record: the offsets in it, and what it claims, are of the other topic.
             self.unreadable.append(f"{position}, as it is of topic {manifest.topic}")
             return

@@ -11,7 +11,6 @@ A snapshot never changes once it has its name. The last three are kept, and thos
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import shutil
@@ -25,6 +24,7 @@ from typing import Any
 
 import duckdb
 
+from cluster.disk import is_full
 from cluster.errors import Busy, StoreFailed, StoreFull
 from consumer.lease import is_read
 from consumer.permit import permit
@@ -189,7 +189,7 @@ def _as_publication_errors(folder: Path) -> Iterator[None]:
         yield
     except (OSError, duckdb.Error) as error:
         text = str(error).splitlines()[0]
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text
+        full = is_full(error)
         kind = StoreFull if full else StoreFailed
         raise kind(
             "no space left for the publication" if full else f"the publication cannot be written: {text}",

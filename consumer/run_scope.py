@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import Misconfigured
+from consumer.duckdb_settings import PROVE
 from consumer.identity_columns import identity_expression
 from consumer.store_errors import as_store_errors
 from consumer.warehouse import Warehouse
 from schemas.identity import IDENTITY_HEADER, run_prefix
 
 _SCOPE = Path(__file__).with_name("run_scope.sql")
-# Reads of a whole run sort and hash it; DuckDB spills above this.
-_MEMORY_LIMIT = "1GB"
 
 _KNOWN_RUNS = """
     SELECT run_id, coalesce(CAST(max(TRY_CAST(document ->> 'started_at' AS TIMESTAMPTZ)) AS VARCHAR), '') AS started_at
@@ -71,7 +70,7 @@ def enter_run(warehouse: Warehouse, run_id: str | None) -> None:
     event_id = identity_expression(warehouse)
     with as_store_errors(warehouse.path):
         connection = warehouse.connection
-        connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+        PROVE.apply(connection, warehouse.path)
         for name, value in (("run_id", run_id), ("run_prefix", prefix), ("id_start", id_start)):
             connection.execute(f"SET VARIABLE {name} = ?", [value])
         text = _SCOPE.read_text().replace("{event_id}", event_id).replace("{header}", IDENTITY_HEADER)

@@ -16,12 +16,13 @@ from pathlib import Path
 import duckdb
 
 from consumer.columns import quote
+from consumer.duckdb_settings import PUBLISH
 from consumer.permit import proved_now
 from consumer.places import run_slug
 from consumer.published_files import READ_ONLY, PublishedFile, describe, fault_of, files_of, known_files
 from consumer.run_scope import known_runs
 from consumer.sql_files import lacking, read_folder
-from consumer.warehouse import MEMORY_LIMIT, Warehouse
+from consumer.warehouse import Warehouse
 
 _EVENTS = "events"
 MARTS = Path(__file__).parent / "marts"
@@ -119,8 +120,9 @@ def _write_database(
 ) -> int:
     topic, run_id, now = facts
     published = {file.run_id for file in files}
-    with duckdb.connect(str(building / "snapshot.duckdb")) as database:
-        database.execute(f"SET memory_limit = '{MEMORY_LIMIT}'; SET TimeZone = 'UTC'")
+    path = building / "snapshot.duckdb"
+    with duckdb.connect(str(path)) as database:
+        PUBLISH.apply(database, path)
         # While it is built, the files are not yet where readers will find them.
         database.execute(f"SET VARIABLE {EVENTS_VARIABLE} = ?", [_pattern(building)])
         place = f"coalesce(getvariable('{EVENTS_VARIABLE}'), {_text(_pattern(final))})"

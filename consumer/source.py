@@ -54,7 +54,7 @@ SILENCE_S = 10.0
 # ends with offsets without a record gives fewer, so it never waits longer than this.
 _WAIT_S = 0.05
 # A chunk is closed by size as well, so that memory does not depend on how large the records are.
-MAX_CHUNK_BYTES = 32 * 1024 * 1024
+MAX_CHUNK_BYTES = 16 * 1024 * 1024
 _FIRST_GUESS_BYTES = 1024 * 1024
 _CONSUMER = {
     "enable_auto_commit": False,
@@ -63,7 +63,7 @@ _CONSUMER = {
     "isolation_level": "read_committed",
     "enable_partition_eof": True,  # tells the position behind trailing offsets that hold no record
     "check_crcs": True,
-    "queued_max_messages_kbytes": 32 * 1024,
+    "queued_max_messages_kbytes": 32 * 1024,  # what librdkafka has fetched ahead
     # What is read is there already: the broker waits only behind the end of a partition, where nothing is wanted.
     "fetch_wait_max_ms": 10,
     # How long a partition whose queue was full is left alone. librdkafka's own second stops the loader dead: it has

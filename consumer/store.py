@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from cluster.errors import StoreFailed
 from consumer import ledger
 from consumer.batch import Chunk, Records, Reject, Tally, timestamps
+from consumer.duckdb_settings import LARGE_VALUE_BYTES, keep_row_groups_apart
 from consumer.limit import NO_LIMIT, Limit, LimitBroken
 from consumer.refused import DATA_ERRORS, set_apart
 from consumer.warehouse import Warehouse
@@ -28,12 +29,8 @@ CHUNK_ROWS = 20_480
 # A batch is committed at the first of these.
 BATCH_ROWS = 122_880  # one row group of DuckDB
 MAX_BATCH_BYTES = 128 * 1024 * 1024
+MAX_LARGE_BATCH_BYTES = 48 * 1024 * 1024  # where values are large; it is followed by a checkpoint
 MAX_BATCH_S = 10.0
-
-# One thread stores a chunk as fast as two do, and leaves the other core to fetching and decoding. A row group is
-# written as soon as it is full, not in the commit: memory holds one, and it happens beside the decoding. There is no
-# limit of memory: a checkpoint of large values needs what it needs, and fails below it.
-_SETTINGS = "SET threads = 1; SET write_buffer_row_group_count = 1"
 
 _INCOMING = "incoming"
 INSERT_EVENTS = f"INSERT INTO events BY NAME SELECT *, ?::BIGINT AS _batch FROM {_INCOMING}"  # noqa: S608 - a constant
@@ -84,14 +81,21 @@ class _OpenBatch:
         self.left = chunk.left
 
     def is_full(self, batch_rows: int) -> bool:
-        if (
-            sum(tally.value_bytes for tally in self.tallies.values()) >= MAX_BATCH_BYTES
-            or time.monotonic() - self.began >= MAX_BATCH_S
-        ):
+        most_bytes = MAX_LARGE_BATCH_BYTES if self.has_large_values else MAX_BATCH_BYTES
+        if self.value_bytes >= most_bytes or time.monotonic() - self.began >= MAX_BATCH_S:
             return True
         # What would be less than a row group joins the last one: alone it would go through the log.
         last = self.left is not None and self.left < batch_rows
         return not last and sum(tally.span.end - tally.span.start for tally in self.tallies.values()) >= batch_rows
+
+    @property
+    def value_bytes(self) -> int:
+        return sum(tally.value_bytes for tally in self.tallies.values())
+
+    @property
+    def has_large_values(self) -> bool:
+        records = sum(tally.events + tally.quarantined for tally in self.tallies.values())
+        return self.value_bytes >= LARGE_VALUE_BYTES * max(1, records)
 
 
 class Store:
@@ -115,7 +119,6 @@ class Store:
         self._batch_rows = batch_rows
         self.careful = careful
         self._batch: _OpenBatch | None = None
-        warehouse.connection.execute(_SETTINGS)
 
     @property
     def chunk_rows(self) -> int:
@@ -161,11 +164,15 @@ class Store:
                     ledger.advance(self._warehouse.connection, tally.span)
                 if batch.rejects:
                     self._hold_limit(batch)
+                if batch.has_large_values:
+                    keep_row_groups_apart(self._warehouse.connection)
             self._warehouse.commit()
         except BaseException:
             self.rollback()
             raise
         self._batch = None
+        if batch.has_large_values:
+            self._warehouse.checkpoint()
         return Stored(
             events=sum(tally.events for tally in tallies),
             quarantined=sum(tally.quarantined for tally in tallies),

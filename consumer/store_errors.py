@@ -10,11 +10,13 @@ from pathlib import Path
 import duckdb
 import psutil
 
+from cluster.disk import says_full, says_refused
 from cluster.errors import (
     Interrupted,
     Misconfigured,
     StoreFailed,
     StoreFull,
+    StoreOutOfMemory,
     StreamproofError,
     WarehouseDamaged,
     WarehouseLocked,
@@ -26,14 +28,20 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StreamproofError], str, str], ...] 
     (
         ("INTERRUPT",),
         Interrupted,
-        "stopped; the batch at hand was rolled back",
+        "stopped; what was being written is rolled back, everything before it is kept",
         "The same command continues",
     ),
     (
-        ("No space left on device", "Disk quota exceeded", "File too large"),
-        StoreFull,
-        "no space left for the warehouse; the batch at hand was rolled back, everything before it is kept",
-        "Free some space and run the same command again: it continues where it stopped",
+        ("failed to offload", "max_temp_directory_size"),
+        StoreOutOfMemory,
+        "what does not fit into memory does not fit into the room beside the warehouse either",
+        "The run claims more than the file holds, or the disk is small: check the manifests, and the free space",
+    ),
+    (
+        ("Out of Memory", "failed to pin block", "could not allocate block", "failed to allocate data"),
+        StoreOutOfMemory,
+        "DuckDB needs more memory than it may have here; what was being written is rolled back",
+        "Give `load` a smaller --batch-rows; if that does not help, report the size of the largest records",
     ),
     (
         ("Is a directory",),
@@ -42,17 +50,10 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StreamproofError], str, str], ...] 
         "Name a file, such as events.duckdb",
     ),
     (
-        (
-            "Permission denied",
-            "Read-only file system",
-            "Operation not permitted",
-            "Not a directory",
-            "File exists",
-            "No such file or directory",
-        ),
+        ("Not a directory", "File exists", "No such file or directory", "File name too long"),
         Misconfigured,
-        "the warehouse cannot be written",
-        "Check the path, and who owns the file and its folder",
+        "the warehouse cannot be written there",
+        "Check the path: its folder must be one in which files can be made",
     ),
     (
         ("not a valid DuckDB database file", "orrupt", "checksum", "Serialization Error", "Could not read"),
@@ -94,9 +95,22 @@ def _command_line(pid: int) -> str | None:
 def store_error(error: duckdb.Error | OSError, path: Path) -> StreamproofError:
     """Return the error of the tree for what DuckDB or the file system raised about ``path``."""
     text = str(error).split("\n", 1)[0].replace(str(path), path.name)
+    said, where = text.replace(path.name, ""), f"{path}: {text}"
+    if says_full(said):
+        return StoreFull(
+            "no space left for the warehouse; what was being written is rolled back, everything before it is kept",
+            where=where,
+            hint="Free some space and run the same command again",
+        )
+    if says_refused(said):
+        return StoreFailed(
+            "the warehouse cannot be written: the disk is read-only, or belongs to somebody else",
+            where=where,
+            hint="Check who owns the file and its folder, and how the disk is mounted",
+        )
     for signs, kind, message, hint in _MEANINGS:
-        if any(sign in text.replace(path.name, "") for sign in signs):
-            return kind(message, where=f"{path}: {text}", hint=hint)
+        if any(sign in said for sign in signs):
+            return kind(message, where=where, hint=hint)
     return StoreFailed(f"the warehouse failed: {text}", where=str(path), hint="Run the same command again")
 
 

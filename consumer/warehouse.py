@@ -8,8 +8,8 @@ so queries cast them (``::TIMESTAMP``, ``::VARCHAR``) or read them through Arrow
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -22,20 +22,16 @@ import duckdb
 
 from cluster.errors import Interrupted, Misconfigured, StoreFailed, WarehouseDamaged, WarehouseLocked
 from consumer.catalogue import refuse_impostors
+from consumer.duckdb_settings import LARGE_VALUE_BYTES, LOAD, PROVE, Purpose, keep_row_groups_apart
+from consumer.leftovers import clear, workshop
 from consumer.migrations import NEWEST, format_of, migrate
 from consumer.store_errors import as_store_errors, is_locked, locked, store_error
 
 DEFAULT_WAIT_S = 10.0
-# DuckDB spills above this; a load of any size then stays below 1 GB with Python, Arrow and librdkafka beside it.
-MEMORY_LIMIT = "400MB"
-_SETTINGS = f"""
-    SET memory_limit = '{MEMORY_LIMIT}';
-    SET preserve_insertion_order = false;
-    SET TimeZone = 'UTC';
-"""
-
 _DDL = Path(__file__).with_name("warehouse.sql")
+_TABLES = "SELECT table_name FROM system.main.duckdb_tables() WHERE NOT temporary ORDER BY 1"
 _RETRY_S = 0.1
+_HOLDS_LARGE_VALUES = "SELECT count(*) > 0 FROM load_batches WHERE value_bytes >= ? * (events + quarantined)"
 # DuckDB's lock does not exclude the own process, so the process excludes itself.
 _open_here: set[Path] = set()
 _open_here_lock = threading.Lock()
@@ -119,6 +115,7 @@ def open_warehouse(
     *,
     wait_s: float = DEFAULT_WAIT_S,
     create: bool = True,
+    purpose: Purpose = LOAD,
     topic: str | None = None,
     stop: threading.Event | None = None,
 ) -> Warehouse:
@@ -126,6 +123,7 @@ def open_warehouse(
 
     :param wait_s: how long to wait for the lock, seconds.
     :param create: create a missing file, and its folder, with all tables.
+    :param purpose: how much memory DuckDB may have, and how many threads.
     :param topic: the topic that the file must hold; noted in a new file.
     :param stop: set it to give up waiting.
     :raises WarehouseLocked: another process still holds the file; it is named.
@@ -137,14 +135,17 @@ def open_warehouse(
     if not path.exists() and create:
         _create(path, topic)
     _check_is_file(path)
-    connection = _connect(path, wait_s, stop or threading.Event())
+    connection = _connect(path, purpose, wait_s, stop or threading.Event())
     warehouse = Warehouse(path, connection)
     try:
+        clear(path)
         with warehouse.errors():
             refuse_impostors(connection, path)
         found = _check_is_ours(warehouse, topic)
         with warehouse.errors():
             migrate(connection, found)
+        if warehouse.rows(_HOLDS_LARGE_VALUES, [LARGE_VALUE_BYTES])[0][0]:
+            keep_row_groups_apart(connection)
     except BaseException:
         warehouse.close()
         raise
@@ -160,7 +161,7 @@ def open_as_it_is(path: Path, *, wait_s: float = DEFAULT_WAIT_S) -> Warehouse:
     """
     path = path.expanduser().resolve()
     _check_is_file(path)
-    return Warehouse(path, _connect(path, wait_s, threading.Event(), read_only=True))
+    return Warehouse(path, _connect(path, PROVE, wait_s, threading.Event(), read_only=True))
 
 
 def _check_is_file(path: Path) -> None:
@@ -185,13 +186,13 @@ def _create(path: Path, topic: str | None) -> None:
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            new = Path(folder) / path.name
+        with workshop(path) as folder:
+            new = folder / path.name
             _build(new, topic)
-            with suppress(FileExistsError):
-                os.link(new, path)
+            os.link(new, path)
     except (OSError, duckdb.Error) as error:
-        raise store_error(error, path) from error
+        if not path.exists():  # else somebody was faster, and may have taken the folder away
+            raise store_error(error, path) from error
 
 
 def _build(path: Path, topic: str | None) -> None:
@@ -201,9 +202,19 @@ def _build(path: Path, topic: str | None) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute(_DDL.read_text())
         connection.executemany("INSERT INTO meta VALUES (?, ?)", [list(pair) for pair in meta.items()])
+        connection.execute("CHECKPOINT")  # closing does so too, and says nothing when it cannot
+        made = connection.execute(_TABLES).fetchall()
+    with duckdb.connect(str(path), read_only=True) as connection:
+        kept = connection.execute(_TABLES).fetchall()
+    if kept != made:
+        raise OSError(
+            errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: the new file holds {len(kept)} of {len(made)} tables"
+        )
 
 
-def _connect(path: Path, wait_s: float, stop: threading.Event, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+def _connect(
+    path: Path, purpose: Purpose, wait_s: float, stop: threading.Event, *, read_only: bool = False
+) -> duckdb.DuckDBPyConnection:
     """Take the file for this process, waiting at most ``wait_s`` for whoever has it."""
     began = time.monotonic()
     while True:
@@ -215,7 +226,7 @@ def _connect(path: Path, wait_s: float, stop: threading.Event, *, read_only: boo
         if mine:
             try:
                 connection = duckdb.connect(str(path), read_only=read_only)
-                connection.execute(_SETTINGS)
+                purpose.apply(connection, path)
                 return connection
             except duckdb.Error as error:
                 with _open_here_lock:
@@ -236,6 +247,12 @@ def _check_is_ours(warehouse: Warehouse, topic: str | None) -> int:
     try:
         meta = warehouse.meta()
     except StoreFailed as error:
+        if not warehouse.rows(_TABLES):
+            raise WarehouseDamaged(
+                "the file is an empty DuckDB database: a warehouse that could not be finished, on a full disk perhaps",
+                where=str(warehouse.path),
+                hint="Nothing is in it: remove it and run the same command again",
+            ) from error
         raise WarehouseDamaged(
             "the file is a DuckDB database, but not a warehouse", where=str(warehouse.path), hint="Name another file"
         ) from error

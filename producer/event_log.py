@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import errno
 import json
 import re
 from decimal import Decimal
@@ -14,6 +13,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
+from cluster.disk import is_full
 from cluster.errors import Misconfigured, StoreFailed, StoreFull
 from producer.arrays import plain
 from schemas.identity import IDENTITY_FIELD, run_prefix
@@ -70,7 +70,7 @@ class EventLog:
             raise self._unwritten(error) from None
 
     def _unwritten(self, error: OSError) -> StoreFailed:
-        kind = StoreFull if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else StoreFailed
+        kind = StoreFull if is_full(error) else StoreFailed
         return kind(
             f"the event log cannot be written: {error.strerror}",
             where=str(self.path),

@@ -12,6 +12,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cluster.names import check_companion
 from schemas.fault_targets import FaultTargets
 from schemas.identity import MAX_SHARDS
 
@@ -25,7 +26,11 @@ Range = tuple[int, int]
 
 
 def control_topic(topic: str) -> str:
-    """Return the name of the control topic of ``topic``."""
+    """Return the name of the control topic of ``topic``.
+
+    :raises Misconfigured: Kafka allows no name of that length.
+    """
+    check_companion(topic, CONTROL_SUFFIX)
     return topic + CONTROL_SUFFIX
 
 

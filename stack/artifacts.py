@@ -6,7 +6,6 @@ and a fetch that was cut off leaves nothing behind that counts.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -25,6 +24,7 @@ from pathlib import Path
 
 import structlog
 
+from cluster.disk import is_full
 from cluster.errors import DependencyDown, Interrupted, StoreFailed, StoreFull
 
 SPEC_FILE = Path(__file__).with_name("jgo.toml")
@@ -257,7 +257,7 @@ def _interrupted() -> Interrupted:
 
 
 def _store_error(error: OSError, cache: Path) -> StoreFailed:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if is_full(error):
         return StoreFull(
             "no space left for the jars, which take 370 MB once and 210 MB afterwards",
             where=str(cache),

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cluster.disk import is_full
 from cluster.errors import Busy, Interrupted, StoreFailed, StoreFull
 
 # A start may take this long where Airflow and all downloads are in it.
@@ -25,7 +26,7 @@ def store_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if is_full(error):
             raise StoreFull(
                 f"no space left for the state of the stack: {error.strerror}",
                 where=str(error.filename or folder),

@@ -7,11 +7,11 @@ the shell has closed, and receive what is printed.
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
 
+from cluster.disk import is_full
 from cluster.errors import StoreFailed, StoreFull
 
 _STREAMS = ("stdin", "stdout", "stderr")  # by their numbers
@@ -68,7 +68,7 @@ def output_failure() -> StoreFailed | None:
     failure = sys.stdout.failure if isinstance(sys.stdout, TolerantStream) else None
     if failure is None:
         return None
-    kind = StoreFull if failure.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} else StoreFailed
+    kind = StoreFull if is_full(failure) else StoreFailed
     return kind(
         f"the result could not be written to standard output: {failure.strerror}",
         hint="The work itself was done; run the command again to see its result",

@@ -5,7 +5,6 @@ Open ``page.py`` first. ``facts.py`` holds the queries, ``figures.py`` and ``svg
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cluster.disk import is_full
 from cluster.errors import StoreFailed, StoreFull
 from consumer.places import run_slug
 from consumer.report.facts import Facts, as_json, gather, has_records
@@ -97,7 +97,7 @@ def _write(facts: Facts, publications: Path, outdated_by: list[Path]) -> ReportR
     try:
         _replace(folder, {PAGE: render(facts, written_at=written_at), SUMMARY: as_json(summary)})
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+        full = is_full(error)
         kind, hint = (StoreFull, "Free some space") if full else (StoreFailed, "Check the folder, and who owns it")
         raise kind(
             f"the report cannot be written: {error.strerror}", where=str(folder), hint=f"{hint}, and try again"

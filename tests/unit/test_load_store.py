@@ -135,6 +135,19 @@ def test_a_large_batch_is_committed_whatever_is_left(warehouse: Warehouse, monke
     assert counts(warehouse) == (1, 0, 1)
 
 
+def test_a_batch_of_large_values_is_small_and_followed_by_a_checkpoint(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("consumer.store.LARGE_VALUE_BYTES", 6)
+    monkeypatch.setattr("consumer.store.MAX_LARGE_BATCH_BYTES", 12)
+    store = Store(warehouse, LOAD)
+    assert store.add(chunk(warehouse, 0, [value(1)])) is None
+    assert store.add(chunk(warehouse, 1, [value(2)])) is not None
+    assert not warehouse.path.with_name(f"{warehouse.path.name}.wal").exists()
+    assert warehouse.rows("SELECT current_setting('max_vacuum_tasks')") == [(0,)]
+    verify(warehouse)
+
+
 def test_a_chunk_of_events_alone_lets_go_of_the_messages(warehouse: Warehouse) -> None:
     whole = chunk(warehouse, 0, [value(1), value(2)])
     lean = whole.lean()
@@ -311,10 +324,3 @@ def test_a_stop_commits_what_was_added_and_drops_what_waits(warehouse: Warehouse
     assert [batch.events for batch in stored] == [1]
     assert counts(warehouse) == (1, 0, 1)
     verify(warehouse)
-
-
-def test_a_load_has_the_memory_that_duckdb_gives_itself(warehouse: Warehouse) -> None:
-    """With a limit of 400 MB, the checkpoint of 3,000 values of 300 kB failed each time it was tried."""
-    before = warehouse.rows("SELECT current_setting('memory_limit')")
-    Store(warehouse, LOAD)
-    assert warehouse.rows("SELECT current_setting('memory_limit')") == before

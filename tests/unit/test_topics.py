@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
@@ -19,6 +20,7 @@ from cluster.errors import (
     TopicMissing,
 )
 from cluster.kafka_errors import BrokerWatch, translate
+from cluster.local import warehouse_path
 from cluster.topics import admin_client, describe, load_topics, specs_for
 from schemas.manifest import control_topic
 
@@ -114,7 +116,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         load_topics(tmp_path / "bad.yaml")
 
 
-@pytest.mark.parametrize("name", ["", "a b", "a/b", "ü", ".", "..", "x" * 250, "x" * 245])
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "ü", ".", "..", "x" * 250])
 def test_a_name_that_kafka_would_refuse_is_refused(name):
     with pytest.raises(Misconfigured, match="is not a topic name"):
         specs_for(name)
@@ -194,3 +196,21 @@ def test_settings_that_librdkafka_refuses_are_a_matter_of_configuration(tmp_path
     )
     with pytest.raises(Misconfigured, match=r"ssl\.ca\.location"):
         admin_client(settings)
+
+
+def test_a_name_that_leaves_no_room_for_the_manifests_is_refused_in_words() -> None:
+    assert [len(spec.name) for spec in specs_for("t" * 239)] == [239, 249]
+    with pytest.raises(Misconfigured, match=r"has 245 characters; with \.manifests, .* allows 239"):
+        specs_for("t" * 245)
+
+
+def test_the_default_warehouse_of_the_longest_name_is_a_file_that_can_be_made(tmp_path: Path) -> None:
+    env = {"STREAMPROOF_WAREHOUSE_DIR": str(tmp_path)}
+    longest, other = "t" * 249, "t" * 248 + "u"
+    path = warehouse_path(longest, env)
+    assert path != warehouse_path(other, env)
+    path.with_name(path.name + ".wal.checkpoint").touch()
+    assert warehouse_path("t" * 200, env).stem == "t" * 200
+    # A file that an earlier version made stays the topic's own.
+    (tmp_path / f"{'u' * 220}.duckdb").touch()
+    assert warehouse_path("u" * 220, env).stem == "u" * 220

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -10,9 +11,20 @@ import time
 from pathlib import Path
 
 import duckdb
+import psutil
 import pytest
 
-from cluster.errors import Interrupted, Misconfigured, StoreFailed, StoreFull, WarehouseDamaged, WarehouseLocked
+from cluster.errors import (
+    Interrupted,
+    Misconfigured,
+    StoreFailed,
+    StoreFull,
+    StoreOutOfMemory,
+    WarehouseDamaged,
+    WarehouseLocked,
+)
+from consumer.run_scope import enter_run
+from consumer.store import Store
 from consumer.store_errors import store_error
 from consumer.warehouse import Warehouse, open_warehouse
 from schemas.identity import MAX_SEQUENCE, MAX_SHARDS, event_id, run_prefix
@@ -125,9 +137,92 @@ def test_a_path_that_cannot_be_a_file_is_a_setting_to_correct(tmp_path: Path) ->
 
 def test_a_database_that_is_no_warehouse_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.duckdb"
-    duckdb.connect(str(path)).close()
+    with duckdb.connect(str(path)) as other:
+        other.execute("CREATE TABLE theirs (n INTEGER)")
     with pytest.raises(WarehouseDamaged, match="not a warehouse"):
         open_warehouse(path)
+
+
+def test_a_file_that_a_full_disk_left_empty_is_told_as_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    duckdb.connect(str(path)).close()
+    with pytest.raises(WarehouseDamaged, match="could not be finished, on a full disk perhaps"):
+        open_warehouse(path)
+
+
+def test_a_disk_that_may_not_be_written_is_the_stores_failure_everywhere(tmp_path: Path) -> None:
+    for number in (errno.EROFS, errno.EACCES):
+        for error in (OSError(number, os.strerror(number)), duckdb.IOException(f"Cannot open: {os.strerror(number)}")):
+            meant = store_error(error, tmp_path / "w.duckdb")
+            assert (type(meant), meant.exit_code) == (StoreFailed, 74)
+
+
+def test_a_full_disk_is_told_without_words_that_only_suit_a_load(tmp_path: Path) -> None:
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        meant = store_error(duckdb.IOException(f"Could not write: {os.strerror(number)}"), tmp_path / "w.duckdb")
+        assert (type(meant), "batch" in str(meant)) == (StoreFull, False)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Out of Memory Error: could not allocate block of size 256.0 KiB (381.2 MiB/381.4 MiB used)",
+        "FATAL Error: the autocheckpoint failed. failed to pin block of size 928.0 KiB (381.4 MiB/381.4 MiB used)",
+    ],
+)
+def test_too_little_memory_is_told_with_what_can_help(tmp_path: Path, said: str) -> None:
+    meant = store_error(duckdb.Error(said), tmp_path / "w.duckdb")
+    assert (type(meant), meant.exit_code) == (StoreOutOfMemory, 74)
+    assert "smaller --batch-rows" in meant.hint
+    assert "same command" not in str(meant)
+
+
+def test_too_little_room_to_spill_is_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with open_warehouse(path) as file:
+        file.rows("SET memory_limit = '20MB'")
+        file.rows("SET max_temp_directory_size = '1MB'")
+        with pytest.raises(StoreOutOfMemory, match="does not fit into the room beside the warehouse"):
+            file.rows("SELECT count(DISTINCT md5(n::VARCHAR)) FROM range(10_000_000) AS numbers(n)")
+
+
+def test_what_killed_processes_left_beside_a_warehouse_is_removed_by_who_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "w[1].duckdb"
+    open_warehouse(path).close()
+    stray, other = tmp_path / ".w[1].duckdb.abcd_123", tmp_path / ".w[1].duckdb.of-somebody"
+    spilled = tmp_path / "w[1].duckdb.tmp"
+    for folder in (stray, other, spilled):
+        folder.mkdir()
+        (folder / "duckdb_temp_storage_DEFAULT-0.tmp").write_bytes(b"x")
+    open_warehouse(path).close()
+    assert [folder.exists() for folder in (stray, other, spilled)] == [False, True, False]
+
+
+def test_a_session_has_the_memory_and_the_threads_that_its_purpose_states(tmp_path: Path) -> None:
+    settings = (
+        "SELECT current_setting('memory_limit'), current_setting('threads'), current_setting('TimeZone'), "
+        "current_setting('preserve_insertion_order'), current_setting('max_temp_directory_size')"
+    )
+    with open_warehouse(tmp_path / "w.duckdb") as file:
+        Store(file, "load")
+        assert file.rows(settings) == [("381.4 MiB", 1, "UTC", False, "2.0 GiB")]
+        enter_run(file, None)
+        assert file.rows(settings) == [("953.6 MiB", psutil.cpu_count(), "UTC", False, "2.0 GiB")]
+
+
+def test_large_values_are_stored_in_row_groups_of_their_own(tmp_path: Path) -> None:
+    """One row group of them would be read and written as vectors of 2,048 values, each whole in memory."""
+    path, groups = tmp_path / "w.duckdb", "SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('events')"
+    size = "SELECT current_setting('max_vacuum_tasks')"
+    with open_warehouse(path) as file:
+        assert file.rows(size) != [(0,)]
+        file.rows("INSERT INTO load_batches SELECT 1, 'x', now(), 0, 0, 10, 10, 0, 0, 0, 0, [], 0, 10 * 20000, 0, 0, 0")
+    with open_warehouse(path) as file:
+        assert file.rows(size) == [(0,)]
+        for number in range(4):
+            file.rows("INSERT INTO events (_offset) VALUES (?)", [number])
+            file.checkpoint()
+        assert file.rows(groups) == [(4,)]
 
 
 def test_a_log_without_its_database_is_not_taken_for_a_new_one(tmp_path: Path) -> None:

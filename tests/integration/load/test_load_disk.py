@@ -7,6 +7,7 @@ import random
 import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,10 +26,10 @@ SEED = 7
 class Disk:
     """A folder with little space. A tmpfs where this user may mount one; else a limit on the size of files."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, size: str = "6m") -> None:
         self.folder = folder
         self.limit_bytes: int | None = 6 * 1024 * 1024
-        command = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
         self.mounted = os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def grow(self) -> None:
@@ -50,8 +51,8 @@ class Disk:
 
 
 @contextmanager
-def _small_disk(folder: Path) -> Iterator[Disk]:
-    disk = Disk(folder)
+def _small_disk(folder: Path, size: str = "6m") -> Iterator[Disk]:
+    disk = Disk(folder, size)
     try:
         yield disk
     finally:
@@ -89,6 +90,24 @@ def test_a_full_disk_ends_with_74_and_with_more_space_the_same_command_goes_on(r
     assert finished.returncode == 0, finished.stderr
     rig.prove()
     assert rig.rows("SELECT count(*), count(DISTINCT n) FROM events") == [(6000, 6000)]
+
+
+@pytest.mark.parametrize("size_kb", [32, 64, 128, 256, 512])
+def test_a_warehouse_that_is_made_on_a_full_disk_is_a_complete_file_or_none(tmp_path: Path, size_kb: int) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with _small_disk(folder, f"{size_kb}k") as disk:
+        path = folder / "new.duckdb"
+        script = "import sys; from pathlib import Path; from consumer import open_warehouse;"
+        script += "open_warehouse(Path(sys.argv[1]), topic='t').close()"
+        disk.limit_bytes = size_kb * 1024
+        made = disk.run([sys.executable, "-c", script, str(path)])
+        assert made.returncode == 1, made.stderr
+        assert "cluster.errors.StoreFull: no space left for the warehouse" in made.stderr
+        assert list(folder.iterdir()) == []
+        disk.grow()
+        assert disk.run([sys.executable, "-c", script, str(path)]).returncode == 0
+        assert path.exists()
 
 
 DAMAGE: dict[str, Callable[[Path], object]] = {
@@ -176,7 +195,9 @@ def test_a_checkpoint_that_fails_ends_the_process_and_keeps_everything(rig: Any)
     rig.create()
     rig.produce(rig.values(range(2000)))
     loader = (
-        "import sys; import consumer.warehouse as w; w._SETTINGS += \"SET debug_checkpoint_abort = 'before_header';\";"
+        "import sys; from consumer.duckdb_settings import Purpose; apply = Purpose.apply;"
+        "Purpose.apply = lambda self, connection, path: (apply(self, connection, path), connection.execute("
+        "\"SET debug_checkpoint_abort = 'before_header'\"));"
     )
     loader += "from streamproof.cli import run; sys.exit(run(sys.argv[1:]))"
     arguments = rig.command()[3:]

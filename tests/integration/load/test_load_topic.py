@@ -6,16 +6,20 @@ import collections
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 
-from cluster.errors import BrokerSilent, TopicMissing, TopicRecreated
-from cluster.local import LocalStack
+from cluster.errors import BrokerSilent, Misconfigured, TopicMissing, TopicRecreated
+from cluster.local import LocalStack, warehouse_path
 from cluster.topics import admin_client, describe
+from consumer import audit
 from consumer.source import Source
 from tests.kit.waiting import wait_until
 
@@ -257,3 +261,18 @@ def test_the_positions_that_the_source_starts_from_are_the_only_ones_that_count(
         source.assign({0: 7, 1: 0}, {0: 10, 1: 0})
         records, _ = source.fetch(100, threading.Event())
         assert records.offsets.tolist() == [7, 8, 9]
+
+
+def test_a_topic_with_the_longest_name_that_kafka_allows_is_loaded(
+    rig: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rig.topic = rig.topic.ljust(249, "x")
+    rig.create()
+    rig.produce(rig.values(range(10)))
+    monkeypatch.setenv("STREAMPROOF_WAREHOUSE_DIR", str(tmp_path / "warehouses"))
+    rig.warehouse = warehouse_path(rig.topic)
+    done = subprocess.run([sys.executable, "-m", "streamproof", "load", rig.topic], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rig.prove()
+    with pytest.raises(Misconfigured, match="Use a name of at most 239 characters"):
+        audit(rig.connection, rig.warehouse, rig.topic)
