@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
+from cluster.errors import StoreFailed
 from consumer.warehouse import Warehouse
 from schemas.frame import UndecodableValue
 from schemas.identity import IDENTITY_FIELD
@@ -29,6 +30,14 @@ _WIDER: dict[frozenset[str], str] = {
     frozenset({"TIMESTAMP", "TIMESTAMP_NS"}): "TIMESTAMP_NS",
 }
 _NULL = '"NULL"'
+# What DuckDB raises about a type that it cannot make a column of; everything else is the store's failure.
+_TYPE_REFUSED = (
+    duckdb.BinderException,
+    duckdb.InvalidInputException,
+    duckdb.InvalidTypeException,
+    duckdb.NotImplementedException,
+    duckdb.ParserException,
+)
 _INCOMING = "incoming_schema"
 
 
@@ -97,7 +106,12 @@ class EventColumns:
             if name in there and (merged := merge(there[name], kind, name)) != str(there[name])
         }
         if added or changed:
-            self._grow(added, changed, {field: name for field, name in names.items() if field not in self._columns})
+            try:
+                self._grow(added, changed, {field: name for field, name in names.items() if field not in self._columns})
+            except StoreFailed as error:
+                if not isinstance(error.__cause__, _TYPE_REFUSED):
+                    raise
+                raise SchemaConflict(f"DuckDB has no column for it: {type(error.__cause__).__name__}") from error
         self._columns |= names
         return list(names.values())
 

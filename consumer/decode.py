@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from consumer.batch import Chunk, EventGroup, Records, Reject, Span
 from consumer.columns import ID_COLUMN, has_identity
+from consumer.unforeseen import barrier
 from schemas.codec import Decoder
 from schemas.frame import HEADER_BYTES, UndecodableValue, split_frame
 
@@ -28,7 +29,30 @@ class Reader:
         self._id_in_header = not has_identity(decoder.arrow_schema)
 
     def read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
-        """Decode ``rows``, all written with this schema, into one group and the faults of the rest."""
+        """Decode ``rows``, all written with this schema, into one group and the faults of the rest.
+
+        A group about which a library raises what nobody foresaw is halved until the records at fault stand alone.
+        """
+        read: list[EventGroup] = []
+        rejects: list[Reject] = []
+        pending = [rows]  # a stack: the leftmost rows are on top
+        while pending:
+            part = pending.pop()
+            try:
+                with barrier("decode"):
+                    group, faulty = self._read(records, part)
+            except UndecodableValue as fault:
+                if len(part) == 1:
+                    rejects.append(Reject.of(int(part[0]), self.schema_id, fault))
+                else:
+                    middle = len(part) // 2
+                    pending += [part[middle:], part[:middle]]
+                continue
+            read += [group] if group is not None else []
+            rejects += faulty
+        return _joined(read), rejects
+
+    def _read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
         salvaged = self._decoder.salvage(records.payloads(rows, HEADER_BYTES))
         rejects = [Reject.of(int(rows[i]), self.schema_id, fault) for i, fault in salvaged.faults.items()]
         if not salvaged.kept:
@@ -38,6 +62,14 @@ class Reader:
         ids = {ID_COLUMN: records.ids_in_headers(kept)} if self._id_in_header else {}
         table = pa.table(columns | records.metadata(kept, self.schema_id) | ids)
         return EventGroup(self.schema_id, kept, table), rejects
+
+
+def _joined(groups: list[EventGroup]) -> EventGroup | None:
+    """Return the parts of one group as one. Joined tables are copied: DuckDB must never see a slice of nested Arrow."""
+    if len(groups) <= 1:
+        return groups[0] if groups else None
+    table = pa.concat_tables([group.table for group in groups]).combine_chunks()
+    return EventGroup(groups[0].schema_id, np.concatenate([group.rows for group in groups]), table)
 
 
 # Returns the reader of a schema id, or raises UndecodableValue when the id cannot be used at all.

@@ -9,6 +9,7 @@ import pyarrow as pa
 from cluster.errors import StreamproofError
 from consumer.columns import EventColumns
 from consumer.decode import Reader
+from consumer.unforeseen import barrier
 from consumer.warehouse import Warehouse
 from schemas.codec import Decoder
 from schemas.contract import subject_for
@@ -36,7 +37,8 @@ class SchemaShelf:
 
         :raises SchemaConflict: the table cannot hold it beside what it holds.
         """
-        columns = self._columns.fit(schema)
+        with barrier("schema"), self._warehouse.errors():
+            columns = self._columns.fit(schema)
         if schema_id not in self.texts:
             used = self._named(text)
             with self._warehouse.transaction() as connection:
@@ -87,5 +89,6 @@ class Readers:
 
     def _make(self, schema_id: int) -> Reader:
         text = self._known.get(schema_id) or self._registry.schema_text(schema_id)
-        decoder = Decoder(text)
+        with barrier("schema"):
+            decoder = Decoder(text)
         return Reader(schema_id, decoder, self._adopt(schema_id, text, decoder.arrow_schema))

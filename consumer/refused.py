@@ -21,6 +21,8 @@ DATA_ERRORS = (
     duckdb.OutOfRangeException,
     duckdb.TypeMismatchException,
     duckdb.ConstraintException,
+    duckdb.NotImplementedException,
+    pa.ArrowException,
 )
 
 
@@ -63,6 +65,6 @@ def _refused_rows(table: pa.Table, insert: Callable[[pa.Table], None]) -> dict[i
     return refused
 
 
-def _reason(error: duckdb.Error) -> str:
+def _reason(error: Exception) -> str:
     """Return DuckDB's sentence without the value that it quotes: an error carries no payload."""
     return str(error).split("\n", 1)[0].split(" with value ", 1)[0][:200]

@@ -141,8 +141,10 @@ class Store:
             if isinstance(error.__cause__, DATA_ERRORS) and not self.careful:
                 raise RowsRefused from error
             raise
-        except BaseException:
+        except BaseException as error:
             self.rollback()
+            if isinstance(error, DATA_ERRORS) and not self.careful:
+                raise RowsRefused from error
             raise
         return self.commit() if self.careful or batch.is_full(self._batch_rows) else None
 

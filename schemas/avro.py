@@ -14,6 +14,7 @@ from schemas.frame import UnsupportedSchema
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "string", "bytes"})
 MAX_DECIMAL_PRECISION = 38
+MAX_BRANCHES = 128  # Arrow numbers the types of a union in seven bits
 # Which logical type belongs on which type; the specification says to ignore any other, nanoseconds included (DuckDB
 # keeps no zone with them).
 LOGICAL: dict[str, tuple[str, ...]] = {
@@ -82,6 +83,10 @@ def parse(text: str) -> Node:
     if root.kind != "record" or root.nullable:
         raise UnsupportedSchema(f"the value is of type {root.kind}; a table needs a record")
     for node in root.walk():
+        if len(node.branches) > MAX_BRANCHES:
+            raise UnsupportedSchema(
+                f"a union of {len(node.branches)} types; a table holds unions of up to {MAX_BRANCHES}"
+            )
         if node.kind == "array" and _is_weightless(node.element()):
             raise UnsupportedSchema("an array of items without bytes: five bytes could claim a billion items")
     return root
