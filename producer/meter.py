@@ -40,6 +40,7 @@ class Progress:
     :param answered_s: when the last acknowledgement came.
     :param landed: events of earlier attempts, which were in the topic when this one began.
     :param asked: events that the schedule asks for by now, in parts of events; ``None`` without one.
+    :param over: nothing more is asked for: the schedule is over.
     :param behind: events that are due and have no answer yet.
     :param behind_s: for how long the first of them has been due.
     :param delay_ms: the longest publish delay since the progress before.
@@ -54,6 +55,7 @@ class Progress:
     failed: int = 0
     queued: int = 0
     asked: float | None = None
+    over: bool = False
     behind: int = 0
     behind_s: float = 0.0
     delay_ms: float | None = None

@@ -125,6 +125,14 @@ class Pacer:
             amount = min(amount, float(self._end))
         return self._overdue + max(0.0, amount - self._first)
 
+    def asks_no_more(self, elapsed_s: float) -> bool:
+        """Return whether the schedule is over by then, or asks for no more than the run has."""
+        if self._schedule is None:
+            return False
+        now_s = self._begin_s + elapsed_s
+        ended = self._end is not None and self._schedule.amount(now_s) >= self._end
+        return ended or now_s >= self._schedule.duration_s
+
     def asked_for_s(self) -> float:
         """Return how long the schedule asks to send what went: to its end, or to now; 0 without one."""
         if self._schedule is None:

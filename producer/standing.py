@@ -85,12 +85,14 @@ class Line:
 class _Shard:
     """The last that was heard of a shard, and the marks that rates are counted from.
 
-    ``answered`` is (seconds, acknowledged) at an acknowledgement, ``asked`` (seconds, events) at a line.
+    ``answered`` is (seconds, acknowledged) at an acknowledgement; ``asked`` are (seconds, events) since the last line:
+    what the schedule asked for while it was not over.
     """
 
     last: Progress
     answered: tuple[float, int] | None = None
     asked: tuple[float, float] = (0.0, 0.0)
+    seen: tuple[float, float] = (0.0, 0.0)
     rate: float | None = None
     asked_rate: float | None = None
     recent: deque[tuple[float, int]] = field(default_factory=deque)
@@ -98,6 +100,11 @@ class _Shard:
     def take(self, progress: Progress) -> None:
         self.last = progress
         now = _moment(progress)
+        if progress.asked is not None:
+            before_s, before = self.seen
+            self.seen = (progress.elapsed_s, progress.asked)
+            if not progress.over:
+                self.asked = (self.asked[0] + progress.elapsed_s - before_s, self.asked[1] + progress.asked - before)
         if self.answered is None and progress.acknowledged > progress.landed:
             # From here on acknowledgements come as events are due; the first comes later by what Kafka takes.
             self.answered = now
@@ -109,9 +116,7 @@ class _Shard:
     def turn(self) -> None:
         """Count the rates from the line before to this one, and begin anew."""
         last = self.last
-        if last.asked is not None and last.elapsed_s > self.asked[0]:
-            self.asked_rate = (last.asked - self.asked[1]) / (last.elapsed_s - self.asked[0])
-            self.asked = (last.elapsed_s, last.asked)
+        self.asked_rate, self.asked = self.asked_so_far(), (0.0, 0.0)
         if self.answered is None:
             self.rate = 0.0 if last.queued and last.elapsed_s > _PAUSE_S else None
             return
@@ -128,12 +133,10 @@ class _Shard:
         (first_s, first), (last_s, last) = self.recent[0], self.recent[-1]
         return (last - first) / (last_s - first_s) if last_s > first_s else None
 
-    def live_asked(self) -> float | None:
-        """Return what is asked for over the last seconds, about: since the line before, or since the start."""
-        last = self.last
-        if last.asked is None or last.elapsed_s <= self.asked[0]:
-            return self.asked_rate
-        return (last.asked - self.asked[1]) / (last.elapsed_s - self.asked[0])
+    def asked_so_far(self) -> float | None:
+        """Return what was asked for since the line before; of a schedule that is over, what was asked for last."""
+        seconds, events = self.asked
+        return events / seconds if seconds > 0 else self.asked_rate
 
 
 class Standing:
@@ -169,7 +172,7 @@ class Standing:
     def live(self) -> Line:
         """Return the same with the rate over the last seconds; the next line is counted as if this were not."""
         shards = self._shards.values()
-        return self._line([shard.live() for shard in shards], [shard.live_asked() for shard in shards])
+        return self._line([shard.live() for shard in shards], [shard.asked_so_far() for shard in shards])
 
     def _line(self, rates: Sequence[float | None], asked_rates: Sequence[float | None]) -> Line:
         shards = [shard.last for shard in self._shards.values()]

@@ -13,6 +13,7 @@ from schemas.manifest import Sending
 from schemas.rates import IN_TIME_S
 
 _PROGRESS_EVERY_S = 0.2
+_LATE_S = 0.5
 
 
 class Watching:
@@ -114,6 +115,7 @@ class Watching:
             failed=delivery.not_delivered,
             queued=delivery.unsettled,
             asked=asked,
+            over=pacer.asks_no_more(elapsed_s),
             behind=0 if asked is None else max(0, round(asked) - answered),
             behind_s=pacer.late_s(answered),
             delay_ms=delivery.delays.longest_ms(),
@@ -123,6 +125,8 @@ class Watching:
 
     def _seconds_left(self, end: int | None) -> float | None:
         left_s, sent, elapsed_s = self._pacer.seconds_left(), self._delivery.handed_over, self._pacer.elapsed_s()
-        if left_s is None and end is not None and elapsed_s > 0 and sent:
-            left_s = max(0, end - self._landed - sent) * elapsed_s / sent
+        # Who is late does not end with the schedule.
+        late = left_s is None or self._pacer.late_s() > _LATE_S
+        if late and end is not None and elapsed_s > 0 and sent:
+            left_s = max(left_s or 0.0, max(0, end - self._landed - sent) * elapsed_s / sent)
         return left_s

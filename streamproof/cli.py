@@ -80,7 +80,7 @@ def run(arguments: list[str]) -> int:
         print_error(stopped, as_json=as_json)
         return stopped.exit_code
     except Exception:  # noqa: BLE001 - the outermost frame: report the bug and exit 70
-        traceback.print_exc()
+        stderr.print(traceback.format_exc(), markup=False, soft_wrap=True)
         bug = StreamproofError("a bug: Streamproof did something that it should not", hint="The trace above says where")
         print_error(bug, as_json=as_json)
         return EXIT_BUG

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 from cluster.errors import StreamproofError
 from cluster.visible import visible
@@ -26,10 +27,19 @@ class VisibleConsole(Console):
     and colours apart from text, so nothing of them is lost.
     """
 
+    def render_str(self, text: str, **how: Any) -> Text:
+        """Make text visible before it becomes a renderable: rich drops some control characters there."""
+        return super().render_str(shown(text), **how)
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render, and make the text of every segment visible."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(shown(segment.text), segment.style)
+
+
+def plain(value: object) -> Text:
+    """Return text for a cell or a line that is no markup, whatever brackets are in it."""
+    return Text(shown(str(value)))
 
 
 def shown(text: str) -> str:

@@ -8,6 +8,7 @@ from streamproof.console import stderr
 
 # Columns of a terminal that description, bar and figures need side by side.
 ROOM = 72
+_BAR = 12
 
 
 def is_narrow() -> bool:
@@ -18,7 +19,7 @@ def is_narrow() -> bool:
 def line_columns() -> list[ProgressColumn]:
     """Return what the line is made of; a task has a field ``figures``."""
     figures: list[ProgressColumn] = [TaskProgressColumn(), TextColumn("{task.fields[figures]}")]
-    return figures if is_narrow() else [TextColumn("[bold]{task.description}"), BarColumn(), *figures]
+    return figures if is_narrow() else [TextColumn("[bold]{task.description}"), BarColumn(_BAR), *figures]
 
 
 def first_figures(doing: str) -> str:

@@ -17,6 +17,8 @@ from streamproof.live import first_figures, is_narrow, line_columns
 
 log = structlog.get_logger()
 LOG_EVERY_S = 1.0
+# Columns that hold all figures of a run that is late.
+_WIDE = 100
 
 
 @contextmanager
@@ -45,13 +47,15 @@ def shown_progress(request: ProduceRequest, shards: tuple[int, ...]) -> Iterator
 
 def _figures(line: Line) -> str:
     """Return rate, total and time left: what fits beside a bar."""
-    parts = [line.short_pace(), f"{line.acknowledged:,}{'' if is_narrow() else ' acknowledged'}"]
-    if line.failed:
-        parts.append(f"[red]{line.failed:,} not delivered[/]")
-    if not line.on_schedule:
-        parts.append(f"[yellow]{line.behind_s:,.1f} s behind[/]")
-    if line.seconds_left is not None:
-        parts.append(f"{line.seconds_left:,.0f} s left")
+    late = "" if line.on_schedule else f"[yellow]{line.behind_s:,.1f} s behind[/]"
+    short = is_narrow() or bool(late) or bool(line.failed)
+    parts = [
+        line.short_pace(),
+        f"{line.acknowledged:,}{'' if short else ' acknowledged'}",
+        f"[red]{line.failed:,} not delivered[/]" if line.failed else "",
+        late,
+        "" if line.seconds_left is None or (late and stderr.width < _WIDE) else f"{line.seconds_left:,.0f} s left",
+    ]
     return "  ".join(filter(None, parts))
 
 

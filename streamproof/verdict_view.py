@@ -102,7 +102,7 @@ def _faults(result: AuditResult) -> Table:
     table.add_column("what it is")
     for score in result.faults:
         table.add_row(
-            score.kind,
+            Text(score.kind),
             f"{score.injected:,}",
             Text(f"{score.found:,}", style="bold red" if score.missed else "green"),
             Text(f"{score.false_alarms:,}", style="bold red" if score.false_alarms else "green"),

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from streamproof.console import Output, stderr
+from streamproof.console import Output, plain, stderr
 from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
 
 # A signal must end the command within 4 s, whatever call it meets.
@@ -79,9 +79,9 @@ def load(  # noqa: PLR0917 - typer reads them by name
     counts = f"{result.rows:,} rows  {result.quarantined:,} quarantined  {result.tombstones:,} tombstones"
     rate = f"  at {result.rate:,.0f} rows/s" if result.rows else ""
     output.show(f"loaded [bold]{topic}[/]: {counts}{rate}  in {result.seconds:.1f} s")
-    output.show(f"warehouse {result.warehouse}")
+    output.show(plain(f"warehouse {result.warehouse}"))
     if result.set_aside is not None:
-        output.show(f"the warehouse of the former topic is now {result.set_aside}")
+        output.show(plain(f"the warehouse of the former topic is now {result.set_aside}"))
     if result.quarantined:
         output.show(f"[yellow]see[/] streamproof quarantine list {topic}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cluster.errors import Misconfigured
-from streamproof.console import Output
+from streamproof.console import Output, plain
 from streamproof.flags import AllowPlaintextFlag, JsonFlag, RegistryFlag
 from streamproof.run_flags import NoDelayFlag, ScenarioPathFlag, UsersFlag, known_registry
 
@@ -112,7 +112,7 @@ def _figures(found: Preview) -> Table:
     table.add_column("value", justify="right")
     mix = list(found.mix.items())
     for name, share in mix[:_MOST_OF_MIX]:
-        table.add_row(f"share of {name}", f"{share:.1%}")
+        table.add_row(plain(f"share of {name}"), f"{share:.1%}")
     if others := mix[_MOST_OF_MIX:]:
         table.add_row(f"share of {len(others)} others", f"{sum(share for _, share in others):.1%}")
     for name, size in found.value_bytes.items():
@@ -124,7 +124,7 @@ def _figures(found: Preview) -> Table:
     if found.limit < _ENDLESS:
         table.add_row("events of such a run", f"{found.limit:,}")
     if found.slow_types:
-        table.add_row("slow encoder, because of", ", ".join(found.slow_types))
+        table.add_row("slow encoder, because of", plain(", ".join(found.slow_types)))
     if found.calibration is not None:
         table.add_row("generated a second, one process", f"{found.calibration.generated_per_s:,.0f}")
         table.add_row("encoded a second, one process", f"{found.calibration.encoded_per_s:,.0f}")

@@ -179,5 +179,5 @@ def _summary(result: RunResult) -> Text:
     faults = f"  injected {document['injected']:,}" if document["injected"] else ""
     rate = "" if result.rate is None else f"  at {result.rate}  in {result.sending_s:.1f} s"
     return Text.assemble(
-        "run ", (shown(document["run_id"]), "bold"), f" on {shown(document['topic'])}: {counts}{faults}{rate}"
+        "run ", (shown(document["run_id"]), "bold"), f" on {document['topic']}: {counts}{faults}{rate}"
     )

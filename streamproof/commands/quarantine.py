@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from streamproof.console import Output
+from streamproof.console import Output, plain
 from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def _table(classes: list[QuarantineClass]) -> Table:
     for found in classes:
         table.add_row(
             found.phase,
-            found.error_class,
+            plain(found.error_class),
             f"{found.records:,}",
             ", ".join(str(schema_id) for schema_id in found.schema_ids if schema_id is not None),
             ", ".join(f"{at['partition']}/{at['offset']}" for at in found.examples),
-            found.error,
+            plain(found.error),
         )
     return table

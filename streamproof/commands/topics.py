@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from cluster.connection import Connection
-from streamproof.console import Output
+from streamproof.console import Output, plain
 from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
@@ -125,7 +125,9 @@ def _specs(file: Path | None, topic: str | None) -> list[TopicSpec]:
 def _table(changes: tuple[TopicChange, ...]) -> Table:
     table = Table("setting", "declared", "actual", "remedy", box=None, header_style="dim")
     for change in changes:
-        table.add_row(change.setting, change.declared or "-", change.actual or "-", _REMEDY[change.remedy])
+        table.add_row(
+            change.setting, plain(change.declared or "-"), plain(change.actual or "-"), _REMEDY[change.remedy]
+        )
     return table
 
 

@@ -84,6 +84,23 @@ def test_a_rate_that_is_missed_is_told_beside_the_one_that_was_asked_for_and_how
     assert said[1].startswith("5,987 of 100,000 acknowledged, 600/s of 1,000/s asked, 4.0 s behind, ")
 
 
+def test_who_is_late_is_held_against_what_was_asked_while_something_was_and_a_pause_asks_for_nothing():
+    def progress(at_s: float, acknowledged: int, asked: float, *, over: bool = False) -> Progress:
+        return Progress(
+            shard=0, elapsed_s=at_s, answered_s=at_s, generated=2000, acknowledged=acknowledged, queued=1, asked=asked,
+            over=over, behind_s=2.0,
+        )  # fmt: skip
+
+    late, paused = Standing([2000]), Standing([2000])
+    for step in range(1, 31):
+        at_s = step / 5
+        late.add(progress(at_s, int(300 * at_s), min(2000, 1000 * at_s), over=at_s >= 2))
+        paused.add(progress(at_s, int(300 * at_s), min(2000, 1000 * at_s)))
+        if step % 10 == 0:
+            said = late.line().short_pace(), paused.line().short_pace()
+    assert said == ("300 of 1,000/s", "300/s")
+
+
 def test_a_stall_is_a_rate_of_nothing_in_its_lines_and_is_caught_up_in_the_next():
     said = lines(run(1000, 6.5, frozen=(2.0, 4.1)), 1.0)
     assert "0/s of 1,000/s asked, 1.0 s behind" in said[2]
