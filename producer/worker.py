@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -54,6 +56,44 @@ def outcome_of(
     except StreamproofError as error:
         return Outcome(getattr(error, "manifest", None), error, getattr(error, "tally", Tally()))
     return Outcome(manifest, tally=Tally.of(manifest))
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a worker wrote to standard error."""
+
+    text: str
+
+
+class _Told:
+    """Standard error of a worker: whole lines go to the parent; what it no longer hears is written as usual."""
+
+    def __init__(self, pipe: Pipe, lock: threading.Lock, before: TextIO) -> None:
+        self._pipe = pipe
+        self._lock = lock
+        self._before = before
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        """Take text, and tell the lines that are whole."""
+        lines, end, self._rest = (self._rest + text).rpartition("\n")
+        if end:
+            try:
+                with self._lock:
+                    self._pipe.send(_Said(lines + end))
+            except (OSError, ValueError):
+                self._before.write(lines + end)
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits but half a line."""
+
+    def isatty(self) -> bool:
+        """Tell whether the parent writes to a terminal, as that decides how lines look."""
+        return self._before.isatty()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._before, name)
 
 
 class Worker:
@@ -100,6 +140,9 @@ class Worker:
             return
         if message == _READY:
             self.waiting = True
+        elif isinstance(message, _Said):
+            # By this process, so that a live display knows of it.
+            sys.stderr.write(message.text)
         elif isinstance(message, Progress):
             if progress is not None:
                 progress(message)
@@ -166,11 +209,15 @@ def _work(
     stop, go = threading.Event(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_follow, args=(pipe, stop, go), daemon=True).start()
+    lock = threading.Lock()
     if at_start is not None:
         at_start()
+    if sys.stderr is not None:
+        sys.stderr = cast("TextIO", _Told(pipe, lock, sys.stderr))
 
     def tell(message: Progress | Outcome | str) -> None:
-        with contextlib.suppress(OSError):  # a parent that is gone hears nothing; the manifest is written all the same
+        # A parent that is gone hears nothing; the manifest is written all the same.
+        with contextlib.suppress(OSError), lock:
             pipe.send(message)
 
     def begin_together() -> None:

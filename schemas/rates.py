@@ -109,7 +109,9 @@ def rate_reached(manifests: Sequence[Manifest]) -> RateReached | None:
     seconds = _seconds(shards)
     startup_s = max(each.startup_s for each in sent)
     in_time_s = max(due_s, seconds - IN_TIME_S)
-    if not due or not due_s:
+    # Stopped at once: the first event is due at the first moment, and tells no rate.
+    hardly = due <= len(sent) and done < due
+    if not due or not due_s or hardly:
         return RateReached(None, done / seconds if seconds else 0.0, None, seconds, startup_s)
     reached = done / in_time_s
     asked = due / due_s

@@ -177,7 +177,7 @@ def _summary(result: RunResult) -> Text:
     names = ("acknowledged", "failed", "unknown", *(("skipped",) if document["skipped"] else ()))
     counts = "  ".join(f"{name} {document[name]:,}" for name in names)
     faults = f"  injected {document['injected']:,}" if document["injected"] else ""
-    rate = "" if result.rate is None else f"  at {result.rate}  in {result.sending_s:.1f} s"
+    rate = "" if result.rate is None or not result.rate.reached else f"  at {result.rate}  in {result.sending_s:.1f} s"
     return Text.assemble(
         "run ", (shown(document["run_id"]), "bold"), f" on {document['topic']}: {counts}{faults}{rate}"
     )

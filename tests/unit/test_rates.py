@@ -80,6 +80,11 @@ def test_as_fast_as_possible_asks_for_nothing_and_misses_nothing():
     assert (str(rate), rate.missed, rate.document()["percent"]) == ("45,000/s", False, None)
 
 
+def test_a_run_that_is_stopped_at_once_tells_no_rate():
+    rate = rate_reached([manifest(sending(due=1, due_s=0.0001, seconds=0.1, acknowledged=0))])
+    assert (rate.asked, rate.share, rate.missed) == (None, None, False)
+
+
 def test_a_manifest_of_an_earlier_version_tells_no_rate():
     assert rate_reached([manifest()]) is None
 

@@ -1,0 +1,33 @@
+"""What a worker writes to standard error reaches the parent's: a live display is not broken by it."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import threading
+
+from producer import worker
+from producer.worker import Worker
+
+
+def test_whole_lines_of_a_worker_are_written_by_the_parent(monkeypatch):
+    here, there = multiprocessing.Pipe()
+    told = worker._Told(there, threading.Lock(), io.StringIO())
+    print("shard continues", file=told)
+    told.write("half a ")
+    told.write("line\nand another\nrest")
+    listening = Worker.__new__(Worker)
+    listening.pipe = here
+    seen = io.StringIO()
+    monkeypatch.setattr("sys.stderr", seen)
+    while here.poll():
+        listening.listen(None)
+    assert seen.getvalue() == "shard continues\nhalf a line\nand another\n"
+
+
+def test_what_the_parent_no_longer_hears_is_written_all_the_same():
+    here, there = multiprocessing.Pipe()
+    here.close()
+    before = io.StringIO()
+    worker._Told(there, threading.Lock(), before).write("still here\n")
+    assert before.getvalue() == "still here\n"
