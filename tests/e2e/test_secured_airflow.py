@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cluster.local import LocalStack
@@ -40,9 +41,25 @@ def test_a_run_passes_and_no_file_of_airflow_holds_the_password(secured: LocalSt
         (audit,) = [task for task in run.tasks if task.task_id == "audit"]
         assert airflow.returned(DAG_ID, run_id, audit)["verdict"] == "PASSED"
     password = password_file(security_folder(state), USER).read_bytes()
-    written = [path for folder in ("airflow", "log", "publications") for path in files(state / folder)]
+    # The connections hold it encrypted, and so that the test of a connection tells the truth.
+    assert answers_of_connections(secured) == {"kafka_default": True, "schema_registry_default": True}
+    written = [path for folder in ("airflow", "postgres", "log", "publications") for path in files(state / folder)]
     assert any(path.name.startswith("attempt=") for path in written)  # the tasks' logs are among them
     assert not [path for path in written if password in path.read_bytes()]
+    # What the tasks wrote of a topic that asks for a password is for their owner's eyes.
+    for path in (*files(state / "warehouse"), *files(state / "publications"), *files(state / "kafka-scram")):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def answers_of_connections(stack: LocalStack) -> dict[str, bool]:
+    with httpx.Client(base_url=stack.airflow_url or "", timeout=60) as web:
+        login = {"username": ADMIN, "password": read_password(stack.state_dir)}
+        web.headers["Authorization"] = f"Bearer {web.post('/auth/token', json=login).json()['access_token']}"
+        found = web.get("/api/v2/connections").json()["connections"]
+        told = [{name: value for name, value in each.items() if value is not None} for each in found]
+        return {
+            each["connection_id"]: web.post("/api/v2/connections/test", json=each).json()["status"] for each in told
+        }
 
 
 def files(folder: Path) -> list[Path]:
