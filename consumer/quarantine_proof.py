@@ -48,7 +48,7 @@ class HeldFindings:
 def prove_quarantine(warehouse: Warehouse) -> HeldFindings:
     """Look at every quarantined record of the file; whose it is may be in the bytes that were changed."""
     found = HeldFindings()
-    reader_of = _readers(warehouse)
+    reader_of = readers_of_file(warehouse)
     for page in pages(warehouse):
         for record in page:
             if zlib.crc32(record.held_value) != record.held_crc32:
@@ -98,7 +98,8 @@ def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
     return record.held_phase == "schema" or phase == ""
 
 
-def _readers(warehouse: Warehouse) -> ReaderOf:
+def readers_of_file(warehouse: Warehouse) -> ReaderOf:
+    """Return the reader of each schema whose text the file keeps; others are unknown to it."""
     texts = {int(schema_id): str(text) for schema_id, text in warehouse.rows(_TEXTS)}
     made: dict[int, Reader] = {}
 

@@ -46,7 +46,7 @@ _RUNS = """
     CREATE TABLE files (run_id VARCHAR, file VARCHAR, sha256 VARCHAR, rows BIGINT);
     CREATE TABLE publication (topic VARCHAR, run_id VARCHAR, published_at TIMESTAMPTZ, rows BIGINT, runs BIGINT);
 """
-_RUN_COLUMNS = (
+RUN_COLUMNS = (
     "reason", "published", "audited_at", "expected", "loaded", "lost", "duplicated", "phantom", "altered", "reordered",
     "undecodable", "failed", "unknown",
 )  # fmt: skip
@@ -136,7 +136,7 @@ def _write_database(
             said = json.loads(document) | {"published": run in published}
             if run in doubted:
                 verdict, said["reason"] = "UNKNOWN", doubted[run]  # noqa: PLW2901 - what is shown, not what is kept
-            row = [run, verdict, *(said.get(column) for column in _RUN_COLUMNS)]
+            row = [run, verdict, *(said.get(column) for column in RUN_COLUMNS)]
             places = ", ".join("?" * len(row))
             database.execute(f"INSERT INTO runs VALUES ({places})", row)  # noqa: S608 - only question marks
         rows = int(database.execute("SELECT count(*) FROM events").fetchall()[0][0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -14,8 +13,9 @@ from consumer.batch import Records
 from consumer.catalogue import read_catalogue, strangers
 from consumer.column_proof import prove_columns
 from consumer.columns import ID_COLUMN, METADATA_COLUMNS
-from consumer.decode import Reader, decode
-from consumer.held import HeldRecord
+from consumer.decode import decode
+from consumer.held import pages
+from consumer.quarantine_proof import prove_quarantine, readers_of_file
 from consumer.run_scope import enter_run
 from consumer.verify.proof import Proof
 from consumer.warehouse import Warehouse
@@ -51,10 +51,7 @@ _ALL_EVENTS = """
 _DIFFERING = """
     SELECT shard, partition, "offset" FROM columns_differ ORDER BY partition, "offset"
 """
-_HELD = """
-    SELECT _partition, _offset, epoch_ms(_timestamp), key, value, headers, crc32, schema_id, phase, error_class
-    FROM quarantine ORDER BY _partition, _offset
-"""
+_ERRORS = "SELECT _partition, _offset, phase, error_class, error FROM quarantine"
 
 
 def prove_names(store: Warehouse) -> Proof:
@@ -229,43 +226,27 @@ def prove_bytes(store: Warehouse) -> Proof:
 
 def prove_held(store: Warehouse) -> Proof:
     """Prove that quarantined bytes are those that came, and are in quarantine for what is wrong with them."""
-    rows = store.rows(_HELD)
-    faults = [
-        f"quarantine: partition {row[0]} offset {row[1]}: its bytes have not the checksum of the record that came"
-        for row in rows
-        if zlib.crc32(bytes(row[4])) != row[6]
-    ]
+    enter_run(store, None)
+    found = prove_quarantine(store)
+    ((records,),) = store.rows("SELECT count(*) FROM quarantine")
     return Proof.of(
         "quarantine",
-        "quarantined bytes are those that came, and cannot be decoded for the reason that is given",
-        f"{len(rows):,} records",
-        faults,
-        unknown=_other_reasons(store, rows),
+        "quarantined bytes are those that came, and fail for the reason that is given",
+        f"{records:,} records",
+        [f"quarantine: {example}" for example in found.examples],
+        unknown=[*found.doubts, *_other_errors(store)],
     )
 
 
-def _other_reasons(store: Warehouse, rows: list[tuple[Any, ...]]) -> Iterator[str]:
-    """Yield the records whose bytes do not fail as the row says, by today's decoder and the kept schemas."""
-    if not rows:
-        return
-    texts = {
-        int(schema_id): str(text) for schema_id, text in store.rows("SELECT schema_id, schema FROM schema_versions")
-    }
-
-    def reader_of(schema_id: int) -> Reader:
-        if schema_id not in texts:
-            raise UndecodableValue("unknown_schema", "the file has no text of it", phase="schema")
-        decoder = Decoder(texts[schema_id])
-        return Reader(schema_id, decoder, list(decoder.arrow_schema.names))
-
-    chunk = decode(Records.of([HeldRecord(*row[:6]) for row in rows]), [], reader_of)
-    rejects = {reject.row: reject for reject in chunk.rejects}
-    for number, (partition, offset, *_, schema_id, phase, kind) in enumerate(rows):
-        reject, where = rejects.get(number), f"quarantine: partition {partition} offset {offset}"
-        if phase == "insert" or (phase == "schema" and reject is not None and reject.phase == "schema"):
-            continue  # what the table or the registry refused cannot be tried again here
-        if reject is None:
-            yield f"{where} is held as {phase}/{kind}, and can be decoded: `streamproof quarantine replay` moves it"
-        elif (reject.phase, reject.kind, reject.schema_id) != (phase, kind, schema_id):
-            found = f"{reject.phase}/{reject.kind} of schema id {reject.schema_id}"
-            yield f"{where} is held as {phase}/{kind} of schema id {schema_id}, and fails as {found}"
+def _other_errors(store: Warehouse) -> Iterator[str]:
+    """Yield the records whose message is not what today's decoder says of their bytes; the class is proved apart."""
+    reader_of, said = readers_of_file(store), store.rows(_ERRORS)
+    messages = {(partition, offset): (phase, kind, error) for partition, offset, phase, kind, error in said}
+    for page in pages(store):
+        for reject in decode(Records.of(page), [], reader_of).rejects:
+            record = page[reject.row]
+            place = (record.held_partition, record.held_offset)
+            phase, kind, error = messages[place]
+            if (phase, kind) == (reject.phase, reject.kind) and phase != "schema" and error != reject.message:
+                where = f"quarantine: partition {place[0]} offset {place[1]}"
+                yield f"{where} has the error {error!r}, not {reject.message!r}"

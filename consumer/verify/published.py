@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -15,10 +16,10 @@ import duckdb
 from cluster.errors import Misconfigured, StoreFailed
 from consumer.catalogue import read_catalogue
 from consumer.columns import quote
-from consumer.places import run_slug
+from consumer.places import run_slug, snapshot_name
 from consumer.published_files import sha256_of
 from consumer.run_scope import enter_run
-from consumer.snapshot import EVENTS_VARIABLE, MARTS
+from consumer.snapshot import EVENTS_VARIABLE, MARTS, RUN_COLUMNS
 from consumer.sql_files import SqlFile, lacking, read_folder
 from consumer.store_errors import store_error
 from consumer.verify.proof import Proof
@@ -37,9 +38,15 @@ _VIEW = re.compile(
     r"'([^']|'')*/events/\*\.parquet'\), \(union_by_name = true\)\);?"
 )
 _RUNS = "SELECT run_id, verdict, published, loaded FROM runs ORDER BY ALL"
-_FACTS = "SELECT topic, run_id, rows, runs FROM publication"
+_FACTS = "SELECT run_id, rows, runs, CAST(epoch_us(published_at) AS BIGINT), topic FROM publication"
 _ROWS = "SELECT count(*), count(DISTINCT (_partition, _offset)), min(_run_id), max(_run_id) FROM read_parquet(?)"
-_SAID = "SELECT arg_max(verdict, number), arg_max(document, number) FROM audits WHERE run_id = ?"
+_SAID = "SELECT arg_max(verdict, number) FROM audits WHERE run_id = ?"
+# The audit that the snapshot shows, by its time.
+_SHOWN = """
+    SELECT document FROM audits WHERE run_id = $run AND epoch_us(audited_at) = $at_us ORDER BY number DESC LIMIT 1
+"""
+_FIGURES = "SELECT {columns}, verdict, CAST(epoch_us(audited_at) AS BIGINT) FROM runs WHERE run_id = ?"
+_NEWEST = "SELECT arg_max(path, number) FROM publications"
 # The events that are in one and not in the other, as often as they are.
 _OTHER_ROWS = """
     WITH stored AS (SELECT {columns} FROM run_events), published AS (SELECT {columns} FROM read_parquet($path)),
@@ -62,6 +69,7 @@ class Snapshot:
 
     def __init__(self, folder: Path) -> None:
         self.folder = _snapshot_of(folder)
+        self.current = (folder / "current").exists()
         self.parquet = sorted((self.folder / _EVENTS).glob("*.parquet"))
         database = self.folder / DATABASE
         try:
@@ -142,8 +150,8 @@ def prove_files(snapshot: Snapshot) -> Proof:
             faults.append(f"events/{path.name} cannot be read: {str(error).splitlines()[0]}")
             continue
         total += rows
-        if hashes is not None and hashes.get(path.name) != sha256_of(path):
-            faults.append(f"events/{path.name} has not the SHA-256 that it was published with")
+        if hashes is not None and hashes.get(path.name) != (sha256_of(path), rows):
+            faults.append(f"events/{path.name} has not the SHA-256 and rows that it was published with")
         if not published or verdict != "PASSED":
             faults.append(f"events/{path.name} is there, and run {run_id} is {verdict} and not published")
         if {first, last} != {run_id}:
@@ -168,11 +176,12 @@ def prove_files(snapshot: Snapshot) -> Proof:
     )  # fmt: skip
 
 
-def _hashes(snapshot: Snapshot) -> dict[str, str] | None:
-    """Return the SHA-256 of each file as it was published; ``None`` for a snapshot of an earlier version."""
+def _hashes(snapshot: Snapshot) -> dict[str, tuple[str, int]] | None:
+    """Return SHA-256 and rows of each file as it was published; ``None`` for a snapshot of an earlier version."""
     if not read_catalogue(snapshot.connection).tables.keys() & _YOUNGER:
         return None
-    return {str(name): str(digest) for name, digest in snapshot.rows("SELECT file, sha256 FROM files ORDER BY file")}
+    said = snapshot.rows("SELECT file, sha256, rows FROM files ORDER BY file")
+    return {str(name): (str(digest), int(rows)) for name, digest, rows in said}
 
 
 def _facts(snapshot: Snapshot, rows: int, runs: int) -> Iterator[str]:
@@ -180,13 +189,13 @@ def _facts(snapshot: Snapshot, rows: int, runs: int) -> Iterator[str]:
     if len(facts) != 1:
         yield f"the table publication has {len(facts)} rows, not one"
         return
-    _, run_id, said_rows, said_runs = facts[0]
+    run_id, said_rows, said_runs, at_us, _ = facts[0]
     if said_rows != rows:
         yield f"the table publication says {said_rows:,} rows, the files have {rows:,}"
     if said_runs != runs:
         yield f"the table publication says {said_runs} runs, there are {runs} files"
-    if not snapshot.folder.name.endswith(f"-{run_slug(str(run_id))}"):
-        yield f"the table publication says run {run_id}, the folder is {snapshot.folder.name}"
+    if snapshot.folder.name != snapshot_name(at_us, str(run_id)):
+        yield f"the table publication says run {run_id} and another time than the folder {snapshot.folder.name}"
 
 
 def prove_marts(snapshot: Snapshot, marts: list[SqlFile]) -> Proof:
@@ -230,13 +239,14 @@ def _spelt(row: tuple[Any, ...]) -> str:
 
 def prove_rows(snapshot: Snapshot, store: Warehouse) -> Proof:
     """Prove that the files hold the very events of the warehouse, and the run ledger its latest verdicts."""
-    faults, events, notes = [], 0, []
+    faults, events, notes = list(_other_origin(snapshot, store)), 0, []
     for run_id, verdict, published, _ in snapshot.rows(_RUNS):
-        ((said, _),) = store.rows(_SAID, [run_id])
+        ((said,),) = store.rows(_SAID, [run_id])
         if said is None:
             faults.append(f"run {run_id} was never audited in the warehouse")
         elif said != verdict:
             notes.append(f"run {run_id} is {verdict} in the snapshot, and {said} by its latest audit")
+        faults += _other_figures(snapshot, store, str(run_id))
         path = snapshot.folder / _EVENTS / f"{run_slug(str(run_id))}.parquet"
         if published and path.is_file():
             enter_run(store, str(run_id))
@@ -247,6 +257,32 @@ def prove_rows(snapshot: Snapshot, store: Warehouse) -> Proof:
     return Proof.of(
         "rows", "the files hold the very events of the warehouse", f"{events:,} events", faults, notes=notes
     )
+
+
+def _other_origin(snapshot: Snapshot, store: Warehouse) -> Iterator[str]:
+    """Yield where a snapshot is not the warehouse's: its topic, or, as the current one, its name."""
+    topic, (*_, said) = store.meta().get("topic"), snapshot.rows(_FACTS)[0]
+    if said != topic:
+        yield f"the table publication says topic {said}, the warehouse {topic}"
+    ((newest,),) = store.rows(_NEWEST)
+    if snapshot.current and newest is not None and Path(newest).name != snapshot.folder.name:
+        yield f"the current snapshot is {snapshot.folder.name}, the one that was published last {Path(newest).name}"
+
+
+def _other_figures(snapshot: Snapshot, store: Warehouse, run_id: str) -> Iterator[str]:
+    """Yield the figures of a run that are not those of the audit that they were taken from."""
+    columns = [name for name in RUN_COLUMNS if name not in {"published", "audited_at"}]
+    for *figures, verdict, at_us in snapshot.rows(_FIGURES.format(columns=", ".join(map(quote, columns))), [run_id]):
+        documents = store.connection.execute(_SHOWN, {"run": run_id, "at_us": at_us}).fetchall()
+        if not documents:
+            yield f"run {run_id}: the warehouse has no audit of the time that the snapshot shows"
+            continue
+        said = dict(json.loads(documents[0][0]))
+        if said.get("verdict") != verdict:
+            continue  # the run was doubted when it was published: its sentence says why
+        for name, figure in zip(columns, figures, strict=True):
+            if said.get(name) != figure:
+                yield f"run {run_id}: {name} is {figure} in the snapshot, {said.get(name)} in its audit"
 
 
 def _other_rows(store: Warehouse, path: Path) -> tuple[int, list[str]]:

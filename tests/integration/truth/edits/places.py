@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from schemas.identity import event_id
+from tests.kit.depth import DEEP
 
 PLAIN, FAULTED = "plain", "faulted"
 EVENTS, SHARDS = 1_200, 2
+# At how many random places each kind of edit is tried.
+TRIES = 5 if DEEP else 1
 
 _EVENTS = """
     SELECT _partition, _offset, event_id, _batch, _schema_id, event_type, len(actions), event_shard(event_id), _key
@@ -19,6 +23,7 @@ _EVENTS = """
 """
 
 
+@lru_cache
 def draw(warehouse: Path, run: str, seed: int) -> dict[str, Any]:
     """Return places of a run, by name.
 
