@@ -26,6 +26,7 @@ _NEEDS = {
 }
 # Settings of ours that librdkafka does not know.
 _OURS = frozenset({"allow_plaintext"})
+_SHOWN_SERVERS = 3
 
 
 class KafkaSettings(BaseModel):
@@ -60,6 +61,13 @@ class KafkaSettings(BaseModel):
     @classmethod
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
+
+    @property
+    def shown(self) -> str:
+        """Return the addresses for logs and pages; the first few of many."""
+        servers = [server.strip().rpartition("@")[2] for server in self.bootstrap_servers.split(",")]
+        more = f" and {len(servers) - _SHOWN_SERVERS} more" if len(servers) > _SHOWN_SERVERS else ""
+        return ", ".join(servers[:_SHOWN_SERVERS]) + more
 
     @property
     def is_encrypted(self) -> bool:

@@ -34,6 +34,11 @@ class RegistrySettings(BaseModel):
         return value.rstrip("/")
 
     @property
+    def shown(self) -> str:
+        """Return the address for logs and pages: without what may be a secret in it."""
+        return self.url.partition("?")[0].partition("#")[0]
+
+    @property
     def is_encrypted(self) -> bool:
         """Tell whether the connection is TLS."""
         return self.url.startswith("https:")

@@ -117,6 +117,24 @@ def _finished(manifests: list[Manifest]) -> bool:
     return bool(manifests) and shards >= set(range(max(manifest.shards for manifest in manifests)))
 
 
+def went_on(connection: Connection, warehouse: Path, topic: str, run_id: str) -> bool:
+    """Tell whether the shards of a run claim something else now than when it was audited last, or it never was.
+
+    A run of which no manifest is known did not go on: there is nothing to audit.
+
+    :raises Misconfigured: there is no warehouse.
+    :raises DependencyDown: Kafka does not answer.
+    """
+    control = read_control_topic(connection, topic)
+    if not any(run == run_id for run, _ in control.manifests):
+        return False
+    with open_warehouse(warehouse, create=False, topic=topic) as store:
+        audited = latest_audit(store, run_id)
+        store_manifests(store, control)
+        manifests = stored_manifests(store, run_id)
+    return audited is None or audited["claims"] != (fingerprint(manifests) if _finished(manifests) else "")
+
+
 def fingerprint(manifests: list[Manifest]) -> str:
     """Return a digest of what the manifests claim: a run that is continued later claims something else."""
     return hashlib.sha256("\n".join(manifest.model_dump_json() for manifest in manifests).encode()).hexdigest()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -24,6 +25,7 @@ from schemas.manifest import CONTROL_SUFFIX, FaultPage, FaultTruth, Manifest, co
 
 _FETCH_ROWS = 1000
 _NEVER = threading.Event()
+_LOOK_AGAIN_S = 1.0
 
 _PAGE_KEY = re.compile(r"(.*)/(\d+)/faults/(\d+)", re.DOTALL)
 _FORGET = "DELETE FROM manifests WHERE run_id = ? AND shard = ?"
@@ -155,6 +157,35 @@ def read_control_topic(connection: Connection, topic: str) -> ControlTopic:
             for message in records.messages:
                 found.take(message)
     return found
+
+
+def shards_at_work(
+    connection: Connection,
+    topic: str,
+    run_id: str,
+    *,
+    wait_s: float,
+    stop: threading.Event,
+    waiting: Callable[[list[int]], None],
+) -> list[int]:
+    """Wait until every shard of a run that began says that it ended; return those that do not within ``wait_s``.
+
+    :param waiting: told once, with the shards, when there is something to wait for.
+    """
+    deadline = time.monotonic() + wait_s
+    told = False
+    while True:
+        manifests = read_control_topic(connection, topic).manifests
+        going = sorted(
+            shard for (run, shard), manifest in manifests.items() if run == run_id and manifest.status == "running"
+        )
+        if not going or time.monotonic() >= deadline:
+            return going
+        if not told:
+            waiting(going)
+            told = True
+        if stop.wait(_LOOK_AGAIN_S):
+            return going
 
 
 def _identified(connection: Connection, source: Source, topic: str) -> TopicInfo:

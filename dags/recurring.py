@@ -5,6 +5,8 @@ A profile that cannot be used does not disturb the others: `recurring_faults.py`
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from plugins.profiles import profiles_dir, read_profiles
 from plugins.rehearsal import rehearsal_dag
 
@@ -12,6 +14,7 @@ for name, profile in read_profiles(profiles_dir())[0].items():
     if profile.schedule is not None:
         dag = rehearsal_dag(
             f"recurring_{name}",
+            description=profile.description or f"Rehearses {Path(profile.scenario).stem} by profiles/{name}.yaml.",
             doc_md=f"### {name}\n\n{profile.description}\n\nMade from `profiles/{name}.yaml`, where its settings are.",
             scenario=profile.scenario,
             defaults=profile.rehearsal(),

@@ -16,6 +16,7 @@ from plugins.settings import Rehearsal
 
 dag = rehearsal_dag(
     "rehearse_clickstream",
+    description="Visitors of a web shop: clickstream to Kafka, loaded exactly once, proved by identity, reported.",
     doc_md=__doc__,
     scenario="clickstream",
     defaults=Rehearsal(topic="clickstream", rate=None),

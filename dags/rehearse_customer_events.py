@@ -12,4 +12,9 @@ from __future__ import annotations
 
 from plugins.rehearsal import rehearsal_dag
 
-dag = rehearsal_dag("rehearse_customer_events", doc_md=__doc__, paused=False)
+dag = rehearsal_dag(
+    "rehearse_customer_events",
+    description="A media service: customer_events to Kafka, loaded exactly once, proved by identity, reported.",
+    doc_md=__doc__,
+    paused=False,
+)

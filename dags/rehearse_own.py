@@ -12,6 +12,7 @@ from plugins.settings import Rehearsal
 for name, scenario in own_scenarios()[0].items():
     dag = rehearsal_dag(
         f"rehearse_{name}",
+        description=f"Your scenario {name}: to Kafka, loaded exactly once, proved by identity, reported.",
         doc_md=f"### Rehearse `{name}`\n\nMade from `{scenario}`. The *Report* tab of a run has the verdict.",
         scenario=scenario,
         defaults=Rehearsal(topic=name),

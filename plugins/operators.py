@@ -3,9 +3,9 @@
 Every step may be retried: a topic or a schema that is there is recognised, a generator goes on where its acknowledged
 events end, a load goes on at the position in the warehouse, the rest is computed anew. ``step.py`` has what they share.
 
-Packages are imported in ``execute``: the Dag processor reads this module every few seconds.
+Packages are imported in ``work``: the Dag processor reads this module every few seconds.
 """
-# ruff: noqa: ARG002, D102 - Airflow hands every execute() a context, and the class says what it does
+# ruff: noqa: ARG002, D102 - every work() is given a context, and the class says what it does
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, Context
 
+from plugins.loading import LoadingOperator
 from plugins.scenarios import DEFAULT_SCENARIO
 from plugins.settings import rehearsal_of
-from plugins.step import StoppableOperator, StreamproofOperator, WarehouseOperator, every
+from plugins.step import LOG_EVERY_S, StoppableOperator, StreamproofOperator, WarehouseOperator, every
 
 # Which assets a run writes is known when it runs: the topic is a field of the form. Hence aliases.
 TOPICS = AssetAlias("streamproof-topics")
 PUBLICATIONS = AssetAlias("streamproof-publications")
 
-LOG_EVERY_S = 5.0
-
 
 class EnsureTopicsOperator(StreamproofOperator):
     """Create the topic and its control topic as declared; say how existing ones differ, and change nothing."""
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def work(self, context: Context) -> dict[str, Any]:
         from cluster.topics import admin_client, apply_topics, specs_for
 
         results = apply_topics(admin_client(self.connection().kafka), specs_for(self.topic))
@@ -53,7 +52,7 @@ class PlanOperator(StreamproofOperator):
         super().__init__(**kwargs)
         self.scenario = scenario
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:
+    def work(self, context: Context) -> list[dict[str, Any]]:
         from producer.acceptance import accept
         from producer.plan import ProduceRequest
         from producer.scenarios import find_scenario, own_rate
@@ -90,7 +89,7 @@ class SchemaGateOperator(StreamproofOperator):
         self.scenario = scenario
         self.contract = contract
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def work(self, context: Context) -> dict[str, Any]:
         from producer.scenarios import contract_of, find_scenario
         from schemas.contract import load_contract, subject_for
         from schemas.registry import Registry, gate
@@ -127,7 +126,7 @@ class GenerateShardOperator(StoppableOperator):
         super().__init__(**kwargs)
         self.shard = shard
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def work(self, context: Context) -> dict[str, Any]:
         from producer.emit import produce_shard
         from producer.judgement import too_slow
         from producer.plan import ProduceRequest
@@ -163,33 +162,17 @@ class GenerateShardOperator(StoppableOperator):
         }
 
 
-class LoadOperator(WarehouseOperator):
+class LoadOperator(LoadingOperator):
     """Load what the topic holds into its warehouse, exactly once."""
 
     ui_color = "#fdf3e1"
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        from consumer.load import load
-
-        with self.stopping() as stop:
-            result = load(
-                self.connection(), self.topic, self.warehouse_file(), stop=stop, progress=every(LOG_EVERY_S, self._say)
-            )
-        self.log.info(
-            "Loaded %s rows at %s rows/s in %.1f s, quarantined %s",
-            f"{result.rows:,}",
-            f"{result.rate:,.0f}",
-            result.seconds,
-            result.quarantined,
-        )
+    def work(self, context: Context) -> dict[str, Any]:
+        result = self.load(self.connection())
         return {"rows": result.rows, "quarantined": result.quarantined, "seconds": round(result.seconds, 3)}
 
-    def _say(self, progress: Any) -> None:
-        done, total = f"{progress.offsets_done:,}", f"{progress.offsets_total:,}"
-        self.log.info("Read %s of %s records, %s rows/s", done, total, f"{progress.rate:,.0f}")
 
-
-class AuditOperator(WarehouseOperator):
+class AuditOperator(LoadingOperator):
     """Compare the run's manifests with the warehouse; anything but PASSED fails the task.
 
     Success is an event of the topic's asset: the topic holds a run that is proved.
@@ -199,16 +182,21 @@ class AuditOperator(WarehouseOperator):
         kwargs.setdefault("outlets", [TOPICS])
         super().__init__(**kwargs)
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def work(self, context: Context) -> dict[str, Any]:
         from cluster.errors import VerdictFailed, VerdictUnknown
-        from consumer.audit import audit
+        from consumer import page_kept
 
-        result = audit(self.connection(), self.warehouse_file(), self.topic, self.run_id)
+        self.log.info("Comparing the manifests of %s with %s", self.run_id, self.warehouse_file())
+        with page_kept(self.warehouse_file(), self.topic, self.run_id, self.publications_folder()):
+            result = self.audit(self.connection())
         figures = {
             name: getattr(result, name)
             for name in ("expected", "loaded", "lost", "duplicated", "phantom", "altered", "reordered", "undecodable")
         }
         self.log.info("%s: %s", result.verdict, ", ".join(f"{name} {number:,}" for name, number in figures.items()))
+        self.log.info("%s In %.1f s.", result.reason, result.seconds)
+        for note in result.notes:
+            self.log.warning("%s", note)
         if result.verdict != "PASSED":
             kind = VerdictUnknown if result.verdict == "UNKNOWN" else VerdictFailed
             raise kind(f"the audit says {result.verdict}: {result.sentence}", where=self.run_id, hint=result.advice)
@@ -221,19 +209,30 @@ class AuditOperator(WarehouseOperator):
 class CheckOperator(WarehouseOperator):
     """Run the aggregate checks; a blocking one that does not hold fails the task."""
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def work(self, context: Context) -> dict[str, Any]:
         from cluster.errors import VerdictFailed
-        from consumer.checks import run_checks
+        from consumer import page_kept, run_checks
 
-        report = run_checks(self.warehouse_file(), self.run_id)
+        self.log.info("Checking %s in %s", self.run_id, self.warehouse_file())
+        with page_kept(self.warehouse_file(), self.topic, self.run_id, self.publications_folder()):
+            report = run_checks(self.warehouse_file(), self.run_id)
         failed = [result for result in report.results if result.passed is False]
         for result in failed:
-            self.log.warning("%s (%s): %s", result.check, result.severity, result.detail or result.description)
-        self.log.info("%s checks ran, %s do not hold", len(report.results), len(failed))
+            self.log.warning(
+                "%s (%s): %s offending: %s",
+                result.check,
+                result.severity,
+                f"{result.offending:,}",
+                result.detail or result.description,
+            )
+        held = sum(result.passed is True for result in report.results)
+        self.log.info("%s checks hold, %s do not, of %s", held, len(failed), len(report.results))
         if report.blocked_by:
-            names = ", ".join(result.check for result in report.blocked_by)
+            what = "; ".join(
+                f"{each.check}: {each.offending:,} offending ({each.detail})" for each in report.blocked_by
+            )
             raise VerdictFailed(
-                f"blocking checks do not hold: {names}", where=self.run_id, hint="The report has the details"
+                f"blocking checks do not hold: {what}", where=self.run_id, hint="The report has the details"
             )
         return {"checks": len(report.results), "warnings": len(failed)}
 
@@ -245,10 +244,13 @@ class PublishOperator(WarehouseOperator):
         kwargs.setdefault("outlets", [PUBLICATIONS])
         super().__init__(**kwargs)
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        from consumer.publish import publish
+    def work(self, context: Context) -> dict[str, Any]:
+        from consumer import page_kept, publish
 
-        publication = publish(self.warehouse_file(), self.topic, self.run_id, self.publications_folder())
+        folder = self.publications_folder()
+        self.log.info("Publishing %s from %s to %s", self.run_id, self.warehouse_file(), folder)
+        with page_kept(self.warehouse_file(), self.topic, self.run_id, folder):
+            publication = publish(self.warehouse_file(), self.topic, self.run_id, folder)
         self.log.info("Published %s rows as %s", f"{publication.rows:,}", publication.path)
         facts: dict[str, Any] = {
             "run_id": self.run_id,
@@ -260,14 +262,57 @@ class PublishOperator(WarehouseOperator):
         return {"path": str(publication.path), "rows": publication.rows}
 
 
-class ReportOperator(WarehouseOperator):
-    """Write the run's page, whatever its verdict."""
+class ReportOperator(LoadingOperator):
+    """Write the run's page, whatever its verdict; then fail, unless readers have what was audited last.
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        from consumer.report import write_report
+    So it is green when the run is, and "clear failed tasks" takes it along. Where anything was sent, there is a page.
+    """
 
-        report = write_report(
-            self.warehouse_file(), self.topic, self.run_id, self.publications_folder(), even_if_unknown=True
-        )
+    def work(self, context: Context) -> dict[str, Any]:
+        from cluster.errors import VerdictFailed
+        from consumer import write_report
+
+        if not self._anything_sent():
+            hint = "A task before says why"
+            raise VerdictFailed("nothing of the run was sent, so there is no report", where=self.run_id, hint=hint)
+        self._judge_what_went_on()
+        warehouse, folder = self.warehouse_file(), self.publications_folder()
+        report = write_report(warehouse, self.topic, self.run_id, folder, even_if_unknown=True)
         self.log.info("Report written to %s", report.path)
-        return {"path": str(report.path)}
+        self.log.info("%s. %s", report.verdict, " ".join(filter(None, (report.shortfall, report.publication))))
+        if not report.published:
+            hint = "The page is written; it says what became of each task"
+            raise VerdictFailed(report.publication.rstrip("."), where=self.run_id, hint=hint)
+        return {"path": str(report.path), "verdict": report.verdict}
+
+    def _anything_sent(self) -> bool:
+        """Tell whether a shard of the run has begun; where nobody can say, one may have."""
+        from cluster.errors import StreamproofError, TopicMissing
+        from consumer.manifests import read_control_topic
+
+        try:
+            manifests = read_control_topic(self.connection(), self.topic).manifests
+        except TopicMissing:
+            return False
+        except StreamproofError as error:
+            self.log.warning("Whether anything was sent is not known: %s", error)
+            return True
+        return any(run_id == self.run_id for run_id, _ in manifests)
+
+    def _judge_what_went_on(self) -> None:
+        """Judge the run again when its shards claim something else than at its latest audit, or it has none.
+
+        So it is where only failed tasks were cleared: the shards were continued, and the audit was green before.
+        """
+        from cluster.errors import StreamproofError
+        from consumer import run_checks
+        from consumer.audit import went_on
+
+        try:
+            connection = self.connection()
+            if went_on(connection, self.warehouse_file(), self.topic, self.run_id):
+                self.log.warning("The run went on after its audit, or has none: it is audited and checked now")
+                self.audit(connection)
+                run_checks(self.warehouse_file(), self.run_id)
+        except StreamproofError as error:
+            self.log.warning("The page tells of the latest audit; what happened since is not known: %s", error)

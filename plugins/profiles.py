@@ -16,6 +16,7 @@ from cluster.yaml_files import read_yaml
 from plugins.scenarios import DEFAULT_SCENARIO, locate_scenario
 from plugins.settings import Rehearsal, fault_text
 
+SUFFIXES = frozenset({".yaml", ".yml"})
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,99}$"
 
 
@@ -94,9 +95,15 @@ def read_profiles(folder: Path) -> tuple[dict[str, Profile], list[Misconfigured]
     """Return the profiles of a folder by name, and the faults of those that cannot be used."""
     profiles: dict[str, Profile] = {}
     faults: list[Misconfigured] = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(path for path in folder.glob("*") if path.suffix in SUFFIXES):
         try:
-            profiles[path.stem] = load_profile(path)
+            profile = load_profile(path)
         except Misconfigured as fault:
             faults.append(fault)
+            continue
+        if path.stem in profiles:
+            twice = f"there are two profiles {path.stem}"
+            faults.append(Misconfigured(twice, where=str(path), hint="Remove one of them"))
+        else:
+            profiles[path.stem] = profile
     return profiles, faults

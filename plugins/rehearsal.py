@@ -2,14 +2,17 @@
 
 ::
 
-    plan > ensure_topics > schema_gate > generate[shards] > load > audit > check > publish
-                                                                                 > report
+    plan > ensure_topics > schema_gate > generate[shards] > load > audit > check > publish > report
 
 ``plan`` comes first, so that settings that cannot be are refused before anything is made.
 
-Airflow judges a run by its leaves, which are ``publish`` and ``report``. ``publish`` needs every shard, the audit and
-the checks, so a failure of any of them makes the run red. ``report`` comes after these whatever became of them.
-A failed shard does not keep the rest from being loaded and audited, so that the report can say what is missing.
+Airflow judges a run by its leaf, ``report``: it is green when readers have what was audited last, and red else.
+``publish`` needs every shard, the audit and the checks.
+
+``schema_gate`` is a setup, and ``load``, ``audit`` and ``check`` are its teardowns. Airflow runs those whatever became
+of the rest, as long as the setup succeeded: when a shard fails, when the load does, and when somebody marks the run as
+failed. What was sent is judged in any case. ``report`` is a teardown of nothing and so comes last in every run. Without
+it a run that is marked as failed before it has begun would end green, as all of its tasks are skipped.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule
+from airflow.sdk import DAG, Param
 
 from plugins.operators import (
     AuditOperator,
@@ -34,12 +37,16 @@ from plugins.operators import (
 from plugins.scenarios import DEFAULT_SCENARIO
 from plugins.settings import Rehearsal
 
-_BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "pattern", "enum"}
+_NUMBERS = {"minimum", "maximum", "exclusiveMinimum"}
+_SAID = {"pattern", "enum"}
 
 DEFAULT_ARGS = {
     "owner": "streamproof",
-    "retries": 2,
+    # 5, 10, 20, 40, 80 and 120 s at least: a broker that is restarted, or a registry, is back by then.
+    "retries": 6,
     "retry_delay": timedelta(seconds=5),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=2),
     "execution_timeout": timedelta(minutes=5),
 }
 
@@ -47,6 +54,7 @@ DEFAULT_ARGS = {
 def rehearsal_dag(
     dag_id: str,
     *,
+    description: str,
     doc_md: str,
     scenario: str = DEFAULT_SCENARIO,
     defaults: Rehearsal | None = None,
@@ -56,6 +64,7 @@ def rehearsal_dag(
 ) -> DAG:
     """Return the Dag of a rehearsal.
 
+    :param description: what it is for, one line of the list of Dags.
     :param scenario: name of a scenario, or the path of its file.
     :param defaults: values that the form starts with, and that scheduled runs use.
     :param schedule: cron expression in UTC, or ``None`` for runs by hand.
@@ -63,6 +72,7 @@ def rehearsal_dag(
     """
     with DAG(
         dag_id,
+        description=description,
         doc_md=doc_md,
         schedule=schedule,
         catchup=False,
@@ -96,38 +106,34 @@ def rehearsal_dag(
         ).expand(shard=plan.output)
         load = LoadOperator(
             task_id="load",
-            # The schemas are there, so something was produced: load it even when a shard failed.
-            trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
             execution_timeout=timedelta(hours=4),
-            doc_md="Loads the topic into its DuckDB warehouse, up to where it ended when the load began, exactly once.",
-        )
+            doc_md="Loads the topic into its DuckDB warehouse, up to where it ended when the load began, exactly once. "
+            "Waits until the generators say that they ended, and for its turn in the pool `warehouse`.",
+        ).as_teardown()
         audit = AuditOperator(
             task_id="audit",
             doc_md="Compares what the generators say they delivered with what is in the warehouse, event by event.",
-        )
+        ).as_teardown()
         check = CheckOperator(
             task_id="check",
             # After the audit, which stores the manifests, and whatever it says.
-            trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
             doc_md="Runs the SQL checks of `consumer/checks`; a blocking one that does not hold fails the task.",
-        )
+        ).as_teardown()
         publish = PublishOperator(
             task_id="publish",
-            # It and the report wait for the same pool: first, so that the report knows of it.
-            priority_weight=2,
             doc_md="Swaps a new snapshot in for readers. Needs every shard, the audit and the blocking checks.",
         )
         report = ReportOperator(
             task_id="report",
-            # Whatever became of the rest, as long as something was produced.
-            trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
-            doc_md="Writes the page that the *Report* tab of the run shows, whatever the verdict.",
-        )
+            doc_md="Writes the page that the *Report* tab of the run shows, whatever the verdict. Then it fails, "
+            "unless the run is published: so it is red when the run is, and the page is written all the same.",
+        ).as_teardown(on_failure_fail_dagrun=True)
 
-        plan >> topics >> schemas >> generate >> load >> audit >> check >> [publish, report]
-        schemas >> [load, report]
-        load >> check
+        schemas.as_setup()  # type: ignore[no-untyped-call]
+        plan >> topics >> schemas >> generate >> load >> audit >> check >> publish >> report
+        schemas >> [load, audit, check]
         [generate, audit] >> publish
+        check >> report
     return dag
 
 
@@ -147,10 +153,16 @@ def form(defaults: Rehearsal) -> dict[str, Param]:
 
 
 def _bounds(field: dict[str, Any]) -> dict[str, Any]:
-    """Return a field's JSON Schema, its alternatives folded into one: the form knows ``type`` as a list only."""
+    """Return a field's JSON Schema, its alternatives folded into one: the form knows ``type`` as a list only.
+
+    Bounds of numbers stand one level down. The form would move what is out of bounds to the bound without a word, so
+    that -5 events a second become 1, and 5,000 shards 16; so it leaves the number, and Airflow refuses it.
+    """
     alternatives = field.get("anyOf", [field])
     bounds: dict[str, Any] = {}
     for alternative in alternatives:
-        bounds |= {key: value for key, value in alternative.items() if key in _BOUNDS}
+        bounds |= {key: value for key, value in alternative.items() if key in _SAID}
+        numbers = {key: value for key, value in alternative.items() if key in _NUMBERS}
+        bounds |= {"allOf": [numbers]} if numbers else {}
     types = [alternative["type"] for alternative in alternatives]
     return bounds | {"type": types if len(types) > 1 else types[0]}

@@ -24,9 +24,14 @@ FAULT_FIELDS = "fault_"
 LOAD, SCENARIO, VERSIONS, FAULTS = "Load", "Scenario options", "Schema versions", "Injected faults"
 
 
+_TOPIC_WORDS = (
+    "Letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 200, not ending in '.manifests'"
+)
+
+
 def _topic_name(value: str) -> str:
     if not re.match(TOPIC_PATTERN, value):
-        raise ValueError("letters, digits, '.', '_' and '-', at most 200, and not a control topic")
+        raise ValueError(f"{value!r} cannot be a topic here: {_TOPIC_WORDS[0].lower()}{_TOPIC_WORDS[1:]}")
     return value
 
 
@@ -79,30 +84,36 @@ class Rehearsal(BaseModel):
 
     rate: float | None = Field(
         default=5000,
-        ge=0,
+        ge=1,
         le=1_000_000,
         title="Rate",
-        description="Events per second, all shards together; 0 is full speed, empty is the scenario's own pace.",
+        description="Events per second, all shards together, from 1 to 1,000,000; empty is the scenario's own pace. "
+        "Not looked at when the run goes as fast as possible.",
+    )
+    full_speed: bool = Field(
+        default=False,
+        title="As fast as possible",
+        description="Full speed instead of a rate, until the duration or the number of events ends the run.",
     )
     seconds: int = Field(
         default=30,
         ge=1,
         le=MAX_SECONDS,
         title="Duration",
-        description="Seconds; a run ends here or at its number of events.",
+        description=f"Seconds, from 1 to {MAX_SECONDS:,}; a run ends here or at its number of events.",
     )
     shards: int = Field(
         default=2,
         ge=1,
         le=16,
         title="Shards",
-        description="Generators side by side. The local stack runs 4 tasks at a time.",
+        description="Generators side by side, from 1 to 16. The local stack runs 4 tasks at a time.",
     )
     seed: int = Field(default=7, ge=0, le=2**31 - 1, title="Seed", description="The same seed gives the same events.")
     topic: Annotated[str, AfterValidator(_topic_name)] = Field(
         default="customer_events",
         title="Topic",
-        description="Created when it is missing. Each topic has its own warehouse.",
+        description=f"Created when it is missing. {_TOPIC_WORDS}. Each topic has its own warehouse.",
         json_schema_extra={"pattern": TOPIC_PATTERN},
     )
 
@@ -219,14 +230,26 @@ class Rehearsal(BaseModel):
 
         A shape takes the place of rate and duration; ``rate`` is ``None`` for the scenario's own pace.
         """
-        fields = self.model_dump(exclude={"topic"})
+        fields = self.model_dump(exclude={"topic", "full_speed"})
         settings = {name: value for name, value in fields.items() if not name.startswith(FAULT_FIELDS)}
         settings["faults"] = list(self.injected())
         settings["require_rate"] = None if self.require_rate is None else self.require_rate / 100
+        if self.full_speed:
+            settings["rate"] = 0.0
         lasts_s = self.lasts_s()
         if lasts_s is not None:
             settings |= {"rate": 0.0, "seconds": None if math.isfinite(lasts_s) else self.seconds}
         return settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _full_speed_of_old(cls, content: Any) -> Any:
+        """Understand ``rate: 0``, which meant full speed before that had a name of its own."""
+        if not isinstance(content, dict) or isinstance(content.get("rate"), bool) or content.get("rate") != 0:
+            return content
+        if content.get("full_speed") is False:
+            raise ValueError("rate 0 means as fast as possible, and full_speed is false: give a rate from 1")
+        return {name: value for name, value in content.items() if name != "rate"} | {"full_speed": True}
 
     @model_validator(mode="after")
     def _keepable(self) -> Self:
@@ -242,7 +265,7 @@ class Rehearsal(BaseModel):
                 raise ValueError(fault.message) from None
         if self.next_version_share and self.next_version_ramp:
             raise ValueError("next_version_share and next_version_ramp are both given")
-        if self.catch_up == "skip" and self.shape is None and self.rate == 0:
+        if self.catch_up == "skip" and self.shape is None and self.full_speed:
             raise ValueError("catch_up: skip needs a rate or a shape: nothing is late without one")
         return self
 
@@ -260,9 +283,35 @@ def rehearsal_of(params: Mapping[str, Any]) -> Rehearsal:
 
 
 def fault_text(fault: Any, known: Collection[str]) -> str:
-    """Return one of pydantic's errors in words; an unknown key with the nearest of ``known``."""
+    """Return one of pydantic's errors in words of ours; an unknown key with the nearest of ``known``."""
     name = ".".join(map(str, fault["loc"]))
-    if fault["type"] != "extra_forbidden":
-        return ": ".join(filter(None, (name, fault["msg"])))
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"unknown key {name!r}" + (f", did you mean {near[0]!r}?" if near else "")
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, known, n=1)
+        return f"unknown key {name!r}" + (f", did you mean {near[0]!r}?" if near else "")
+    return ": ".join(filter(None, (name, _in_words(fault))))
+
+
+def _in_words(fault: Any) -> str:
+    """Return what is wrong with a value, without the library's way of saying it."""
+    context, told = fault.get("ctx") or {}, repr(fault["input"])
+    told = told if len(told) <= _MOST_TOLD else f"{told[: _MOST_TOLD - 1]}\u2026"
+    for kind, sentence in _SENTENCES.items():
+        if fault["type"].startswith(kind):
+            return sentence.format(told=told, **context)
+    return str(fault["msg"]).removeprefix("Value error, ")
+
+
+_MOST_TOLD = 60
+# By the beginning of pydantic's kinds of error. What a validator of ours raised is a sentence already.
+_SENTENCES = {
+    "int_from_float": "{told} is not a whole number",
+    "int": "{told} is not a whole number",
+    "float": "{told} is not a number",
+    "finite_number": "{told} is not a number",
+    "bool": "{told} is neither true nor false",
+    "string": "{told} is not text",
+    "greater_than_equal": "{told} is too small, it must be {ge:,.12g} or more",
+    "greater_than": "{told} is too small, it must be above {gt:,.12g}",
+    "less_than_equal": "{told} is too large, it must be {le:,.12g} or less",
+    "literal_error": "{told} is not one of {expected}",
+}

@@ -1,7 +1,7 @@
 """What the steps of a rehearsal share as operators: connections, retries, stopping, the warehouse.
 
 An error of the tree decides about a retry by its kind: ``Transient`` is tried again, ``Terminal`` fails the task
-at once.
+at once. The sentence of an error is kept beside the task, so that the run's page can say why it failed.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import BaseOperator, Context, ExceptionRetryPolicy, RetryAction, RetryRule
 
-from cluster.errors import Terminal, VerdictUnknown
+from cluster.errors import StreamproofError, Terminal, VerdictUnknown
 from cluster.local import publications_dir, warehouse_path
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ WAREHOUSE_POOL = "warehouse"
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[RetryRule([Terminal, VerdictUnknown], RetryAction.FAIL, reason="Trying again would not help")]
 )
+LOG_EVERY_S = 5.0
+# Under which key a task that failed keeps why.
+FAILURE = "failure"
 # A task that is told to end has 5 s; one that runs out of time is told this long before Airflow interrupts it.
 STOP_BEFORE_TIMEOUT_S = 15.0
 
@@ -61,11 +64,40 @@ class StreamproofOperator(BaseOperator):
         self.kafka_conn_id = kafka_conn_id
         self.registry_conn_id = registry_conn_id
 
+    def execute(self, context: Context) -> Any:
+        """Do the step. Why it failed is kept for the run's page, in the words of the error."""
+        try:
+            return self.work(context)
+        except Exception as error:
+            self._keep(context, self._why(error))
+            raise
+
+    def work(self, context: Context) -> Any:
+        """Do what the class says, and return what the next steps need of it."""
+        raise NotImplementedError
+
     def connection(self) -> Connection:
-        """Return the typed setting made of the two Airflow connections."""
+        """Return the typed setting made of the two Airflow connections; the log says which broker and registry."""
         from plugins.hooks import connect
 
-        return connect(self.kafka_conn_id, self.registry_conn_id)
+        connection = connect(self.kafka_conn_id, self.registry_conn_id)
+        self.log.info("Kafka at %s, registry at %s", connection.kafka.shown, connection.registry.shown)
+        return connection
+
+    def _why(self, error: Exception) -> str:
+        """Return an error in words for the run's page: without the run's name, and with what to do there."""
+        if not isinstance(error, StreamproofError):
+            return type(error).__name__
+        where = f" ({error.where})" if error.where and self.run_id not in error.where else ""
+        hint = error.hint if self.run_id not in error.hint else "Clear the task and those behind it to continue"
+        return f"{error.message}{where}. {hint}".removesuffix(". ")
+
+    def _keep(self, context: Context, why: str) -> None:
+        try:
+            context["ti"].xcom_push(FAILURE, why)
+        except Exception as refused:  # noqa: BLE001 - whatever Airflow says: the error at hand is the one to raise
+            # A task that somebody ended may not say anything any more.
+            self.log.debug("Airflow does not take why the task failed: %s", refused)
 
 
 class StoppableOperator(StreamproofOperator):

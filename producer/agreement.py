@@ -97,6 +97,8 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
                 "schema_used": used,
                 "status": "running",
                 "resumed": earlier.resumed + 1,
+                "brokers": connection.kafka.shown,
+                "registry": connection.registry.shown,
                 "ended_at": None,
                 "interrupted": False,
                 "faults": [],
@@ -131,6 +133,8 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         schema_used=used,
         started_at=now.isoformat(timespec="milliseconds"),
         start_offsets={partition: high for partition, (_, high) in said.bounds.items()},
+        brokers=connection.kafka.shown,
+        registry=connection.registry.shown,
         asked=request.asked,
         fault_targets=targets,
     )

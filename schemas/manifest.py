@@ -188,6 +188,8 @@ class Manifest(Terms):
     start_offsets: dict[int, int] = Field(
         default_factory=dict, description="end of each partition of the topic before the first event"
     )
+    brokers: str | None = Field(default=None, description="addresses of the brokers, as they are shown")
+    registry: str | None = Field(default=None, description="address of the registry, as it is shown")
     asked: int | None = Field(
         default=None,
         ge=0,

@@ -10,8 +10,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +26,34 @@ from consumer.report.place import PAGE, SUMMARY, report_folder
 from consumer.run_scope import chosen_run, known_runs, unknown_run
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 
-__all__ = ["ReportEntry", "ReportResult", "find_report", "list_reports", "outdated", "page_kept", "write_report"]
+__all__ = [
+    "ReportEntry",
+    "ReportResult",
+    "find_report",
+    "latest_reports",
+    "list_reports",
+    "outdated",
+    "page_kept",
+    "write_report",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """A report that was written. ``url`` opens it in a browser on this machine."""
+    """A report that was written. ``url`` opens it in a browser on this machine.
+
+    :param shortfall: what is missing of what was asked for, one sentence; empty when nothing is.
+    :param publication: whether readers have the run, one sentence.
+    :param published: whether they have what was audited last.
+    """
 
     path: Path
     url: str
     run_id: str
     verdict: str
+    shortfall: str = ""
+    publication: str = ""
+    published: bool = False
 
     def document(self) -> dict[str, Any]:
         """Return a JSON-ready mapping."""
@@ -59,7 +78,7 @@ class ReportEntry:
     events: int
     path: Path
     outcome: dict[str, Any]
-    outdated: bool
+    outdated: bool = False
 
 
 def write_report(
@@ -105,7 +124,9 @@ def _write(facts: Facts, publications: Path, outdated_by: list[Path]) -> ReportR
     for mark in outdated_by:
         mark.unlink(missing_ok=True)
     path = folder / PAGE
-    return ReportResult(path, path.as_uri(), facts.run_id, summary["verdict"])
+    ended = facts.outcome
+    told = (ended.shortfall(), ended.publication(), ended.published)
+    return ReportResult(path, path.as_uri(), facts.run_id, summary["verdict"], *told)
 
 
 def find_report(publications: Path, run_id: str) -> Path | None:
@@ -116,27 +137,42 @@ def find_report(publications: Path, run_id: str) -> Path | None:
 
 def list_reports(publications: Path) -> list[ReportEntry]:
     """Return the reports that are there, the latest first. A summary that cannot be read is left out."""
-    return sorted(_entries(publications), key=lambda entry: entry.written_at, reverse=True)
+    return sorted(latest_reports(publications), key=lambda entry: entry.written_at, reverse=True)
 
 
-def _entries(publications: Path) -> Iterator[ReportEntry]:
+def latest_reports(publications: Path) -> Iterator[ReportEntry]:
+    """Yield the reports that are there, the file that was written last first; each is opened when it is asked for.
+
+    One that was opened before is not opened again while its file stays as it is.
+    """
+    summaries = []
     for path in publications.glob(f"*/reports/*/{SUMMARY}"):
-        try:
-            said = json.loads(path.read_text(encoding="utf-8"))
-            audit = said["audit"] or {}
-            yield ReportEntry(
-                str(said["topic"]),
-                str(said["run_id"]),
-                str(said["verdict"]),
-                str(said["reason"]),
-                str(said["written_at"]),
-                int(audit.get("loaded", 0)),
-                path.with_name(PAGE),
-                dict(said.get("outcome") or {}),
-                outdated(path.parent),
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue
+        with suppress(OSError):
+            summaries.append((path.stat().st_mtime_ns, path))
+    for written_ns, path in sorted(summaries, reverse=True):
+        entry = _entry(path, written_ns)
+        if entry is not None:
+            yield replace(entry, outdated=outdated(path.parent))
+
+
+@lru_cache(maxsize=10_000)
+def _entry(path: Path, written_ns: int) -> ReportEntry | None:  # noqa: ARG001 - it tells what is kept from what is new
+    """Read one summary, as it was written at that moment."""
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        audit = said["audit"] or {}
+        return ReportEntry(
+            str(said["topic"]),
+            str(said["run_id"]),
+            str(said["verdict"]),
+            str(said["reason"]),
+            str(said["written_at"]),
+            int(audit.get("loaded", 0)),
+            path.with_name(PAGE),
+            dict(said.get("outcome") or {}),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _run_of(store: Warehouse, run_id: str | None) -> str:

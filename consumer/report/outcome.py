@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from consumer.checks import CheckResult
@@ -30,6 +31,11 @@ class Outcome:
     cut: bool
     published_at: str | None
     withheld: str
+
+    @property
+    def published(self) -> bool:
+        """Whether readers have what was audited last."""
+        return self.published_at is not None and not self.withheld
 
     @property
     def short(self) -> bool:
@@ -78,7 +84,7 @@ def outcome(
         done=sum(manifest.acknowledged + manifest.dropped for manifest in manifests),
         cut=cut,
         published_at=published_at,
-        withheld=_withheld(audit, checks, published=published_at is not None),
+        withheld=_withheld(audit, checks, published_at),
     )
 
 
@@ -89,7 +95,7 @@ def _asked(manifests: Sequence[Manifest]) -> int | None:
     return None
 
 
-def _withheld(audit: dict[str, Any] | None, checks: Sequence[CheckResult], *, published: bool) -> str:
+def _withheld(audit: dict[str, Any] | None, checks: Sequence[CheckResult], published_at: str | None) -> str:
     if audit is None:
         return "the run was not audited"
     if audit["verdict"] != "PASSED":
@@ -99,4 +105,7 @@ def _withheld(audit: dict[str, Any] | None, checks: Sequence[CheckResult], *, pu
     failed = [check.check for check in checks if check.severity == "blocking" and check.passed is False]
     if failed:
         return f"blocking checks failed: {', '.join(failed)}"
-    return "" if published else "nobody has asked for it since the checks"
+    if published_at is None:
+        return "`publish` has not run since the checks"
+    again = datetime.fromisoformat(published_at) < datetime.fromisoformat(audit["audited_at"])
+    return "it was audited again since" if again else ""

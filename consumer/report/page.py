@@ -161,6 +161,8 @@ def _run_facts(facts: Facts) -> list[tuple[str, str]]:
             ("Seed", str(first.seed)),
             ("Shards", f"{len(facts.manifests)} of {max(manifest.shards for manifest in facts.manifests)}"),
             ("Schema", f"{first.schema_used.subject}, version {first.schema_used.version}, id {first.schema_used.id}"),
+            ("Kafka", first.brokers or "not said by this manifest"),
+            ("Registry", first.registry or "not said by this manifest"),
             ("Began", moment(min(manifest.started_at for manifest in facts.manifests))),
         ]
         if facts.span:

@@ -58,7 +58,8 @@ def demo_command(
     """
     once = once or not (sys.stdin.isatty() and sys.stdout.isatty())
     state, output, began = state_dir(), Output(as_json), time.monotonic()
-    conf = {"events": events, "shards": shards, "rate": rate, "seed": seed, "topic": topic, "seconds": SECONDS}
+    conf = {"events": events, "shards": shards, "seed": seed, "topic": topic, "seconds": SECONDS}
+    conf |= {"rate": rate} if rate else {"full_speed": True}
     with stop_on_signals() as stop, _stack(state, stop, once=once) as (stack, ours):
         ready_s = time.monotonic() - began
         with Airflow(stack.airflow_url or "", ADMIN, read_password(state) or "") as airflow:

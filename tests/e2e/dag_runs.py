@@ -84,14 +84,14 @@ def main(topic: str) -> dict[str, Any]:
         task.retry_delay = timedelta(0)
         if isinstance(task, MappedOperator):
             task.partial_kwargs["retry_delay"] = timedelta(0)
-    conf = {"events": 4000, "rate": 0, "shards": 2}
+    conf = {"events": 4000, "full_speed": True, "shards": 2}
     results = {"green": run(dag, conf | {"topic": f"{topic}-green"})}
     results["own"] = run(dags["rehearse_orders"], conf | {"topic": f"{topic}-own"})
     vars(producing)["produce_shard"] = dying_generator
     results["failed_shard"] = run(dag, conf | {"topic": f"{topic}-failed"})
     cut_off = CutOffOnce()
     vars(producing)["produce_shard"], vars(loading)["load"] = cut_off.generator, cut_off.loader
-    results["retried"] = run(dag, conf | {"topic": f"{topic}-retried", "rate": 4000})
+    results["retried"] = run(dag, conf | {"topic": f"{topic}-retried", "full_speed": False, "rate": 4000})
     results["retried"]["acknowledged_then"] = cut_off.acknowledged_then
     return results
 

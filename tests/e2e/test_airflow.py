@@ -20,11 +20,8 @@ from cluster.connection import Connection
 from cluster.errors import Misconfigured
 from cluster.local import LocalStack
 from cluster.topics import admin_client
-from consumer.manifests import read_control_topic
 from schemas.registry import Registry
 from streamproof.rehearsal import TASKS, Airflow, RunState
-from streamproof.topic_count import TopicCount
-from tests.kit.waiting import wait_until
 
 DAG_ID = "rehearse_customer_events"
 CLICKSTREAM = "rehearse_clickstream"
@@ -92,6 +89,8 @@ def test_topic_and_publication_are_assets_with_the_facts_of_the_run(demo: Any, w
     "conf",
     [
         {"rate": -1},
+        {"rate": 0},
+        {"shards": 99},
         {"shards": 0},
         {"users": 0},
         {"time_compression": 0},
@@ -133,20 +132,16 @@ def test_the_report_is_served_as_it_was_published_and_may_do_nothing(
 ) -> None:
     page = web.get(report_path, headers=bearer(token))
     assert page.status_code == 200
-    assert page.text == Path(demo.document["report"]).read_text()
+    # What Airflow knows of the run stands above, and nothing else is added.
+    before, _, after = page.text.partition("<style>\n.above")
+    assert before + after.partition("</div>\n")[2] == Path(demo.document["report"]).read_text()
+    assert 'this run ended, <b class="success">success</b>' in after
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'self'" in policy
     assert "script" not in policy
     assert page.headers["x-content-type-options"] == "nosniff"
     assert page.headers["cache-control"] == "no-store"
-
-
-def test_a_run_without_a_report_gets_a_page_that_looks_again(web: httpx.Client, token: str) -> None:
-    page = web.get(f"/streamproof/runs/{DAG_ID}/manual__never", headers=bearer(token))
-    assert page.status_code == 404
-    assert "no report yet" in page.text
-    assert 'http-equiv="refresh"' in page.text
 
 
 @pytest.mark.parametrize(
@@ -178,7 +173,7 @@ def test_the_index_lists_the_run(web: httpx.Client, token: str, demo: Any, repor
 def side_by_side(airflow: Airflow) -> dict[str, tuple[str, RunState]]:
     """A run with injected faults, one of the web shop, and one that cannot be, each of a Dag or a topic of its own."""
     stop = threading.Event()
-    small = {"shards": 1, "events": 3000, "rate": 0}
+    small = {"shards": 1, "events": 3000, "full_speed": True}
     faults = {"fault_duplicate": 7, "fault_dropped": 4, "faults": "undecodable=12"}
     airflow.wait_for_dag(CLICKSTREAM, stop)
     asked = {"clickstream": (CLICKSTREAM, {"shards": 1, "users": 100, "no_delay": True, "topic": "e2e-shop"})}
@@ -232,51 +227,16 @@ def test_what_a_scenario_does_not_take_is_refused_before_a_topic_is_made(
     run_id, run = side_by_side["refused"]
     assert run.state == "failed"
     assert {task.task_id: task.state for task in run.tasks} == dict.fromkeys(TASKS, "upstream_failed") | {
-        "plan": "failed"
+        "plan": "failed",
+        "report": "failed",
     }
-    (plan,) = run.failed_tasks()
+    (plan,) = [task for task in run.failed_tasks() if task.task_id == "plan"]
     assert plan.tries == 1
     assert any("takes no option users" in line for line in airflow.log_tail(DAG_ID, run_id, plan))
     kafka = Connection.of(
         {"bootstrap_servers": airflow_stack.bootstrap_servers}, {"url": airflow_stack.registry_url}
     ).kafka
     assert "e2e-impossible" not in admin_client(kafka).list_topics(timeout=15).topics
-
-
-def test_a_generator_that_airflow_ends_declares_what_it_delivered(airflow: Airflow, airflow_stack: LocalStack) -> None:
-    run_id = airflow.trigger(DAG_ID, {"topic": "e2e-ended", "shards": 1, "rate": 200, "seconds": 600})
-
-    def generator() -> Any:
-        tasks = [task for task in airflow.state(DAG_ID, run_id).tasks if task.task_id == "generate"]
-        return tasks[0] if tasks else None
-
-    connection = Connection.of(
-        {"bootstrap_servers": airflow_stack.bootstrap_servers}, {"url": airflow_stack.registry_url}
-    )
-
-    def manifests() -> list[Any]:
-        return [manifest for (run, _), manifest in read_control_topic(connection, "e2e-ended").manifests.items()]
-
-    # Announced before its customers are made: only records in the topic tell that it sends.
-    in_kafka = TopicCount(connection.kafka, "e2e-ended")
-    wait_until(
-        lambda: (task := generator()) is not None and task.state == "running" and in_kafka.now(),
-        "the generator to send",
-        timeout_s=60,
-        poll_s=0.3,
-    )
-    path = f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/generate/0"
-    airflow._call("PATCH", path, json={"new_state": "failed"})
-    wait_until(lambda: manifests()[0].status == "finished", "its last manifest", timeout_s=30, poll_s=0.3)
-    (manifest,) = manifests()
-    assert manifest.interrupted
-    assert 0 < manifest.acknowledged < 120_000
-    # The rest of the run goes on to a verdict, and the run is red.
-    *_, final = airflow.follow(DAG_ID, run_id, threading.Event())
-    assert final.state == "failed"
-    found = {task.task_id: task.state for task in final.tasks}
-    assert found["load"] == found["report"] == "success"
-    assert found["publish"] == "upstream_failed"
 
 
 def test_a_demo_that_fails_shows_why_and_says_so_by_its_exit_code(

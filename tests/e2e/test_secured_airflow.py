@@ -34,7 +34,7 @@ def test_a_run_passes_and_no_file_of_airflow_holds_the_password(secured: LocalSt
     state, stop = secured.state_dir, threading.Event()
     with Airflow(secured.airflow_url or "", ADMIN, read_password(state) or "") as airflow:
         airflow.wait_for_dag(DAG_ID, stop)
-        run_id = airflow.trigger(DAG_ID, {"topic": "secured", "events": 1000, "rate": 0, "shards": 1})
+        run_id = airflow.trigger(DAG_ID, {"topic": "secured", "events": 1000, "full_speed": True, "shards": 1})
         *_, run = airflow.follow(DAG_ID, run_id, stop)
         failed = {task.label: airflow.log_tail(DAG_ID, run_id, task) for task in run.failed_tasks()}
         assert run.state == "success", failed

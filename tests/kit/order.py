@@ -14,6 +14,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Modules, or single tests of them: each test is in the first group that names it.
 TOGETHER: dict[str, tuple[str, ...]] = {
+    # One Airflow for both.
+    "airflow": ("tests/e2e/test_airflow.py", "tests/e2e/test_airflow_truth.py"),
     # They hold seconds to a rate, or a stop to a second.
     "timing": (
         "tests/faults/produce/test_kill_shape.py",
@@ -26,7 +28,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {
 }
 # Groups that take longest, in the order in which they begin.
 LONGEST_FIRST = (
-    "tests/e2e/test_airflow.py",
+    "airflow",
     "tests/faults/security/test_security.py",
     "timing",
     "tests/faults/produce/test_broker.py",

@@ -15,17 +15,21 @@ from plugins.settings import Rehearsal, rehearsal_of
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        ("rate: -1", "rate: Input should be greater than or equal to 0"),
-        ("rate: fast", "rate: Input should be a valid number"),
-        ("seconds: 0", "seconds: Input should be greater than or equal to 1"),
-        ("shards: 17", "shards: Input should be less than or equal to 16"),
-        ("events: 0", "events: Input should be greater than or equal to 1"),
-        ("topic: a b", "not a control topic"),
-        ("topic: ../up", "not a control topic"),
-        ("topic: customer_events.manifests", "not a control topic"),
-        ("users: 0", "users: Input should be greater than or equal to 1"),
-        ("time_compression: 0", "time_compression: Input should be greater than 0"),
-        ("schema_version: 0", "schema_version: Input should be greater than or equal to 1"),
+        ("rate: -1", "rate: -1 is too small, it must be 1 or more"),
+        ("rate: fast", "rate: 'fast' is not a number"),
+        ("seconds: 0", "seconds: 0 is too small, it must be 1 or more"),
+        ("shards: 17", "shards: 17 is too large, it must be 16 or less"),
+        ("events: 0", "events: 0 is too small, it must be 1 or more"),
+        ("topic: a b", "topic: 'a b' cannot be a topic here: letters, digits, '.', '_' and '-'"),
+        ("topic: ../up", "beginning with a letter or digit"),
+        ("topic: customer_events.manifests", "not ending in '.manifests'"),
+        ("seconds: 1.5", "seconds: 1.5 is not a whole number"),
+        ("no_delay: perhaps", "no_delay: 'perhaps' is neither true nor false"),
+        ("topic: [a]", "topic: ['a'] is not text"),
+        ("{rate: 0, full_speed: false}", "rate 0 means as fast as possible, and full_speed is false"),
+        ("users: 0", "users: 0 is too small, it must be 1 or more"),
+        ("time_compression: 0", "time_compression: 0 is too small, it must be above 0"),
+        ("schema_version: 0", "schema_version: 0 is too small, it must be 1 or more"),
         ("scenario: clikstream", "unknown scenario 'clikstream'. Did you mean clickstream?"),
         ("scenario: ./orders.yaml", "there is no scenario file ./orders.yaml"),
         ("rtae: 5", "unknown key 'rtae', did you mean 'rate'?"),
@@ -42,6 +46,25 @@ def test_a_profile_that_cannot_be_used_says_why_and_where(tmp_path: Path, conten
         load_profile(path)
     assert fault in str(raised.value)
     assert raised.value.where == str(path)
+
+
+def test_no_fault_of_a_profile_is_told_in_the_words_of_a_library(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text("rate: fast\nseconds: -3\nshape: 'ramp(1)'\nfaults: {dropped: 2, duplicate: x}\ntopic: 'a b'\n")
+    with pytest.raises(Misconfigured) as raised:
+        load_profile(path)
+    for word in ("Value error", "Input should", "unable to parse", "valid number", "validation"):
+        assert word not in str(raised.value)
+
+
+def test_full_speed_is_a_choice_of_its_own_and_rate_0_still_means_it(tmp_path: Path) -> None:
+    path = tmp_path / "fast.yaml"
+    for content in ("rate: 0", "rate: 0.0\nfull_speed: true", "full_speed: true", "full_speed: true\nrate: 3000"):
+        path.write_text(content)
+        assert load_profile(path).rehearsal().request()["rate"] == 0
+        assert "full_speed" not in load_profile(path).rehearsal().request()
+    assert Rehearsal().request()["rate"] == 5000
+    assert Rehearsal(rate=None).request()["rate"] is None
 
 
 def test_all_faults_of_a_profile_are_named_at_once(tmp_path: Path) -> None:
@@ -64,9 +87,12 @@ def test_one_bad_profile_does_not_hide_the_good_ones(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text("rate: 1")
     (tmp_path / "bad.yaml").write_text("rate: -1")
     (tmp_path / "notes.txt").write_text("not a profile")
+    (tmp_path / "short.yml").write_text("rate: 1")
+    (tmp_path / "good.yml").write_text("rate: 2")
     profiles, faults = read_profiles(tmp_path)
-    assert list(profiles) == ["good"]
-    assert len(faults) == 1
+    assert list(profiles) == ["good", "short"]
+    assert [Path(fault.where).name for fault in faults] == ["bad.yaml", "good.yml"]
+    assert "there are two profiles good" in str(faults[1])
 
 
 def test_a_missing_folder_holds_no_profiles(tmp_path: Path) -> None:
@@ -105,7 +131,7 @@ def test_a_shape_may_be_text_or_mappings_and_takes_the_place_of_rate_and_duratio
         ('shape: "rmap(1, 2, 3s)"', "unknown shape 'rmap', did you mean 'ramp'? (character 1"),
         ("shape: {ramp: {strat: 1}}", "unknown field 'strat' of ramp, did you mean 'start'? (shape.ramp"),
         ('shape: "constant(1, 7h)"', "the shape lasts 25200 s, a run may last 21600 s"),
-        ("catch_up: hurry", "catch_up: Input should be 'report' or 'skip'"),
+        ("catch_up: hurry", "catch_up: 'hurry' is not one of 'report' or 'skip'"),
         ("{catch_up: skip, rate: 0}", "needs a rate or a shape"),
     ],
 )
@@ -139,7 +165,7 @@ def test_faults_are_a_mapping_in_a_profile_and_fields_in_the_form(tmp_path: Path
         ("faults: {dropped: 1}\nfault_dropped: 2", "dropped is given twice"),
         ("fault_dropped: 1.5", "neither a share below 1 nor a whole number"),
         ("next_version_share: 0.5\nnext_version_ramp: true", "both given"),
-        ("next_version_share: 2", "less than or equal to 1"),
+        ("next_version_share: 2", "2 is too large, it must be 1 or less"),
     ],
 )
 def test_faults_of_a_profile_are_checked_when_it_is_read(tmp_path: Path, content: str, fault: str) -> None:

@@ -56,7 +56,7 @@ def test_checks_alone_and_a_publication_alone_bring_the_page_up_to_date(lab: Any
     assert told(lab)["outcome"]["publication"] == "Not published: the run was not checked."
     assert command(lab, "check") == 0
     assert "✓ passed" in told(lab)["page"]
-    assert told(lab)["outcome"]["publication"] == "Not published: nobody has asked for it since the checks."
+    assert told(lab)["outcome"]["publication"] == "Not published: `publish` has not run since the checks."
     assert command(lab, "publish") == 0
     assert told(lab)["outcome"]["publication"].startswith("Published 2")
     lab.sql(f"DELETE FROM events WHERE event_id = {LOST}")

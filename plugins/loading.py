@@ -1,0 +1,68 @@
+"""Loading and auditing, as the steps do that judge a run: also when its generators were stopped, or continued.
+
+Packages are imported in the methods: the Dag processor reads this module every few seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from plugins.step import LOG_EVERY_S, WarehouseOperator, every
+
+if TYPE_CHECKING:
+    from cluster.connection import Connection
+    from consumer import AuditResult, LoadResult
+
+# A task that is ended learns of it within 5 s, and has 5 s then. Twice that, for a machine that is busy.
+ENDING_S = 20.0
+
+
+class LoadingOperator(WarehouseOperator):
+    """A step that loads: all of it, or what came after the load, when the generators were continued."""
+
+    def load(self, connection: Connection) -> LoadResult:
+        """Load the topic up to its end, exactly once.
+
+        A generator that somebody ended goes on for some seconds, while Airflow has it down as ended. So the load begins
+        when the manifests of the run say that their shards have ended, or a time limit later.
+        """
+        from consumer import load
+        from consumer.manifests import shards_at_work
+
+        with self.stopping() as stop:
+            going = shards_at_work(
+                connection, self.topic, self.run_id, wait_s=ENDING_S, stop=stop, waiting=self._say_waiting
+            )
+            if going:
+                self.log.warning("Shard %s does not say that it ended: what it sent is loaded, and not proved", going)
+            result = load(
+                connection, self.topic, self.warehouse_file(), stop=stop, progress=every(LOG_EVERY_S, self._say)
+            )
+        self.log.info(
+            "Loaded %s rows at %s rows/s in %.1f s, quarantined %s",
+            f"{result.rows:,}",
+            f"{result.rate:,.0f}",
+            result.seconds,
+            result.quarantined,
+        )
+        return result
+
+    def audit(self, connection: Connection) -> AuditResult:
+        """Audit the run; load first what the load has not come to, as after a shard that was continued."""
+        from consumer import audit
+
+        result = audit(connection, self.warehouse_file(), self.topic, self.run_id)
+        if result.verdict == "UNKNOWN" and (behind := sum(position.behind for position in result.partitions)):
+            self.log.warning(
+                "The load is %s offsets behind: they are loaded, and the run is audited again", f"{behind:,}"
+            )
+            self.load(connection)
+            result = audit(connection, self.warehouse_file(), self.topic, self.run_id)
+        return result
+
+    def _say(self, progress: Any) -> None:
+        done, total = f"{progress.offsets_done:,}", f"{progress.offsets_total:,}"
+        self.log.info("Read %s of %s records, %s rows/s", done, total, f"{progress.rate:,.0f}")
+
+    def _say_waiting(self, shards: list[int]) -> None:
+        self.log.info("Shard %s has not said yet that it ended: waiting %g s at most", shards, ENDING_S)
