@@ -67,6 +67,26 @@ class Meter:
             self._told(self.progress)
 
 
+class LoadLines:
+    """Lines about a load, one after the other; the rate of a line is that since the line before."""
+
+    def __init__(self) -> None:
+        self._before = LoadProgress()
+
+    def rate(self, progress: LoadProgress) -> float:
+        """Return rows a second since the line before, and begin the next one here."""
+        rows, seconds = progress.rows - self._before.rows, progress.seconds - self._before.seconds
+        self._before = progress
+        return rows / seconds if seconds > 0 else 0.0
+
+    def words(self, progress: LoadProgress) -> str:
+        """Return the line."""
+        left = "" if progress.seconds_left is None else f", {progress.seconds_left:,.0f} s left"
+        held = f", {progress.quarantined:,} quarantined" if progress.quarantined else ""
+        rate = f"{self.rate(progress):,.0f} rows/s"
+        return f"{progress.offsets_done:,} of {progress.offsets_total:,} records stored, {rate}{held}{left}"
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionResult:
     """What one run did to one partition: ``[start, end)`` was there to load, ``next_offset`` is stored."""

@@ -5,7 +5,7 @@ Packages are imported in the methods: the Dag processor reads this module every 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plugins.step import LOG_EVERY_S, WarehouseOperator, every
 
@@ -28,16 +28,17 @@ class LoadingOperator(WarehouseOperator):
         """
         from consumer import load
         from consumer.manifests import shards_at_work
+        from consumer.progress import LoadLines
 
+        lines = LoadLines()
+        say = every(LOG_EVERY_S, lambda progress: self.log.info("%s", lines.words(progress)))
         with self.stopping() as stop:
             going = shards_at_work(
                 connection, self.topic, self.run_id, wait_s=ENDING_S, stop=stop, waiting=self._say_waiting
             )
             if going:
                 self.log.warning("Shard %s does not say that it ended: what it sent is loaded, and not proved", going)
-            result = load(
-                connection, self.topic, self.warehouse_file(), stop=stop, progress=every(LOG_EVERY_S, self._say)
-            )
+            result = load(connection, self.topic, self.warehouse_file(), stop=stop, progress=say)
         self.log.info(
             "Loaded %s rows at %s rows/s in %.1f s, quarantined %s",
             f"{result.rows:,}",
@@ -59,10 +60,6 @@ class LoadingOperator(WarehouseOperator):
             self.load(connection)
             result = audit(connection, self.warehouse_file(), self.topic, self.run_id)
         return result
-
-    def _say(self, progress: Any) -> None:
-        done, total = f"{progress.offsets_done:,}", f"{progress.offsets_total:,}"
-        self.log.info("Read %s of %s records, %s rows/s", done, total, f"{progress.rate:,.0f}")
 
     def _say_waiting(self, shards: list[int]) -> None:
         self.log.info("Shard %s has not said yet that it ended: waiting %g s at most", shards, ENDING_S)

@@ -80,6 +80,7 @@ class RateReached:
             "percent": None if self.share is None else round(100 * self.share, 2),
             "missed": self.missed,
             "cause": self.cause or None,
+            "says": str(self),
         }
 
     def warning(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -44,21 +43,13 @@ def _figures(result: dict[str, Any]) -> list[tuple[str, str]]:
     if audit:
         figures.append(("events", f"{audit['loaded']:,} of {audit['expected']:,} acknowledged are in the warehouse"))
         figures.append(("wrong", ", ".join(f"{name} {audit[name]:,}" for name in CLASSES)))
-    rates = [_rate(manifest) for manifest in result["summary"].get("manifests", [])]
-    if rates and all(rates):
-        figures.append(("rate", f"{sum(rates):,.0f} events/s, {len(rates)} shards together"))
+    rate = result["summary"].get("rate")
+    if rate:
+        figures.append(("rate", rate["says"]))
     seconds = f"{result['seconds']:.0f}, of which {result['ready_seconds']:.0f} to start the stack"
     if result["run_seconds"]:
         seconds += f" and {result['run_seconds']:.0f} for the run"
     return [*figures, ("seconds", seconds)]
-
-
-def _rate(manifest: dict[str, Any]) -> float:
-    """Return a shard's acknowledged events per second, 0 when it did not end."""
-    if not manifest.get("ended_at"):
-        return 0.0
-    began, ended = (datetime.fromisoformat(manifest[name]) for name in ("started_at", "ended_at"))
-    return float(manifest["acknowledged"] / max((ended - began).total_seconds(), 0.001))
 
 
 def _places(result: dict[str, Any], state: Path) -> list[tuple[str, str]]:

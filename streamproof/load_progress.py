@@ -10,6 +10,7 @@ import structlog
 from rich.progress import Progress
 
 from consumer import LoadProgress
+from consumer.progress import LoadLines
 from streamproof.console import stderr
 from streamproof.live import first_figures, line_columns
 
@@ -43,7 +44,7 @@ def _sentence(progress: LoadProgress) -> str:
 
 
 def _log_each_second() -> Callable[[LoadProgress], None]:
-    logged = 0.0
+    logged, lines = 0.0, LoadLines()
 
     def write(progress: LoadProgress) -> None:
         nonlocal logged
@@ -54,7 +55,7 @@ def _log_each_second() -> Callable[[LoadProgress], None]:
         left = progress.seconds_left
         log.info(
             "loading",
-            rate=round(progress.rate),
+            rate=round(lines.rate(progress)),
             rows=progress.rows,
             quarantined=progress.quarantined,
             tombstones=progress.tombstones,
