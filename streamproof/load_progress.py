@@ -35,6 +35,8 @@ def shown_load(topic: str) -> Iterator[Callable[[LoadProgress], None]]:
 
 
 def _sentence(progress: LoadProgress) -> str:
+    if not progress.offsets_done:
+        return f"{progress.offsets_total:,} records to load"
     parts = [f"{progress.rate:,.0f}/s", f"{progress.rows:,} rows"]
     if progress.quarantined:
         parts.append(f"[red]{progress.quarantined:,} quarantined[/]")
