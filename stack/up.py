@@ -69,7 +69,7 @@ def up(state: Path, request: UpRequest, watcher: Watcher, stop: threading.Event)
         try:
             record = _watch(state, new, dead, watcher, stop)
         except BaseException:
-            _take_back(state, new, whole=running is None)
+            take_back(state, new, whole=running is None)
             raise
         return UpResult(record, new + dead, dead, description.new_password if description is not None else None)
 
@@ -219,8 +219,8 @@ def _casualty_fault(state: Path, casualty: ProcessRecord, *, ours: bool) -> Depe
     return DependencyDown(message, where=where, hint=f"{end} {_tail(casualty.log)}")
 
 
-def _take_back(state: Path, names: tuple[str, ...], *, whole: bool) -> None:
-    """End what this call started: the whole stack, or only what it added to a running one."""
+def take_back(state: Path, names: tuple[str, ...], *, whole: bool) -> None:
+    """End what a call of :func:`up` started: the whole stack, or only what it added to a running one."""
     record = read_record(state)
     if whole or record is None or not record.is_running():
         stop_stack(state)

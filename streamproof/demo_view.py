@@ -32,8 +32,10 @@ def _lines(result: dict[str, Any], state: Path) -> Iterator[Text]:
         yield Text.assemble((f"{name:<10}", "bold"), value)
     if result["snapshot"]:
         yield Text(f"\nTo look at the events:\n\n  {query_command(result['snapshot'], QUERY)}")
-    if result["stack_left_running"]:
+    if result["airflow_left_running"]:
         yield Text("\nEverything runs on; `streamproof down` stops it.")
+    elif result["stack_left_running"]:
+        yield Text("\nAirflow is stopped again; Kafka and the registry, which ran before, run on.")
     else:
         yield Text("\nEverything is stopped; `streamproof up --airflow` starts it again, with this run in it.")
 
@@ -55,7 +57,7 @@ def _figures(result: dict[str, Any]) -> list[tuple[str, str]]:
 def _places(result: dict[str, Any], state: Path) -> list[tuple[str, str]]:
     dag_id, _, run_id = result["run_id"].partition("/")
     places = []
-    if result["stack_left_running"]:
+    if result["airflow_left_running"]:
         places.append(("Airflow", f"{result['airflow_url']}/dags/{dag_id}/runs/{quote(run_id)}"))
         places.append(("", f"user {ADMIN}, password in {password_file(state)}"))
     if result["report"]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -22,7 +22,7 @@ from cluster.local import LocalStack, publications_dir, read_local_stack, state_
 from stack.airflow import ADMIN, read_password
 from stack.down import stop_stack
 from stack.request import UpRequest
-from stack.up import up
+from stack.up import take_back, up
 from streamproof.console import Output, stderr
 from streamproof.demo_view import show_result
 from streamproof.flags import JsonFlag
@@ -34,6 +34,8 @@ from streamproof.topic_count import TopicCount
 
 # Longer than any demo: the number of events ends it.
 SECONDS = 3600
+# At the end of the demo: what it started and nobody wants to keep.
+Stops = Literal["everything", "airflow", "nothing"]
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 def demo_command(
     *,
-    once: Annotated[bool, typer.Option("--once", help="Stop everything at the end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Stop at the end what this started.")] = False,
     events: Annotated[int, typer.Option(min=1, help="Events in all.")] = 200_000,
     shards: Annotated[int, typer.Option(min=1, max=16, help="Generators side by side.")] = 2,
     rate: Annotated[float, typer.Option(min=0, help="Events per second in all; 0 is full speed.")] = 20_000,
@@ -53,20 +55,23 @@ def demo_command(
 ) -> int:
     """Rehearse customer_events in Airflow: start what is needed, trigger the Dag, follow it, print the verdict.
 
-    A stack that runs already is used, given Airflow if it has none, and left running. Without a terminal it behaves as
-    with --once. Exit code 0 for PASSED, 65 for FAILED, 75 for UNKNOWN.
+    A stack that runs already is used, given Airflow if it has none, and left running. --once stops what it started,
+    which is then Airflow alone, or nothing. Without a terminal it behaves as with --once.
+
+    Exit code 0 for PASSED, 65 for FAILED, 75 for UNKNOWN.
     """
     once = once or not (sys.stdin.isatty() and sys.stdout.isatty())
     state, output, began = state_dir(), Output(as_json), time.monotonic()
     conf = {"events": events, "shards": shards, "seed": seed, "topic": topic, "seconds": SECONDS}
     conf |= {"rate": rate} if rate else {"full_speed": True}
-    with stop_on_signals() as stop, _stack(state, stop, once=once) as (stack, ours):
+    with stop_on_signals() as stop, _stack(state, stop, once=once) as (stack, stops):
         ready_s = time.monotonic() - began
         with Airflow(stack.airflow_url or "", ADMIN, read_password(state) or "") as airflow:
-            run_id, run = _rehearse(airflow, stack, conf, stop, goes_on=not (once and ours))
+            run_id, run = _rehearse(airflow, stack, conf, stop, goes_on=stops == "nothing")
             result = _result(topic, run_id, run)
             result |= {"ready_seconds": round(ready_s, 1), "seconds": round(time.monotonic() - began, 1)}
-            result |= {"airflow_url": stack.airflow_url, "stack_left_running": not (once and ours)}
+            result |= {"airflow_url": stack.airflow_url, "stack_left_running": stops != "everything"}
+            result |= {"airflow_left_running": stops == "nothing"}
             _show_failures(airflow, run_id, run)
     show_result(output, result, state)
     output.document(result)
@@ -74,20 +79,27 @@ def demo_command(
 
 
 @contextmanager
-def _stack(state: Path, stop: threading.Event, *, once: bool) -> Iterator[tuple[LocalStack, bool]]:
-    """Give the running stack, started if there was none, and whether it is ours to stop; ``once`` stops it then."""
-    ours = read_local_stack(state) is None
+def _stack(state: Path, stop: threading.Event, *, once: bool) -> Iterator[tuple[LocalStack, Stops]]:
+    """Give the running stack, started if there was none, and what is stopped at the end: with ``once`` what is ours."""
+    before = read_local_stack(state)
+    stops: Stops = "nothing"
+    if once:
+        stops = "everything" if before is None else "nothing" if before.airflow_url else "airflow"
+    added: tuple[str, ...] = ()
     try:
         with start_view() as watcher:
             # Owned: it ends with this process, however that ends.
-            up(state, UpRequest(airflow=True, owner=os.getpid() if once else None), watcher, stop)
+            result = up(state, UpRequest(airflow=True, owner=os.getpid() if once else None), watcher, stop)
+        added = tuple(name for name in result.started if name not in result.again)
         stack = read_local_stack(state)
         if stack is None:
             raise Interrupted("the stack was stopped by somebody else", where=str(state))
-        yield stack, ours
+        yield stack, stops
     finally:
-        if once and ours:
+        if stops == "everything":
             stop_stack(state)
+        elif stops == "airflow" and added:
+            take_back(state, added, whole=False)
 
 
 def _rehearse(
@@ -119,7 +131,8 @@ def _rehearse(
             ) from None
         airflow.give_up(DAG_ID, run_id)
         raise Interrupted(
-            f"interrupted; the run {run_id} was given up and everything is stopped", hint="The topic keeps its events"
+            f"interrupted; the run {run_id} was given up, and what was started for it is stopped",
+            hint="The topic keeps its events",
         ) from None
     return run_id, run
 

@@ -178,6 +178,7 @@ def result(**more: Any) -> dict[str, Any]:
         "snapshot": "/state/current/snapshot.duckdb",
         "airflow_url": "http://127.0.0.1:1",
         "stack_left_running": True,
+        "airflow_left_running": True,
     } | more
 
 
@@ -192,8 +193,21 @@ def test_the_result_says_the_verdict_the_figures_where_all_is_and_how_to_stop(tm
     assert "streamproof down" in shown
 
 
+def test_the_result_of_a_demo_that_stopped_airflow_alone_says_what_runs_on(tmp_path: Any) -> None:
+    shown = "\n".join(line.plain for line in _lines(result(airflow_left_running=False), tmp_path))
+    assert "Airflow is stopped again; Kafka and the registry, which ran before, run on" in shown
+    assert "/runs/manual" not in shown
+
+
 def test_the_result_of_a_demo_that_stopped_everything_names_nothing_that_is_gone(tmp_path: Any) -> None:
-    nothing = {"summary": {}, "report": None, "snapshot": None, "verdict": "FAILED", "stack_left_running": False}
+    nothing = {
+        "summary": {},
+        "report": None,
+        "snapshot": None,
+        "verdict": "FAILED",
+        "stack_left_running": False,
+        "airflow_left_running": False,
+    }
     shown = "\n".join(line.plain for line in _lines(result(**nothing), tmp_path))
     assert "ended without a report" in shown
     assert "http://" not in shown

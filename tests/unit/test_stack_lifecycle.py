@@ -25,6 +25,7 @@ from stack.request import UpRequest, Watcher
 from stack.service import AliveProbe, HttpProbe, Service
 from stack.status import stack_status
 from stack.up import UpResult, up
+from streamproof.commands import demo
 from tests.kit.shared_stack import SilentWatcher
 from tests.kit.waiting import wait_until
 
@@ -432,6 +433,22 @@ def test_an_addition_that_fails_leaves_what_ran(start, service, state) -> None:
     assert record.airflow_url is None
     assert leader(first, "kafka").is_alive()
     assert start(service("airflow"), request=UpRequest(airflow=True)).started == ("airflow",)
+
+
+def test_a_demo_that_is_run_once_leaves_what_ran_before_as_it_was(start, service, state, monkeypatch) -> None:
+    before = start(service("kafka")).record
+    description = Description(
+        (service("airflow"),), "127.0.0.1:20001", "http://127.0.0.1:20002/x", "http://127.0.0.1:1"
+    )
+    monkeypatch.setattr(starting, "describe", lambda *_: description)
+    with demo._stack(state, threading.Event(), once=True) as (stack, stops):
+        assert stops == "airflow"
+        assert stack.airflow_url
+    after = recorded(state)
+    assert [process.name for process in after.processes] == ["kafka"]
+    assert after.airflow_url is None
+    assert leader(after, "kafka") == leader(before, "kafka")
+    assert after.is_running()
 
 
 def test_another_port_than_the_running_one_is_refused(start, service) -> None:
