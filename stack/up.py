@@ -114,7 +114,7 @@ def _what_runs(state: Path, watcher: Watcher, stop: threading.Event) -> Record |
             raise Interrupted("interrupted while the supervisor of this stack was busy")
     if runs:
         return record
-    if record is not None or members(state):
+    if record is not None or members(state) or supervisors(state):
         watcher.say("clearing away a stack that was not stopped")
         stop_stack(state)
     return None
