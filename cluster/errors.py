@@ -15,6 +15,7 @@
     └── Terminal                      trying again does not help: Airflow fails the task at once
         ├── DataRejected        65    the data broke a limit
         │   ├── SchemaIncompatible
+        │   ├── SchemaReplaced        a registry gives a known id to another schema
         │   ├── TopicRecreated        stored positions belong to another topic
         │   ├── RecordsUndelivered    events that Kafka did not acknowledge
         │   └── VerdictFailed         an audit or a blocking check failed
@@ -134,6 +135,10 @@ class DataRejected(Terminal):
 
 class SchemaIncompatible(DataRejected):
     """The registry refuses a schema under the subject's compatibility level."""
+
+
+class SchemaReplaced(DataRejected):
+    """The registry gives an id to another schema than the one that the warehouse was loaded with."""
 
 
 class TopicRecreated(DataRejected):

@@ -14,7 +14,7 @@ from cluster.connection import Connection
 from cluster.errors import Interrupted, TopicRecreated
 from cluster.topics import TopicInfo
 from consumer.decode import decode
-from consumer.ledger import verify
+from consumer.ledger import totals, verify
 from consumer.limit import NO_LIMIT, Limit
 from consumer.positions import check_identity, check_topic, resume, set_aside, stored_positions
 from consumer.progress import LoadProgress, LoadResult, Meter, PartitionResult
@@ -51,7 +51,7 @@ def load(
     Killed at any moment, it goes on where the last commit left it; ``stop`` commits or rolls back the batch at hand.
 
     :param wait_s: how long to wait for another process that has the warehouse open.
-    :param limit: how much the quarantine may hold.
+    :param limit: how much the quarantine may hold, what is there already included.
     :param batch_rows: how many records one transaction stores, about.
     :param step_aside: when the topic was recreated, keep the old warehouse under another name and begin a new one.
     :param accept_gap: when retention deleted records that were not read, note it in the ledger and go on.
@@ -73,7 +73,10 @@ def load(
             ends = {partition: marks.high for partition, marks in there.items()}
             meter = Meter(sum(ends.values()) - sum(starts.values()), progress)
             store = partial(Store, file, load_id, limit=limit, batch_rows=batch_rows)
-            transfer = partial(_transfer, source, registry, file, ends, stop=stop, stored=meter.add)
+            not_compared: dict[int, str] = {}
+            transfer = partial(
+                _transfer, source, registry, file, ends, stop=stop, stored=meter.add, not_compared=not_compared
+            )
             try:
                 transfer(store())
             except RowsRefused:
@@ -88,8 +91,10 @@ def load(
             # 5. checkpoint
             file.checkpoint()
             check_identity(file, source.identify())
+            held = totals(file.connection)
         # 6. settle
         source.commit(ends)
+    limit.hold(held.events, held.quarantined, where=str(file.path))
     return LoadResult(
         topic=topic,
         warehouse=file.path,
@@ -102,6 +107,7 @@ def load(
         startup_seconds=max(0.0, time.monotonic() - began - done.seconds),
         load_id=load_id,
         set_aside=kept,
+        not_compared=not_compared,
     )
 
 
@@ -114,6 +120,7 @@ def _transfer(
     *,
     stop: threading.Event,
     stored: Callable[[Stored], None],
+    not_compared: dict[int, str],
 ) -> None:
     """Take steps 3 and 4 from the stored positions to the ends, or until a stop.
 
@@ -127,6 +134,7 @@ def _transfer(
             # 3. fetch and decode
             records, spans = source.fetch(store.chunk_rows, stop)
             chunk = replace(decode(records, spans, readers), left=source.left)
+            not_compared |= readers.not_compared
             # 4. commit
             writer.submit(chunk if store.careful else chunk.lean())
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from consumer.limit import quarantined_share
 from consumer.store import Stored
 
 
@@ -102,6 +103,7 @@ class LoadResult:
     """What one run loaded.
 
     :param seconds: of loading, from the first fetch to the last commit.
+    :param not_compared: why the kept text of a schema was not compared with the registry's, by id.
     :param startup_seconds: the rest: reaching Kafka, opening and verifying the warehouse, the checkpoint.
     """
 
@@ -116,6 +118,7 @@ class LoadResult:
     startup_seconds: float
     load_id: str
     set_aside: Path | None = None
+    not_compared: dict[int, str] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:
@@ -125,5 +128,7 @@ class LoadResult:
     def document(self) -> dict[str, Any]:
         """Return the result as ``load --json`` prints it."""
         document = asdict(self) | {"warehouse": str(self.warehouse), "seconds": round(self.seconds, 3)}
+        document["not_compared"] = [{"schema_id": number, "why": why} for number, why in self.not_compared.items()]
+        document["quarantined_share"] = round(quarantined_share(self.rows, self.quarantined), 6)
         document |= {"startup_seconds": round(self.startup_seconds, 3), "rows_per_second": round(self.rate, 1)}
         return document | {"set_aside": str(self.set_aside) if self.set_aside else None}

@@ -11,7 +11,7 @@ from plugins.step import LOG_EVERY_S, WarehouseOperator, every
 
 if TYPE_CHECKING:
     from cluster.connection import Connection
-    from consumer import AuditResult, LoadResult
+    from consumer import AuditResult, Limit, LoadResult
 
 # A task that is ended learns of it within 5 s, and has 5 s then. Twice that, for a machine that is busy.
 ENDING_S = 20.0
@@ -20,13 +20,14 @@ ENDING_S = 20.0
 class LoadingOperator(WarehouseOperator):
     """A step that loads: all of it, or what came after the load, when the generators were continued."""
 
-    def load(self, connection: Connection) -> LoadResult:
+    def load(self, connection: Connection, limit: Limit | None = None) -> LoadResult:
         """Load the topic up to its end, exactly once.
 
         A generator that somebody ended goes on for some seconds, while Airflow has it down as ended. So the load begins
         when the manifests of the run say that their shards have ended, or a time limit later.
         """
         from consumer import load
+        from consumer.limit import NO_LIMIT, share_in_words, unusual
         from consumer.manifests import shards_at_work
         from consumer.progress import LoadLines
 
@@ -38,7 +39,9 @@ class LoadingOperator(WarehouseOperator):
             )
             if going:
                 self.log.warning("Shard %s does not say that it ended: what it sent is loaded, and not proved", going)
-            result = load(connection, self.topic, self.warehouse_file(), stop=stop, progress=say)
+            result = load(
+                connection, self.topic, self.warehouse_file(), stop=stop, progress=say, limit=limit or NO_LIMIT
+            )
         self.log.info(
             "Loaded %s rows at %s rows/s in %.1f s, quarantined %s",
             f"{result.rows:,}",
@@ -46,6 +49,10 @@ class LoadingOperator(WarehouseOperator):
             result.seconds,
             result.quarantined,
         )
+        if unusual(result.rows, result.quarantined, where=str(result.warehouse), topic=self.topic):
+            self.log.warning("%s", share_in_words(result.rows, result.quarantined))
+        for schema_id, why in result.not_compared.items():
+            self.log.warning("Schema %s was not compared with the registry's: %s", schema_id, why)
         return result
 
     def audit(self, connection: Connection) -> AuditResult:

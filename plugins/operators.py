@@ -163,12 +163,23 @@ class GenerateShardOperator(StoppableOperator):
 
 
 class LoadOperator(LoadingOperator):
-    """Load what the topic holds into its warehouse, exactly once."""
+    """Load what the topic holds into its warehouse, exactly once.
 
+    :param max_quarantined: how much the quarantine may hold, as ``load --max-quarantined`` takes it. Without it a load
+        that quarantines much is a warning: the audit behind it judges each record, and knows what was injected.
+    """
+
+    template_fields: Sequence[str] = (*LoadingOperator.template_fields, "max_quarantined")
     ui_color = "#fdf3e1"
 
+    def __init__(self, *, max_quarantined: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_quarantined = max_quarantined
+
     def work(self, context: Context) -> dict[str, Any]:
-        result = self.load(self.connection())
+        from consumer.limit import NO_LIMIT, Limit
+
+        result = self.load(self.connection(), Limit.parse(self.max_quarantined) if self.max_quarantined else NO_LIMIT)
         return {"rows": result.rows, "quarantined": result.quarantined, "seconds": round(result.seconds, 3)}
 
 

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from streamproof.console import Output, plain, stderr
+from cluster.errors import EXIT_OK
+from streamproof.console import Output, plain, print_error, stderr
 from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
 
 # A signal must end the command within 4 s, whatever call it meets.
@@ -29,7 +30,12 @@ def load(  # noqa: PLR0917 - typer reads them by name
     wait: WaitFlag = 10.0,
     max_quarantined: Annotated[
         str | None,
-        typer.Option("--max-quarantined", metavar="N|P%", help="Fail when the quarantine would hold more than this."),
+        typer.Option(
+            "--max-quarantined",
+            metavar="N|P%",
+            help="Fail when the quarantine would hold more than this, in all. Without it: when more than half of what "
+            "this load read went there. 100% switches both off.",
+        ),
     ] = None,
     set_aside: Annotated[
         bool, typer.Option("--set-aside", help="If the topic was recreated: rename the old warehouse, begin a new one.")
@@ -44,7 +50,7 @@ def load(  # noqa: PLR0917 - typer reads them by name
     registry_url: RegistryFlag = None,
     allow_plaintext: AllowPlaintextFlag = False,
     as_json: JsonFlag = False,
-) -> None:
+) -> int:
     """Load every record that is in a topic now into its warehouse, exactly once.
 
     It ends at the offsets that were the ends when it began. Stopped or killed at any moment, the same command
@@ -54,6 +60,7 @@ def load(  # noqa: PLR0917 - typer reads them by name
     from cluster.local import warehouse_path
     from consumer import Limit
     from consumer import load as load_topic
+    from consumer.limit import share_in_words, unusual
     from streamproof.load_progress import shown_load
     from streamproof.signals import stop_on_signals
 
@@ -75,15 +82,25 @@ def load(  # noqa: PLR0917 - typer reads them by name
             accept_gap=accept_gap,
         )
     output = Output(as_json)
-    output.document(result.document())
+    error = unusual(result.rows, result.quarantined, where=str(result.warehouse), topic=topic)
+    error = error if max_quarantined is None else None
+    output.document(result.document() | ({"error": error.document()} if error else {}))
     counts = f"{result.rows:,} rows  {result.quarantined:,} quarantined  {result.tombstones:,} tombstones"
     rate = f"  at {result.rate:,.0f} rows/s" if result.rows else ""
     output.show(f"loaded [bold]{topic}[/]: {counts}{rate}  in {result.seconds:.1f} s")
     output.show(plain(f"warehouse {result.warehouse}"))
     if result.set_aside is not None:
         output.show(plain(f"the warehouse of the former topic is now {result.set_aside}"))
+    for schema_id, why in result.not_compared.items():
+        output.show(plain(f"note  schema {schema_id} was not compared with the registry's: {why}"))
     if result.quarantined:
-        output.show(f"[yellow]see[/] streamproof quarantine list {topic}")
+        colour = "red" if error else "yellow"
+        output.show(f"[{colour}]{share_in_words(result.rows, result.quarantined)}[/]")
+        output.show(f"[{colour}]see[/] streamproof quarantine list {topic}")
+    if error is None:
+        return EXIT_OK
+    print_error(error, as_json=False)
+    return error.exit_code
 
 
 @contextmanager
