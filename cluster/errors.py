@@ -17,6 +17,7 @@
         │   ├── SchemaIncompatible
         │   ├── SchemaReplaced        a registry gives a known id to another schema
         │   ├── TopicRecreated        stored positions belong to another topic
+        │   ├── RateMissed            a run was slower than --require-rate allows
         │   ├── RecordsUndelivered    events that Kafka did not acknowledge
         │   └── VerdictFailed         an audit or a blocking check failed
         ├── StoreFailed         74    the disk or the warehouse file
