@@ -35,6 +35,19 @@ _KEEP = """
 """
 _LATEST = "SELECT arg_max(document, number) FROM audits WHERE run_id = ?"
 _ONLY_HERE = "the control topic has no manifest of the run any more, and the file cannot be its own witness"
+# Batches are numbered in the order of loading; their times are only shown.
+_LOADED_SINCE = """
+    WITH audited AS (SELECT max(batch) AS batch FROM audits WHERE audit_id = ?),
+    own AS (
+        SELECT _batch AS batch FROM run_events
+        UNION ALL
+        SELECT batch FROM quarantine_identities WHERE starts_with(event_id, getvariable('id_start'))
+        UNION ALL
+        SELECT batch FROM tombstones WHERE starts_with(event_id, getvariable('id_start'))
+    )
+    SELECT (SELECT max(batch) FROM own) > (SELECT batch FROM audited),
+           (SELECT max(batch) FROM load_batches) > (SELECT batch FROM audited)
+"""
 _POSITIONS = "SELECT partition, next_offset FROM load_offsets"
 # Record times and the end of a run come from the same clock; the manifest rounds.
 _CLOCK_MARGIN = timedelta(seconds=1)
@@ -93,6 +106,33 @@ def latest_audit(warehouse: Warehouse, run_id: str) -> dict[str, Any] | None:
     """Return the document of the run's latest audit, or ``None`` when it was never audited."""
     ((document,),) = warehouse.rows(_LATEST, [run_id])
     return None if document is None else dict(json.loads(document))
+
+
+def audit_as_of_now(warehouse: Warehouse, run_id: str) -> dict[str, Any] | None:
+    """Return the run's latest audit as a reader must see it: one that is older than the last load says so.
+
+    A run that passed and of which more was loaded since is unknown. Needs the views of ``run_scope.sql``.
+    """
+    found = latest_audit(warehouse, run_id)
+    if found is None:
+        return None
+    own, any_batch = loaded_since(warehouse, found["audit_id"])
+    if found["verdict"] == "PASSED" and own:
+        reason = (
+            "The audit said PASSED, and is older than the last load of the run's events: run `streamproof audit` again."
+        )
+        return found | {"verdict": "UNKNOWN", "reason": reason}
+    if found["verdict"] != "PASSED" and any_batch:
+        return found | {
+            "reason": f"{found['reason']} That audit is older than the last load: run `streamproof audit` again."
+        }
+    return found
+
+
+def loaded_since(warehouse: Warehouse, audit_id: str) -> tuple[bool, bool]:
+    """Return whether records of the run at hand, and whether anything at all, were loaded after an audit."""
+    ((own, any_batch),) = warehouse.rows(_LOADED_SINCE, [audit_id])
+    return bool(own), bool(any_batch)
 
 
 def _run_of(store: Warehouse, control: ControlTopic, run_id: str | None, topic: str) -> str:

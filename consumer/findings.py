@@ -122,7 +122,7 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
         altered=differing + windows + edited + held.altered,
         undecodable=undecodable,
         reordered=reordered,
-        uncompared=uncompared,
+        uncompared=max(0, uncompared),
         unattributed=unattributed,
         shards=_shards(warehouse, manifests, expected_shards),
         examples=examples,

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -217,9 +218,11 @@ def store_manifests(warehouse: Warehouse, found: ControlTopic) -> None:
     read_at = datetime.now(UTC)
     with warehouse.transaction() as connection:
         numbers = _run_numbers(connection, found)
-        kept = {(run_id, shard): rest for run_id, shard, *rest in connection.execute(_KEPT).fetchall()}
+        rows = connection.execute(_KEPT).fetchall()
+        kept = {(run_id, shard): rest for run_id, shard, *rest in rows}
+        times = Counter((run_id, shard) for run_id, shard, *_ in rows)  # somebody may have taken the key away
         # A topic that is used for long has many runs, and one audit sees few new ones.
-        changed = [key for key, row in said.items() if kept.get(key) != list(row)]
+        changed = [key for key, row in said.items() if kept.get(key) != list(row) or times[key] > 1]
         gone = [key for key, (_, document) in kept.items() if key not in said and _is_void(key, document, found)]
         for run_id, shard in [*gone, *changed]:
             connection.execute(_FORGET, [run_id, shard])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from cluster.errors import VerdictFailed, VerdictUnknown
-from consumer.audit import fingerprint, latest_audit
+from consumer.audit import fingerprint, latest_audit, loaded_since
 from consumer.checks import checked_after, evaluate
 from consumer.findings import find
 from consumer.manifests import stored_manifests
@@ -18,12 +18,12 @@ from consumer.warehouse import Warehouse
 
 _DETAILS = "`streamproof report` shows the details; what was published before stays"
 _LOADED_TO = "SELECT partition, next_offset FROM load_offsets"
-_ANYTHING_SINCE = "SELECT count(*) FROM load_batches WHERE batch > (SELECT batch FROM audits WHERE audit_id = ?)"
-_LOADED_SINCE = "SELECT count(*) FROM run_events WHERE _batch > (SELECT batch FROM audits WHERE audit_id = ?)"
 
 
-def permit(store: Warehouse, run_id: str) -> None:
-    """Refuse to publish what is not proved now. What the file says of its own proofs only says what to look for.
+def permit(store: Warehouse, run_id: str) -> str:
+    """Refuse to publish what is not proved now, and return the id of the audit that permits it.
+
+    What the file says of its own proofs only says what to look for.
 
     1. the latest audit says PASSED, of manifests that are still those it read, and nothing came after it
     2. its checks ran after it
@@ -51,12 +51,14 @@ def permit(store: Warehouse, run_id: str) -> None:
             where=run_id,
             hint=_DETAILS,
         )
+    return str(found["audit_id"])
 
 
 def _check_audit(store: Warehouse, run_id: str, found: dict[str, Any]) -> None:
     """Refuse a run whose latest audit did not pass, or is of something else than what is there now."""
+    own, any_batch = loaded_since(store, found["audit_id"])
     if found["verdict"] != "PASSED":
-        if store.rows(_ANYTHING_SINCE, [found["audit_id"]]) != [(0,)]:
+        if any_batch:
             raise VerdictUnknown(
                 f"the audit said {found['verdict']}, and is older than the last load",
                 where=run_id,
@@ -64,7 +66,7 @@ def _check_audit(store: Warehouse, run_id: str, found: dict[str, Any]) -> None:
             )
         kind = VerdictUnknown if found["verdict"] == "UNKNOWN" else VerdictFailed
         raise kind(f"the audit says {found['verdict']}: {found['reason'].rstrip('.')}", where=run_id, hint=_DETAILS)
-    if store.rows(_LOADED_SINCE, [found["audit_id"]]) != [(0,)]:
+    if own:
         raise VerdictUnknown("events of the run were loaded after its audit", where=run_id, hint="Audit the run again")
     if fingerprint(stored_manifests(store, run_id)) != found["claims"]:
         raise VerdictUnknown("the run was continued after its audit", where=run_id, hint="Audit the run again")

@@ -42,7 +42,7 @@ _NEW_LINK = ".current-"
 _LOCK_RETRY_S = 0.1
 
 _NEXT = "SELECT coalesce(max(number), 0) + 1 FROM publications"
-_RECORD = "INSERT INTO publications VALUES (?, ?, ?, ?, ?)"
+_RECORD = "INSERT INTO publications VALUES (?, ?, ?, ?, ?, ?)"
 _PUBLISHED = "SELECT path FROM publications ORDER BY number"
 
 
@@ -91,7 +91,7 @@ def publish(
     folder = topic_folder(publications, topic)
     with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
         run = chosen_run(store, run_id)
-        permit(store, run)
+        audit_id = permit(store, run)
         enter_run(store, run)  # the checks left out what was injected
         with _as_publication_errors(folder), _alone(folder, wait_s):
             now = datetime.now(UTC)
@@ -109,7 +109,7 @@ def publish(
             _swap(folder, final)
             with store.transaction() as db:
                 ((number,),) = db.execute(_NEXT).fetchall()
-                db.execute(_RECORD, [number, now, run, str(final), written.rows])
+                db.execute(_RECORD, [number, now, run, str(final), written.rows, audit_id])
                 keep(db, number, written.files)
             _prune(folder, [Path(path).name for (path,) in store.rows(_PUBLISHED)])
         store.checkpoint()

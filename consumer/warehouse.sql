@@ -140,7 +140,8 @@ CREATE TABLE publications (
     published_at TIMESTAMPTZ NOT NULL,
     run_id       VARCHAR NOT NULL,
     path         VARCHAR NOT NULL,
-    rows         BIGINT NOT NULL
+    rows         BIGINT NOT NULL,
+    audit_id     VARCHAR               -- of the audit that permitted it; NULL in files of before
 );
 
 -- What each publication consists of: a file that was changed since is not carried on.

@@ -10,8 +10,8 @@ from typing import Any
 
 import duckdb
 
-from consumer.audit import latest_audit
-from consumer.checks import CheckResult, latest_results
+from consumer.audit import audit_as_of_now
+from consumer.checks import CheckResult, checked_after, latest_results
 from consumer.manifests import stored_manifests
 from consumer.realism import latest_realism
 from consumer.report.outcome import Outcome, outcome
@@ -76,7 +76,9 @@ _QUARANTINE = """
     FROM quarantine_identities GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
 """
 _PUBLISHED = """
-    SELECT CAST(arg_max(published_at, number) AS VARCHAR), arg_max(rows, number) FROM publications WHERE run_id = ?
+    SELECT CAST(arg_max(published_at, number) AS VARCHAR), arg_max(rows, number),
+           arg_max_null(audit_id, number)
+    FROM publications WHERE run_id = ?
 """
 _KNOWN = "SELECT count(*) FROM run_records"
 
@@ -101,6 +103,7 @@ class Facts:
     quarantine: list[Row] = field(default_factory=list)
     published: Row | None = None
     realism: dict[str, Any] | None = None
+    checks_are_old: bool = False
 
     @property
     def rates(self) -> list[tuple[int, int, int]]:
@@ -117,7 +120,16 @@ class Facts:
     @property
     def outcome(self) -> Outcome:
         """Return how much of what was asked for was done, and whether readers have it."""
-        return outcome(self.manifests, self.audit, self.checks, self.published[0] if self.published else None)
+        published_at, _, permit = self.published or (None, None, None)
+        audited = None if self.audit is None else self.audit["audit_id"]
+        return outcome(
+            self.manifests,
+            self.audit,
+            self.checks,
+            published_at,
+            checks_are_old=self.checks_are_old,
+            audited_since=permit is not None and permit != audited,
+        )
 
     @property
     def rate(self) -> RateReached | None:
@@ -139,12 +151,14 @@ def _part(whole: int, parts: int, place: int) -> int:
 def gather(warehouse: Warehouse, topic: str, run_id: str) -> Facts:
     """Read everything for one run. Nothing is written."""
     enter_run(warehouse, run_id)
+    audit = audit_as_of_now(warehouse, run_id)
     ledger = warehouse.rows(_LEDGER)
     published = warehouse.rows(_PUBLISHED, [run_id])
     return Facts(
         run_id=run_id,
         topic=topic,
-        audit=latest_audit(warehouse, run_id),
+        audit=audit,
+        checks_are_old=audit is not None and checked_after(warehouse, run_id, audit["audit_id"]) is False,
         manifests=stored_manifests(warehouse, run_id),
         checks=latest_results(warehouse, run_id),
         event_mix=_where_it_applies(warehouse, _EVENT_MIX),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 from consumer.checks import CheckResult
@@ -75,8 +74,15 @@ def outcome(
     audit: dict[str, Any] | None,
     checks: Sequence[CheckResult],
     published_at: str | None,
+    *,
+    checks_are_old: bool = False,
+    audited_since: bool = False,
 ) -> Outcome:
-    """Tell what became of a run from what is recorded of it."""
+    """Tell what became of a run from what is recorded of it.
+
+    :param checks_are_old: the latest checks are older than the audit.
+    :param audited_since: the latest audit is another than the one that permitted the publication.
+    """
     shards = max((manifest.shards for manifest in manifests), default=0)
     cut = len(manifests) < shards or any(m.interrupted or m.status == "running" for m in manifests)
     return Outcome(
@@ -84,7 +90,7 @@ def outcome(
         done=sum(manifest.acknowledged + manifest.dropped for manifest in manifests),
         cut=cut,
         published_at=published_at,
-        withheld=_withheld(audit, checks, published_at),
+        withheld=_withheld(audit, checks, published_at, checks_are_old=checks_are_old, audited_since=audited_since),
     )
 
 
@@ -95,17 +101,23 @@ def _asked(manifests: Sequence[Manifest]) -> int | None:
     return None
 
 
-def _withheld(audit: dict[str, Any] | None, checks: Sequence[CheckResult], published_at: str | None) -> str:
+def _withheld(
+    audit: dict[str, Any] | None,
+    checks: Sequence[CheckResult],
+    published_at: str | None,
+    *,
+    checks_are_old: bool,
+    audited_since: bool,
+) -> str:
     if audit is None:
         return "the run was not audited"
-    if audit["verdict"] != "PASSED":
-        return f"the audit says {audit['verdict']}"
-    if not checks:
-        return "the run was not checked"
     failed = [check.check for check in checks if check.severity == "blocking" and check.passed is False]
-    if failed:
-        return f"blocking checks failed: {', '.join(failed)}"
-    if published_at is None:
-        return "`publish` has not run since the checks"
-    again = datetime.fromisoformat(published_at) < datetime.fromisoformat(audit["audited_at"])
-    return "it was audited again since" if again else ""
+    reasons = (
+        (audit["verdict"] != "PASSED", f"the audit says {audit['verdict']}"),
+        (not checks, "the run was not checked"),
+        (checks_are_old, "the checks are older than the audit"),
+        (bool(failed), f"blocking checks failed: {', '.join(failed)}"),
+        (published_at is None, "`publish` has not run since the checks"),
+        (audited_since, "it was audited again since"),
+    )
+    return next((reason for applies, reason in reasons if applies), "")

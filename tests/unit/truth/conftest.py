@@ -190,6 +190,7 @@ class Lab:
             "ended": ENDED,
             "topic": TOPIC,
         }
+        self.path.unlink(missing_ok=True)  # of a run that the lab had before
         with self.open() as store:
             for statement in (_EVENTS, _LEDGER, _OFFSETS):
                 store.rows(statement.format(**facts))

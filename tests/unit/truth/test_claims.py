@@ -94,3 +94,16 @@ def test_there_is_one_row_for_each_shard(lab: Any) -> None:
     lab.audit()
     with pytest.raises(Exception, match=r"[Dd]uplicate key"):
         lab.sql("INSERT INTO manifests FROM manifests")
+
+
+def test_a_shard_that_stands_twice_in_the_file_heals(lab: Any) -> None:
+    lab.audit()
+    lab.sql(
+        "CREATE TABLE without_key AS FROM manifests",
+        "DROP TABLE manifests",
+        "ALTER TABLE without_key RENAME TO manifests",
+        "INSERT INTO manifests FROM manifests",
+    )
+    result = lab.audit()
+    assert (result.verdict, result.uncompared) == ("PASSED", 0)
+    assert lab.sql("SELECT count(*) FROM manifests") == [(2,)]

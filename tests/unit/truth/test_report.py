@@ -15,7 +15,7 @@ import pytest
 
 from cluster.errors import Misconfigured, StoreFailed, StoreFull
 from consumer.checks import run_checks
-from consumer.publish import run_slug
+from consumer.publish import publish, run_slug
 from consumer.report import find_report, list_reports, write_report
 from consumer.report.svg import Bar, bars, columns, heatmap
 from consumer.report.text import clock, compact, milliseconds, moment, seconds, shortened, size, visible
@@ -390,3 +390,37 @@ def test_a_report_that_cannot_be_written_says_what_to_do(
     with pytest.raises(StoreFailed, match=hint) as told:
         write_report(lab.path, TOPIC, "r", lab.publications, even_if_unknown=True)
     assert type(told.value) is kind
+
+
+def test_an_audit_that_is_older_than_the_last_load_says_so(lab: Any) -> None:
+    lab.audit()
+    lab.sql(
+        "INSERT INTO load_batches "
+        "SELECT * REPLACE (2 AS batch, 0 AS events, start_offset AS end_offset) FROM load_batches",
+        f"UPDATE events SET _batch = 2 WHERE event_id = '{event_id(RUN, 0, 7)}'",
+    )
+    result = write_report(lab.path, TOPIC, RUN, lab.publications)
+    assert result.verdict == "UNKNOWN"
+    assert "is older than the last load of the run" in result.path.read_text()
+
+
+def test_checks_that_are_older_than_the_audit_are_said_to_be(lab: Any) -> None:
+    lab.audit()
+    run_checks(lab.path, RUN)
+    lab.audit()
+    result = write_report(lab.path, TOPIC, RUN, lab.publications)
+    assert "the checks are older than the audit" in result.path.read_text()
+
+
+def test_a_publication_that_is_older_than_the_audit_is_told_without_a_clock(lab: Any) -> None:
+    def told() -> str:
+        return write_report(lab.path, TOPIC, RUN, lab.publications).path.read_text()
+
+    lab.audit()
+    run_checks(lab.path, RUN)
+    publish(lab.path, TOPIC, RUN, lab.publications)
+    lab.sql("UPDATE publications SET published_at = TIMESTAMPTZ '2099-01-01 00:00:00+00'")
+    assert "and not again" not in told()
+    lab.audit()
+    run_checks(lab.path, RUN)
+    assert "and not again: it was audited again since" in told()
