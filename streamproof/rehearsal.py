@@ -105,7 +105,7 @@ class Airflow:
         return str(self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
 
     def give_up(self, dag_id: str, run_id: str) -> None:
-        """End a run as failed: Airflow tells its tasks to stop, and does not take it up again after a restart."""
+        """End a run as failed: Airflow tells its generators to stop. What they sent is judged, after a restart too."""
         self._call("PATCH", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", json={"state": "failed"})
 
     def follow(self, dag_id: str, run_id: str, stop: threading.Event) -> Iterator[RunState]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 import threading
+import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -125,7 +129,7 @@ def test_an_audit_cleared_alone_changes_the_page_in_both_directions(
         database.execute(
             "DELETE FROM events USING away WHERE (events._partition, events._offset) = (away._partition, away._offset)"
         )
-        kept = database.execute("SELECT * FROM away").to_arrow_table()
+        kept = database.sql("SELECT * FROM away").to_arrow_table()
     assert clear(airflow, cleared, "audit") == "failed"
     text = page(signed_in, cleared, SHOP).text
     assert "<title>FAILED ·" in text
@@ -181,6 +185,54 @@ def test_a_run_of_the_terminal_is_in_the_list_with_its_kind_and_has_its_page(
     assert (found.status_code, "No audit of this run is recorded" in found.text) == (200, True)
     # Those of Dags are not to be had by this way, which asks for less.
     assert signed_in.get(f"/streamproof/terminal/{quote(f'{SHOP}/{cleared}', safe='')}").status_code == 404
+
+
+@pytest.fixture
+def many(airflow_stack: LocalStack, stopped: Any) -> Iterator[int]:
+    """Three thousand reports of runs of the terminal, that were all written after the others."""
+    folder = airflow_stack.state_dir / "publications" / f"{STOPPED}-many"
+    (original,) = (folder.parent / STOPPED / "reports").glob("rehearse*/summary.json")
+    summary = json.loads(original.read_text())
+    for number in range(3000):
+        place = folder / "reports" / f"{number}"
+        place.mkdir(parents=True)
+        (place / "summary.json").write_text(json.dumps(summary | {"run_id": f"typed-{number}"}))
+    yield 3000
+    shutil.rmtree(folder)
+
+
+def test_three_thousand_reports_are_listed_in_pages(signed_in: httpx.Client, many: int) -> None:
+    first = signed_in.get("/streamproof/")
+    began = time.monotonic()
+    again = signed_in.get("/streamproof/")
+    took = time.monotonic() - began
+    assert first.text.count("typed-") == 2 * 50
+    assert len(first.content) < 60_000
+    assert again.text == first.text
+    last = signed_in.get("/streamproof/", params={"page": many // 50})
+    assert last.text.count("typed-") == 2 * 50
+    assert 'rel="prev"' in last.text
+    beyond = signed_in.get("/streamproof/", params={"page": 9000})
+    assert "There are not so many" in beyond.text
+    assert signed_in.get("/streamproof/", params={"page": 0}).status_code == 422
+    print(f"the first page of {many} took {took:.2f} s")
+
+
+def test_the_list_and_the_page_fit_a_phone(
+    browser: Browser,
+    airflow_stack: LocalStack,
+    stopped: tuple[str, RunState],
+    signed_in: httpx.Client,
+    screenshots: Path,
+) -> None:
+    context = browser.new_context(viewport={"width": 420, "height": 800}, base_url=airflow_stack.airflow_url)
+    context.set_extra_http_headers({"Authorization": signed_in.headers["Authorization"]})
+    phone = context.new_page()
+    for name, path in (("list", ""), ("run", f"runs/{DAG_ID}/{quote(stopped[0], safe='')}")):
+        phone.goto(f"/streamproof/{path}", timeout=60_000)
+        phone.screenshot(path=screenshots / f"phone_{name}.png")
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 420
+    context.close()
 
 
 def test_a_slip_in_the_form_is_refused_instead_of_moved_to_a_bound(
