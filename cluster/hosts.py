@@ -7,14 +7,21 @@ from urllib.parse import urlsplit
 
 
 def foreign_hosts(bootstrap_servers: str) -> list[str]:
-    """Return the entries of a bootstrap list (``host:port,[::1]:port``) that are not the loopback address."""
+    """Return the entries of a bootstrap list (``host:port,[::1]:port``) that are not the loopback address, as shown."""
     entries = (entry.strip() for entry in bootstrap_servers.split(","))
-    return [entry for entry in entries if entry and not is_loopback(_host(entry.rpartition("://")[2]))]
+    return [shown_address(entry) for entry in entries if entry and not is_loopback(_host(entry.rpartition("://")[2]))]
 
 
 def is_foreign_url(url: str) -> bool:
     """Tell whether a URL leads anywhere but the loopback address."""
     return not is_loopback(urlsplit(url).hostname or "")
+
+
+def shown_address(url: str) -> str:
+    """Return an address for errors, logs and pages: without what may be a secret in it (login, query, fragment)."""
+    scheme, mark, rest = url.partition("#")[0].partition("?")[0].rpartition("://")
+    place, slash, path = rest.partition("/")
+    return f"{scheme}{mark}{place.rpartition('@')[2]}{slash}{path}"
 
 
 def is_loopback(host: str) -> bool:

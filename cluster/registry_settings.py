@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from cluster.hosts import is_foreign_url
+from cluster.hosts import is_foreign_url, shown_address
 from cluster.kafka_settings import ALLOW_PLAINTEXT_HINT
 
 
@@ -36,7 +36,7 @@ class RegistrySettings(BaseModel):
     @property
     def shown(self) -> str:
         """Return the address for logs and pages: without what may be a secret in it."""
-        return self.url.partition("?")[0].partition("#")[0]
+        return shown_address(self.url)
 
     @property
     def is_encrypted(self) -> bool:
@@ -48,7 +48,7 @@ class RegistrySettings(BaseModel):
         faults = [*self._login_faults(), *self._tls_faults()]
         if not self.is_encrypted and not self.allow_plaintext and is_foreign_url(self.url):
             faults.append(
-                f"{self.url} is unencrypted and not this machine: use https, {ALLOW_PLAINTEXT_HINT}",
+                f"{self.shown} is unencrypted and not this machine: use https, {ALLOW_PLAINTEXT_HINT}",
             )
         if faults:
             raise ValueError("; ".join(faults))

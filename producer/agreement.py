@@ -192,8 +192,8 @@ def _schema(connection: Connection, request: ProduceRequest, scenario: Scenario)
         version = "" if request.schema_version is None else f" --up-to {schema.version}"
         raise Misconfigured(
             f"version {schema.version} of contract {contract.name} is not registered under subject {subject}",
-            where=connection.registry.url,
-            hint=_how_to_register(contract, request.topic, connection.registry.url) + version + "`",
+            where=connection.registry.shown,
+            hint=_how_to_register(contract, request.topic, connection.registry.shown) + version + "`",
         )
     return schema, used
 

@@ -53,7 +53,7 @@ class Registry:
     """
 
     def __init__(self, settings: RegistrySettings) -> None:
-        self.url = settings.url
+        self.url = settings.shown  # for errors; a secret may stand in the address itself
         self._http = RegistryHttp(settings)
         self._texts: dict[int, str] = {}
         self._unknown: dict[int, tuple[float, str]] = {}

@@ -40,7 +40,7 @@ class RegistryHttp:
     """One registry's address, login and connections."""
 
     def __init__(self, settings: RegistrySettings) -> None:
-        self.url = settings.url
+        self._url, self.shown = settings.url, settings.shown
         self._timeout_s = settings.timeout_s
         headers = {"Accept": f"{_MEDIA_TYPE}, application/json", "Content-Type": _MEDIA_TYPE}
         if settings.bearer_token is not None:
@@ -91,7 +91,7 @@ class RegistryHttp:
         """Send one request that ends within ``timeout_s`` in all; httpx alone bounds each read, and a drip passes."""
         deadline = time.monotonic() + timeout_s
         content = None if body is None else json.dumps(body).encode()
-        with self._client.stream(method, self.url + path, content=content, timeout=timeout_s) as response:
+        with self._client.stream(method, self._url + path, content=content, timeout=timeout_s) as response:
             parts = []
             for part in response.iter_raw():
                 parts.append(part)
@@ -106,7 +106,7 @@ class RegistryHttp:
             what = "does not know this login" if status == 401 else "does not allow this login"
             raise Refused(
                 f"the registry {what} (HTTP {status}) while {doing}",
-                where=self.url,
+                where=self.shown,
                 hint="Check registry_username and registry_password, or registry_bearer_token, and its rights",
             )
         try:
@@ -125,18 +125,18 @@ class RegistryHttp:
     def _unreachable(self, doing: str, why: str) -> RegistryUnreachable:
         return RegistryUnreachable(
             f"the registry did not answer while {doing}: {why}",
-            where=self.url,
+            where=self.shown,
             hint="Check that it runs (`streamproof status`) and the address",
         )
 
     def _no_handshake(self, cause: ssl.SSLError, doing: str) -> Refused:
-        host = urlsplit(self.url).hostname or ""
+        host = urlsplit(self._url).hostname or ""
         fault = handshake_fault(
             cause, server="the registry", host=host, ca=self._ca, has_certificate=self._has_certificate
         )
         return Refused(
             f"no connection while {doing}: {fault}",
-            where=self.url,
+            where=self.shown,
             hint="Check registry_ssl_ca_location, the client certificate and the address",
         )
 
@@ -145,7 +145,7 @@ class RegistryHttp:
         said = f" (HTTP {status})" if status else ""
         return Misconfigured(
             f"the address does not answer as a Schema Registry does{said}",
-            where=self.url,
+            where=self.shown,
             hint="Give the base of its Confluent-compatible API; Apicurio's ends with /apis/ccompat/v7",
         )
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 import httpx
 
 from cluster.errors import DependencyDown, Interrupted, Misconfigured, Refused
+from cluster.hosts import shown_address
 
 DAG_ID = "rehearse_customer_events"
 # As the Dag has them, one after another.
@@ -70,7 +71,7 @@ class Airflow:
     """
 
     def __init__(self, url: str, user: str, password: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = url
+        self.url, self.shown = url, shown_address(url)
         self._http = httpx.Client(base_url=url, timeout=TIMEOUT_S, transport=transport)
         token = self._call("POST", "/auth/token", json={"username": user, "password": password})["access_token"]
         self._http.headers["Authorization"] = f"Bearer {token}"
@@ -92,7 +93,7 @@ class Airflow:
             if time.monotonic() > deadline:
                 errors = self._get("/api/v2/importErrors")["import_errors"]
                 faults = "; ".join(f"{error['filename']}: {error['stack_trace'].strip()[-300:]}" for error in errors)
-                raise Misconfigured(f"Airflow does not know the Dag {dag_id!r}", where=self.url, hint=faults)
+                raise Misconfigured(f"Airflow does not know the Dag {dag_id!r}", where=self.shown, hint=faults)
             _pause(stop)
         self._call("PATCH", f"/api/v2/dags/{dag_id}", params={"update_mask": "is_paused"}, json={"is_paused": False})
 
@@ -154,7 +155,7 @@ class Airflow:
         except httpx.HTTPError as error:
             raise DependencyDown(
                 f"Airflow does not answer: {str(error) or type(error).__name__}",
-                where=self.url,
+                where=self.shown,
                 hint="`streamproof status` tells what runs",
             ) from None
         if response.status_code == httpx.codes.NOT_FOUND and missing is not ...:
@@ -163,10 +164,10 @@ class Airflow:
             return response.json()
         fault = f"Airflow answered {response.status_code} to {method} {path}: {_detail(response)}"
         if response.status_code in {401, 403}:
-            raise Refused(fault, where=self.url)
+            raise Refused(fault, where=self.shown)
         if response.is_client_error:
-            raise Misconfigured(fault, where=self.url)
-        raise DependencyDown(fault, where=self.url)
+            raise Misconfigured(fault, where=self.shown)
+        raise DependencyDown(fault, where=self.shown)
 
 
 def _pause(stop: threading.Event) -> None:

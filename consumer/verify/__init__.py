@@ -91,7 +91,7 @@ def verify_warehouse(
                 proofs.append(_made("sample", lambda: prove_sample(store, outside, sample=sample, seed=seed)))
                 against = (
                     f"Kafka at {connection.kafka.bootstrap_servers} (cluster {outside.info.cluster_id}) "
-                    f"and the registry at {connection.registry.url}"
+                    f"and the registry at {connection.registry.shown}"
                 )
     return Verification(path, "warehouse", against, proofs, round(time.monotonic() - began, 3))
 
