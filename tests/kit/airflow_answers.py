@@ -135,6 +135,69 @@ def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str,
     return seen
 
 
+def generated(seconds: float, require_rate: float | None) -> dict[str, Any]:
+    """What a generator says that was asked for 5,000 events in ten seconds and took ``seconds``, and its error."""
+    from plugins import operators
+    from producer.meter import Progress
+    from schemas.manifest import Manifest, SchemaUsed, Sending
+
+    rate, said, raised = 5000 / seconds, [], ""
+
+    def produce_shard(_: Any, request: Any, *, progress: Callable[[Progress], None], **__: Any) -> Manifest:
+        with mock.patch("plugins.step.time.monotonic") as clock:
+            for tenth in range(1, round(10 * seconds) + 1):
+                now = tenth / 10
+                clock.return_value = STARTED + now
+                done, asked = int(rate * now), min(5000.0, 500 * now)
+                progress(
+                    Progress(
+                        shard=0,
+                        elapsed_s=now,
+                        answered_s=now,
+                        generated=done,
+                        acknowledged=done,
+                        asked=asked,
+                        over=asked == 5000,
+                        behind_s=max(0.0, now - done / 500) if now < 10 else now - 10,
+                        delay_ms=21.0,
+                    )
+                )
+        began = "2026-11-20T10:00:00+00:00"
+        return Manifest(
+            status="finished",
+            run_id="r",
+            shard=0,
+            shards=1,
+            topic="t",
+            scenario="s",
+            scenario_version=1,
+            seed=1,
+            schema_used=SchemaUsed(subject="t-value", version=1, id=1),
+            started_at=began,
+            next_sequence=5000,
+            acknowledged=5000,
+            sending=[Sending(began_at=began, startup_s=0, seconds=seconds, due_s=10, due=5000, acknowledged=5000)],
+        )
+
+    shard = {"shard": 0, "shards": 1, "rate": 500.0, "events": 5000, "require_rate": require_rate}
+    operator = operators.GenerateShardOperator(task_id="generate", topic="t", run_id="r", shard=shard)
+    object.__setattr__(operator, "connection", lambda: None)
+    log = SimpleNamespace(
+        info=lambda text, *values: said.append(text % values), warning=lambda text, *values: said.append(text % values)
+    )
+    with (
+        mock.patch("plugins.step.time.monotonic", return_value=STARTED),
+        mock.patch("producer.emit.produce_shard", produce_shard),
+        mock.patch.object(type(operator), "log", log),
+    ):
+        try:
+            operator.work({})
+        except errors.StreamproofError as error:
+            raised = f"{type(error).__name__}: {error}"
+    return {"said": said, "raised": raised}
+
+
+STARTED = 1000.0
 # What a Dag file must not load: it is read every few seconds.
 HEAVY = {"duckdb", "pyarrow", "numpy", "confluent_kafka", "fastavro", "faker", "consumer"}
 
@@ -205,6 +268,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         masked,
         plans,
         gated,
+        generated,
         dags,
     )
 }

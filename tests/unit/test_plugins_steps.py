@@ -50,6 +50,25 @@ def test_progress_is_said_now_and_then_not_each_time(ask: Ask) -> None:
     assert said == [5, 10, 15, 20]
 
 
+def test_a_generator_says_an_exact_rate_as_itself_and_how_much_of_how_much(ask: Ask) -> None:
+    told = ask("generated", seconds=10.0, require_rate=0.95)
+    assert told["raised"] == ""
+    assert told["said"][1:] == [
+        "2,500 of 5,000 acknowledged, 500/s as asked, on schedule, delay up to 21 ms",
+        "5,000 of 5,000 acknowledged, 500/s as asked, on schedule, delay up to 21 ms",
+        "Kafka acknowledged 5,000 events, at 500/s of 500/s asked (100.0 %)",
+    ]
+
+
+def test_a_generator_that_misses_its_rate_warns_of_it_and_fails_where_it_is_required(ask: Ask) -> None:
+    warned = ask("generated", seconds=20.0, require_rate=None)
+    assert "1,250 of 5,000 acknowledged, 250/s of 500/s asked, 2.5 s behind" in warned["said"][1]
+    assert warned["said"][-1].startswith("the rate was missed, 251/s of 500/s asked (50.3 %): one process hands over")
+    assert warned["raised"] == ""
+    failed = ask("generated", seconds=20.0, require_rate=0.95)
+    assert failed["raised"].startswith("RateMissed: 95.0 % of the rate was required, 251/s of 500/s asked (50.3 %)")
+
+
 def test_airflow_connections_become_the_one_typed_setting(ask: Ask) -> None:
     kafka = {
         "bootstrap.servers": "broker:9093",
