@@ -24,7 +24,7 @@ from consumer.manifests import ControlTopic, read_control_topic, store_manifests
 from consumer.positions import check_identity
 from consumer.run_scope import chosen_run, known_runs, unknown_run
 from consumer.source import REQUEST_TIMEOUT_S, Source, Watermarks
-from consumer.verdict import AuditResult, Findings, PartitionPosition, judge
+from consumer.verdict import CLASSES, AuditResult, Findings, PartitionPosition, judge
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 from schemas.manifest import Manifest, RateGap
 
@@ -35,6 +35,8 @@ _KEEP = """
 """
 _LATEST = "SELECT arg_max(document, number) FROM audits WHERE run_id = ?"
 _ONLY_HERE = "the control topic has no manifest of the run any more, and the file cannot be its own witness"
+# What later steps read in the document of an audit.
+_READ_AGAIN = {"audit_id", "verdict", "reason", "claims", "partitions", "loaded", "uncompared", *CLASSES}
 # Batches are numbered in the order of loading; their times are only shown.
 _LOADED_SINCE = """
     WITH audited AS (SELECT max(batch) AS batch FROM audits WHERE audit_id = ?),
@@ -103,9 +105,16 @@ def audit(
 
 
 def latest_audit(warehouse: Warehouse, run_id: str) -> dict[str, Any] | None:
-    """Return the document of the run's latest audit, or ``None`` when it was never audited."""
+    """Return the document of the run's latest audit, or ``None`` when it was never audited.
+
+    One that somebody made unreadable is none: another audit writes a new one.
+    """
     ((document,),) = warehouse.rows(_LATEST, [run_id])
-    return None if document is None else dict(json.loads(document))
+    try:
+        found = json.loads(document or "null")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.keys() >= _READ_AGAIN else None
 
 
 def audit_as_of_now(warehouse: Warehouse, run_id: str) -> dict[str, Any] | None:

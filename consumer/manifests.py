@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
@@ -16,7 +15,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from cluster.connection import Connection
-from cluster.errors import TopicMissing
+from cluster.errors import TopicMissing, WarehouseDamaged
 from cluster.topics import TopicInfo, admin_client, describe
 from consumer.batch import Message
 from consumer.claims import impossible_claims
@@ -292,5 +291,15 @@ def _tables(truths: dict[tuple[str, int], list[FaultTruth] | None]) -> tuple[pa.
 
 
 def stored_manifests(warehouse: Warehouse, run_id: str) -> list[Manifest]:
-    """Return the kept manifests of a run, by shard."""
-    return [Manifest.model_validate(json.loads(document)) for (document,) in warehouse.rows(_STORED, [run_id])]
+    """Return the kept manifests of a run, by shard.
+
+    :raises WarehouseDamaged: somebody changed one so that it cannot be read.
+    """
+    try:
+        return [Manifest.model_validate_json(document) for (document,) in warehouse.rows(_STORED, [run_id])]
+    except ValidationError:
+        raise WarehouseDamaged(
+            f"a manifest of run {run_id} that the warehouse keeps cannot be read",
+            where=str(warehouse.path),
+            hint="Somebody changed it. `streamproof audit` reads it from the control topic again",
+        ) from None

@@ -15,8 +15,8 @@ from schemas.identity import IDENTITY_HEADER, run_prefix
 _SCOPE = Path(__file__).with_name("run_scope.sql")
 
 _KNOWN_RUNS = """
-    SELECT run_id, coalesce(CAST(max(TRY_CAST(document ->> 'started_at' AS TIMESTAMPTZ)) AS VARCHAR), '') AS started_at
-    FROM manifests
+    SELECT run_id, coalesce(CAST(max(TRY_CAST(said ->> 'started_at' AS TIMESTAMPTZ)) AS VARCHAR), '') AS started_at
+    FROM (SELECT *, CASE WHEN json_valid(document) THEN document END AS said FROM manifests)
     GROUP BY run_id
     ORDER BY max(run_number) DESC, run_id
 """

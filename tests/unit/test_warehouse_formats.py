@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,16 @@ from consumer.audit import latest_audit
 from consumer.checks import latest_results
 from consumer.migrations import NEWEST
 from consumer.run_scope import known_runs
+from consumer.verdict import CLASSES
 from consumer.warehouse import open_warehouse
 
 FOLDER = Path(consumer.migrations.__file__).parent
 YOUNGER = ("realism", "tombstones", "manifest_faults")  # tables that came while the format was still called 1
+
+SAID: dict[str, Any] = dict.fromkeys(("verdict", "reason", "claims"), "x") | dict.fromkeys(
+    ("loaded", "uncompared", *CLASSES), 0
+)
+SAID["partitions"] = []
 
 _ROWS = """
     INSERT INTO meta VALUES ('format', '1'), ('topic', 't'), ('created_at', '2026-11-01T00:00:00+00:00');
@@ -29,8 +36,8 @@ _ROWS = """
            1, 0, 0, 0, 0, [1], 1, 1, 0, 0, 0
     FROM range(1, 4) numbers(n);
     INSERT INTO audits VALUES
-        ('later', 'run', '2026-11-20 12:30:00+00', 'FAILED', '{"audit_id": "later"}'),
-        ('earlier', 'run', '2026-11-20 11:30:00+00', 'PASSED', '{"audit_id": "earlier"}');
+        ('later', 'run', '2026-11-20 12:30:00+00', 'FAILED', '{later}'),
+        ('earlier', 'run', '2026-11-20 11:30:00+00', 'PASSED', '{earlier}');
     INSERT INTO check_results VALUES
         ('later', 'run', 'a', 'blocking', FALSE, 1, 'x', '2026-11-20 12:40:00+00'),
         ('later', 'run', 'b', 'warning', TRUE, 0, '', '2026-11-20 12:40:00+00'),
@@ -59,7 +66,10 @@ def old(tmp_path: Path) -> Path:
     with duckdb.connect(str(path)) as file:
         file.execute((FOLDER / "format_1.sql").read_text())
         file.execute(newest[newest.index("CREATE MACRO") :])
-        file.execute(_ROWS)
+        rows = _ROWS
+        for name in ("later", "earlier"):
+            rows = rows.replace(f"{{{name}}}", json.dumps(SAID | {"audit_id": name}))
+        file.execute(rows)
         file.execute(
             "CREATE OR REPLACE TABLE events AS SELECT 'a' AS own, events.* FROM range(1) LEFT JOIN events ON TRUE"
         )
@@ -82,7 +92,7 @@ def test_a_file_of_the_first_format_has_the_tables_of_a_new_one(old: Path, tmp_p
 
 def test_what_a_file_of_the_first_format_says_stays(old: Path) -> None:
     with open_warehouse(old, topic="t") as file:
-        assert latest_audit(file, "run") == {"audit_id": "later"}
+        assert latest_audit(file, "run") == SAID | {"audit_id": "later"}
         assert file.rows("SELECT audit_id, number, batch FROM audits ORDER BY number") == [
             ("earlier", 1, 1),
             ("later", 2, 2),
@@ -106,6 +116,7 @@ _KILLED = """
 import os, sys
 from pathlib import Path
 import consumer.migrations as migrations
+from consumer.verdict import CLASSES
 from consumer.warehouse import open_warehouse
 
 class Dying:
@@ -128,7 +139,7 @@ def test_a_kill_in_a_step_leaves_the_format_before_it(old: Path, before: str) ->
     assert done.returncode == 9
     assert _shape(old) == shape
     with open_warehouse(old, topic="t") as file:
-        assert latest_audit(file, "run") == {"audit_id": "later"}
+        assert latest_audit(file, "run") == SAID | {"audit_id": "later"}
 
 
 def test_a_later_format_is_refused_in_words(old: Path) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 import consumer.held
 from cluster.connection import Connection
-from cluster.errors import WarehouseDamaged
+from cluster.errors import VerdictUnknown, WarehouseDamaged
+from consumer.checks import run_checks
+from consumer.publish import publish
 from consumer.quarantine import replay
 from consumer.verdict import AuditResult
 from schemas.identity import event_id
@@ -158,3 +160,18 @@ def test_a_verdict_names_the_witness_that_it_lacks(held: Any, tmp_path: Path) ->
     result = held.audit()
     assert result.verdict == "UNKNOWN"
     assert "cannot be its own witness" in result.reason
+
+
+@pytest.mark.parametrize("document", ["gone", "{}", "[]", ""])
+def test_what_somebody_made_unreadable_stops_no_audit_and_publishes_nothing(lab: Any, document: str) -> None:
+    lab.audit()
+    run_checks(lab.path, RUN)
+    lab.sql(f"UPDATE audits SET document = '{document}'")
+    with pytest.raises(VerdictUnknown, match="has not been audited"):
+        publish(lab.path, "customer_events", RUN, lab.publications)
+    assert lab.audit().verdict == "PASSED"
+    run_checks(lab.path, RUN)
+    lab.sql(f"UPDATE manifests SET document = '{document}'")
+    with pytest.raises(WarehouseDamaged, match="cannot be read"):
+        publish(lab.path, "customer_events", RUN, lab.publications)
+    assert lab.audit().verdict == "PASSED"
