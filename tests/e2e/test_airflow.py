@@ -134,7 +134,7 @@ def test_the_report_is_served_as_it_was_published_and_may_do_nothing(
     assert page.status_code == 200
     # What Airflow knows of the run stands above, and nothing else is added.
     before, _, after = page.text.partition("<style>\n.above")
-    assert before + after.partition("</div>\n")[2] == Path(demo.document["report"]).read_text()
+    assert before + after.partition("</div>")[2] == Path(demo.document["report"]).read_text()
     assert 'this run ended, <b class="success">success</b>' in after
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
