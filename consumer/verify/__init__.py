@@ -40,6 +40,7 @@ from consumer.verify.runs import (
     prove_verdicts,
     read_manifests,
 )
+from consumer.verify.sizes import prove_sizes
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_as_it_is
 from schemas.registry import Registry
 
@@ -132,6 +133,7 @@ def _rows(store: Warehouse) -> Iterator[Proof]:
     yield _made("places", lambda: prove_places(store))
     yield _made("schemas", lambda: prove_schemas(store, read_manifests(store).values()))
     yield _made("columns", lambda: prove_bytes(store))
+    yield _made("sizes", lambda: prove_sizes(store))
     yield _made("quarantine", lambda: prove_held(store))
 
 

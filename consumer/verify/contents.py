@@ -194,14 +194,19 @@ def _columns(store: Warehouse, kept: dict[int, list[tuple[str | None, int | None
     yield from (f"the column {name} of events holds no field" for name in sorted(columns - {name for _, name in pairs}))
 
 
-def prove_bytes(store: Warehouse) -> Proof:
-    """Prove that the columns of every event give its bytes again, by the CRC-32 that the row keeps of them."""
+def see_all_events(store: Warehouse) -> None:
+    """Let ``run_events`` be every event of the file; one of another program has no ``_shard``."""
     enter_run(store, None)
     columns = [name for (name,) in store.rows("SELECT name FROM pragma_table_info('events')")]
     ids = [name for name in (ID_COLUMN, "event_id") if name in columns]
     event_id = f"coalesce({', '.join(f'CAST({name} AS VARCHAR)' for name in ids)})" if ids else "NULL"
     with store.errors():
         store.connection.execute(_ALL_EVENTS.format(event_id=event_id))
+
+
+def prove_bytes(store: Warehouse) -> Proof:
+    """Prove that the columns of every event give its bytes again, by the CRC-32 that the row keeps of them."""
+    see_all_events(store)
     unproved = prove_columns(store)
     differing = store.rows(_DIFFERING)
     ours = [

@@ -17,8 +17,8 @@ from tests.integration.truth.edits.places import PLAIN, draw
 from tests.kit.commands import streamproof
 
 FROM_THE_FILE = (
-    "names", "origin", "ledger", "places", "schemas", "columns", "quarantine", "manifests", "verdicts", "checks",
-    "publications",
+    "names", "origin", "ledger", "places", "schemas", "columns", "sizes", "quarantine", "manifests", "verdicts",
+    "checks", "publications",
 )  # fmt: skip
 
 
