@@ -74,10 +74,11 @@ def check_identity(warehouse: Warehouse, topic: TopicInfo) -> None:
 
     :raises TopicRecreated: it was another one, of the same name.
     """
-    known = warehouse.rows("SELECT DISTINCT cluster_id, topic_id FROM load_offsets")
-    if known in ([], [(topic.cluster_id, topic.topic_id)]):
+    known = warehouse.rows("SELECT DISTINCT cluster_id, topic_id FROM load_offsets ORDER BY ALL")
+    others = [row for row in known if row != (topic.cluster_id, topic.topic_id)]
+    if not others:
         return
-    cluster_id, topic_id = known[0]
+    cluster_id, topic_id = others[0]
     if cluster_id != topic.cluster_id:
         what = f"the warehouse was loaded from cluster {cluster_id}, this is cluster {topic.cluster_id}"
     else:

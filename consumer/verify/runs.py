@@ -26,6 +26,7 @@ _MANIFESTS = "SELECT run_id, shard, status, document FROM manifests ORDER BY run
 _FAULTS = "SELECT run_id, shard, kind, unsure, first, next FROM manifest_faults ORDER BY ALL"
 _AUDITS = "SELECT audit_id, run_id, verdict, document, CAST(epoch_us(audited_at) AS BIGINT) FROM audits ORDER BY number"
 _CHECKED = "SELECT DISTINCT audit_id, run_id FROM check_results ORDER BY ALL"
+_EXAMINED = "SELECT DISTINCT run_id FROM realism ORDER BY 1"
 _POSITIONS = "SELECT partition, next_offset FROM load_offsets"
 # What an audit counts, as its document and the findings of today name it.
 _FIGURES = ("expected", "loaded", *(name for name in CLASSES if name != "lost"), "uncompared", "unattributed")
@@ -209,6 +210,7 @@ def prove_checks(store: Warehouse) -> Proof:
         f"check_results: run {r} is of audit {a}, which is not there" for a, r in checked if a and a not in audits
     ]
     faults += [f"check_results: run {r} has no manifest" for r in sorted({r for _, r in checked if r} - set(runs))]
+    faults += [f"realism: run {r} has no manifest" for (r,) in store.rows(_EXAMINED) if r not in runs]
     looked, notes = 0, []
     for run_id in runs:
         stored = {each.check: each for each in latest_results(store, run_id)}

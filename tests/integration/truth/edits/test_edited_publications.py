@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from cluster.errors import StreamproofError
+from consumer import publish
 from consumer.verify import verify_publication
 from tests.integration.truth.edits.conftest import Delivered
 from tests.integration.truth.edits.places import FAULTED, PLAIN, TRIES
@@ -144,6 +145,15 @@ def test_a_hand_edit_of_a_publication_is_found_and_named(own: Delivered, name: s
         verdict, said = judged(own.published, warehouse)
         assert verdict == "FAILED", said
         assert says in said
+
+
+@pytest.mark.parametrize("name", ["value", "every value", "row deleted", "file cut", "file removed"])
+def test_a_file_that_was_changed_is_written_anew_by_the_next_publication(own: Delivered, name: str) -> None:
+    change, _, _ = CHANGES[name]
+    change(own.snapshot, random.Random(7))
+    publish(own.warehouse, own.topic, FAULTED, own.publications)
+    verdict, said = judged(own.published, own.warehouse)
+    assert verdict == "PASSED", said
 
 
 def judged(folder: Path, warehouse: Path | None) -> tuple[str, str]:

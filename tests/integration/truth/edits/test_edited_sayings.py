@@ -1,0 +1,19 @@
+"""Whatever somebody does to what a warehouse says of its runs, and to its names, is found, and its place named."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.truth.edits.conftest import Delivered
+from tests.integration.truth.edits.doors import assert_found, tries
+from tests.integration.truth.edits.kinds import OF_SAYINGS, Edit
+from tests.integration.truth.edits.places import draw
+
+pytestmark = pytest.mark.usefixtures("_kafka_asked_once")
+
+
+@pytest.mark.parametrize(("edit", "door", "place"), tries(OF_SAYINGS, every=2))
+def test_a_hand_edit_is_found_and_its_place_is_named(
+    made: Delivered, own: Delivered, edit: Edit, door: str, place: int
+) -> None:
+    assert_found(own, edit, door, draw(made.warehouse, edit.run, place))
