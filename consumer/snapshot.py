@@ -37,6 +37,11 @@ _LEDGER = """
     SELECT run_id, arg_max(verdict, number), arg_max(document, number) FROM audits GROUP BY run_id
 """
 _EXPORT = "SELECT getvariable('run_id') AS _run_id, * FROM run_events"
+_LARGEST_AVERAGE = """
+    SELECT coalesce(max(value_bytes // (events + quarantined)), 0) FROM load_batches WHERE events + quarantined > 0
+"""
+_GROUP_ROWS = 122_880
+_GROUP_BYTES = 64 * 1024 * 1024
 _RUNS = """
     CREATE TABLE runs (
         run_id VARCHAR, verdict VARCHAR, reason VARCHAR, published BOOLEAN, audited_at TIMESTAMPTZ,
@@ -104,9 +109,19 @@ def write_snapshot(
 def _export(store: Warehouse, run_id: str, building: Path) -> PublishedFile:
     """Write the file of a run, which must have been entered, and return what it is."""
     path = building / _EVENTS / f"{run_slug(run_id)}.parquet"
-    store.connection.execute(f"COPY ({_EXPORT}) TO {_text(path)} (FORMAT parquet, COMPRESSION zstd)")
+    # In the order of the table, so that the same run gives the same file; a group of rows is in memory as one.
+    store.connection.execute("SET preserve_insertion_order = true")
+    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_group_rows(store)}"
+    store.connection.execute(f"COPY ({_EXPORT}) TO {_text(path)} ({options})")
+    store.connection.execute("SET preserve_insertion_order = false")
     path.chmod(READ_ONLY)
     return describe(path, run_id)
+
+
+def _group_rows(store: Warehouse) -> int:
+    """Return how many rows a group of a Parquet file may have: all of DuckDB's, or fewer where values are large."""
+    value_bytes = int(store.rows(_LARGEST_AVERAGE)[0][0])
+    return max(1, min(_GROUP_ROWS, _GROUP_BYTES // max(1, value_bytes)))
 
 
 def _write_database(
