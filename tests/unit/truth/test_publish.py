@@ -61,7 +61,7 @@ def test_the_marts_agree_with_the_events(proved: Any) -> None:
     database = publish_it(proved).database
     tables = {row[0] for row in read(database, "SELECT table_name FROM duckdb_tables()")}
     marts = {path.stem for path in (Path(snapshot_module.__file__).parent / "marts").glob("*.sql")}
-    assert tables == marts | {"runs", "publication"}
+    assert tables == marts | {"runs", "files", "publication"}
     plays = read(database, "SELECT count(*) FROM events WHERE event_type = 'content_play'")
     assert read(database, "SELECT sum(plays)::BIGINT FROM plays_by_genre_and_device") == plays
     for mart in ("event_mix", "events_per_second", "partition_skew"):
