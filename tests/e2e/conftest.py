@@ -25,6 +25,7 @@ from stack.request import UpRequest
 from stack.up import up
 from streamproof.rehearsal import Airflow
 from streamproof.start_view import start_view
+from tests.kit.commands import command_line
 
 CHROMIUM = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
@@ -99,7 +100,7 @@ def run_demo(airflow_stack: LocalStack) -> Callable[..., Demo]:
 
     def run(*flags: str) -> Demo:
         done = subprocess.run(
-            [sys.executable, "-m", "streamproof", "demo", "--json", *flags],
+            command_line("demo", "--json", *flags),
             cwd=PROJECT_ROOT,
             env=os.environ | {"STREAMPROOF_STATE_DIR": str(airflow_stack.state_dir)},
             stdin=subprocess.DEVNULL,

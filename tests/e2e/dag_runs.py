@@ -77,8 +77,8 @@ def run(dag: DAG, conf: dict[str, Any]) -> dict[str, Any]:
     return {"run_id": f"{dag.dag_id}/{outcome.run_id}", "state": str(outcome.state), "tasks": tasks}
 
 
-def main(topic: str) -> dict[str, Any]:
-    """Run all scenarios, each on a topic of its own."""
+def main(topic: str, *, only_green: bool) -> dict[str, Any]:
+    """Run all scenarios, each on a topic of its own, or only the one in which all is well."""
     dags = DagBag().dags
     dag = dags["rehearse_customer_events"]
     for task in dag.tasks:
@@ -87,6 +87,8 @@ def main(topic: str) -> dict[str, Any]:
             task.partial_kwargs["retry_delay"] = timedelta(0)
     conf = {"events": 4000, "full_speed": True, "shards": 2}
     results = {"green": run(dag, conf | {"topic": f"{topic}-green"})}
+    if only_green:
+        return results
     results["own"] = run(dags["rehearse_orders"], conf | {"topic": f"{topic}-own"})
     vars(producing)["produce_shard"] = dying_generator
     results["failed_shard"] = run(dag, conf | {"topic": f"{topic}-failed"})
@@ -98,5 +100,5 @@ def main(topic: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    found = main(sys.argv[1])
+    found = main(sys.argv[1], only_green=sys.argv[2:] == ["green"])
     print("\n" + json.dumps(found))

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from cluster.local import LocalStack
 from cluster.topics import admin_client
 from schemas.registry import Registry
 from streamproof.rehearsal import TASKS, Airflow, RunState
+from tests.kit.commands import command_line
 
 DAG_ID = "rehearse_customer_events"
 CLICKSTREAM = "rehearse_clickstream"
@@ -258,7 +258,7 @@ def test_a_demo_that_fails_shows_why_and_says_so_by_its_exit_code(
 def test_an_interrupted_demo_says_what_goes_on(airflow_stack: LocalStack, airflow: Airflow) -> None:
     flags = ["--events", "100000", "--rate", "500", "--shards", "1", "--topic", "e2e-interrupted"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamproof", "demo", *flags],
+        command_line("demo", *flags),
         env=os.environ | {"STREAMPROOF_STATE_DIR": str(airflow_stack.state_dir)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -16,8 +16,11 @@ from stack.down import stop_stack
 from stack.request import UpRequest
 from stack.security import USER, password_file, security_folder
 from streamproof.rehearsal import Airflow
+from tests.kit.depth import DEEP
 from tests.kit.shared_stack import started
 
+# A rehearsal against a secured broker is in every run of the tests, by `dag.test`: see tests/faults/security.
+pytestmark = pytest.mark.skipif(not DEEP, reason="Airflow's three processes with a secured broker: make test-deep")
 DAG_ID = "rehearse_customer_events"
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,8 @@ import pytest
 
 from cluster.local import LocalStack
 from consumer.report import find_report
-from stack.airflow import airflow_addresses, airflow_connections, airflow_environment, connection_variables
+from stack.airflow import airflow_connections
+from tests.kit.dag_process import dag_runs
 
 STEPS = ("ensure_topics", "schema_gate", "plan", "load", "audit", "check", "publish", "report")
 
@@ -43,24 +41,13 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runs(
     stack: LocalStack, topic: str, data: Path, scenarios: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    addresses = airflow_addresses(tmp_path_factory.mktemp("dag_test"), port=1)
-    addresses.home.mkdir()
-    sqlite = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{addresses.home}/airflow.db"}
-    environment = os.environ | airflow_environment(addresses, database=sqlite)
-    environment |= connection_variables(airflow_connections(stack.bootstrap_servers, stack.registry_url))
-    environment |= {
+    env = {
         "STREAMPROOF_WAREHOUSE_DIR": str(data / "warehouse"),
         "STREAMPROOF_PUBLICATIONS_DIR": str(data / "publications"),
         "STREAMPROOF_SCENARIO_PATH": str(scenarios),
     }
-    run = {"env": environment, "cwd": addresses.home, "capture_output": True, "text": True, "timeout": 240}
-    for command in (("db", "migrate"), ("pools", "set", "warehouse", "1", "one")):
-        subprocess.run([sys.executable, "-m", "airflow", *command], check=True, **run)  # type: ignore[call-overload]
-    script = Path(__file__).with_name("dag_runs.py")
-    done = subprocess.run([sys.executable, str(script), topic], check=False, **run)  # type: ignore[call-overload]
-    assert done.returncode == 0, done.stderr[-4000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    connections = airflow_connections(stack.bootstrap_servers, stack.registry_url)
+    return dag_runs(tmp_path_factory.mktemp("dag_test"), connections, env, topic)
 
 
 def states(run: dict[str, Any]) -> dict[str, str]:

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from stack.artifacts import cache_dir, ensure_artifacts
 from stack.children import members
 from stack.down import stop_stack
 from stack.java import kafka_command
+from tests.kit.commands import command_line
 from tests.kit.waiting import wait_until
 
 STRING = json.dumps({"schema": json.dumps({"type": "string"})})
@@ -45,7 +45,7 @@ def streamproof(own_state: Path) -> Command:
     """Run a command on that folder, as a user would."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "streamproof", *arguments]
+        argv = command_line(*arguments)
         env = {**os.environ, "STREAMPROOF_STATE_DIR": str(own_state)}
         return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
 
@@ -174,7 +174,7 @@ def test_a_taken_port_is_named(streamproof: Command, stack: LocalStack) -> None:
 
 
 def test_ctrl_c_while_starting_leaves_nothing(own_state: Path) -> None:
-    argv = [sys.executable, "-m", "streamproof", "up"]
+    argv = command_line("up")
     env = {**os.environ, "STREAMPROOF_STATE_DIR": str(own_state)}
     with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as starting:
         wait_until(lambda: members(own_state), "the first process")

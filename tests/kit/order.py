@@ -14,12 +14,13 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Modules, or single tests of them: each test is in the first group that names it.
 TOGETHER: dict[str, tuple[str, ...]] = {
-    # One Airflow for both.
-    "airflow": ("tests/e2e/test_airflow.py", "tests/e2e/test_airflow_truth.py"),
+    # One Airflow, and one rehearsal that many of them look at.
+    "airflow": ("tests/e2e/test_airflow", "tests/e2e/test_local_airflow"),
     # They hold seconds to a rate, or a stop to a second.
     "timing": (
         "tests/faults/produce/test_kill_shape.py",
         "tests/integration/test_produce_shapes.py",
+        "tests/integration/test_produce_rate.py",
         "tests/integration/test_produce.py::test_a_rate_is_kept",
         "tests/integration/test_produce.py::test_seconds_end_a_run",
         "tests/integration/test_produce.py::test_a_signal_ends",
@@ -33,6 +34,7 @@ LONGEST_FIRST = (
     "timing",
     "tests/faults/produce/test_broker.py",
     "tests/e2e/test_whole_dag.py",
+    "tests/integration/load/test_load_memory.py",
     "tests/integration/load/test_load_kill.py",
     "tests/integration/test_produce.py",
     "tests/integration/truth/test_truth_path.py",

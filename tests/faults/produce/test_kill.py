@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 
@@ -13,6 +12,7 @@ import pytest
 
 from cluster.connection import Connection
 from producer.manifest import read_manifest
+from tests.kit.commands import command_line
 from tests.kit.depth import PRODUCER_KILLS
 from tests.kit.kafka import TopicEnds, sequences_in, topic_ends
 from tests.kit.waiting import wait_until
@@ -22,7 +22,7 @@ EVENTS = 12_000 * PRODUCER_KILLS
 
 def command(connection: Connection, topic: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "streamproof", "produce", "customer_events", "--topic", topic, "--json"),
+        *command_line("produce", "customer_events", "--topic", topic, "--json"),
         *("--events", str(EVENTS), "--rate", "15000", "--run-id", "killed", "--seed", "4"),
         *("--bootstrap-servers", connection.kafka.bootstrap_servers, "--registry-url", connection.registry.url),
     ]

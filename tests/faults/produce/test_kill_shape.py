@@ -6,7 +6,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -24,6 +23,7 @@ from producer.supply import Supply
 from schemas.codec import Encoder
 from schemas.contract import load_contract
 from schemas.manifest import Manifest
+from tests.kit.commands import command_line
 from tests.kit.depth import SHAPE_KILLS
 from tests.kit.kafka import read_topic, topic_ends
 from tests.kit.waiting import wait_until
@@ -35,7 +35,7 @@ STALL_S = 0.5
 
 def command(connection: Connection, topic: str, catch_up: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "streamproof", "produce", "customer_events", "--topic", topic, "--json"),
+        *command_line("produce", "customer_events", "--topic", topic, "--json"),
         *("--shape", SHAPE, "--catch-up", catch_up, "--run-id", "killed", "--seed", "4"),
         *("--bootstrap-servers", connection.kafka.bootstrap_servers, "--registry-url", connection.registry.url),
     ]

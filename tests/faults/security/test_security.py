@@ -21,12 +21,14 @@ from cluster.declarations import specs_for
 from cluster.errors import Refused
 from cluster.topics import apply_topics, describe
 from schemas.registry import Registry
+from stack.airflow import airflow_connections
 from stack.certificates import Identity
 from stack.down import stop_stack
 from stack.java import kafka_command
 from stack.request import UpRequest
 from stack.security import GUEST, HOSTS, USER, client_settings, properties_file
 from tests.faults.security.secured import Ended, Secured, TokenEndpoint
+from tests.kit.dag_process import dag_runs
 from tests.kit.shared_stack import started
 
 BOUND_S = 15.0
@@ -253,6 +255,27 @@ def test_with_mtls_a_certificate_is_the_login(tmp_path: Path) -> None:
             assert time.monotonic() - began < BOUND_S
     finally:
         stop_stack(state)
+
+
+# In Airflow -----------------------------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_in_airflow_passes_and_its_files_hold_no_secret(secured: Secured) -> None:
+    local, folder = secured.local, secured.folder
+    connections = airflow_connections(local.bootstrap_servers, local.registry_url, local.kafka, local.registry)
+    env = {
+        "STREAMPROOF_WAREHOUSE_DIR": str(folder / "dag" / "warehouse"),
+        "STREAMPROOF_PUBLICATIONS_DIR": str(folder / "dag" / "publications"),
+    }
+    (folder / "airflow").mkdir()
+    run = dag_runs(folder / "airflow", connections, env, "rehearsed", "green")["green"]
+    assert run["state"] == "success", run
+    assert any(path.parts[-2:] == ("current", "snapshot.duckdb") for path in secured.files())
+    assert any(path.name.startswith("attempt=") for path in secured.files())  # the tasks' logs are among them
+    # What the tasks wrote of a topic that asks for a password is for their owner's eyes.
+    for path in (folder / "dag").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0 or path.is_dir() or path.is_symlink(), path
+    assert secured.leaks() == []
 
 
 # What nobody sees -----------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import io
 import json
 import struct
 import subprocess
-import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterable
@@ -26,6 +25,7 @@ from consumer import LoadResult, load, open_warehouse
 from consumer.ledger import verify
 from schemas.contract import subject_for
 from schemas.registry import Registry
+from tests.kit.commands import Ended, command_line, streamproof
 
 SMALL = {
     "type": "record",
@@ -128,7 +128,11 @@ class Rig:
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of a loader of its own."""
-        return [sys.executable, "-m", "streamproof", "load", self.topic, "--warehouse", str(self.warehouse), *arguments]
+        return command_line("load", self.topic, "--warehouse", self.warehouse, *arguments)
+
+    def type(self, *arguments: str) -> Ended:
+        """Load by the command, in this process."""
+        return streamproof("load", self.topic, "--warehouse", self.warehouse, *arguments)
 
     def run(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         """Load in a process of its own."""

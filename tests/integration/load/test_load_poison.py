@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import struct
-import subprocess
-import sys
 import threading
 from typing import Any
 
@@ -16,6 +13,7 @@ from cluster.errors import RegistryUnreachable
 from consumer import Limit, LimitBroken, load
 from consumer.quarantine import list_quarantine, replay
 from schemas.identity import IDENTITY_HEADER
+from tests.kit.commands import streamproof
 
 pytestmark = pytest.mark.faults
 
@@ -129,8 +127,7 @@ def test_a_broken_limit_stores_nothing_of_the_batch_and_says_what_is_stored(rig:
     assert "offset 151, frame/bad_magic" in broken.value.where
     assert rig.rows("SELECT next_offset FROM load_offsets") == [(150,)]
     assert rig.rows("SELECT count(*) FROM quarantine") == [(1,)]
-    done = rig.run("--max-quarantined", "1%")
-    assert done.returncode == 65
+    assert rig.type("--max-quarantined", "1%").exit_code == 65
     assert rig.load(limit=Limit(share=0.05)).quarantined == 2
     rig.prove()
 
@@ -166,19 +163,14 @@ def test_the_quarantine_commands_show_positions_and_no_payload(rig: Any) -> None
     rig.create()
     rig.produce([b"secret-payload", *rig.values(range(3))])
     rig.load()
-    command = [sys.executable, "-m", "streamproof", "quarantine"]
-    file = ["--warehouse", str(rig.warehouse)]
-    shown = subprocess.run([*command, "list", rig.topic, *file], capture_output=True, text=True, check=True)
+    where = (rig.topic, "--warehouse", rig.warehouse)
+    shown = streamproof("quarantine", "list", *where)
     assert "bad_magic" in shown.stdout
-    assert "secret" not in shown.stdout + shown.stderr
-    listed = subprocess.run([*command, "list", rig.topic, *file, "--json"], capture_output=True, text=True, check=True)
-    document = json.loads(listed.stdout)
+    assert "secret" not in shown.text
+    document = streamproof("quarantine", "list", *where, "--json").document
     assert document["records"] == 1
     assert document["classes"][0]["examples"] == [{"partition": 0, "offset": 0}]
-    replayed = subprocess.run(
-        [*command, "replay", rig.topic, *file, "--json"], capture_output=True, text=True, check=True
-    )
-    assert json.loads(replayed.stdout)["remaining"] == 1
+    assert streamproof("quarantine", "replay", *where, "--json").document["remaining"] == 1
 
 
 def test_without_the_registry_known_schemas_load_and_new_ones_wait(rig: Any) -> None:

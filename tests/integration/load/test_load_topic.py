@@ -6,8 +6,6 @@ import collections
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -21,6 +19,7 @@ from cluster.local import LocalStack, warehouse_path
 from cluster.topics import admin_client, describe
 from consumer import audit
 from consumer.source import Source
+from tests.kit.commands import streamproof
 from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.faults
@@ -120,15 +119,15 @@ def test_a_recreated_topic_is_refused_until_its_warehouse_is_set_aside(rig: Any)
     rig.load()
     recreate(rig)
     rig.produce(rig.values(range(100, 160)))
-    refused = rig.run("--json")
-    assert refused.returncode == 65
-    error = json.loads(refused.stdout)["error"]
+    refused = rig.type("--json")
+    assert refused.exit_code == 65
+    error = refused.document["error"]
     assert error["kind"] == "TopicRecreated"
     assert "stored positions 0: 50" in error["message"]
     assert rig.rows("SELECT count(*), max(n) FROM events") == [(50, 49)]
-    done = rig.run("--json", "--set-aside")
-    assert done.returncode == 0, done.stderr
-    document = json.loads(done.stdout)
+    done = rig.type("--json", "--set-aside")
+    assert done.exit_code == 0, done.stderr
+    document = done.document
     assert document["rows"] == 60
     rig.prove()
     rig.warehouse = rig.warehouse.with_name(document["set_aside"].rsplit("/", 1)[1])
@@ -215,10 +214,10 @@ def test_a_broker_that_falls_silent_below_the_bound_is_an_error_and_not_an_end(r
 
 def test_a_broker_that_is_down_is_reported_within_fifteen_seconds(rig: Any) -> None:
     began = time.monotonic()
-    done = rig.run("--bootstrap-servers", "127.0.0.1:9", "--json")
+    done = rig.type("--bootstrap-servers", "127.0.0.1:9", "--json")
     assert time.monotonic() - began < 15
-    assert done.returncode == 69
-    assert json.loads(done.stdout)["error"]["kind"] == "BrokerUnreachable"
+    assert done.exit_code == 69
+    assert done.document["error"]["kind"] == "BrokerUnreachable"
 
 
 def test_records_after_the_bound_wait_for_the_next_load(rig: Any) -> None:
@@ -271,8 +270,8 @@ def test_a_topic_with_the_longest_name_that_kafka_allows_is_loaded(
     rig.produce(rig.values(range(10)))
     monkeypatch.setenv("STREAMPROOF_WAREHOUSE_DIR", str(tmp_path / "warehouses"))
     rig.warehouse = warehouse_path(rig.topic)
-    done = subprocess.run([sys.executable, "-m", "streamproof", "load", rig.topic], capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = streamproof("load", rig.topic)
+    assert done.exit_code == 0, done.stderr
     rig.prove()
     with pytest.raises(Misconfigured, match="Use a name of at most 239 characters"):
         audit(rig.connection, rig.warehouse, rig.topic)

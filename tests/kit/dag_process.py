@@ -1,0 +1,45 @@
+"""Running whole Dags by ``dag.test``, in a process with an Airflow of its own: see ``tests/e2e/dag_runs.py``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cluster.local import PROJECT_ROOT
+from stack.airflow import airflow_addresses, airflow_environment, connection_variables
+
+SCRIPT = PROJECT_ROOT / "tests" / "e2e" / "dag_runs.py"
+
+
+def dag_runs(
+    folder: Path, connections: Mapping[str, Mapping[str, object]], env: Mapping[str, str], *arguments: str
+) -> dict[str, Any]:
+    """Run the Dag in all ways that the script knows and return what became of each.
+
+    :param folder: gets Airflow's home, with its database and logs.
+    :param connections: what ``airflow_connections`` makes.
+    :param arguments: of the script: a topic, and ``green`` where that way is enough.
+    """
+    addresses = airflow_addresses(folder, port=1)
+    addresses.home.mkdir()
+    sqlite = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{addresses.home}/airflow.db"}
+    environment = os.environ | airflow_environment(addresses, database=sqlite) | connection_variables(connections)
+    environment |= env
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, *command]
+        done = subprocess.run(
+            argv, check=False, env=environment, cwd=addresses.home, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done
+
+    for command in (("db", "migrate"), ("pools", "set", "warehouse", "1", "one")):
+        run("-m", "airflow", *command)
+    found: dict[str, Any] = json.loads(run(str(SCRIPT), *arguments).stdout.splitlines()[-1])
+    return found
