@@ -15,6 +15,7 @@ from consumer.report import find_report
 from stack.airflow import airflow_connections
 from tests.kit.dag_process import dag_runs
 
+pytestmark = pytest.mark.timeout(600)
 STEPS = ("ensure_topics", "schema_gate", "plan", "load", "audit", "check", "publish", "report")
 
 

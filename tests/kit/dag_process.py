@@ -13,6 +13,8 @@ from typing import Any
 from cluster.local import PROJECT_ROOT
 from stack.airflow import airflow_addresses, airflow_environment, connection_variables
 
+# Of all runs together, on a machine that is busy with other things too.
+SCRIPT_TIMEOUT_S = 500
 SCRIPT = PROJECT_ROOT / "tests" / "e2e" / "dag_runs.py"
 
 
@@ -21,7 +23,7 @@ def dag_runs(
 ) -> dict[str, Any]:
     """Run the Dag in all ways that the script knows and return what became of each.
 
-    :param folder: gets Airflow's home, with its database and logs.
+    :param folder: gets Airflow's home, with its database, and ``said.log``, with what the tasks said.
     :param connections: what ``airflow_connections`` makes.
     :param arguments: of the script: a topic, and ``green`` where that way is enough.
     """
@@ -34,8 +36,15 @@ def dag_runs(
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         argv = [sys.executable, *command]
         done = subprocess.run(
-            argv, check=False, env=environment, cwd=addresses.home, capture_output=True, text=True, timeout=240
+            argv,
+            check=False,
+            env=environment,
+            cwd=addresses.home,
+            capture_output=True,
+            text=True,
+            timeout=SCRIPT_TIMEOUT_S,
         )
+        (folder / "said.log").write_text(done.stdout + done.stderr)
         assert done.returncode == 0, done.stderr[-4000:]
         return done
 
