@@ -19,6 +19,7 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # th
 
 from cluster.connection import Connection
 from cluster.topics import TopicInfo, admin_client
+from consumer.contradictions import against_registry
 from consumer.findings import find
 from consumer.manifests import ControlTopic, read_control_topic, store_manifests, stored_manifests
 from consumer.positions import check_identity
@@ -53,6 +54,7 @@ _LOADED_SINCE = """
 _POSITIONS = "SELECT partition, next_offset FROM load_offsets"
 # Record times and the end of a run come from the same clock; the manifest rounds.
 _CLOCK_MARGIN = timedelta(seconds=1)
+_SHOWN_CONTRADICTIONS = 20
 
 
 def audit(
@@ -88,7 +90,7 @@ def audit(
         store_manifests(store, control)
         run = _run_of(store, control, run_id, topic)
         manifests = stored_manifests(store, run)
-        findings = find(store, run, manifests)
+        findings = _witnessed(connection, store, find(store, run, manifests))
         findings = replace(findings, impossible=_impossible(control, run))
         if run not in control.runs():
             findings = replace(findings, doubts=[*findings.doubts, _ONLY_HERE])
@@ -159,6 +161,14 @@ def _run_of(store: Warehouse, control: ControlTopic, run_id: str | None, topic: 
 def _impossible(control: ControlTopic, run_id: str) -> list[str]:
     """Return what manifests of the run claim that cannot be, a sentence each."""
     return [f"shard {shard}: {claim}" for (run, shard), claim in sorted(control.impossible.items()) if run == run_id]
+
+
+def _witnessed(connection: Connection, store: Warehouse, findings: Findings) -> Findings:
+    """Ask the registry for the texts that no manifest vouches for; where it does not answer, that stays unsaid."""
+    if not findings.unwitnessed:
+        return findings
+    wrong, silent = against_registry(store, connection.registry, findings.unwitnessed)
+    return replace(findings, unwitnessed=silent, contradictions=[*findings.contradictions, *wrong])
 
 
 def _finished(manifests: list[Manifest]) -> bool:
@@ -308,6 +318,9 @@ def _result(  # noqa: PLR0917 - the parts of one document
         doubts=findings.doubts,
         balance=findings.balance,
         damaged=judgement.damaged,
+        misplaced=findings.misplaced,
+        not_compared=findings.not_compared,
+        contradictions=findings.contradictions,
     )
 
 
@@ -345,11 +358,8 @@ def _notes(findings: Findings, manifests: list[Manifest], control: ControlTopic)
             f"{findings.unattributed:,} records in quarantine carry no readable identity; "
             "a lost event may be among them."
         )
-    notes += [
-        f"The columns of {each.events:,} events could not be compared with their bytes: {each.why} "
-        f"(schema id {each.schema_id})."
-        for each in findings.unproved
-    ]
+    notes += [f"Not compared: {each}." for each in findings.not_compared]
+    notes += [f"The warehouse contradicts itself: {each}." for each in findings.contradictions[:_SHOWN_CONTRADICTIONS]]
     notes += [f"A manifest cannot be read: {position}." for position in control.unreadable[:5]]
     notes += [
         f"A manifest of run {run_id}, shard {shard}, cannot be true and is not looked at: {claim}."

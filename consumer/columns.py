@@ -115,6 +115,43 @@ class EventColumns:
         self._columns |= names
         return list(names.values())
 
+    def misfits(self, schema: pa.Schema) -> dict[str, str]:
+        """Return fields of a loaded schema for which the table is not what :meth:`fit` made of it, each with why.
+
+        A column may be wider than its field, as other schemas wanted it, and no other than that.
+        """
+        there = self._types_in_table()
+        wrong: dict[str, str] = {}
+        for field, kind in zip(schema.names, self._types_of(schema), strict=True):
+            column = self._columns.get(field)
+            if column is None or column not in there:
+                wrong[field] = f"field {field} has no column"
+                continue
+            try:
+                fits = DuckDBPyType(merge(there[column], kind, column)) == there[column]
+            except SchemaConflict:
+                fits = False
+            if not fits:
+                wrong[field] = f"column {column} is {there[column]}, which field {field} never was"
+        return wrong
+
+    def strangers(self, fields: set[str]) -> list[str]:
+        """Return what no schema with one of ``fields`` put there: columns of ``events``, and places of fields."""
+        there = self._types_in_table()
+        named = {*METADATA_COLUMNS, *self._columns.values()}
+        found = [f"column {name} of events belongs to no schema" for name in there if name not in named]
+        found += [f"column {name} of events is missing" for name in METADATA_COLUMNS[:-1] if name not in there]
+        taken = [name.lower() for name in self._columns.values()]
+        for field, column in self._columns.items():
+            if field not in fields:
+                found.append(f"field {field}, which has column {column}, is in no schema that is kept")
+            numbered = column.startswith(f"{field}_") and column[len(field) + 1 :].isdigit()
+            if column != field and not numbered:
+                found.append(f"field {field} is said to be in column {column}")
+            if taken.count(column.lower()) > 1:
+                found.append(f"two fields are said to be in column {column}")
+        return found
+
     def _types_of(self, schema: pa.Schema) -> list[DuckDBPyType]:
         connection = self._warehouse.connection
         try:

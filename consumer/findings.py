@@ -8,6 +8,8 @@ from pathlib import Path
 from consumer import ledger
 from consumer.balance import take_balance
 from consumer.column_proof import prove_columns
+from consumer.contradictions import contradictions, unwitnessed
+from consumer.place_proof import prove_places
 from consumer.quarantine_proof import prove_quarantine
 from consumer.run_scope import enter_run
 from consumer.scoring import has_faults, score
@@ -28,14 +30,21 @@ _TOTALS = """
         (SELECT count(*) FROM stored WHERE standing = 'phantom'),
         (SELECT count(*) FROM stored WHERE standing = 'acknowledged' AND copies_differ),
         (SELECT count(*) FROM compared WHERE NOT incomparable AND claimed <> found),
-        (SELECT count(*) FROM columns_differ AS odd
-         ANTI JOIN (FROM compared WHERE NOT incomparable AND claimed <> found) AS altered
-            ON altered.shard = odd.shard AND odd.sequence >= altered.first AND odd.sequence < altered.next),
+        (SELECT count(*) FROM edited),
         (SELECT count(*) FROM run_records WHERE quarantined),
         (SELECT count(*) FROM reordered),
         (SELECT count(*) FROM stored WHERE standing = 'acknowledged')
             - (SELECT coalesce(sum(present), 0) FROM compared WHERE NOT incomparable),
         (SELECT count(*) FROM quarantine_identities WHERE event_id IS NULL OR NOT is_event_id(event_id))
+"""
+# An event counts in one class: not again where its window differs anyway, its copies do, or it is no event of the run.
+_EDITED = """
+    CREATE OR REPLACE TEMP TABLE edited AS
+    FROM columns_differ AS odd
+    ANTI JOIN (FROM compared WHERE NOT incomparable AND claimed <> found) AS altered
+        ON altered.shard = odd.shard AND odd.sequence >= altered.first AND odd.sequence < altered.next
+    ANTI JOIN (FROM stored WHERE standing = 'phantom' OR copies_differ) AS other
+        ON other.shard IS NOT DISTINCT FROM odd.shard AND other.sequence IS NOT DISTINCT FROM odd.sequence
 """
 _STORED_PER_SHARD = """
     SELECT shard, count(*), count(*) FILTER (standing = 'unknown')
@@ -80,7 +89,7 @@ _EXAMPLES = {
         FROM compared WHERE NOT incomparable AND claimed <> found
         UNION ALL
         SELECT shard, sequence, partition, "offset", 'its columns are not what its record says', NULL
-        FROM columns_differ WHERE shard IS NOT NULL
+        FROM edited
         ORDER BY 1, 2, 3, 4, 5
     """,
     "undecodable": """
@@ -105,12 +114,15 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
         warehouse.connection.execute("SET VARIABLE expected_shards = ?", [expected_shards])
         warehouse.connection.execute(_FINDINGS.read_text())
     unproved = prove_columns(warehouse)
+    warehouse.rows(_EDITED)
+    places = prove_places(warehouse, manifests)
     held = prove_quarantine(warehouse)
     scores, explained, scored = score(warehouse, run_id, manifests) if has_faults(manifests) else ([], {}, {})
     totals = [int(value) for value in warehouse.rows(_TOTALS)[0]]
     loaded, missing, duplicated, phantom, differing, windows, edited, *others = totals
     undecodable, reordered, uncompared, unattributed = others
     examples = {name: _examples(warehouse, run_id, query) for name, query in _EXAMPLES.items()} | scored
+    examples["misplaced"] = places.examples
     examples["altered"] = [*held.examples, *examples["altered"]][:MAX_EXAMPLES]
     return Findings(
         balance=take_balance(warehouse, manifests),
@@ -133,6 +145,11 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
         disagreements=[str(each) for each in disagreements(manifests)],
         unproved=unproved,
         doubts=[*held.doubts, *(f"in the file, {fault}" for fault in ledger.contradictions(warehouse))],
+        misplaced=places.misplaced,
+        unplaced=places.uncompared,
+        silent=places.silent,
+        unwitnessed=unwitnessed(warehouse, manifests),
+        contradictions=contradictions(warehouse, manifests),
     )
 
 

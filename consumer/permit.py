@@ -78,9 +78,9 @@ def _look_again(store: Warehouse, run_id: str, audited: dict[str, Any]) -> None:
     now = {"loaded": findings.loaded, "uncompared": findings.uncompared, "lost": findings.missing}
     now |= {name: getattr(findings, name) for name in CLASSES if name not in now}
     differing = [
-        f"{name} was {audited[name]:,}, is now {value:,}{_first(findings.examples.get(name, []))}"
+        f"{name} was {audited.get(name, 0):,}, is now {value:,}{_first(findings.examples.get(name, []))}"
         for name, value in now.items()
-        if audited[name] != value
+        if audited.get(name, 0) != value
     ]
     if differing:
         raise VerdictFailed(

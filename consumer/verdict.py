@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 Verdict = Literal["PASSED", "FAILED", "UNKNOWN"]
 
+_SHOWN = 8
+
 # Every class of damage, in the order of the verdict table, with what it means.
 CLASSES: dict[str, str] = {
     "lost": "acknowledged by Kafka, stored nowhere",
@@ -16,6 +18,7 @@ CLASSES: dict[str, str] = {
     "altered": "stored with other bytes than were sent",
     "undecodable": "in quarantine: it could not be decoded",
     "reordered": "stored behind a later event of its key",
+    "misplaced": "stored with another place, key or time than Kafka gave it",
 }
 
 
@@ -65,11 +68,22 @@ class VersionAudit:
 
 @dataclass(frozen=True, slots=True)
 class Unproved:
-    """Events of one schema whose columns cannot be compared with their bytes, and why."""
+    """Events of one schema whose columns cannot be compared with their bytes, and why.
+
+    ``columns`` are the fields of the schema, as far as its text can be read.
+    """
 
     schema_id: int
     events: int
     why: str
+    columns: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        shown = ", ".join(self.columns[:_SHOWN])
+        more = f" and {len(self.columns) - _SHOWN} more" if len(self.columns) > _SHOWN else ""
+        columns = f"columns {shown}{more}" if shown else "the columns"
+        return f"{columns} of schema id {self.schema_id} ({self.events:,} events: {self.why})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +174,10 @@ class Findings:
     what the shards were begun with differently: then they are not of one run. ``unproved`` are events whose columns
     could not be compared with the bytes of their records. ``balance`` is made beside all this, and not from it.
     ``impossible`` are claims of manifests that the topic cannot hold: nobody looks at them.
-    ``doubts`` says what in the file contradicts itself, where it is no damage to an event: a sentence each.
+    ``doubts`` says what in the file contradicts itself, where it is no damage to an event: a sentence each;
+    ``contradictions`` what cannot be true at once of its schemas, columns and topic, and of the manifests.
+    ``unplaced`` counts records whose places could not be compared, ``silent`` names shards whose manifests, of an
+    earlier version, do not say where their records lie, ``unwitnessed`` schemas whose text nobody outside vouches for.
     """
 
     balance: Balance
@@ -184,6 +201,29 @@ class Findings:
     unproved: list[Unproved] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     impossible: list[str] = field(default_factory=list)
+    misplaced: int = 0
+    unplaced: int = 0
+    silent: list[int] = field(default_factory=list)
+    unwitnessed: list[int] = field(default_factory=list)
+    contradictions: list[str] = field(default_factory=list)
+
+    @property
+    def not_compared(self) -> list[str]:
+        """Everything that was not looked at, in words: a verdict says it in its own sentence."""
+        said = [f"the bytes of {self.uncompared:,} events"] if self.uncompared else []
+        said += [str(each) for each in self.unproved]
+        if self.unplaced:
+            said.append(f"the places of {self.unplaced:,} records")
+        if self.silent:
+            shards = ", ".join(map(str, self.silent[:_SHOWN]))
+            more = f" and {len(self.silent) - _SHOWN} more" if len(self.silent) > _SHOWN else ""
+            whose = f"shard {shards}{more}, whose manifest is of an earlier version"
+            said.append(f"places, keys and times of the records of {whose}")
+        if self.unwitnessed:
+            said.append(
+                f"the text of schema id {', '.join(map(str, self.unwitnessed))} with a manifest or the registry"
+            )
+        return said
 
     @property
     def settled(self) -> bool:
@@ -234,6 +274,9 @@ class AuditResult:
     doubts: list[str] = field(default_factory=list)
     balance: Balance | None = None
     damaged: list[str] = field(default_factory=list)
+    misplaced: int = 0
+    not_compared: list[str] = field(default_factory=list)
+    contradictions: list[str] = field(default_factory=list)
 
     @property
     def sentence(self) -> str:
@@ -293,8 +336,8 @@ def _rules(findings: Findings, lost: int, awaited: int, behind: int) -> Iterator
 
     1. the shards were begun with different settings: they are no one run, and nothing will make them one
     2. a manifest is missing or unfinished, or the truth about injected faults is: nobody says what was sent
-    3. damage that no further load can mend (duplicated, phantom, altered, undecodable, reordered), or, once the load
-       is where it must be, an acknowledged event that is missing
+    3. damage that no further load can mend (all but lost), or, once the load is where it must be, an acknowledged event
+       that is missing; or schemas, columns and topic contradict each other or the manifests
     4. not loaded up to the bound: what is missing may be in the rest, and so nothing is called lost
     5. an injected fault was not found, or a fault was found that was not injected
     6. plain counts of what is there do not give what was acknowledged, whatever the findings say
@@ -306,15 +349,16 @@ def _rules(findings: Findings, lost: int, awaited: int, behind: int) -> Iterator
         _all_of("The shards are not of one run: ", findings.disagreements, limit=len(findings.disagreements)),
     )
     yield "UNKNOWN", _all_of("Nothing can be proved: ", [unsaid] if (unsaid := _unsaid(findings)) else [])
-    yield "FAILED", _damage(findings, lost)
+    contradicted = _all_of("The warehouse contradicts itself: ", findings.contradictions)
+    yield "FAILED", " ".join(filter(None, [_damage(findings, lost), contradicted]))
     if behind:
         what = f"; {awaited:,} acknowledged events are not loaded yet" if awaited else ""
         yield "UNKNOWN", f"The load is {behind:,} offsets behind the topic{what}."
     missed = any(score.missed or score.false_alarms for score in findings.faults)
     yield "FAILED", _score(findings.faults) if missed else ""
     balance = findings.balance
-    contradicted = [str(balance)] if balance.short or balance.beyond else []
-    yield "FAILED", _all_of("The figures contradict each other: ", contradicted)
+    differing = [str(balance)] if balance.short or balance.beyond else []
+    yield "FAILED", _all_of("The figures contradict each other: ", differing)
     yield "UNKNOWN", _all_of("No event is known to be wrong, but it is not proved: ", findings.doubts)
     if not balance.acknowledged:
         yield "UNKNOWN", "Nothing was accepted: Kafka acknowledged no event of this run."
@@ -362,9 +406,13 @@ def _unsaid(findings: Findings) -> str:
 
 
 def _passed_reason(findings: Findings) -> str:
+    if findings.uncompared:
+        how = "though not every byte could be compared"
+    else:
+        how = "their bytes unaltered" if findings.unproved else "unaltered"
+    but = f"; not compared: {'; '.join(findings.not_compared)}" if findings.not_compared else ""
     if any(score.injected for score in findings.faults):
-        return f"{_score(findings.faults)} Every other event is in the warehouse, once, unaltered."
-    bytes_too = "unaltered" if not findings.uncompared else "though not every byte could be compared"
+        return f"{_score(findings.faults)} Every other event is in the warehouse, once, {how}{but}."
     if findings.expected == 1:
-        return f"The one acknowledged event is in the warehouse, once, {bytes_too}."
-    return f"All {findings.expected:,} acknowledged events are in the warehouse, once, {bytes_too}."
+        return f"The one acknowledged event is in the warehouse, once, {how}{but}."
+    return f"All {findings.expected:,} acknowledged events are in the warehouse, once, {how}{but}."

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import json
 import zlib
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from cluster.connection import Connection
@@ -17,9 +21,12 @@ from consumer.manifests import ControlTopic
 from consumer.source import Watermarks
 from consumer.verdict import AuditResult
 from consumer.warehouse import Warehouse, open_warehouse
+from schemas.codec import Encoder
 from schemas.fault_targets import FaultTargets, KeySample
+from schemas.fingerprint import fingerprint
 from schemas.identity import IDENTITY_HEADER, event_id, run_prefix
-from schemas.manifest import CrcWindows, Manifest, RateWindow, SchemaUsed
+from schemas.manifest import CrcWindows, Manifest, PlaceWindows, RateWindow, SchemaUsed
+from schemas.places import PlaceSums
 
 audit_module = importlib.import_module("consumer.audit")
 
@@ -35,6 +42,15 @@ TARGETS = FaultTargets(
     keys=KeySample(events=300, most=12),
 )
 NOWHERE = Connection.of({"bootstrap_servers": "127.0.0.1:1"}, {"url": "http://127.0.0.1:1"})
+
+_MILLIS = {"type": "long", "logicalType": "timestamp-millis"}
+
+
+def _record(name: str, *fields: Any) -> dict[str, Any]:
+    """Return the schema of a record; a field that is only a name is text."""
+    typed = [(field, "string") if isinstance(field, str) else field for field in fields]
+    return {"type": "record", "name": name, "fields": [{"name": field, "type": kind} for field, kind in typed]}
+
 
 # A believable run: {events} events per shard over {shards} shards, three partitions, one batch.
 _EVENTS = """
@@ -110,6 +126,95 @@ FROM (
 );
 UPDATE load_offsets SET next_offset = (SELECT end_offset FROM load_batches WHERE partition = load_offsets.partition)
 """
+_SCHEMA: dict[str, Any] = {
+    "type": "record",
+    "name": "UserEvent",
+    "fields": [
+        *({"name": name, "type": "string"} for name in ("event_id", "event_type", "user_id", "session_id")),
+        {"name": "timestamp", "type": _MILLIS},
+        {"name": "device", "type": _record("Device", "type", "os", "os_version", "app_version", "model")},
+        {"name": "location", "type": _record("Location", "country", "city", "region", "timezone")},
+        {
+            "name": "content",
+            "type": [
+                "null",
+                _record(
+                    "Content", "id", "title", "type", ("episode", ["null", "int"]), ("season", ["null", "int"]),
+                    "provider", "genre", ("release_year", "int"), ("duration", "int"), "language",
+                ),
+            ],
+        },
+        {
+            "name": "subscription",
+            "type": _record(
+                "Subscription", "plan", ("start_date", {"type": "int", "logicalType": "date"}), "billing_cycle",
+                ("connected_services", {"type": "array", "items": "string"}),
+            ),
+        },
+        {
+            "name": "details",
+            "type": [
+                "null",
+                _record(
+                    "Details", ("play_duration", "int"), ("play_percentage", "double"), "playback_quality",
+                    ("buffering_incidents", "int"), ("playback_speed", "double"), ("paused", "boolean"),
+                    ("completed", "boolean"), "network_type", ("bandwidth", "double"),
+                ),
+            ],
+        },
+        {
+            "name": "actions",
+            "type": {"type": "array", "items": _record("Action", "action_type", ("timestamp", _MILLIS))},
+        },
+    ],
+}  # fmt: skip
+SCHEMA = json.dumps(_SCHEMA)
+
+
+def _encode(store: Warehouse, start: str = "", schema: str = SCHEMA) -> None:
+    """Give every row of a run the checksum of its value, and keep the schema."""
+    encoder = Encoder(schema, 1)
+    query = f"FROM events WHERE starts_with(event_id, '{start}') ORDER BY _partition, _offset"
+    rows = store.connection.sql(query).to_arrow_table().combine_chunks()
+    crcs = [zlib.crc32(value) for value in encoder.encode(rows.to_batches()[0]).to_pylist()]
+    checked = pa.table(
+        {"p": rows.column("_partition"), "o": rows.column("_offset"), "crc": pa.array(crcs, pa.uint32())}
+    )
+    store.connection.register("checked", checked)
+    store.connection.execute("UPDATE events SET _crc32 = crc FROM checked WHERE p = _partition AND o = _offset")
+    store.connection.unregister("checked")
+    if not start:
+        store.rows("INSERT INTO schema_versions VALUES (1, ?, 1, ?, now())", [f"{TOPIC}-value", SCHEMA])
+
+
+def _sums(store: Warehouse, window: int, start: str = "") -> dict[tuple[int, int], int]:
+    """Return the sums of checksums of a run, by shard and window."""
+    query = (
+        f"SELECT event_shard(event_id), event_sequence(event_id) // {window}, sum(crc) "
+        f"FROM (SELECT event_id, min(_crc32) AS crc FROM events WHERE starts_with(event_id, '{start}') GROUP BY 1) "
+        "GROUP BY ALL"
+    )
+    return {(shard, number): int(total) for shard, number, total in store.rows(query)}
+
+
+def _places(store: Warehouse, start: str = "", where: str = "TRUE") -> dict[int, PlaceWindows]:
+    """Return what the reports of each shard would say of the places of its records."""
+    sums: dict[int, PlaceSums] = defaultdict(PlaceSums)
+    query = f"""
+        SELECT event_shard(event_id), _partition, _offset, epoch_ms(_timestamp), crc, key FROM (
+            SELECT event_id, _partition, _offset, _timestamp, _crc32 AS crc, _key AS key FROM events
+            UNION ALL
+            SELECT coalesce(decode(headers[1].value), decode(value[7:42])), _partition, _offset, _timestamp, crc32, key
+            FROM quarantine
+            UNION ALL
+            SELECT event_id, _partition, _offset, _timestamp, 0, key FROM tombstones
+        )
+        WHERE starts_with(event_id, '{start}') AND {where} AND event_shard(event_id) IS NOT NULL
+    """
+    for shard, *numbers, key in store.rows(query):
+        sums[shard].add(*(np.array([number]) for number in (*numbers, zlib.crc32(key or b""))))
+    return {shard: found.windows() for shard, found in sums.items()}
+
 
 Delivery = tuple[bytes, dict[int, tuple[int, int]], dict[tuple[str, int], Manifest]]
 _MADE: dict[tuple[Any, ...], Delivery] = {}  # a run is made once, and copied
@@ -148,8 +253,40 @@ class Lab:
         return rows
 
     def store(self, *statements: str) -> None:
-        """Run statements as if a loader had done that: the ledger says the same."""
+        """Run statements as if that had been sent and loaded: ledger and reports say the same."""
         self.sql(*statements, *_SETTLE.format(ended=ENDED).split(";"))
+        with self.open() as store:
+            for (run_id, shard), claimed in self.control.manifests.items():
+                if claimed.placed is not None:
+                    placed = _places(store, event_id(run_id, 0, 0)[:15]).get(shard, PlaceWindows(size=256, windows=[]))
+                    self.claim(claimed.model_copy(update={"placed": placed}))
+
+    def reshape(self, *statements: str, without: str = "", more: dict[str, Any] | None = None) -> None:
+        """Run statements as if the events had been sent with another schema: a field less, or one more."""
+        fields = [field for field in _SCHEMA["fields"] if field["name"] != without] + ([more] if more else [])
+        schema = json.dumps(_SCHEMA | {"fields": fields})
+        self.sql(f"DELETE FROM event_columns WHERE field = '{without}'")
+        if more:
+            self.sql(f"INSERT INTO event_columns VALUES ('{more['name']}', '{more['name']}')")
+        with self.open() as store:
+            store.rows("UPDATE schema_versions SET schema = ?", [schema])
+        for shard in (0, 1):
+            used = self.control.manifests[RUN, shard].schema_used
+            self.amend(shard, schema_used=used.model_copy(update={"fingerprint": fingerprint(schema)}))
+        self.send(*statements, schema=schema)
+
+    def send(self, *statements: str, schema: str = SCHEMA) -> None:
+        """Run statements as if the events had been sent so: checksums, ledger and manifests are of what is there."""
+        self.sql(*statements)
+        with self.open() as store:
+            _encode(store, event_id(RUN, 0, 0)[:15], schema)
+            for shard in (0, 1):
+                claimed = self.control.manifests.get((RUN, shard))
+                if claimed is not None and claimed.crc is not None:
+                    sums, size = _sums(store, claimed.crc.size, event_id(RUN, shard, 0)[:18]), claimed.crc.size
+                    windows = [sums.get((shard, number), 0) for number in range(len(claimed.crc.sums))]
+                    self.claim(claimed.model_copy(update={"crc": CrcWindows(size=size, sums=windows)}))
+        self.store()
 
     def hold(self, shard: int, sequence: int, value: bytes, *, phase: str, kind: str) -> None:
         """Put an event into quarantine that was sent with these bytes, which name no schema."""
@@ -192,18 +329,15 @@ class Lab:
         }
         self.path.unlink(missing_ok=True)  # of a run that the lab had before
         with self.open() as store:
-            for statement in (_EVENTS, _LEDGER, _OFFSETS):
-                store.rows(statement.format(**facts))
+            store.rows(_EVENTS.format(**facts))
             store.rows(
                 "INSERT INTO event_columns SELECT name, name FROM pragma_table_info('events') WHERE name[1] <> '_'"
             )
-            sums = {
-                (shard, number): int(total)
-                for shard, number, total in store.rows(
-                    f"SELECT event_shard(event_id), event_sequence(event_id) // {window}, sum(_crc32) "
-                    "FROM events GROUP BY ALL"
-                )
-            }
+            _encode(store)
+            for statement in (_LEDGER, _OFFSETS):
+                store.rows(statement.format(**facts))
+            places = _places(store)
+            sums = _sums(store, window)
             ends = {
                 partition: (0, end) for partition, end in store.rows("SELECT partition, next_offset FROM load_offsets")
             }
@@ -212,7 +346,7 @@ class Lab:
             windows = [sums[shard, number] for number in range((events + window - 1) // window)]
             self.claim(
                 manifest(run_id, shard, shards, next_sequence=events, acknowledged=events).model_copy(
-                    update={"crc": CrcWindows(size=window, sums=windows)}
+                    update={"crc": CrcWindows(size=window, sums=windows), "placed": places[shard]}
                 )
             )
         return self.path.read_bytes(), ends, dict(self.control.manifests)
@@ -224,6 +358,11 @@ class Lab:
     def amend(self, shard: int, **changes: Any) -> None:
         """Change what a shard's manifest says."""
         self.claim(self.control.manifests[RUN, shard].model_copy(update=changes))
+
+    def place(self, shard: int, where: str) -> None:
+        """Let a shard's manifest have the places of those of its events for which a condition holds."""
+        with self.open() as store:
+            self.amend(shard, placed=_places(store, where=where)[shard])
 
     def withdraw(self, shard: int) -> None:
         """Take the manifest of a shard away."""
@@ -247,12 +386,28 @@ class Lab:
             """,
             "UPDATE load_offsets SET next_offset = 2 * next_offset",
         )
-        for shard in (0, 1):
-            claim = self.control.manifests[RUN, shard]
-            self.claim(claim.model_copy(update={"run_id": run_id}))
+        self.reseal(run_id)
         self.ends = {partition: (0, 2 * end) for partition, (_, end) in self.ends.items()}
         assert self.audit(run_id).verdict == "PASSED"
         run_checks(self.path, run_id)
+
+    def reseal(self, run_id: str) -> None:
+        """Make a copied run one of its own: checksums, ledger and manifests are those of its events."""
+        start = event_id(run_id, 0, 0)[:15]
+        with self.open() as store:
+            _encode(store, start)
+            store.rows(
+                """
+                UPDATE load_batches SET crc_sum = (
+                    SELECT sum(_crc32) FROM events WHERE _batch = batch AND _partition = load_batches.partition
+                )
+                """
+            )
+            places, sums = _places(store, start), _sums(store, 16, start)
+        for shard in (0, 1):
+            claim = self.control.manifests[RUN, shard]
+            windows = CrcWindows(size=16, sums=[sums[shard, number] for number in range(len(sums) // 2)])
+            self.claim(claim.model_copy(update={"run_id": run_id, "crc": windows, "placed": places[shard]}))
 
     def audit(self, run_id: str | None = RUN) -> AuditResult:
         result: AuditResult = audit_module.audit(NOWHERE, self.path, TOPIC, run_id)
@@ -273,7 +428,8 @@ def manifest(run_id: str, shard: int, shards: int, **changes: Any) -> Manifest:
             "seed": 7,
             "settings": {"rate": 30.0},
             "fault_targets": TARGETS,
-            "schema_used": SchemaUsed(subject=f"{TOPIC}-value", version=1, id=1),
+            "schema_used": SchemaUsed(subject=f"{TOPIC}-value", version=1, id=1, fingerprint=fingerprint(SCHEMA)),
+            "topic_id": "topic-id",
             "started_at": STARTED,
             "ended_at": ENDED,
             "rate_windows": [RateWindow(second=second, intended=30, achieved=30 - second % 2) for second in range(10)],

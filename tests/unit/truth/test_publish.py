@@ -69,7 +69,9 @@ def test_the_marts_agree_with_the_events(proved: Any) -> None:
 
 
 def test_a_topic_with_other_columns_is_published_without_their_marts(proved: Any) -> None:
-    proved.sql("ALTER TABLE events DROP details")
+    proved.reshape("ALTER TABLE events DROP details", without="details")
+    proved.audit()
+    run_checks(proved.path, RUN)
     database = publish_it(proved).database
     tables = {row[0] for row in read(database, "SELECT table_name FROM duckdb_tables()")}
     assert "event_mix" in tables
@@ -78,7 +80,9 @@ def test_a_topic_with_other_columns_is_published_without_their_marts(proved: Any
 
 @pytest.mark.parametrize(("column", "query"), [("details", "FROM event_mix"), ("event_type", "FROM events LIMIT 10")])
 def test_the_query_that_is_printed_works_for_the_snapshot(proved: Any, column: str, query: str, capfd: Any) -> None:
-    proved.sql(f"ALTER TABLE events DROP {column}")
+    proved.reshape(f"ALTER TABLE events DROP {column}", without=column)
+    proved.audit()
+    run_checks(proved.path, RUN)
     folders = ["--warehouse", str(proved.path), "--publications", str(proved.publications)]
     assert run(["publish", TOPIC, "--run-id", RUN, *folders]) == 0
     printed = capfd.readouterr().out
@@ -89,14 +93,15 @@ def test_the_query_that_is_printed_works_for_the_snapshot(proved: Any, column: s
 
 
 def test_a_branch_of_a_union_has_the_same_name_in_warehouse_and_snapshot(lab: Any) -> None:
-    lab.sql(
-        "ALTER TABLE events ADD COLUMN ref UNION(text VARCHAR, number BIGINT)",
-        "UPDATE events SET ref = union_value(text := event_id)",
-        "UPDATE events SET ref = union_value(number := _offset) WHERE hash(event_id) % 2 = 0",
+    lab.reshape(
+        'ALTER TABLE events ADD COLUMN ref UNION("string" VARCHAR, "long" BIGINT)',
+        'UPDATE events SET ref = union_value("string" := event_id)',
+        'UPDATE events SET ref = union_value("long" := _offset) WHERE hash(event_id) % 2 = 0',
+        more={"name": "ref", "type": ["string", "long"]},
     )
     lab.audit()
     run_checks(lab.path, RUN)
-    query = "SELECT count(ref.text), count(ref.number), sum(ref.number)::BIGINT, min(ref.text) FROM events"
+    query = 'SELECT count(ref."string"), count(ref."long"), sum(ref."long")::BIGINT, min(ref."string") FROM events'
     snapshot = publish_it(lab).database
     assert read(snapshot, query) == lab.sql(query)
     assert read(snapshot, "SELECT DISTINCT ref.element1 FROM events ORDER BY 1") == [(0,), (1,)]
@@ -181,7 +186,8 @@ def test_an_unknown_verdict_publishes_nothing(proved: Any) -> None:
 
 
 def test_a_failed_blocking_check_publishes_nothing(proved: Any) -> None:
-    proved.sql("UPDATE events SET user_id = '' WHERE event_id = (SELECT min(event_id) FROM events)")
+    proved.send("UPDATE events SET user_id = '' WHERE event_id = (SELECT min(event_id) FROM events)")
+    proved.audit()
     run_checks(proved.path, RUN)
     with pytest.raises(VerdictFailed, match="required_fields"):
         publish_it(proved)
@@ -266,7 +272,8 @@ def test_checks_that_are_older_than_the_audit_do_not_count(proved: Any) -> None:
 
 
 def test_a_check_that_is_said_to_have_passed_is_run_again(proved: Any) -> None:
-    proved.sql("UPDATE events SET user_id = '' WHERE event_id = (SELECT min(event_id) FROM events)")
+    proved.send("UPDATE events SET user_id = '' WHERE event_id = (SELECT min(event_id) FROM events)")
+    proved.audit()
     run_checks(proved.path, RUN)
     proved.sql("UPDATE check_results SET passed = TRUE")
     with pytest.raises(VerdictFailed, match="blocking checks failed: required_fields"):

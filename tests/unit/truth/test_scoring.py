@@ -161,9 +161,9 @@ def test_a_tombstone_is_found_and_is_no_event(lab: Any) -> None:
 )
 def test_what_only_data_shows_is_found_by_a_detector(lab: Any, kind: str, change: str) -> None:
     inject(lab, 0, truth(kind, 50, 200))
-    lab.sql(f"UPDATE events SET {change} WHERE {where(0, 50, 200)}")
+    lab.send(f"UPDATE events SET {change} WHERE {where(0, 50, 200)}")
     assert (scores(lab.audit()), lab.audit().verdict) == ({kind: (2, 2, 0)}, "PASSED")
-    lab.sql(f"UPDATE events SET {change} WHERE {where(1, 60)}")
+    lab.send(f"UPDATE events SET {change} WHERE {where(1, 60)}")
     result = lab.audit()
     assert (scores(result), result.verdict) == ({kind: (2, 2, 1)}, "FAILED")
     assert result.reason == "Of 2 injected faults 2 were found, with 1 false alarms."
@@ -183,13 +183,13 @@ def test_a_negative_duration_is_found(lab: Any) -> None:
         "SELECT min(event_sequence(event_id)) FROM events WHERE details IS NOT NULL AND event_shard(event_id) = 0"
     )
     inject(lab, 0, truth("altered.negative_duration", sequence))
-    lab.sql(f"UPDATE events SET details = struct_update(details, play_duration := -1) WHERE {where(0, sequence)}")
+    lab.send(f"UPDATE events SET details = struct_update(details, play_duration := -1) WHERE {where(0, sequence)}")
     assert (scores(lab.audit()), lab.audit().verdict) == ({"altered.negative_duration": (1, 1, 0)}, "PASSED")
 
 
 def test_a_hot_key_is_found(new_lab: Any) -> None:
     lab = new_lab(events=3000, shards=1)
-    lab.sql(
+    lab.send(
         "UPDATE events SET _key = encode('user-' || event_sequence(event_id) // 10)",
         "UPDATE events SET _key = encode('hot-key') WHERE event_sequence(event_id) % 10 = 3",
     )
@@ -201,7 +201,7 @@ def test_a_hot_key_is_found(new_lab: Any) -> None:
 @pytest.mark.parametrize("minutes", [5, -5])
 def test_a_wrong_clock_is_found(lab: Any, minutes: int) -> None:
     inject(lab, 1, FaultTruth(kind="clock_skew", sequences=[(0, EVENTS)]))
-    lab.sql(
+    lab.send(
         f"UPDATE events SET timestamp = timestamp + INTERVAL '{minutes} minutes', "
         f"_timestamp = _timestamp + INTERVAL '{minutes} minutes' WHERE event_shard(event_id) = 1"
     )
@@ -215,7 +215,7 @@ def test_an_event_out_of_order_is_found(lab: Any) -> None:
         "AND user_id = 'user-7' ORDER BY 1 LIMIT 2"
     )
     (first, low, _), (second, high, _) = rows
-    lab.sql(
+    lab.send(
         f"UPDATE events SET _offset = 99999 WHERE {where(0, first)}",
         f"UPDATE events SET _offset = {low} WHERE {where(0, second)}",
         f"UPDATE events SET _offset = {high} WHERE {where(0, first)}",
@@ -226,7 +226,7 @@ def test_an_event_out_of_order_is_found(lab: Any) -> None:
 
 
 def test_a_run_without_faults_is_not_scored(lab: Any) -> None:
-    lab.sql(f"UPDATE events SET event_type = 'teleport' WHERE {where(0, 5)}")
+    lab.send(f"UPDATE events SET event_type = 'teleport' WHERE {where(0, 5)}")
     result = lab.audit()
     assert (result.faults, result.verdict) == ([], "PASSED"), "that is for the checks to say"
 

@@ -1,0 +1,108 @@
+"""Columns that hold more than one schema says, as that schema has them: members of its own, in its order and types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+# A pa.Array, whose type is known only while running.
+Column = Any
+
+_is = pa.types
+
+
+def fitted(array: Column, target: pa.DataType) -> Column:
+    """Return a column in the layout of ``target``; what Arrow's own cast does is left to the encoder.
+
+    :raises ValueError: a row is in a member that the target does not have.
+    """
+    if array.type == target or not _has_union(target):
+        return array
+    mask = array.is_null() if array.null_count else None
+    if _is.is_struct(target):
+        children = [fitted(_member(array, field.name), field.type) for field in target.fields]
+        return pa.StructArray.from_arrays(children, fields=list(target.fields), mask=mask)
+    if _is.is_map(target):
+        maps: Any = pa.MapArray  # the stubs miss this form
+        return maps.from_arrays(
+            array.offsets, array.keys, fitted(array.items, target.item_type), type=target, mask=mask
+        )
+    if _is.is_list(target):
+        values = fitted(array.values, target.value_type)
+        return pa.ListArray.from_arrays(array.offsets, values, type=target, mask=mask)
+    return _fitted_union(array, target)
+
+
+def _fitted_union(array: Column, target: pa.DataType) -> Column:
+    names, fields = [field.name for field in array.type], _fields(target)
+    wanted = [field.name for field in fields]
+    codes = array.type_codes.to_numpy(zero_copy_only=False)
+    number = {array.type.type_codes[place]: name for place, name in enumerate(names)}
+    foreign = {number[code] for code in np.unique(codes).tolist()} - set(wanted)
+    if foreign:
+        raise ValueError(f"rows are in {', '.join(sorted(foreign))}, which the schema does not have")
+    new = np.zeros(128, np.int8)
+    for code, name in number.items():
+        new[code] = wanted.index(name) if name in wanted else 0
+    children = [_cast(fitted(array.field(names.index(field.name)), field.type), field.type) for field in fields]
+    return pa.UnionArray.from_sparse(pa.array(new[codes], pa.int8()), children, wanted)
+
+
+def _cast(array: Column, target: pa.DataType) -> Column:
+    try:
+        return array if array.type == target else array.cast(target)
+    except pa.ArrowException as error:
+        raise ValueError(str(error)) from None
+
+
+def _member(array: Column, name: str) -> Column:
+    return array.field(array.type.get_field_index(name))
+
+
+def _fields(kind: Any) -> list[pa.Field[Any]]:
+    return [kind.field(place) for place in range(kind.num_fields)]
+
+
+def _has_union(kind: pa.DataType) -> bool:
+    return _is.is_union(kind) or any(_has_union(kind.field(place).type) for place in range(kind.num_fields))
+
+
+def holds_more(array: Column, target: pa.DataType) -> NDArray[np.bool_]:
+    """Return which rows hold a value in a member that ``target`` does not have: no record of its schema can say it."""
+    rows = np.zeros(len(array), np.bool_)
+    kind = array.type
+    if kind == target:
+        return rows
+    if _is.is_struct(kind) and _is.is_struct(target):
+        for place, field in enumerate(kind.fields):
+            child, at = array.field(place), target.get_field_index(field.name)
+            rows |= _valid(child) if at < 0 else holds_more(child, target.field(at).type)
+        return rows & _valid(array)
+    if _is.is_map(kind) and _is.is_map(target):
+        return _rows_of(array, holds_more(array.items, target.item_type))
+    if _is.is_list(kind) and _is.is_list(target):
+        return _rows_of(array, holds_more(array.values, target.value_type))
+    if _is.is_union(kind) and _is.is_union(target):
+        wanted = {field.name: field.type for field in _fields(target)}
+        codes = array.type_codes.to_numpy(zero_copy_only=False)
+        for place, field in enumerate(_fields(kind)):
+            if field.name in wanted:
+                here = codes == kind.type_codes[place]
+                rows |= here & holds_more(array.field(place), wanted[field.name])
+    return rows
+
+
+def _valid(array: Column) -> NDArray[np.bool_]:
+    valid: NDArray[np.bool_] = array.is_valid().to_numpy(zero_copy_only=False).astype(np.bool_)
+    return valid
+
+
+def _rows_of(array: Column, items: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the rows of a list of which an item is marked."""
+    before = np.concatenate([[0], np.cumsum(items)])
+    ends = array.offsets.to_numpy()
+    marked: NDArray[np.bool_] = before[ends[1:]] > before[ends[:-1]]
+    return marked & _valid(array)
