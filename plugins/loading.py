@@ -26,8 +26,8 @@ class LoadingOperator(WarehouseOperator):
         A generator that somebody ended goes on for some seconds, while Airflow has it down as ended. So the load begins
         when the manifests of the run say that their shards have ended, or a time limit later.
         """
-        from consumer import load
         from consumer.limit import NO_LIMIT, share_in_words, unusual
+        from consumer.load import load
         from consumer.manifests import shards_at_work
         from consumer.progress import LoadLines
 
