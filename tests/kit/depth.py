@@ -21,5 +21,3 @@ PRODUCER_KILLS = 20 if DEEP else 4
 SHAPE_KILLS = 3 if DEEP else 2
 # Examples of hypothesis, where a test wants more than its default of 100.
 MANY_EXAMPLES = 300 if DEEP else 60
-# How long memory is watched.
-MEMORY_SECONDS = 600 if DEEP else 20
