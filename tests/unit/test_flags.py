@@ -90,6 +90,14 @@ def test_ports_reach_the_start_of_the_stack(monkeypatch, caught, tmp_path):
     assert (request.kafka_port, request.registry_port, request.airflow_port) == (1001, 1002, 1003)
 
 
+@pytest.mark.parametrize(("flags", "value"), [(["--restart"], True), (["--no-restart"], False), ([], None)])
+def test_whether_services_are_started_again_reaches_the_start_of_the_stack(monkeypatch, caught, tmp_path, flags, value):
+    monkeypatch.setenv("STREAMPROOF_STATE_DIR", str(tmp_path))
+    monkeypatch.setattr(stack, "up", caught)
+    assert run(["up", *flags]) == 75
+    assert caught["arguments"][1].restart is value
+
+
 @pytest.mark.parametrize("given", [True, False])
 def test_a_demo_owns_its_stack_only_when_it_ends_with_it(monkeypatch, caught, tmp_path, given):
     monkeypatch.setenv("STREAMPROOF_STATE_DIR", str(tmp_path))
