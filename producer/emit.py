@@ -117,11 +117,15 @@ def _judge(connection: Connection, manifest: Manifest, attempt: Attempt) -> None
     """Raise unless the shard ran to its end with every event acknowledged."""
     delivery, request = attempt.delivery, attempt.request
     copies, keyed = delivery.copies, attempt.agreement.scenario.key is not None
-    reasons = with_help(delivery.reasons.all(), connection.kafka, request.topic, request.run_id, keyed=keyed)
+    was_stopped = manifest.interrupted and attempt.stop.is_set()
+    reasons = delivery.reasons.all()
+    if not was_stopped:
+        # It may ask the broker, for which a stop leaves no time.
+        reasons = with_help(reasons, connection.kafka, request.topic, request.run_id, keyed=keyed)
     tally = Tally.of(manifest, reasons, failed=len(copies.failed), unknown=len(copies.unknown))
     where = f"run {manifest.run_id}, shard {manifest.shard}, topic {manifest.topic}"
     problem: StreamproofError | None = None
-    if manifest.interrupted and attempt.stop.is_set():
+    if was_stopped:
         problem = stopped(tally, run_id=manifest.run_id, where=where)
     elif tally.open:
         problem = undelivered(tally, run_id=manifest.run_id, where=where, cause=delivery.broken)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 from confluent_kafka import KafkaError
 
 from cluster.errors import DependencyDown, Interrupted
-from producer import ProduceRequest, refusals, workers
+from producer import ProduceRequest, emit, refusals, workers
 from producer.judgement import Tally, stopped, undelivered
 from producer.refusals import Reason, Reasons, with_help
 from producer.worker import Outcome
@@ -67,6 +70,20 @@ def test_what_another_attempt_may_send_is_told_beside_what_it_cannot():
     lasting = Reason("INVALID_RECORD", "refused", 3, helps="Do this")
     error = undelivered(Tally(0, 3, 2, (lasting, Reason("_MSG_TIMED_OUT", "late", 2))), run_id="r", where="")
     assert error.hint == "Do this. The same command with --run-id r sends the others"
+
+
+def test_a_stop_asks_the_broker_for_no_advice(monkeypatch):
+    monkeypatch.setattr(emit, "with_help", lambda *_, **__: pytest.fail("a stop has four seconds in all"))
+    reasons = Reasons()
+    reasons.note(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), 3000)
+    manifest = SimpleNamespace(
+        interrupted=True, run_id="r", shard=0, topic="t", acknowledged=7, failed=[(3, 5)], unknown=[]
+    )
+    delivery = SimpleNamespace(copies=SimpleNamespace(failed=[], unknown=[]), reasons=reasons, broken=None)
+    attempt = SimpleNamespace(delivery=delivery, request=None, agreement=mock.MagicMock(), stop=threading.Event())
+    attempt.stop.set()
+    with pytest.raises(Interrupted, match="after 7 acknowledged events, 2 are sent again"):
+        emit._judge(None, manifest, attempt)
 
 
 def test_a_stop_tells_the_sum_of_all_shards():
