@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, Context
 
+from cluster.errors import StreamproofError, TopicMissing, VerdictFailed, VerdictUnknown
 from plugins.loading import LoadingOperator
 from plugins.scenarios import DEFAULT_SCENARIO
 from plugins.settings import rehearsal_of
@@ -194,7 +195,6 @@ class AuditOperator(LoadingOperator):
         super().__init__(**kwargs)
 
     def work(self, context: Context) -> dict[str, Any]:
-        from cluster.errors import VerdictFailed, VerdictUnknown
         from consumer import page_kept
 
         self.log.info("Comparing the manifests of %s with %s", self.run_id, self.warehouse_file())
@@ -221,7 +221,6 @@ class CheckOperator(WarehouseOperator):
     """Run the aggregate checks; a blocking one that does not hold fails the task."""
 
     def work(self, context: Context) -> dict[str, Any]:
-        from cluster.errors import VerdictFailed
         from consumer import page_kept, run_checks
 
         self.log.info("Checking %s in %s", self.run_id, self.warehouse_file())
@@ -276,17 +275,17 @@ class PublishOperator(WarehouseOperator):
 class ReportOperator(LoadingOperator):
     """Write the run's page, whatever its verdict; then fail, unless readers have what was audited last.
 
-    So it is green when the run is, and "clear failed tasks" takes it along. Where anything was sent, there is a page.
+    It fails, too, where nobody can say whether the run went on since: retries ask a broker again that is gone. So it is
+    green when the run is, and "clear failed tasks" takes it along. Where anything was sent, there is a page.
     """
 
     def work(self, context: Context) -> dict[str, Any]:
-        from cluster.errors import VerdictFailed
         from consumer import write_report
 
         if not self._anything_sent():
             hint = "A task before says why"
             raise VerdictFailed("nothing of the run was sent, so there is no report", where=self.run_id, hint=hint)
-        self._judge_what_went_on()
+        not_known = self._judge_what_went_on()
         warehouse, folder = self.warehouse_file(), self.publications_folder()
         report = write_report(warehouse, self.topic, self.run_id, folder, even_if_unknown=True)
         self.log.info("Report written to %s", report.path)
@@ -294,11 +293,12 @@ class ReportOperator(LoadingOperator):
         if not report.published:
             hint = "The page is written; it says what became of each task"
             raise VerdictFailed(report.publication.rstrip("."), where=self.run_id, hint=hint)
+        if not_known is not None:
+            raise not_known
         return {"path": str(report.path), "verdict": report.verdict}
 
     def _anything_sent(self) -> bool:
         """Tell whether a shard of the run has begun; where nobody can say, one may have."""
-        from cluster.errors import StreamproofError, TopicMissing
         from consumer.manifests import read_control_topic
 
         try:
@@ -310,12 +310,12 @@ class ReportOperator(LoadingOperator):
             return True
         return any(run_id == self.run_id for run_id, _ in manifests)
 
-    def _judge_what_went_on(self) -> None:
+    def _judge_what_went_on(self) -> StreamproofError | None:
         """Judge the run again when its shards claim something else than at its latest audit, or it has none.
 
         So it is where only failed tasks were cleared: the shards were continued, and the audit was green before.
+        Returns why it could not be found out, as the page is written all the same.
         """
-        from cluster.errors import StreamproofError
         from consumer import run_checks
         from consumer.audit import went_on
 
@@ -327,3 +327,5 @@ class ReportOperator(LoadingOperator):
                 run_checks(self.warehouse_file(), self.run_id)
         except StreamproofError as error:
             self.log.warning("The page tells of the latest audit; what happened since is not known: %s", error)
+            return error
+        return None

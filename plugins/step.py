@@ -42,7 +42,7 @@ class StreamproofOperator(BaseOperator):
     :param topic: topic to work on.
     :param run_id: identity of the run in manifests, audits and reports.
     :param kafka_conn_id: connection of type ``kafka``.
-    :param registry_conn_id: connection of type ``http``.
+    :param registry_conn_id: connection of type ``schema_registry`` or ``http``.
     """
 
     template_fields: Sequence[str] = ("topic", "run_id")
@@ -68,8 +68,14 @@ class StreamproofOperator(BaseOperator):
         """Do the step. Why it failed is kept for the run's page, in the words of the error."""
         try:
             return self.work(context)
-        except Exception as error:
+        except StreamproofError as error:
+            error.hint = self._in_airflow(error.hint)
             self._keep(context, self._why(error))
+            # Its sentence says what failed and where: the lines of code that led to it would bury it.
+            self.log.debug("Where it was raised", exc_info=True)
+            raise error.with_traceback(None)  # noqa: B904 - it is the same error
+        except Exception as error:
+            self._keep(context, type(error).__name__)
             raise
 
     def work(self, context: Context) -> Any:
@@ -84,13 +90,16 @@ class StreamproofOperator(BaseOperator):
         self.log.info("Kafka at %s, registry at %s", connection.kafka.shown, connection.registry.shown)
         return connection
 
-    def _why(self, error: Exception) -> str:
-        """Return an error in words for the run's page: without the run's name, and with what to do there."""
-        if not isinstance(error, StreamproofError):
-            return type(error).__name__
+    def _in_airflow(self, hint: str) -> str:
+        """Return advice to type a command again as what to do in Airflow instead."""
+        typed = f"he same command with --run-id {self.run_id}"
+        clear = "learing the task with what is downstream"
+        return hint.replace(f"T{typed}", f"C{clear}").replace(f"t{typed}", f"c{clear}")
+
+    def _why(self, error: StreamproofError) -> str:
+        """Return an error in words for the run's page, without the run's name."""
         where = f" ({error.where})" if error.where and self.run_id not in error.where else ""
-        hint = error.hint if self.run_id not in error.hint else "Clear the task and those behind it to continue"
-        return f"{error.message}{where}. {hint}".removesuffix(". ")
+        return f"{error.message}{where}. {error.hint}".removesuffix(". ")
 
     def _keep(self, context: Context, why: str) -> None:
         try:

@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -197,6 +198,43 @@ def generated(seconds: float, require_rate: float | None) -> dict[str, Any]:
     return {"said": said, "raised": raised}
 
 
+def ended(kind: str, hint: str) -> dict[str, Any]:
+    """What is kept and what is raised of an error of a task, and how many of our own frames the log shows of it."""
+    from plugins.step import FAILURE, StreamproofOperator
+
+    class Fails(StreamproofOperator):
+        def work(self, context: Any) -> Any:
+            raise getattr(errors, kind)("it ended", where=f"run {self.run_id}", hint=hint)
+
+    kept: dict[str, str] = {}
+    context: Any = {"ti": SimpleNamespace(xcom_push=kept.__setitem__)}
+    try:
+        Fails(task_id="fails", topic="t", run_id="d/manual__1+1").execute(context)
+    except errors.StreamproofError as error:
+        frames = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+        return {"kept": kept[FAILURE], "raised": str(error), "in_work": "work" in frames}
+    return {}
+
+
+def reported(*, published: bool) -> dict[str, Any]:
+    """What the report says when Kafka is gone by then, and whether its page was written."""
+    import consumer
+    from plugins.operators import ReportOperator
+
+    def gone() -> Any:
+        raise errors.BrokerUnreachable("no broker answers")
+
+    page = consumer.ReportResult(Path("p"), "file:///p", "r", "PASSED", publication="As it is.", published=published)
+    operator = ReportOperator(task_id="report", topic="t", run_id="r", warehouse="w", publications="p")
+    object.__setattr__(operator, "connection", gone)
+    with mock.patch.object(consumer, "write_report", return_value=page) as write:
+        try:
+            operator.work({})
+        except errors.StreamproofError as error:
+            return {"raised": f"{type(error).__name__}: {error}", "pages": write.call_count}
+    return {"raised": "", "pages": write.call_count}
+
+
 STARTED = 1000.0
 # What a Dag file must not load: it is read every few seconds.
 HEAVY = {"duckdb", "pyarrow", "numpy", "confluent_kafka", "fastavro", "faker", "consumer"}
@@ -269,6 +307,8 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         plans,
         gated,
         generated,
+        reported,
+        ended,
         dags,
     )
 }

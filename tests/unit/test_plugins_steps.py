@@ -69,6 +69,38 @@ def test_a_generator_that_misses_its_rate_warns_of_it_and_fails_where_it_is_requ
     assert failed["raised"].startswith("RateMissed: 95.0 % of the rate was required, 251/s of 500/s asked (50.3 %)")
 
 
+def test_a_report_is_red_where_nobody_knows_whether_the_run_went_on_since_its_audit(ask: Ask) -> None:
+    assert ask("reported", published=True) == {"raised": "BrokerUnreachable: no broker answers", "pages": 1}
+    # Nothing is gained by asking again where readers do not have the run: it is red in any case.
+    assert ask("reported", published=False)["raised"].startswith("VerdictFailed: As it is")
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint", "there"),
+    [
+        (
+            "Interrupted",
+            "The same command with --run-id d/manual__1+1 continues",
+            "Clearing the task with what is downstream continues",
+        ),
+        (
+            "RecordsUndelivered",
+            "Raise max.message.bytes, then the same command with --run-id d/manual__1+1 sends what is missing",
+            "Raise max.message.bytes, then clearing the task with what is downstream sends what is missing",
+        ),
+    ],
+)
+def test_a_task_that_ended_tells_what_to_do_in_airflow_and_no_lines_of_code(
+    ask: Ask, kind: str, hint: str, there: str
+) -> None:
+    told = ask("ended", kind=kind, hint=hint)
+    assert told == {
+        "kept": f"it ended. {there}",
+        "raised": f"it ended (run d/manual__1+1). {there}",
+        "in_work": False,
+    }
+
+
 def test_airflow_connections_become_the_one_typed_setting(ask: Ask) -> None:
     kafka = {
         "bootstrap.servers": "broker:9093",
