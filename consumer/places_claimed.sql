@@ -27,10 +27,11 @@ JOIN (FROM compared WHERE NOT incomparable AND claimed <> found) AS altered
     ON altered.shard = stored.shard AND stored.sequence >= altered.first AND stored.sequence < altered.next;
 
 -- The stored records that have a place in the windows; a malformed identity has no shard, and is a phantom. A time that
--- no record can have, as it is finer than Kafka's, is given as it is. A record that was never answered counts on no side.
+-- no record can have, as it is finer than Kafka's, is given as it is; a place or a checksum that somebody emptied is -1,
+-- which is none. A record that was never answered counts on no side.
 CREATE OR REPLACE TEMP VIEW placed_records AS
-SELECT record.shard, record.partition, record."offset" // size AS number, record."offset", key,
-       CAST(crc32 AS BIGINT) AS crc32,
+SELECT record.shard, coalesce(record.partition, -1) AS partition, coalesce(record."offset", -1) // size AS number,
+       coalesce(record."offset", -1) AS "offset", key, coalesce(CAST(crc32 AS BIGINT), -1) AS crc32,
        CASE WHEN recorded_at IS NULL THEN -1
             WHEN epoch_us(recorded_at) % 1000 = 0 THEN epoch_us(recorded_at) // 1000
             ELSE epoch_us(recorded_at) END AS at_ms,

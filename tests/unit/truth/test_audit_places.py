@@ -43,6 +43,14 @@ def test_a_changed_key_or_time_of_one_record_is_found_and_its_window_named(lab: 
     assert result.examples["misplaced"] == [f"partition {partition}, offsets {first} to {first + 255}"]
 
 
+@pytest.mark.parametrize("column", ["_partition", "_offset", "_crc32"])
+def test_a_place_or_a_checksum_that_somebody_emptied_is_found(lab: Any, column: str) -> None:
+    lab.sql(f"UPDATE events SET {column} = NULL WHERE {where(123)}")
+    result = lab.audit()
+    assert (result.verdict, result.lost) == ("FAILED", 0), result.reason
+    assert result.misplaced or result.altered, result.reason
+
+
 def test_two_events_of_one_partition_that_exchange_offsets_are_found(lab: Any) -> None:
     partition, _ = place(lab, 5)
     first, second = lab.sql(
