@@ -31,6 +31,8 @@ _POSITIONS = "SELECT partition, next_offset FROM load_offsets"
 # What an audit counts, as its document and the findings of today name it.
 _FIGURES = ("expected", "loaded", *(name for name in CLASSES if name != "lost"), "uncompared", "unattributed")
 
+_NEWEST = Path(__file__).with_name("newest.sql")
+
 Manifests = dict[tuple[str, int], Manifest]
 
 
@@ -51,7 +53,11 @@ def prove_manifests(store: Warehouse, control: ControlTopic | None) -> Proof:
     :param control: what the control topic says; ``None`` compares the file with itself alone.
     """
     rows = store.rows(_MANIFESTS)
-    faults = [*_manifest_faults(rows), *_truth_faults(store, read_manifests(store), control)]
+    faults = [
+        *_manifest_faults(rows),
+        *_unordered(store, "manifests"),
+        *_truth_faults(store, read_manifests(store), control),
+    ]
     if control is not None:
         faults += _other_than(read_manifests(store), control)
     return Proof.of(
@@ -125,7 +131,7 @@ def _other_than(manifests: Manifests, control: ControlTopic) -> Iterator[str]:
 def prove_verdicts(store: Warehouse) -> Proof:
     """Prove that each run's latest audit says what is found again now, and that every audit is whole."""
     rows = store.rows(_AUDITS)
-    faults, notes = list(_document_faults(rows)), []
+    faults, notes = [*_document_faults(rows), *_unordered(store, "verdicts")], []
     manifests = read_manifests(store)
     runs = sorted({run_id for run_id, _ in manifests})
     faults += [f"audits: run {run_id} has no manifest" for run_id in sorted({row[1] for row in rows} - set(runs))]
@@ -211,6 +217,7 @@ def prove_checks(store: Warehouse) -> Proof:
     ]
     faults += [f"check_results: run {r} has no manifest" for r in sorted({r for _, r in checked if r} - set(runs))]
     faults += [f"realism: run {r} has no manifest" for (r,) in store.rows(_EXAMINED) if r not in runs]
+    faults += _unordered(store, "checks")
     looked, notes = 0, []
     for run_id in runs:
         stored = {each.check: each for each in latest_results(store, run_id)}
@@ -281,6 +288,7 @@ def prove_publications(store: Warehouse) -> Proof:
     rows = store.rows(_PUBLICATIONS)
     runs = {run_id for run_id, _ in read_manifests(store)}
     faults = [*_publication_faults(rows, runs), *(fault for (fault,) in store.rows(_FILES))]
+    faults += _unordered(store, "publications")
     looked = 0
     for number, folder, name, run_id, sha256, count in store.rows(_DESCRIBED):
         path = Path(folder) / "events" / name
@@ -294,6 +302,11 @@ def prove_publications(store: Warehouse) -> Proof:
         f"{len(rows)} publications, {looked} files that are there",
         faults,
     )
+
+
+def _unordered(store: Warehouse, proof: str) -> list[str]:
+    """Return what contradicts the numbers that say what is newest, as far as a proof is about it."""
+    return [fault for about, fault in store.rows(_NEWEST.read_text()) if about == proof]
 
 
 def _publication_faults(rows: list[tuple[Any, ...]], runs: set[str]) -> Iterator[str]:
