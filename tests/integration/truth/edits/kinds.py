@@ -63,6 +63,8 @@ VALUES = edits(
         ("list longer",
          "UPDATE events SET search_history = list_append(search_history, {{'search_id': 's', 'timestamp': timestamp, 'query': 'q', 'results_count': 1}}) WHERE {event}", "{id}"),
         ("column of another version of the schema", "UPDATE events SET experiment = coalesce(experiment, '') || 'x' WHERE {second}", "{second_id}"),
+        ("time of the client", "UPDATE events SET client_sent_at = timestamp + INTERVAL 1 HOUR WHERE {second}", "{second_id}"),
+        ("column that the event's schema lacks", "UPDATE events SET experiment = 'invented' WHERE {first}", "{first_id}"),
         ("a column of all rows", "UPDATE events SET session_id = session_id || 'x'", "altered"),
         ("a column of every row null", "UPDATE events SET user_id = NULL", "altered"),
         ("columns exchanged by name",
@@ -114,12 +116,14 @@ ROWS += edits(
 
 # Where they lie, and what came with them.
 PLACES = edits(
-    "verify",
+    "audit verify",
     [
         ("schema id unknown, one row", "UPDATE events SET _schema_id = 999 WHERE {event}", "999"),
         ("schema id unknown, all rows", "UPDATE events SET _schema_id = 999, user_id = 'HACKED'", "999"),
         ("schema id of the other version", "UPDATE events SET _schema_id = {second_schema} WHERE {first}", "{first_id}"),
+        ("schema id null", "UPDATE events SET _schema_id = NULL WHERE {event}", "schema id"),
         ("checksum", "UPDATE events SET _crc32 = 4294967295 - _crc32 WHERE {event}", "altered"),
+        ("checksum null", "UPDATE events SET _crc32 = NULL WHERE {event}", ""),
         ("checksums exchanged",
          "CREATE TEMP TABLE kept AS SELECT _crc32 AS c FROM events WHERE {event};"
          "UPDATE events SET _crc32 = (SELECT _crc32 FROM events WHERE {other}) WHERE {event};"
@@ -141,17 +145,42 @@ POSITIONS = edits(
         ("partition of one event, one that is not there", "UPDATE events SET _partition = 7 WHERE {event}", "7"),
         ("partition 0 for all", "UPDATE events SET _partition = 0", "partition"),
         ("partitions renamed", "UPDATE events SET _partition = (_partition + 1) % 3", "partition"),
+        ("offset null", "UPDATE events SET _offset = NULL WHERE {event}", "partition {p}"),
         ("partition null", "UPDATE events SET _partition = NULL WHERE {event}", "partition"),
     ],
 ) + edits(
     "verify",
     [
-        ("offset null", "UPDATE events SET _offset = NULL WHERE {event}", "partition {p}"),
         ("batch of one event", "UPDATE events SET _batch = 3 - _batch WHERE {event}", "batch"),
         ("batch that is not there", "UPDATE events SET _batch = 99 WHERE {event}", "99"),
         ("batch null", "UPDATE events SET _batch = NULL WHERE {event}", "batch"),
         ("one batch for all", "UPDATE events SET _batch = 1", "batch"),
     ],
+)  # fmt: skip
+
+# What the value does not hold, and Kafka knows: only the manifests and the topic are witnesses.
+BESIDES = edits(
+    "audit",
+    [
+        ("time of the record", "UPDATE events SET _timestamp = _timestamp + INTERVAL 1 SECOND WHERE {event}", "partition {p}, offsets"),
+        ("time of every record", "UPDATE events SET _timestamp = _timestamp - INTERVAL 1 DAY", "partition {p}, offsets"),
+        ("time of the record null", "UPDATE events SET _timestamp = NULL WHERE {event}", "partition {p}, offsets"),
+        ("key of the record", "UPDATE events SET _key = 'zz' WHERE {event}", "partition {p}, offsets"),
+        ("key of every record", "UPDATE events SET _key = 'zz'", "partition {p}, offsets"),
+        ("key null", "UPDATE events SET _key = NULL WHERE {event}", "partition {p}, offsets"),
+        ("keys exchanged",
+         "CREATE TEMP TABLE kept AS SELECT (SELECT _key FROM events WHERE {event}) AS a, (SELECT _key FROM events WHERE {other}) AS b;"
+         "UPDATE events SET _key = (SELECT b FROM kept) WHERE {event}; UPDATE events SET _key = (SELECT a FROM kept) WHERE {other}", "partition {p}, offsets"),
+    ],
+) + edits(
+    "audit broker",
+    [
+        ("held key", "UPDATE quarantine SET key = 'zz' WHERE {held}", "partition {held_p}, offsets"),
+        ("held time", "UPDATE quarantine SET _timestamp = _timestamp + INTERVAL 1 SECOND WHERE {held}", "partition {held_p}, offsets"),
+        ("tombstone's key", "UPDATE tombstones SET key = 'zz' WHERE {void}", "partition {void_p}, offsets"),
+        ("tombstone's time", "UPDATE tombstones SET _timestamp = _timestamp + INTERVAL 1 SECOND WHERE {void}", "partition {void_p}, offsets"),
+    ],
+    run="faulted",
 )  # fmt: skip
 
 QUARANTINE = edits(
@@ -181,10 +210,10 @@ QUARANTINE = edits(
 ) + edits(
     "verify",
     [
-        ("tombstone's offset", "UPDATE tombstones SET _offset = _offset + 1000000 WHERE {void}", "{void_p}"),
         ("phase", "UPDATE quarantine SET phase = 'insert' WHERE {held}", "quarantine"),
         ("error", "UPDATE quarantine SET error = 'nothing is wrong' WHERE {held}", "{held_o}"),
         ("held batch", "UPDATE quarantine SET batch = 1 WHERE {held}", "{held_o}"),
+        ("tombstone's offset", "UPDATE tombstones SET _offset = _offset + 1000000 WHERE {void}", "{void_p}"),
         ("tombstone's partition", "UPDATE tombstones SET _partition = 8 WHERE {void}", "8"),
         ("tombstone's batch", "UPDATE tombstones SET batch = 1 WHERE {void}", "{void_o}"),
     ],
@@ -250,6 +279,7 @@ ORIGIN = edits(
         ("format", "UPDATE meta SET value = '77' WHERE key = 'format'", "format"),
         ("topic of the file", "UPDATE meta SET value = 'other' WHERE key = 'topic'", "other"),
         ("time of creation", "UPDATE meta SET value = 'yesterday' WHERE key = 'created_at'", "created_at"),
+        ("fact renamed", "UPDATE meta SET key = 'other' WHERE key = 'topic'", "other"),
         ("fact deleted", "DELETE FROM meta WHERE key = 'topic'", "topic"),
         ("fact doubled", "INSERT INTO meta FROM meta WHERE key = 'duckdb'", "duckdb"),
         ("fact added", "INSERT INTO meta VALUES ('trusted', 'yes')", "trusted"),
@@ -263,7 +293,7 @@ ORIGIN = edits(
 )  # fmt: skip
 
 SCHEMAS = edits(
-    "verify",
+    "audit verify",
     [
         ("schema text deleted", "DELETE FROM schema_versions WHERE schema_id = {first_schema}", "{first_schema}"),
         ("schema texts deleted", "DELETE FROM schema_versions", "schema"),
@@ -276,6 +306,7 @@ SCHEMAS = edits(
         ("schema texts exchanged",
          "UPDATE schema_versions SET schema_id = CASE schema_id WHEN {first_schema} THEN {second_schema} ELSE {first_schema} END", "schema"),
         ("schema text doubled", "INSERT INTO schema_versions FROM schema_versions WHERE schema_id = {first_schema}", ""),
+        ("field renamed", "UPDATE event_columns SET field = 'other' WHERE field = 'user_id'", "user_id"),
         ("field without a column", "DELETE FROM event_columns WHERE field = 'user_id'", "user_id"),
         ("fields without columns", "DELETE FROM event_columns", "column"),
         ("columns of two fields exchanged",
@@ -315,6 +346,7 @@ MANIFESTS = edits(
         ("fault invented", "INSERT INTO manifest_faults VALUES ('{run}', {shard}, 'duplicate', false, 3, 4)", "duplicate"),
         ("fault's kind", "UPDATE manifest_faults SET kind = 'tombstone' WHERE kind = 'duplicate' AND shard = {shard}", "manifest_faults"),
         ("fault's sureness", "UPDATE manifest_faults SET unsure = true WHERE shard = {shard}", "manifest_faults"),
+        ("fault's first sequence", "UPDATE manifest_faults SET first = first - 1 WHERE shard = {shard}", "manifest_faults"),
         ("fault's sequences", "UPDATE manifest_faults SET next = next + 1 WHERE shard = {shard}", "manifest_faults"),
         ("fault's shard", "UPDATE manifest_faults SET shard = 1 - shard", "manifest_faults"),
         ("fault's run", "UPDATE manifest_faults SET run_id = 'other'", "other"),
@@ -352,6 +384,42 @@ SAID = edits(
     ],
 )  # fmt: skip
 
+PUBLISHED = edits(
+    "verify",
+    [
+        ("file's digest", "UPDATE published_files SET sha256 = 'other' WHERE run_id = '{run}'", "{run}-"),
+        ("file's rows", "UPDATE published_files SET rows = rows + 1 WHERE run_id = '{run}'", "publication"),
+        ("file's name", "UPDATE published_files SET file = 'other.parquet' WHERE run_id = '{run}'", "other.parquet"),
+        ("file's run", "UPDATE published_files SET run_id = 'other' WHERE run_id = '{run}'", "other"),
+        ("file's publication", "UPDATE published_files SET publication = 99 WHERE run_id = '{run}'", "99"),
+        ("file's row deleted", "DELETE FROM published_files WHERE run_id = '{run}'", "publication"),
+        ("file's row doubled", "INSERT INTO published_files FROM published_files WHERE run_id = '{run}'", "publication"),
+        ("publication's audit", "UPDATE publications SET audit_id = 'other' WHERE run_id = '{run}'", "other"),
+        ("publication's number", "UPDATE publications SET number = number + 10 WHERE run_id = '{run}'", "publication"),
+    ],
+)  # fmt: skip
+
+# Numbers that say what is newest.
+NUMBERS = edits(
+    "verify",
+    [
+        ("audit's number", "UPDATE audits SET number = 99 WHERE run_id = '{run}'", "99"),
+        ("audit's batch", "UPDATE audits SET batch = batch + 5 WHERE run_id = '{run}'", "batch"),
+        ("check's number", "UPDATE check_results SET number = 0 WHERE run_id = '{run}' AND check_name = 'ledger_counts'", "ledger_counts"),
+        ("check's time", "UPDATE check_results SET checked_at = checked_at + INTERVAL 1 DAY WHERE run_id = '{run}' AND check_name = 'ledger_counts'", "check_results"),
+        ("run's number", "UPDATE manifests SET run_number = 99 WHERE run_id = '{run}' AND shard = {shard}", "{run}"),
+    ],
+)  # fmt: skip
+
+# A time that somebody emptied: the other columns of these tables refuse it.
+EMPTIED = edits(
+    "audit verify",
+    [
+        ("held time null", "UPDATE quarantine SET _timestamp = NULL WHERE {held}", "partition {held_p}"),
+    ],
+    run="faulted",
+)  # fmt: skip
+
 # What could answer in place of the data.
 ANSWERS = edits(
     "audit verify publish load",
@@ -384,12 +452,13 @@ ANSWERS = edits(
 ) + [
     Edit(f"table {name} dropped", f"DROP TABLE {name}", ("verify",), name, "plain")
     for name in ("events", "event_columns", "quarantine", "tombstones", "load_offsets", "load_batches",
-                 "schema_versions", "manifests", "manifest_faults", "audits", "check_results", "realism", "publications", "meta")
+                 "schema_versions", "manifests", "manifest_faults", "audits", "check_results", "realism", "publications",
+                 "published_files", "meta")
 ]  # fmt: skip
 
-OF_EVENTS = [*VALUES, *ROWS, *PLACES, *POSITIONS]
-OF_TABLES = [*QUARANTINE, *LEDGER, *ORIGIN, *SCHEMAS]
-OF_SAYINGS = [*MANIFESTS, *SAID, *ANSWERS]
+OF_EVENTS = [*VALUES, *ROWS, *PLACES, *POSITIONS, *BESIDES]
+OF_TABLES = [*QUARANTINE, *EMPTIED, *LEDGER, *ORIGIN, *SCHEMAS]
+OF_SAYINGS = [*MANIFESTS, *SAID, *NUMBERS, *PUBLISHED, *ANSWERS]
 
 # What changes nothing of meaning: the audit passes, and so does the proof.
 HARMLESS = {

@@ -10,12 +10,9 @@ from typing import Any
 import duckdb
 
 from schemas.identity import event_id
-from tests.kit.depth import DEEP
 
 PLAIN, FAULTED = "plain", "faulted"
 EVENTS, SHARDS = 1_200, 2
-# At how many random places each kind of edit is tried.
-TRIES = 5 if DEEP else 1
 
 _EVENTS = """
     SELECT _partition, _offset, event_id, _batch, _schema_id, event_type, len(actions), event_shard(event_id), _key

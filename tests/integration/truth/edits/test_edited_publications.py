@@ -15,7 +15,8 @@ from cluster.errors import StreamproofError
 from consumer import publish
 from consumer.verify import verify_publication
 from tests.integration.truth.edits.conftest import Delivered
-from tests.integration.truth.edits.places import FAULTED, PLAIN, TRIES
+from tests.integration.truth.edits.places import FAULTED, PLAIN
+from tests.kit.depth import EDIT_PLACES
 
 Change = Callable[[Path, random.Random], None]
 
@@ -136,7 +137,7 @@ CHANGES: dict[str, tuple[Change, str, bool]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("place", range(TRIES))
+@pytest.mark.parametrize("place", range(EDIT_PLACES))
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_hand_edit_of_a_publication_is_found_and_named(own: Delivered, name: str, place: int) -> None:
     change, says, alone = CHANGES[name]

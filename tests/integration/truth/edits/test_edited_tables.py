@@ -12,7 +12,7 @@ from tests.integration.truth.edits.places import draw
 pytestmark = pytest.mark.usefixtures("_kafka_asked_once")
 
 
-@pytest.mark.parametrize(("edit", "door", "place"), tries(OF_TABLES, every=2))
+@pytest.mark.parametrize(("edit", "door", "place"), tries(OF_TABLES))
 def test_a_hand_edit_is_found_and_its_place_is_named(
     made: Delivered, own: Delivered, edit: Edit, door: str, place: int
 ) -> None:
