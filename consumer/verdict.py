@@ -9,6 +9,8 @@ from typing import Any, Literal
 Verdict = Literal["PASSED", "FAILED", "UNKNOWN"]
 
 _SHOWN = 8
+# Of a failure, in the sentence that an alert carries.
+_NAMED_EVENTS = 3
 
 # Every class of damage, in the order of the verdict table, with what it means.
 CLASSES: dict[str, str] = {
@@ -280,12 +282,16 @@ class AuditResult:
 
     @property
     def sentence(self) -> str:
-        """The reason, with the first event that it is about: what an alert carries."""
+        """The reason, with the first events that it is about: what an alert carries."""
         said = self.reason.rstrip(".")
         if self.verdict != "FAILED":
             return said
-        first = next((self.located[name][0] for name in self.damaged if self.located.get(name)), None)
-        return f"{said}; the first: {first}" if first is not None else said
+        # An event that is stored twice is found in two places: it is named once.
+        events: dict[str, Example] = {}
+        for example in (example for name in self.damaged for example in self.located.get(name, [])):
+            events.setdefault(example.event_id or str(example), example)
+        first = list(events.values())[:_NAMED_EVENTS]
+        return f"{said}; the first: {'; '.join(map(str, first))}" if first else said
 
     @property
     def advice(self) -> str:

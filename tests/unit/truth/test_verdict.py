@@ -112,3 +112,11 @@ def test_a_failure_carries_its_figures_and_the_first_event(lab: Any) -> None:
         "Of 600 acknowledged events: 1 duplicated; the first: shard 0 sequence 17 partition"
     )
     assert event_id(RUN, 0, 17) in result.sentence
+    assert result.sentence.count(event_id(RUN, 0, 17)) == 1
+
+
+def test_a_failure_names_its_first_three_events(lab: Any) -> None:
+    identities = [event_id(RUN, 0, sequence) for sequence in (17, 18, 19, 20)]
+    lab.sql(f"DELETE FROM events WHERE event_id IN {tuple(identities)}")
+    sentence = lab.audit().sentence
+    assert [identity in sentence for identity in identities] == [True, True, True, False]
