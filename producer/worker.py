@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
@@ -195,7 +194,7 @@ class Worker:
 def _how(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         return f"it was killed by {signal.Signals(-exitcode).name}"
-    return f"it ended with exit code {exitcode} and said nothing"
+    return f"it ended with exit code {exitcode} and without a result"
 
 
 def _work(
@@ -226,12 +225,8 @@ def _work(
         while not (go.is_set() or stop.is_set()) and time.monotonic() < until:
             go.wait(0.05)
 
-    try:
-        outcome = outcome_of(connection, request, stop, tell, None if request.schedule is None else begin_together)
-    except Exception:
-        traceback.print_exc()
-        raise
-    tell(outcome)
+    # What is raised beside the tree is a bug, and multiprocessing prints where it was raised.
+    tell(outcome_of(connection, request, stop, tell, None if request.schedule is None else begin_together))
 
 
 def _follow(pipe: Pipe, stop: threading.Event, go: threading.Event) -> None:

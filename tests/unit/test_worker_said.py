@@ -6,7 +6,7 @@ import io
 import multiprocessing
 import threading
 
-from producer import worker
+from producer import ProduceRequest, worker
 from producer.worker import Worker
 
 
@@ -31,3 +31,23 @@ def test_what_the_parent_no_longer_hears_is_written_all_the_same():
     before = io.StringIO()
     worker._Told(there, threading.Lock(), before).write("still here\n")
     assert before.getvalue() == "still here\n"
+
+
+def break_down() -> None:
+    """Put a bug into the process that calls it."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("broken on purpose")
+
+    vars(worker)["outcome_of"] = broken
+
+
+def test_a_bug_in_a_worker_is_told_once(monkeypatch):
+    seen = io.StringIO()
+    monkeypatch.setattr("sys.stderr", seen)
+    broken = Worker(None, ProduceRequest(topic="t", run_id="r", events=1), break_down)
+    broken.stop()  # one that was asked to stop is not started again
+    while broken.outcome is None:
+        broken.listen(None)
+    assert seen.getvalue().count("RuntimeError: broken on purpose") == 1
+    assert "it ended with exit code 1" in str(broken.outcome.error)
