@@ -14,7 +14,7 @@ PACKAGES := cluster schemas producer consumer stack plugins streamproof
 .PHONY: help setup demo test test-deep check format docs bench up down status lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv and install the lock, by hash
 
@@ -29,7 +29,7 @@ $(STAMP): $(BIN)/uv $(LOCK) pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(STAMP) ## Rehearse customer_events in Airflow, from nothing to a verdict (ONCE=1 stops everything at the end)
+demo: $(STAMP) ## Rehearse customer_events in Airflow, from nothing to a verdict (ONCE=1 stops what it started)
 	@$(BIN)/streamproof demo $(if $(ONCE),--once)
 
 test: $(STAMP) ## Run all tests (TESTS="tests/unit -k name" for some, WORKERS=0 in one process)

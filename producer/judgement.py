@@ -49,7 +49,7 @@ class Tally:
 
 def stopped(tally: Tally, *, run_id: str, where: str) -> Interrupted:
     """Return what a stop comes to."""
-    rest = f", {tally.open:,} are sent again when it continues" if tally.open else ""
+    rest = f", {tally.open:,} {'is' if tally.open == 1 else 'are'} sent again when it continues" if tally.open else ""
     return Interrupted(
         f"stopped after {tally.acknowledged:,} acknowledged events{rest}",
         where=where,

@@ -20,7 +20,7 @@ from tests.kit.depth import DEEP
 from tests.kit.shared_stack import started
 
 # A rehearsal against a secured broker is in every run of the tests, by `dag.test`: see tests/faults/security.
-pytestmark = pytest.mark.skipif(not DEEP, reason="Airflow's three processes with a secured broker: make test-deep")
+pytestmark = pytest.mark.skipif(not DEEP, reason="Airflow's four processes with a secured broker: make test-deep")
 DAG_ID = "rehearse_customer_events"
 
 
