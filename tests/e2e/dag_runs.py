@@ -18,7 +18,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from cluster.errors import BrokerSilent, Interrupted, RecordsUndelivered
 
-producing, loading = importlib.import_module("producer.emit"), importlib.import_module("consumer")
+producing, loading = importlib.import_module("producer.emit"), importlib.import_module("consumer.load")
 produce_shard, load = producing.produce_shard, loading.load
 
 
