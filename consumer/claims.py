@@ -18,6 +18,7 @@ LOOKED_AT = 5_000_000
 MOST_WITHOUT_TRACE = 100_000_000
 _LONGEST_S = 10**8
 _LARGEST_SUM = 1 << 96
+_LAST_PARTITION, _LAST_OFFSET, _LARGEST_PLACE_SUM = (1 << 31) - 1, (1 << 63) - 1, (1 << 64) - 1
 
 
 def impossible_claims(
@@ -78,9 +79,24 @@ def _impossible(manifest: Manifest, truth: list[FaultTruth], ends: Mapping[int, 
             f"it claims {_faulty(truth):,} faults, and the topic took {room:,} records since it began",
         ),
         (any(not 0 <= total < _LARGEST_SUM for total in sums), "it claims a checksum that no events have"),
+        (not _places_can_be(manifest), "it claims places that no record can have"),
         (sum(window.seconds for window in manifest.rate_windows) > _LONGEST_S, "it claims to have run for years"),
     )
     return next((said for applies, said in rules if applies), "") or _undated(manifest)
+
+
+def _places_can_be(manifest: Manifest) -> bool:
+    placed = manifest.placed
+    return placed is None or (
+        placed.size <= _LAST_OFFSET
+        and all(
+            0 <= partition <= _LAST_PARTITION
+            and 0 <= number <= _LAST_OFFSET // placed.size
+            and 0 <= records <= _LAST_OFFSET
+            and 0 <= total <= _LARGEST_PLACE_SUM
+            for partition, number, records, total in placed.windows
+        )
+    )
 
 
 def _room(shards: Iterable[Manifest], ends: Mapping[int, int]) -> int:

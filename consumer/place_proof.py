@@ -40,7 +40,7 @@ class PlaceProof:
     """Records that do not lie where they should, at least; the windows that they are in; and what was not compared.
 
     ``uncompared`` counts records in windows of which some are missing, stored twice or altered; ``silent`` names
-    shards whose manifests, of an earlier version, do not say where their records lie.
+    shards whose manifests do not say where their records lie, as those of earlier versions.
     """
 
     misplaced: int
@@ -55,7 +55,7 @@ def prove_places(warehouse: Warehouse, manifests: list[Manifest]) -> PlaceProof:
     Needs the tables of ``findings.sql``. About half a CPU second for a million records.
     """
     finished = [manifest for manifest in manifests if manifest.status == "finished"]
-    silent = [manifest.shard for manifest in finished if manifest.placed is None]
+    silent = [manifest.shard for manifest in finished if not _says_where(manifest)]
     with warehouse.errors():
         connection = warehouse.connection
         connection.execute(_CLAIMED.read_text())
@@ -72,6 +72,11 @@ def prove_places(warehouse: Warehouse, manifests: list[Manifest]) -> PlaceProof:
         for shard, partition, first, last in warehouse.rows(_WINDOWS)
     ]
     return PlaceProof(misplaced, examples, uncompared, silent)
+
+
+def _says_where(manifest: Manifest) -> bool:
+    """Tell whether a manifest has places; an empty list of them is none for a shard that sent something."""
+    return manifest.placed is not None and (bool(manifest.placed.windows) or not manifest.acknowledged)
 
 
 def _summed(connection: duckdb.DuckDBPyConnection) -> pa.Table:

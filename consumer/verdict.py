@@ -178,8 +178,8 @@ class Findings:
     ``impossible`` are claims of manifests that the topic cannot hold: nobody looks at them.
     ``doubts`` says what in the file contradicts itself, where it is no damage to an event: a sentence each;
     ``contradictions`` what cannot be true at once of its schemas, columns and topic, and of the manifests.
-    ``unplaced`` counts records whose places could not be compared, ``silent`` names shards whose manifests, of an
-    earlier version, do not say where their records lie, ``unwitnessed`` schemas whose text nobody outside vouches for.
+    ``unplaced`` counts records whose places could not be compared, ``silent`` names shards whose manifests do
+    not say where their records lie, ``unwitnessed`` schemas whose text nobody outside vouches for.
     """
 
     balance: Balance
@@ -219,7 +219,7 @@ class Findings:
         if self.silent:
             shards = ", ".join(map(str, self.silent[:_SHOWN]))
             more = f" and {len(self.silent) - _SHOWN} more" if len(self.silent) > _SHOWN else ""
-            whose = f"shard {shards}{more}, whose manifest is of an earlier version"
+            whose = f"shard {shards}{more}, whose manifest does not hold them"
             said.append(f"places, keys and times of the records of {whose}")
         if self.unwitnessed:
             said.append(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.identity import event_id
+from schemas.manifest import PlaceWindows
 
 RUN = "rehearsal/one"
 EVENTS = 300
@@ -123,12 +124,15 @@ def test_an_altered_event_is_not_misplaced_as_well(lab: Any) -> None:
     assert (result.altered, result.misplaced) == (1, 0)
 
 
-def test_manifests_of_an_earlier_version_pass_and_the_verdict_says_what_they_do_not_tell(lab: Any) -> None:
+@pytest.mark.parametrize("placed", [None, PlaceWindows(size=256, windows=[])], ids=["earlier version", "empty list"])
+def test_manifests_without_places_pass_and_the_verdict_says_what_they_do_not_tell(
+    lab: Any, placed: PlaceWindows | None
+) -> None:
     for shard in (0, 1):
-        lab.amend(shard, placed=None)
+        lab.amend(shard, placed=placed)
     result = lab.audit()
     assert result.verdict == "PASSED"
-    missing = "places, keys and times of the records of shard 0, 1, whose manifest is of an earlier version"
+    missing = "places, keys and times of the records of shard 0, 1, whose manifest does not hold them"
     assert result.not_compared == [missing]
     assert (
         result.reason == f"All 600 acknowledged events are in the warehouse, once, unaltered; not compared: {missing}."

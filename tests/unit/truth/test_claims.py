@@ -10,7 +10,7 @@ import pytest
 
 from consumer.claims import impossible_claims
 from consumer.run_scope import known_runs
-from schemas.manifest import CrcWindows, FaultTruth, RateWindow
+from schemas.manifest import CrcWindows, FaultTruth, PlaceWindows, RateWindow
 
 RUN = "rehearsal/one"
 HUGE = 10**15
@@ -23,6 +23,12 @@ CLAIMS: dict[str, dict[str, Any]] = {
     "sequences": {"first_sequence": 10**30, "next_sequence": 10**30 + 300},
     "fewer than none": {"first_sequence": -300, "next_sequence": 0},
     "checksum": {"crc": CrcWindows(size=16, sums=[10**60])},
+    "partition": {"placed": PlaceWindows(size=256, windows=[(2**31, 0, 300, 5)])},
+    "negative partition": {"placed": PlaceWindows(size=256, windows=[(-1, 0, 300, 5)])},
+    "offset": {"placed": PlaceWindows(size=256, windows=[(0, 2**63, 300, 5)])},
+    "records of a window": {"placed": PlaceWindows(size=256, windows=[(0, 0, 2**63, 5)])},
+    "sum of a window": {"placed": PlaceWindows(size=256, windows=[(0, 0, 300, 2**64)])},
+    "size of windows": {"placed": PlaceWindows(size=10**30, windows=[(0, 0, 300, 5)])},
     "seconds": {"rate_windows": [RateWindow(second=0, seconds=HUGE, intended=1, achieved=1)]},
     "time": {"started_at": "yesterday"},
     "time without a zone": {"ended_at": "2026-11-20T10:00:00"},
