@@ -35,9 +35,14 @@ _KEEP = """
            ?, ?, ?, ?, ?
 """
 _LATEST = "SELECT arg_max(document, number) FROM audits WHERE run_id = ?"
-_ONLY_HERE = "the control topic has no manifest of the run any more, and the file cannot be its own witness"
-# What later steps read in the document of an audit.
-_READ_AGAIN = {"audit_id", "verdict", "reason", "claims", "partitions", "loaded", "uncompared", *CLASSES}
+ONLY_HERE = "the control topic has no manifest of the run any more, and the file cannot be its own witness"
+# What later steps read in the document of an audit, and of each of its partitions.
+_READ_AGAIN: dict[str, type] = {
+    **dict.fromkeys(("audit_id", "verdict", "reason", "claims"), str),
+    **dict.fromkeys(("loaded", "uncompared", *CLASSES), int),
+    "partitions": list,
+}
+_READ_OF_PARTITIONS: dict[str, type] = dict.fromkeys(("partition", "bound", "end"), int)
 # Batches are numbered in the order of loading; their times are only shown.
 _LOADED_SINCE = """
     WITH audited AS (SELECT max(batch) AS batch FROM audits WHERE audit_id = ?),
@@ -93,7 +98,7 @@ def audit(
         findings = _witnessed(connection, store, find(store, run, manifests))
         findings = replace(findings, impossible=_impossible(control, run))
         if run not in control.runs():
-            findings = replace(findings, doubts=[*findings.doubts, _ONLY_HERE])
+            findings = replace(findings, doubts=[*findings.doubts, ONLY_HERE])
         claims = fingerprint(manifests) if _finished(manifests) else ""
         partitions = _positions(store, run, marks, claims)
         if claims and findings.settled:
@@ -116,7 +121,13 @@ def latest_audit(warehouse: Warehouse, run_id: str) -> dict[str, Any] | None:
         found = json.loads(document or "null")
     except ValueError:
         return None
-    return found if isinstance(found, dict) and found.keys() >= _READ_AGAIN else None
+    whole = _holds(found, _READ_AGAIN) and all(_holds(row, _READ_OF_PARTITIONS) for row in found["partitions"])
+    return found if whole else None
+
+
+def _holds(document: object, wanted: dict[str, type]) -> bool:
+    """Tell whether a part of a document has these members, each of its type."""
+    return isinstance(document, dict) and all(isinstance(document.get(name), kind) for name, kind in wanted.items())
 
 
 def audit_as_of_now(warehouse: Warehouse, run_id: str) -> dict[str, Any] | None:

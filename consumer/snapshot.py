@@ -29,20 +29,19 @@ MARTS = Path(__file__).parent / "marts"
 # Set this variable before the first query to read a snapshot that was moved or is mounted elsewhere.
 EVENTS_VARIABLE = "streamproof_events"
 
-_PASSED = """
-    SELECT run_id FROM audits
-    GROUP BY run_id HAVING arg_max(verdict, number) = 'PASSED'
-"""
+# A document that somebody made unreadable says nothing.
 _LEDGER = """
-    SELECT run_id, arg_max(verdict, number), arg_max(document, number) FROM audits GROUP BY run_id
+    SELECT run_id, arg_max(verdict, number), arg_max(CASE WHEN json_valid(document) THEN document ELSE '{}' END, number)
+    FROM audits GROUP BY run_id ORDER BY run_id
 """
+_UNREADABLE = {"reason": "The record of its audit cannot be read: audit it again."}
 _EXPORT = "SELECT getvariable('run_id') AS _run_id, * FROM run_events"
 _LARGEST_AVERAGE = """
     SELECT coalesce(max(value_bytes // (events + quarantined)), 0) FROM load_batches WHERE events + quarantined > 0
 """
 _GROUP_ROWS = 122_880
 _GROUP_BYTES = 64 * 1024 * 1024
-_RUNS = """
+TABLES = """
     CREATE TABLE runs (
         run_id VARCHAR, verdict VARCHAR, reason VARCHAR, published BOOLEAN, audited_at TIMESTAMPTZ,
         expected BIGINT, loaded BIGINT, lost BIGINT, duplicated BIGINT, phantom BIGINT, altered BIGINT,
@@ -86,7 +85,7 @@ def write_snapshot(
     before = previous.resolve()
     known = known_files(store)
     slugs = {run_slug(run.run_id): run.run_id for run in known_runs(store)}
-    passed = {row[0] for row in store.rows(_PASSED)}
+    passed = {run for run, verdict, document in store.rows(_LEDGER) if verdict == "PASSED" and document != "{}"}
     there = {path.name for path in (before / _EVENTS).glob("*.parquet")} | files_of(store, before)
     for name in sorted(there - {files[0].file}):
         run = slugs.get(Path(name).stem)
@@ -146,9 +145,12 @@ def _write_database(
             if not lacking(database, mart, has_run=True):
                 database.execute(f"CREATE TABLE {quote(mart.name)} AS\n{mart.query}")
                 database.execute(f"COMMENT ON TABLE {quote(mart.name)} IS {_text(mart.description)}")
-        database.execute(_RUNS)
+        database.execute(TABLES)
         for run, verdict, document in store.rows(_LEDGER):
-            said = json.loads(document) | {"published": run in published}
+            said = json.loads(document)
+            if not said:
+                verdict, said = "UNKNOWN", _UNREADABLE  # noqa: PLW2901 - what is shown, not what is kept
+            said |= {"published": run in published}
             if run in doubted:
                 verdict, said["reason"] = "UNKNOWN", doubted[run]  # noqa: PLW2901 - what is shown, not what is kept
             row = [run, verdict, *(said.get(column) for column in RUN_COLUMNS)]
