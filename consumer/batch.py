@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from schemas.frame import UndecodableValue
 from schemas.identity import IDENTITY_HEADER
+from schemas.places import LAST_TIMESTAMP_MS
 
 # confluent_kafka.Message, which has no types of its own.
 Message = Any
-_LAST_TIMESTAMP_MS = 253_402_300_799_999  # the end of the year 9999
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,7 @@ def _id_in_header(headers: Any) -> str | None:
 def timestamps(messages: Sequence[Message]) -> pa.Array[Any]:
     """Return the records' timestamps; null where a record carries none, or one that no calendar knows."""
     at_ms = np.fromiter([message.timestamp()[1] for message in messages], np.int64, len(messages))
-    return pa.array(at_ms, pa.timestamp("ms", tz="UTC"), mask=(at_ms < 0) | (at_ms > _LAST_TIMESTAMP_MS))
+    return pa.array(at_ms, pa.timestamp("ms", tz="UTC"), mask=(at_ms < 0) | (at_ms > LAST_TIMESTAMP_MS))
 
 
 @dataclass(frozen=True, slots=True)

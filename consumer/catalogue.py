@@ -134,10 +134,11 @@ def strangers(catalogue: Catalogue) -> Iterator[str]:
     yield from (f"the view {name} is not ours" for name in sorted(catalogue.views) if name not in ours.tables)
     yield from (f"the {what} is not ours" for what in sorted(set(catalogue.others) - set(ours.others)))
     for table in sorted(ours.tables.keys() & catalogue.tables.keys()):
-        yield from _other_columns(table, catalogue.tables[table], ours.tables[table])
+        yield from other_columns(table, catalogue.tables[table], ours.tables[table])
 
 
-def _other_columns(table: str, there: dict[str, Column], ours: dict[str, Column]) -> Iterator[str]:
+def other_columns(table: str, there: dict[str, Column], ours: dict[str, Column]) -> Iterator[str]:
+    """Yield the columns of a table that are not as ours are; ``events`` may have more of them."""
     for name, column in ours.items():
         if name not in there:
             yield f"{table} has no column {name}"

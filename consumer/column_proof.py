@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from cluster.errors import Misconfigured
 from consumer.columns import METADATA_COLUMNS, EventColumns, columns_of_fields, quote
 from consumer.fitting import fitted, holds_more
+from consumer.unforeseen import barrier
 from consumer.verdict import Unproved
 from consumer.warehouse import Warehouse
 from schemas.codec import Encoder
+from schemas.frame import UndecodableValue
 
 _CHUNK_ROWS = 20_480
 _SLOW_CHUNK_ROWS = 2_048
@@ -129,11 +131,12 @@ def _odd_rows_of(encoder: Encoder, chunk: pa.RecordBatch) -> pa.RecordBatch:
 def _checksums(encoder: Encoder, rows: pa.RecordBatch) -> NDArray[np.int64]:
     """Return the CRC-32 of each row's value, -1 for a row that the schema does not allow."""
     try:
-        columns = [fitted(rows.column(field.name), field.type) for field in encoder.arrow_schema]
-        fitting = pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
-        values: list[Any] = encoder.encode(fitting).to_pylist()
+        with barrier("decode"):
+            columns = [fitted(rows.column(field.name), field.type) for field in encoder.arrow_schema]
+            fitting = pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
+            values: list[Any] = encoder.encode(fitting).to_pylist()
         return np.fromiter(map(zlib.crc32, values), dtype=np.int64, count=len(values))
-    except (ValueError, TypeError, ArithmeticError, LookupError):
+    except UndecodableValue:
         if len(rows) == 1:
             return np.array([-1], dtype=np.int64)
     half = len(rows) // 2

@@ -122,7 +122,11 @@ class EventColumns:
         """
         there = self._types_in_table()
         wrong: dict[str, str] = {}
-        for field, kind in zip(schema.names, self._types_of(schema), strict=True):
+        try:
+            kinds = self._types_of(schema)
+        except SchemaConflict:
+            return {"": "its schema is none that a table can hold"}
+        for field, kind in zip(schema.names, kinds, strict=True):
             column = self._columns.get(field)
             if column is None or column not in there:
                 wrong[field] = f"field {field} has no column"

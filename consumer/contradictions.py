@@ -137,5 +137,5 @@ def _field_names(text: str) -> list[str]:
     try:
         schema = json.loads(text)
         return [str(field["name"]) for field in schema["fields"]]
-    except (ValueError, TypeError, LookupError):
+    except (ValueError, TypeError, LookupError, RecursionError):
         return []

@@ -12,7 +12,10 @@ def fingerprint(schema_text: str) -> str:
     Avro's own parsing canonical form drops logical types, defaults, aliases and docs: a decimal whose scale was
     changed, and so means another number, would keep its fingerprint.
 
-    :raises ValueError: the text is not JSON.
+    :raises ValueError: the text is not JSON, or nested too deeply to be read.
     """
-    canonical = json.dumps(json.loads(schema_text), sort_keys=True, separators=(",", ":"))
+    try:
+        canonical = json.dumps(json.loads(schema_text), sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise ValueError("the text is nested too deeply") from None
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -7,8 +7,11 @@ the runs, ``published.py`` a publication, ``outside.py`` what Kafka and the regi
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import duckdb
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, StoreFailed
@@ -24,7 +27,7 @@ from consumer.verify.contents import (
     prove_schemas,
 )
 from consumer.verify.outside import DEFAULT_SAMPLE, look_outside, prove_registry, prove_sample, prove_topic
-from consumer.verify.proof import Proof, Verification
+from consumer.verify.proof import NOTHING, Proof, Verification
 from consumer.verify.published import (
     Snapshot,
     applicable,
@@ -113,11 +116,12 @@ def verify_publication(folder: Path, warehouse: Path | None = None, *, wait_s: f
     with Snapshot(folder) as snapshot:
         marts = applicable(snapshot)
         # 1. names
-        names = prove_snapshot_names(snapshot, marts)
+        names = _made("names", lambda: prove_snapshot_names(snapshot, marts))
         proofs = [names]
         if names.verdict == "PASSED":
             # 2. files  3. marts
-            proofs += [prove_files(snapshot), prove_marts(snapshot, marts)]
+            proofs.append(_made("files", lambda: prove_files(snapshot)))
+            proofs.append(_made("marts", lambda: prove_marts(snapshot, marts)))
         if names.verdict == "PASSED" and warehouse is not None:
             with open_as_it_is(warehouse, wait_s=wait_s) as store:
                 refuse_impostors(store.connection, store.path)
@@ -145,11 +149,23 @@ def _runs(store: Warehouse, manifests: Callable[[], Proof]) -> Iterator[Proof]:
 
 
 def _made(name: str, prove: Callable[[], Proof]) -> Proof:
-    """Return a proof, or why it could not be made: a table that is missing, or not as it should be."""
+    """Return a proof, or why it could not be made: what it reads is missing, or not as it should be.
+
+    A file that anybody may have changed can hold anything: whatever is raised about it is an answer, never an end.
+    """
     try:
         return prove()
     except StoreFailed as error:
-        return Proof.of(name, "could not be looked at", "nothing", unknown=[error.message])
+        why = error.message
+    except duckdb.Error as error:
+        why = str(error).splitlines()[0]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        why = (
+            f"what is read is not as it should be: {type(error).__name__} in {Path(frame.filename).name}, "
+            f"line {frame.lineno}"
+        )
+    return Proof.of(name, "could not be looked at", NOTHING, unknown=[why])
 
 
 def _topic_of(store: Warehouse) -> str:

@@ -12,9 +12,10 @@ from consumer import ledger
 from consumer.batch import Records
 from consumer.catalogue import read_catalogue, strangers
 from consumer.column_proof import prove_columns
-from consumer.columns import ID_COLUMN, METADATA_COLUMNS
+from consumer.columns import METADATA_COLUMNS
 from consumer.decode import decode
 from consumer.held import pages
+from consumer.identity_columns import identity_expression
 from consumer.quarantine_proof import prove_quarantine, readers_of_file
 from consumer.run_scope import enter_run
 from consumer.verify.proof import Proof
@@ -197,11 +198,8 @@ def _columns(store: Warehouse, kept: dict[int, list[tuple[str | None, int | None
 def see_all_events(store: Warehouse) -> None:
     """Let ``run_events`` be every event of the file; one of another program has no ``_shard``."""
     enter_run(store, None)
-    columns = [name for (name,) in store.rows("SELECT name FROM pragma_table_info('events')")]
-    ids = [name for name in (ID_COLUMN, "event_id") if name in columns]
-    event_id = f"coalesce({', '.join(f'CAST({name} AS VARCHAR)' for name in ids)})" if ids else "NULL"
     with store.errors():
-        store.connection.execute(_ALL_EVENTS.format(event_id=event_id))
+        store.connection.execute(_ALL_EVENTS.format(event_id=identity_expression(store)))
 
 
 def prove_bytes(store: Warehouse) -> Proof:

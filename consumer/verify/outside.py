@@ -25,6 +25,7 @@ from schemas.codec import Decoder
 from schemas.fingerprint import fingerprint
 from schemas.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema
 from schemas.identity import IDENTITY_HEADER
+from schemas.places import LAST_TIMESTAMP_MS
 from schemas.registry import Registry
 
 DEFAULT_SAMPLE = 200
@@ -208,16 +209,23 @@ def _compare_events(store: Warehouse, records: dict[Place, Message], found: _Com
         by_schema[int.from_bytes((message.value() or b"")[1:HEADER_BYTES], "big")][place] = message
     texts = {int(schema_id): str(text) for schema_id, text in store.rows(_TEXTS)}
     for schema_id, messages in sorted(by_schema.items()):
-        decoder = Decoder(texts[schema_id]) if schema_id in texts else None
+        decoder = _decoder(texts.get(schema_id))
         rows = _rows_at(store, messages)
         for place, message in messages.items():
             where = f"partition {place[0]} offset {place[1]}"
             faults = list(_of_record(rows[place], message))
             if decoder is None:
-                faults.append(f"its schema id is {schema_id}, of which the file has no text")
+                faults.append(f"its schema id is {schema_id}, of which the file has no text that can be used")
             else:
                 faults += _of_value(rows[place], message, decoder, column_of, found)
             found.faults += [f"{where}: {fault}" for fault in faults]
+
+
+def _decoder(text: str | None) -> Decoder | None:
+    try:
+        return None if text is None else Decoder(text)
+    except UnsupportedSchema:
+        return None
 
 
 def _rows_at(store: Warehouse, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
@@ -322,10 +330,7 @@ _COMPARE = {"events": _compare_events, "quarantine": _compare_held, "tombstones"
 
 def _time(message: Message) -> int | None:
     at_ms = int(message.timestamp()[1])
-    return at_ms if 0 <= at_ms <= _LAST_TIMESTAMP_MS else None
-
-
-_LAST_TIMESTAMP_MS = 253_402_300_799_999
+    return at_ms if 0 <= at_ms <= LAST_TIMESTAMP_MS else None
 
 
 def _identity(message: Message) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 from consumer.verdict import Verdict
 
 MAX_FAULTS = 20
+NOTHING = "nothing"  # what a proof has looked at that does not apply: its note says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,10 @@ class Verification:
         """One sentence, with the first place of what is wrong."""
         bad = [proof for proof in self.proofs if proof.verdict == self.verdict and proof.verdict != "PASSED"]
         if not bad:
-            return f"Every proof of the {self.kind} holds: {', '.join(proof.name for proof in self.proofs)}."
+            idle = {proof.name: proof.notes for proof in self.proofs if proof.looked_at == NOTHING}
+            held = ", ".join(proof.name for proof in self.proofs if proof.name not in idle)
+            but = "".join(f"; not looked at: {name} ({'; '.join(why)})" for name, why in idle.items())
+            return f"Every proof of the {self.kind} holds: {held}{but}."
         first = (bad[0].faults or bad[0].unknown)[0]
         others = f"; and {', '.join(proof.name for proof in bad[1:])}" if bad[1:] else ""
         what = "does not hold" if self.verdict == "FAILED" else "could not be looked at whole"

@@ -8,18 +8,19 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import duckdb
 
 from cluster.errors import Misconfigured, StoreFailed
-from consumer.catalogue import read_catalogue
+from consumer.catalogue import Catalogue, other_columns, read_catalogue
 from consumer.columns import quote
 from consumer.places import run_slug, snapshot_name
 from consumer.published_files import sha256_of
 from consumer.run_scope import enter_run
-from consumer.snapshot import EVENTS_VARIABLE, MARTS, RUN_COLUMNS
+from consumer.snapshot import EVENTS_VARIABLE, MARTS, RUN_COLUMNS, TABLES
 from consumer.sql_files import SqlFile, lacking, read_folder
 from consumer.store_errors import store_error
 from consumer.verify.proof import Proof
@@ -111,6 +112,8 @@ def prove_snapshot_names(snapshot: Snapshot, marts: list[SqlFile]) -> Proof:
     faults += [f"the table {name} is not ours" for name in sorted(catalogue.tables.keys() - wanted - _YOUNGER)]
     faults += [f"the view {name} is not ours" for name in catalogue.views if name != _EVENTS]
     faults += [f"the {what} is not ours" for what in catalogue.others]
+    for table, ours in _our_catalogue().tables.items():
+        faults += other_columns(table, catalogue.tables.get(table, ours), ours)
     said = snapshot.rows("SELECT sql FROM system.main.duckdb_views() WHERE internal IS FALSE AND view_name = 'events'")
     if not said:
         faults.append("the view events is missing")
@@ -118,6 +121,14 @@ def prove_snapshot_names(snapshot: Snapshot, marts: list[SqlFile]) -> Proof:
         faults.append("the view events does not read the files of a snapshot, and those alone")
     looked = f"{len(catalogue.tables)} tables, {len(catalogue.views)} views"
     return Proof.of("names", "nothing foreign is in the snapshot, and nothing is missing", looked, faults)
+
+
+@cache
+def _our_catalogue() -> Catalogue:
+    """Return the tables of a new snapshot, its marts aside."""
+    with duckdb.connect() as connection:
+        connection.execute(TABLES)
+        return read_catalogue(connection)
 
 
 def applicable(snapshot: Snapshot) -> list[SqlFile]:
@@ -261,9 +272,10 @@ def prove_rows(snapshot: Snapshot, store: Warehouse) -> Proof:
 
 def _other_origin(snapshot: Snapshot, store: Warehouse) -> Iterator[str]:
     """Yield where a snapshot is not the warehouse's: its topic, or, as the current one, its name."""
-    topic, (*_, said) = store.meta().get("topic"), snapshot.rows(_FACTS)[0]
-    if said != topic:
-        yield f"the table publication says topic {said}, the warehouse {topic}"
+    topic = store.meta().get("topic")
+    for *_, said in snapshot.rows(_FACTS):
+        if said != topic:
+            yield f"the table publication says topic {said}, the warehouse {topic}"
     ((newest,),) = store.rows(_NEWEST)
     if snapshot.current and newest is not None and Path(newest).name != snapshot.folder.name:
         yield f"the current snapshot is {snapshot.folder.name}, the one that was published last {Path(newest).name}"

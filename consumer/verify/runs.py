@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from consumer.audit import latest_audit
+from consumer.audit import ONLY_HERE, latest_audit
 from consumer.checks import CheckResult, evaluate, latest_results, load_checks
 from consumer.findings import find
 from consumer.manifests import ControlTopic, fault_rows
@@ -52,19 +53,20 @@ def prove_manifests(store: Warehouse, control: ControlTopic | None) -> Proof:
 
     :param control: what the control topic says; ``None`` compares the file with itself alone.
     """
-    rows = store.rows(_MANIFESTS)
+    rows, manifests = store.rows(_MANIFESTS), read_manifests(store)
     faults = [
         *_manifest_faults(rows),
         *_unordered(store, "manifests"),
-        *_truth_faults(store, read_manifests(store), control),
+        *_truth_faults(store, manifests, control),
     ]
     if control is not None:
-        faults += _other_than(read_manifests(store), control)
+        faults += _other_than(manifests, control)
     return Proof.of(
         "manifests",
         "what the shards said of their runs is kept as they said it" + (", by the control topic" if control else ""),
         f"{len(rows)} manifests of {len({row[0] for row in rows})} runs",
         faults,
+        unknown=() if control is None else _not_told(manifests, control),
     )
 
 
@@ -117,13 +119,28 @@ def _truth_of(manifest: Manifest, control: ControlTopic | None) -> list[FaultTru
     return None if manifest.fault_pages else manifest.faults
 
 
-def _other_than(manifests: Manifests, control: ControlTopic) -> Iterator[str]:
-    """Yield the manifests that the control topic has otherwise; a newer attempt there is one of them."""
+def _not_told(manifests: Manifests, control: ControlTopic) -> Iterator[str]:
+    """Yield the manifests of which the control topic does not tell, or tells something newer."""
     for key, manifest in manifests.items():
         theirs = control.manifests.get(key)
+        where = f"run {key[0]} shard {key[1]}"
         if theirs is None:
-            yield f"the control topic has no manifest of run {key[0]} shard {key[1]}"
-        elif theirs.model_copy(update={"truth_complete": manifest.truth_complete}) != manifest:
+            yield f"the control topic has no manifest of {where}, and the file cannot be its own witness"
+        elif _went_on(manifest, theirs):
+            yield f"{where} went on since it was audited: audit it again"
+
+
+def _went_on(kept: Manifest, there: Manifest) -> bool:
+    return there.resumed > kept.resumed or (kept.status == "running" and there.status == "finished")
+
+
+def _other_than(manifests: Manifests, control: ControlTopic) -> Iterator[str]:
+    """Yield the manifests that the control topic has otherwise, those of a run that went on aside."""
+    for key, manifest in manifests.items():
+        theirs = control.manifests.get(key)
+        if theirs is None or _went_on(manifest, theirs):
+            continue
+        if theirs.model_copy(update={"truth_complete": manifest.truth_complete}) != manifest:
             names = [n for n in type(theirs).model_fields if getattr(theirs, n) != getattr(manifest, n)]
             yield f"the control topic says another {', '.join(names[:3])} of run {key[0]} shard {key[1]}"
 
@@ -131,16 +148,25 @@ def _other_than(manifests: Manifests, control: ControlTopic) -> Iterator[str]:
 def prove_verdicts(store: Warehouse) -> Proof:
     """Prove that each run's latest audit says what is found again now, and that every audit is whole."""
     rows = store.rows(_AUDITS)
-    faults, notes = [*_document_faults(rows), *_unordered(store, "verdicts")], []
+    faults = [*_document_faults(rows), *_unordered(store, "verdicts")]
+    notes: list[str] = []
     manifests = read_manifests(store)
     runs = sorted({run_id for run_id, _ in manifests})
-    faults += [f"audits: run {run_id} has no manifest" for run_id in sorted({row[1] for row in rows} - set(runs))]
+    verdicts = {run_id: verdict for _, run_id, verdict, *_ in rows}  # the latest of each
+    for run_id in sorted(verdicts.keys() - set(runs)):
+        # Its manifests were taken back, or claimed what cannot be: the audit did not let it pass for that.
+        told = notes if verdicts[run_id] == "UNKNOWN" else faults
+        told.append(f"audits: run {run_id} has no manifest")
     for run_id in runs:
-        said = _latest(store, run_id)
+        said = latest_audit(store, run_id)
         if said is None:
-            notes.append(f"run {run_id} was not audited")
+            if run_id in verdicts:
+                faults.append(f"run {run_id}: the document of its latest audit cannot be read whole")
+            else:
+                notes.append(f"run {run_id} was not audited")
             continue
         findings = find(store, run_id, [manifest for (run, _), manifest in sorted(manifests.items()) if run == run_id])
+        findings = _with_outside(findings, said)
         differing = _differing(said, findings, judge(findings, _bounds(store, said)))
         if differing:
             faults.append(f"run {run_id}: the audit is not what is found now: {differing}")
@@ -150,11 +176,15 @@ def prove_verdicts(store: Warehouse) -> Proof:
     return Proof.of("verdicts", "each run is judged as it is found now", looked, faults, notes=notes)
 
 
-def _latest(store: Warehouse, run_id: str) -> Mapping[str, Any] | None:
-    try:
-        return latest_audit(store, run_id)
-    except ValueError:
-        return None  # said already
+def _with_outside(findings: Findings, said: Mapping[str, Any]) -> Findings:
+    """Return findings with what only the outside could tell the audit: what cannot be found again in the file.
+
+    A doubt can only lower a verdict. A text that the registry vouched for is compared with it by its own proof.
+    """
+    doubts = [ONLY_HERE] if ONLY_HERE in said.get("doubts", []) else []
+    asked = replace(findings, unwitnessed=[])
+    vouched = said.get("not_compared") == asked.not_compared
+    return replace(asked if vouched else findings, doubts=[*findings.doubts, *doubts])
 
 
 def _document_faults(rows: list[tuple[Any, ...]]) -> Iterator[str]:

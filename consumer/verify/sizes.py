@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from cluster.errors import Misconfigured
 from consumer.columns import columns_of_fields, quote
 from consumer.verify.contents import see_all_events
-from consumer.verify.proof import Proof
+from consumer.verify.proof import NOTHING, Proof
 from consumer.warehouse import Warehouse
 from schemas.codec import Encoder
 
@@ -42,7 +42,7 @@ def prove_sizes(store: Warehouse) -> Proof:
         sizes = None
     promise, looked = "the ledger counts the bytes that came", f"{len(said)} partitions"
     if sizes is None or store.rows(_UNKNOWN) != [(0,)]:
-        return Proof.of("sizes", promise, "nothing", notes=["not every event is of a run and can be encoded again"])
+        return Proof.of("sizes", promise, NOTHING, notes=["not every event is of a run and can be encoded again"])
     faults = [
         f"partition {partition} has values of {sizes[partition]:,} bytes, its ledger says {count:,}"
         for partition, count in said
