@@ -73,7 +73,8 @@ class StreamproofOperator(BaseOperator):
             self._keep(context, self._why(error))
             # Its sentence says what failed and where: the lines of code that led to it would bury it.
             self.log.debug("Where it was raised", exc_info=True)
-            raise error.with_traceback(None)  # noqa: B904 - it is the same error
+            error.__traceback__ = None
+            raise
         except Exception as error:
             self._keep(context, type(error).__name__)
             raise
