@@ -36,7 +36,7 @@ test: $(STAMP) ## Run all tests (TESTS="tests/unit -k name" for some, WORKERS=0 
 	@$(BIN)/python -m pytest -n $(WORKERS) $(or $(TESTS),tests)
 
 test-deep: $(STAMP) ## Run all tests with everything that is left to chance repeated: about half an hour
-	@STREAMPROOF_TEST_DEPTH=deep $(BIN)/python -m pytest -n $(WORKERS) $(or $(TESTS),tests)
+	@TEST_DEPTH=deep $(BIN)/python -m pytest -n $(WORKERS) $(or $(TESTS),tests)
 
 check: $(STAMP) ## Format, lint, types, import direction
 	$(BIN)/ruff format --check .

@@ -17,14 +17,13 @@ import structlog
 
 from cluster.connection import Connection
 from cluster.local import LocalStack
-from tests.kit.depth import VARIABLE as DEPTH
 from tests.kit.order import GroupScheduling, arranged
 from tests.kit.shared_stack import HeadStart, SharedStack
 from tests.kit.topics import make_ready
 
 MARKERS = ("integration", "faults", "e2e")
 # What a developer may set for the tests; every other setting is taken away.
-KEPT = {"STREAMPROOF_CACHE_DIR", DEPTH}
+KEPT = {"STREAMPROOF_CACHE_DIR"}
 SHARED = pytest.StashKey[SharedStack]()
 HEAD_START = pytest.StashKey[HeadStart]()
 

@@ -1,13 +1,14 @@
 """How deep the tests look: ``make test`` keeps every promise, ``make test-deep`` repeats what is left to chance.
 
-The one place of these numbers. ``STREAMPROOF_TEST_DEPTH`` is ``ordinary``, the default, or ``deep``.
+The one place of these numbers. ``TEST_DEPTH`` is ``ordinary``, the default, or ``deep``; it does not begin as the
+settings of the product do, as commands refuse one of those that they do not know.
 """
 
 from __future__ import annotations
 
 import os
 
-VARIABLE = "STREAMPROOF_TEST_DEPTH"
+VARIABLE = "TEST_DEPTH"
 _ASKED = os.environ.get(VARIABLE, "ordinary")
 if _ASKED not in {"ordinary", "deep"}:
     raise ValueError(f"{VARIABLE} is {_ASKED!r}: it must be ordinary or deep")

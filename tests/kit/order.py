@@ -29,6 +29,7 @@ TOGETHER: dict[str, tuple[str, ...]] = {
 }
 # Groups that take longest, in the order in which they begin.
 LONGEST_FIRST = (
+    "tests/faults/produce/test_memory.py",  # in the deep tests alone
     "airflow",
     "tests/faults/security/test_security.py",
     "timing",
