@@ -70,7 +70,7 @@ def test_every_task_of_the_run_succeeded_and_says_figures(demo: Any, airflow: Ai
     assert {task.state for task in run.tasks} == {"success"}
     said = {task.label: airflow.log_tail(dag_id, run_id, task) for task in run.tasks}
     assert any("3,000 events" in line for line in said["generate shard 1 of 2"])
-    assert any(re.search(r"Loaded 6,000 rows in [\d.]+ s", line) for line in said["load"])
+    assert any(re.search(r"Loaded 6,000 rows at [\d,]+ rows/s in [\d.]+ s", line) for line in said["load"])
     assert any(line.startswith("PASSED: expected 6,000, loaded 6,000, lost 0") for line in said["audit"])
     # A few lines each: nothing is said per message.
     assert all(len(lines) <= 12 for lines in said.values()), said
