@@ -22,7 +22,6 @@ PRODUCER_KILLS = 20 if DEEP else 4
 SHAPE_KILLS = 3 if DEEP else 2
 # Examples of hypothesis, where a test wants more than its default of 100.
 MANY_EXAMPLES = 300 if DEEP else 60
-# At how many random places a kind of hand edit is tried; and of the kinds that change a column of which another kind is
-# tried already, every which one.
+# At how many random places a kind of hand edit is tried; and which of the kinds are, beside one for each column.
 EDIT_PLACES = 5 if DEEP else 1
-EDIT_STRIDE = 1 if DEEP else 8
+EDIT_STRIDE = 1 if DEEP else 5

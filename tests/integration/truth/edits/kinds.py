@@ -229,7 +229,7 @@ QUARANTINE = edits(
 )  # fmt: skip
 
 LEDGER = edits(
-    "verify audit",
+    "audit verify",
     [
         ("position too far", "UPDATE load_offsets SET next_offset = next_offset + 1 WHERE partition = {p}", "partition {p}"),
         ("position too low", "UPDATE load_offsets SET next_offset = next_offset - 1 WHERE partition = {p}", "partition {p}"),
@@ -267,7 +267,7 @@ LEDGER = edits(
 )  # fmt: skip
 
 ORIGIN = edits(
-    "verify audit",
+    "audit verify",
     [
         ("cluster", "UPDATE load_offsets SET cluster_id = 'other' WHERE partition = {p}", "cluster"),
         ("topic id", "UPDATE load_offsets SET topic_id = 'other' WHERE partition = {p}", "topic"),
