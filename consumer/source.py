@@ -64,8 +64,9 @@ _CONSUMER = {
     "enable_partition_eof": True,  # tells the position behind trailing offsets that hold no record
     "check_crcs": True,
     "queued_max_messages_kbytes": 32 * 1024,  # what librdkafka has fetched ahead
-    # What is read is there already: the broker waits only behind the end of a partition, where nothing is wanted.
-    "fetch_wait_max_ms": 10,
+    # What is read is there already: the broker waits only behind the end of a partition, where nothing is wanted, and
+    # the first request for the next partition waits for that answer.
+    "fetch_wait_max_ms": 1,
     # How long a partition whose queue was full is left alone. librdkafka's own second stops the loader dead: it has
     # emptied the queue long before.
     "fetch_queue_backoff_ms": 10,
