@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+# What Avro and Arrow call the branch of a union that holds nothing.
+_NULL = "null"
+
 # A pa.Array, whose type is known only while running.
 Column = Any
 
@@ -19,7 +22,7 @@ def fitted(array: Column, target: pa.DataType) -> Column:
 
     :raises ValueError: a row is in a member that the target does not have.
     """
-    if array.type == target or not _has_union(target):
+    if not _has_union(target):
         return array
     mask = array.is_null() if array.null_count else None
     if _is.is_struct(target):
@@ -37,18 +40,33 @@ def fitted(array: Column, target: pa.DataType) -> Column:
 
 
 def _fitted_union(array: Column, target: pa.DataType) -> Column:
+    """Return a union in the layout of ``target``, with the rows that hold nothing in its branch ``null``.
+
+    DuckDB has no tag for an empty union: it gives such a row away under the tag of the first member.
+    """
     names, fields = [field.name for field in array.type], _fields(target)
     wanted = [field.name for field in fields]
     codes = array.type_codes.to_numpy(zero_copy_only=False)
     number = {array.type.type_codes[place]: name for place, name in enumerate(names)}
-    foreign = {number[code] for code in np.unique(codes).tolist()} - set(wanted)
+    holds = np.zeros(len(codes), np.bool_)
+    for place, code in enumerate(array.type.type_codes):
+        holds |= (codes == code) & _valid(array.field(place))
+    foreign = {number[code] for code in np.unique(codes[holds]).tolist()} - set(wanted)
     if foreign:
         raise ValueError(f"rows are in {', '.join(sorted(foreign))}, which the schema does not have")
     new = np.zeros(128, np.int8)
     for code, name in number.items():
         new[code] = wanted.index(name) if name in wanted else 0
-    children = [_cast(fitted(array.field(names.index(field.name)), field.type), field.type) for field in fields]
-    return pa.UnionArray.from_sparse(pa.array(new[codes], pa.int8()), children, wanted)
+    tags = new[codes]
+    if _NULL in wanted:
+        tags[~holds] = wanted.index(_NULL)
+    children = [
+        _cast(fitted(array.field(names.index(field.name)), field.type), field.type)
+        if field.name in names
+        else pa.nulls(len(codes), field.type)
+        for field in fields
+    ]
+    return pa.UnionArray.from_sparse(pa.array(tags, pa.int8()), children, wanted)
 
 
 def _cast(array: Column, target: pa.DataType) -> Column:

@@ -79,7 +79,7 @@ class Taken:
         self.acknowledged = self.handed_over = self.unsettled = self.not_delivered = 0
         self.failed: list[Any] = []
         self.unknown: list[Any] = []
-        self.broken, self.skewed = None, False
+        self.broken, self.skewed, self.waited_for_room_s = None, False, 0.0
 
     def send(self, sequences: Any, keys: Any, values: Any, intended: Any, *, ids: Any = None) -> int:
         went = 0
