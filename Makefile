@@ -7,8 +7,8 @@ UV := $(BIN)/uv --system-certs
 UV_VERSION := 0.13.8
 LOCK := requirements.txt requirements-dev.txt
 STAMP := .venv/.synced
-# Most tests of real parts wait more than they compute: one worker more than there are cores.
-WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
+# Most tests of real parts wait more than they compute: two workers more than there are cores.
+WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 2)))
 PACKAGES := cluster schemas producer consumer stack plugins streamproof
 
 .PHONY: help setup demo test test-deep check format docs bench up down status lock clean

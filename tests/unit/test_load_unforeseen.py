@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,8 @@ def test_a_schema_about_which_a_library_raises_is_a_fault_of_its_values(monkeypa
         raise RecursionError
 
     monkeypatch.setattr("consumer.readers.Decoder", fail)
-    readers: Any = Readers(None, {7: "{}"}, lambda *_: [])  # type: ignore[arg-type]
+    registry: Any = SimpleNamespace(schema_text=lambda _: "{}")
+    readers: Any = Readers(registry, {7: "{}"}, lambda *_: [])
     for _ in range(2):
         with pytest.raises(UndecodableValue) as fault:
             readers(7)

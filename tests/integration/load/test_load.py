@@ -259,7 +259,7 @@ def test_a_stop_before_the_end_says_that_the_same_call_continues(rig: Any) -> No
     rig.produce(rig.values(range(3000)))
     stop = threading.Event()
     with pytest.raises(Interrupted, match="stopped"):
-        rig.load(stop=stop, batch_rows=50, progress=lambda done: done.offsets_done and stop.set())
+        rig.load(stop=stop, batch_rows=50, progress=lambda done: stop.set() if done.offsets_done else None)
     ((stored,),) = rig.rows("SELECT sum(next_offset)::BIGINT FROM load_offsets")
     assert 0 < stored < 3000
     assert rig.load().rows == 3000 - stored
