@@ -35,7 +35,7 @@ demo: $(STAMP) ## Rehearse customer_events in Airflow, from nothing to a verdict
 test: $(STAMP) ## Run all tests (TESTS="tests/unit -k name" for some, WORKERS=0 in one process)
 	@$(BIN)/python -m pytest -n $(WORKERS) $(or $(TESTS),tests)
 
-test-deep: $(STAMP) ## Run all tests with everything that is left to chance repeated: about half an hour
+test-deep: $(STAMP) ## Run all tests with everything that is left to chance repeated; it takes long
 	@TEST_DEPTH=deep $(BIN)/python -m pytest -n $(WORKERS) $(or $(TESTS),tests)
 
 check: $(STAMP) ## Format, lint, types, import direction
