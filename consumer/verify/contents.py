@@ -156,8 +156,9 @@ def _texts(
             Decoder(rows[0][2])
         except (UndecodableValue, ValueError) as error:
             yield f"the text of schema id {schema_id} cannot be used: {error}"
-    for schema in {(each.id, each.subject, each.version, each.fingerprint) for each in said if each.id in kept}:
-        schema_id, subject, version, mark = schema
+    # Each once, in the order of the manifests: a set's order would change from process to process.
+    named = dict.fromkeys((each.id, each.subject, each.version, each.fingerprint) for each in said if each.id in kept)
+    for schema_id, subject, version, mark in named:
         subject_there, version_there, text = kept[schema_id][0]
         if (subject_there, version_there) not in ((subject, version), (None, None)):
             yield (
