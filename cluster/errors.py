@@ -7,6 +7,7 @@
     │   ├── DependencyDown      69    a broker or a registry cannot be reached
     │   │   ├── BrokerUnreachable
     │   │   ├── BrokerSilent          records are there, and do not arrive
+    │   │   ├── LeaderMoving          a partition has no leader that answers yet
     │   │   └── RegistryUnreachable
     │   └── Busy                75    somebody else is at it, or the answer is not there yet
     │       ├── WarehouseLocked
@@ -104,6 +105,10 @@ class BrokerUnreachable(DependencyDown):
 
 class BrokerSilent(DependencyDown):
     """The broker has records below the bound and delivered none within the deadline."""
+
+
+class LeaderMoving(DependencyDown):
+    """A partition's leader is being elected, or has not taken its place yet."""
 
 
 class RegistryUnreachable(DependencyDown):

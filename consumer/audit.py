@@ -14,17 +14,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # there, only without a stub
 
 from cluster.connection import Connection
+from cluster.leaders import list_offsets
 from cluster.topics import TopicInfo, admin_client
 from consumer.contradictions import against_registry
 from consumer.findings import find
 from consumer.manifests import ControlTopic, read_control_topic, store_manifests, stored_manifests
 from consumer.positions import check_identity
 from consumer.run_scope import chosen_run, known_runs, unknown_run
-from consumer.source import REQUEST_TIMEOUT_S, Source, Watermarks
+from consumer.source import Source, Watermarks
 from consumer.verdict import CLASSES, AuditResult, Findings, PartitionPosition, judge
 from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 from schemas.manifest import Manifest, RateGap
@@ -243,14 +243,9 @@ def look_at_topic(connection: Connection, topic: str) -> tuple[TopicInfo, dict[i
 def offsets_after(connection: Connection, topic: str, moment: datetime, partitions: list[int]) -> dict[int, int | None]:
     """Return for every partition the first offset with a record of ``moment`` or later, ``None`` if there is none."""
     since = OffsetSpec.for_timestamp(int(moment.timestamp() * 1000))
-    asked = {TopicPartition(topic, partition): since for partition in partitions}
     # The client must outlive its answers: one that is collected before they came never gives them.
     admin = admin_client(connection.kafka)
-    found = admin.list_offsets(asked, request_timeout=REQUEST_TIMEOUT_S)
-    offsets = {
-        place.partition: admin.ask(answer, "reading offsets by time", where=topic).offset
-        for place, answer in found.items()
-    }
+    offsets = list_offsets(admin, topic, dict.fromkeys(partitions, since), "reading offsets by time")
     return {partition: offset if offset >= 0 else None for partition, offset in offsets.items()}
 
 

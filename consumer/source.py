@@ -15,16 +15,14 @@ import logging
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
-    IsolationLevel,
     KafkaError,
     KafkaException,
     TopicPartition,
@@ -42,13 +40,13 @@ from cluster.errors import (
     TopicRecreated,
 )
 from cluster.kafka_errors import NO_GROUP, BrokerWatch, translate
+from cluster.leaders import list_offsets
 from cluster.silence import Silence
 from cluster.topics import Admin, TopicInfo, admin_client, describe
 from consumer.batch import Message, Records, Span
 
 log = logging.getLogger(__name__)
 
-REQUEST_TIMEOUT_S = 5.0
 SILENCE_S = 10.0
 # consume() waits for as many records as it was asked for. It lets no signal through meanwhile, and a partition that
 # ends with offsets without a record gives fewer, so it never waits longer than this.
@@ -113,17 +111,16 @@ class Source:
         return describe(self._admin, self.topic)
 
     def watermarks(self, partitions: Iterable[int]) -> dict[int, Watermarks]:
-        """Return the first offset and the last stable offset of every partition."""
-        wanted = [TopicPartition(self.topic, partition) for partition in partitions]
+        """Return the first offset and the last stable offset of every partition.
+
+        :raises LeaderMoving: a partition has no leader that answers.
+        """
+        wanted = list(partitions)
         low, high = (
-            self._admin.list_offsets(
-                dict.fromkeys(wanted, spec),
-                isolation_level=IsolationLevel.READ_COMMITTED,
-                request_timeout=REQUEST_TIMEOUT_S,
-            )
+            list_offsets(self._admin, self.topic, dict.fromkeys(wanted, spec), "reading the watermarks")
             for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
         )
-        return {tp.partition: Watermarks(self._offset(low[tp], tp), self._offset(high[tp], tp)) for tp in wanted}
+        return {partition: Watermarks(low[partition], high[partition]) for partition in wanted}
 
     def assign(self, positions: Mapping[int, int], ends: Mapping[int, int]) -> None:
         """Read every partition from its position up to its end (half-open), one after the other."""
@@ -209,10 +206,6 @@ class Source:
             return Consumer(known | self._watch.settings())
         except KafkaException as error:
             raise translate(error, "opening the connection", where=self._address) from None
-
-    def _offset(self, answer: Future[Any], partition: TopicPartition) -> int:
-        found = self._admin.ask(answer, "reading the watermarks", where=f"{self.topic}/{partition.partition}")
-        return int(found.offset)
 
     def _unfinished(self) -> list[int]:
         return [partition for partition, at in self._positions.items() if at < self._ends[partition]]

@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from cluster.connection import KafkaSettings
 from cluster.errors import BrokerSilent, Interrupted, TopicMissing
 from cluster.kafka_errors import NO_GROUP, BrokerWatch, translate
+from cluster.leaders import not_heard_of_it, while_leaders_move
 from schemas.manifest import CONTROL_SUFFIX
 
 _CALL_TIMEOUT_S = 10.0
@@ -52,20 +53,20 @@ def watermarks(reader: Reader, topic: str) -> dict[int, tuple[int, int]]:
     """Return the first offset and the end of each partition.
 
     :raises TopicMissing: there is no such topic.
+    :raises LeaderMoving: a partition has no leader that answers.
     :raises BrokerUnreachable: no answer.
     """
+    return while_leaders_move(lambda: _watermarks(reader, topic))
+
+
+def _watermarks(reader: Reader, topic: str) -> dict[int, tuple[int, int]]:
+    doing = f"asking for the offsets of topic {topic}"
     try:
         found = reader.consumer.list_topics(topic, timeout=_CALL_TIMEOUT_S).topics[topic]
         if found.error is not None:
             raise KafkaException(found.error)  # noqa: TRY301 - translated with the others below
-        return {
-            partition: reader.consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=_CALL_TIMEOUT_S, cached=False
-            )
-            for partition in sorted(found.partitions)
-        }
     except KafkaException as error:
-        failure = translate(error, f"asking for the offsets of topic {topic}", where=reader.watch.servers)
+        failure = translate(error, doing, where=reader.watch.servers)
         if isinstance(failure, TopicMissing):
             base = topic.removesuffix(CONTROL_SUFFIX)
             raise TopicMissing(
@@ -74,6 +75,15 @@ def watermarks(reader: Reader, topic: str) -> dict[int, tuple[int, int]]:
                 hint=f"Create it with `streamproof topics apply --topic {base}`",
             ) from None
         raise failure from None
+    try:
+        return {
+            partition: reader.consumer.get_watermark_offsets(
+                TopicPartition(topic, partition), timeout=_CALL_TIMEOUT_S, cached=False
+            )
+            for partition in sorted(found.partitions)
+        }
+    except KafkaException as error:
+        raise not_heard_of_it(translate(error, doing, where=reader.watch.servers)) from None
 
 
 def read_to_end(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from confluent_kafka import TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # its stubs do not re-export it
 
 from cluster.admin import admin_client
 from cluster.connection import KafkaSettings
 from cluster.errors import StreamproofError
+from cluster.leaders import list_offsets
 from cluster.topics import describe
 
 
@@ -28,8 +28,7 @@ class TopicCount:
         try:
             partitions = describe(self._admin, self._topic).partitions
             latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-            asked = self._admin.list_offsets({TopicPartition(self._topic, p): latest for p in range(partitions)})
-            ends = (self._admin.ask(answer, "asking for the end of a topic").offset for answer in asked.values())
-            return sum(int(end) for end in ends)
+            asked = dict.fromkeys(range(partitions), latest)
+            return sum(list_offsets(self._admin, self._topic, asked, "asking for the end of a topic").values())
         except StreamproofError:
             return None

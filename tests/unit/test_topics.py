@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # its stubs do not re-export it
 
 from cluster.connection import KafkaSettings
 from cluster.errors import (
     BrokerUnreachable,
     DataRejected,
     DependencyDown,
+    LeaderMoving,
     Misconfigured,
     Refused,
     TopicConflict,
     TopicMissing,
 )
 from cluster.kafka_errors import BrokerWatch, translate
+from cluster.leaders import list_offsets, while_leaders_move
 from cluster.local import warehouse_path
 from cluster.topics import admin_client, describe, load_topics, specs_for
+from producer.reading import watermarks
 from schemas.manifest import control_topic
 
 
@@ -214,3 +220,73 @@ def test_the_default_warehouse_of_the_longest_name_is_a_file_that_can_be_made(tm
     # A file that an earlier version made stays the topic's own.
     (tmp_path / f"{'u' * 220}.duckdb").touch()
     assert warehouse_path("u" * 220, env).stem == "u" * 220
+
+
+def failing(*codes: int) -> Callable[[], str]:
+    """Return a question that fails with each code once, and is then answered."""
+    left = list(codes)
+
+    def ask() -> str:
+        if left:
+            raise translate(KafkaError(left.pop(0)), "asking")
+        return "answered"
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "LEADER_NOT_AVAILABLE",
+        "NOT_LEADER_FOR_PARTITION",
+        "FENCED_LEADER_EPOCH",
+        "UNKNOWN_LEADER_EPOCH",
+        "OFFSET_NOT_AVAILABLE",
+        "REPLICA_NOT_AVAILABLE",
+    ],
+)
+def test_a_question_to_a_leader_is_asked_again_while_leadership_moves(name):
+    code = getattr(KafkaError, name)
+    assert while_leaders_move(failing(code, code)) == "answered"
+    with pytest.raises(LeaderMoving, match="has no leader that answers while asking"):
+        while_leaders_move(failing(*[code] * 20), until_s=0.2)
+
+
+def test_what_no_election_mends_is_said_at_once():
+    with pytest.raises(TopicMissing):
+        while_leaders_move(failing(KafkaError.UNKNOWN_TOPIC_OR_PART))
+    with pytest.raises(Refused):
+        while_leaders_move(failing(KafkaError.TOPIC_AUTHORIZATION_FAILED))
+
+
+class HalfAwakeBroker:
+    """The clients of a cluster that names a topic whose leader takes its place after ``refusals`` questions."""
+
+    def __init__(self, *refusals: int) -> None:
+        self.refusals = list(refusals)
+        self.watch = SimpleNamespace(servers="kafka:9092")
+        self.consumer = self
+
+    def list_topics(self, topic: str, timeout: float) -> SimpleNamespace:
+        return SimpleNamespace(topics={topic: SimpleNamespace(error=None, partitions={0: None})})
+
+    def get_watermark_offsets(self, partition: TopicPartition, timeout: float, cached: bool) -> tuple[int, int]:
+        return 3, self.answer()
+
+    def list_offsets(self, asked: dict[TopicPartition, object], **_: object) -> dict[TopicPartition, None]:
+        return dict.fromkeys(asked)
+
+    def ask(self, _: None, doing: str, *, where: str, timeout_s: float) -> SimpleNamespace:
+        return SimpleNamespace(offset=self.answer(doing, where))
+
+    def answer(self, doing: str = "", where: str = "") -> int:
+        if self.refusals:
+            error = KafkaError(self.refusals.pop(0))
+            raise translate(error, doing, where=where) if doing else KafkaException(error)
+        return 5
+
+
+@pytest.mark.parametrize("code", [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART])
+def test_offsets_are_asked_for_again_until_the_leader_has_taken_its_place(code):
+    assert watermarks(HalfAwakeBroker(code, code), "t") == {0: (3, 5)}
+    assert list_offsets(HalfAwakeBroker(code, code), "t", {0: OffsetSpec.latest()}, "asking") == {0: 5}
