@@ -7,6 +7,7 @@
     │   ├── DependencyDown      69    a broker or a registry cannot be reached
     │   │   ├── BrokerUnreachable
     │   │   ├── BrokerSilent          records are there, and do not arrive
+    │   │   ├── DeliveryTimedOut      events that were not acknowledged in time
     │   │   ├── LeaderMoving          a partition has no leader that answers yet
     │   │   └── RegistryUnreachable
     │   └── Busy                75    somebody else is at it, or the answer is not there yet
@@ -19,7 +20,7 @@
         │   ├── SchemaReplaced        a registry gives a known id to another schema
         │   ├── TopicRecreated        stored positions belong to another topic
         │   ├── RateMissed            a run was slower than --require-rate allows
-        │   ├── RecordsUndelivered    events that Kafka did not acknowledge
+        │   ├── RecordsUndelivered    events that Kafka does not take
         │   └── VerdictFailed         an audit or a blocking check failed
         ├── StoreFailed         74    the disk or the warehouse file
         │   ├── StoreFull
@@ -107,6 +108,10 @@ class BrokerSilent(DependencyDown):
     """The broker has records below the bound and delivered none within the deadline."""
 
 
+class DeliveryTimedOut(DependencyDown):
+    """Events that no broker acknowledged in time, and that Kafka had nothing against."""
+
+
 class LeaderMoving(DependencyDown):
     """A partition's leader is being elected, or has not taken its place yet."""
 
@@ -152,7 +157,7 @@ class TopicRecreated(DataRejected):
 
 
 class RecordsUndelivered(DataRejected):
-    """Events that Kafka did not acknowledge."""
+    """Events that Kafka did not acknowledge, some of which it would refuse again."""
 
 
 class RateMissed(DataRejected):

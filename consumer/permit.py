@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.errors import VerdictFailed, VerdictUnknown
+from cluster.errors import VerdictFailed, VerdictUnknown, WarehouseDamaged
 from consumer.audit import fingerprint, latest_audit, loaded_since
 from consumer.checks import checked_after, evaluate
 from consumer.findings import find
@@ -102,7 +102,10 @@ def proved_now(store: Warehouse, run_id: str) -> str:
     """Return why a run that was published before is not proved any more, empty if it is."""
     enter_run(store, run_id)
     audited = latest_audit(store, run_id)
-    manifests = stored_manifests(store, run_id)
+    try:
+        manifests = stored_manifests(store, run_id)
+    except WarehouseDamaged as damage:  # of this run alone: it must not keep another one from its readers
+        return damage.message
     if audited is None or fingerprint(manifests) != audited["claims"]:
         return "its manifests are not those of its audit"
     judgement = _judged(store, find(store, run_id, manifests), audited)

@@ -50,7 +50,8 @@ def produce_shard(
     :raises Busy: another process on this machine produces the same shard.
     :raises Interrupted: stopped; the same request continues. Carries ``manifest``.
     :raises Refused: login, rights or TLS, at the start or while events were sent. Carries ``manifest`` then.
-    :raises RecordsUndelivered: events failed or are unknown. Carries ``manifest``; the same request sends them again.
+    :raises DeliveryTimedOut: events failed or are unknown; the same request sends them again. Carries ``manifest``.
+    :raises RecordsUndelivered: the same, and some of them would be refused again. Carries ``manifest``.
     :raises BrokerUnreachable: no broker at the start, or none left to take the manifest at the end.
     :raises Misconfigured: topic or schema missing, or the run id was used with other settings.
     :raises TopicRecreated: the run was begun on a former topic of the same name.

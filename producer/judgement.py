@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cluster.errors import Interrupted, RateMissed, RecordsUndelivered, StreamproofError
+from cluster.errors import DeliveryTimedOut, Interrupted, RateMissed, RecordsUndelivered, StreamproofError
 from producer.refusals import Reason, in_order
 from schemas.manifest import Manifest, count
 from schemas.rates import RateReached, percent
@@ -57,8 +57,11 @@ def stopped(tally: Tally, *, run_id: str, where: str) -> Interrupted:
     )
 
 
-def undelivered(tally: Tally, *, run_id: str, where: str, cause: StreamproofError | None = None) -> RecordsUndelivered:
+def undelivered(tally: Tally, *, run_id: str, where: str, cause: StreamproofError | None = None) -> StreamproofError:
     """Return what events come to that Kafka did not acknowledge: how many, why, and what helps.
+
+    :class:`RecordsUndelivered` where one was refused for a reason that lasts, :class:`DeliveryTimedOut` where another
+    attempt can send them all.
 
     :param cause: what ended the attempt, where it was ended.
     """
@@ -70,10 +73,12 @@ def undelivered(tally: Tally, *, run_id: str, where: str, cause: StreamproofErro
         said += ": " + ", ".join(map(str, tally.reasons[:_SHOWN_REASONS]))
         said += f" and {more} more reasons" if more > 0 else ""
     helps = [reason.helps for reason in tally.reasons if reason.helps]
-    if not tally.reasons or not all(reason.lasting for reason in tally.reasons):
+    lasting = [reason.lasting for reason in tally.reasons]
+    if not all(lasting) or not lasting:
         missing = "the others" if helps else "what is missing"
         helps.append(f"The same command with --run-id {run_id} sends {missing}")
-    return RecordsUndelivered(said, where=where, hint=". ".join(helps))
+    kind = RecordsUndelivered if any(lasting) else DeliveryTimedOut
+    return kind(said, where=where, hint=". ".join(helps))
 
 
 def too_slow(rate: RateReached | None, required: float | None, *, run_id: str, where: str) -> RateMissed | None:

@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from cluster.connection import Connection
-from cluster.errors import Interrupted, RecordsUndelivered, StreamproofError, Terminal
+from cluster.errors import DeliveryTimedOut, Interrupted, RecordsUndelivered, StreamproofError, Terminal
 from producer.judgement import Tally, stopped, too_slow, undelivered
 from producer.meter import Progress
 from producer.plan import ProduceRequest
@@ -20,6 +20,7 @@ from schemas.manifest import Manifest, count
 from schemas.rates import RateReached, rate_reached
 
 _LOOK_S = 0.1
+_UNDELIVERED = (DeliveryTimedOut, RecordsUndelivered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +119,9 @@ def _error(request: ProduceRequest, outcomes: list[Outcome]) -> StreamproofError
     if worst is not None and len(outcomes) > 1:
         if all(isinstance(error, Interrupted) for error in errors) and whole != Tally():
             return stopped(whole, run_id=request.run_id, where=where)
-        if isinstance(worst, RecordsUndelivered):
+        if isinstance(worst, _UNDELIVERED):
             worst = undelivered(whole, run_id=request.run_id, where=where)
-            return _worst([worst, *(error for error in errors if not isinstance(error, RecordsUndelivered))])
+            return _worst([worst, *(error for error in errors if not isinstance(error, _UNDELIVERED))])
     return _worst(errors)
 
 

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 from confluent_kafka import KafkaError
 
-from cluster.errors import DependencyDown, Interrupted
+from cluster.errors import DeliveryTimedOut, DependencyDown, Interrupted, RecordsUndelivered
 from producer import ProduceRequest, emit, refusals, workers
 from producer.judgement import Tally, stopped, undelivered
 from producer.refusals import Reason, Reasons, with_help
@@ -70,6 +70,32 @@ def test_what_another_attempt_may_send_is_told_beside_what_it_cannot():
     lasting = Reason("INVALID_RECORD", "refused", 3, helps="Do this")
     error = undelivered(Tally(0, 3, 2, (lasting, Reason("_MSG_TIMED_OUT", "late", 2))), run_id="r", where="")
     assert error.hint == "Do this. The same command with --run-id r sends the others"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "kind", "code"),
+    [
+        ((), DeliveryTimedOut, 69),
+        ((Reason("_MSG_TIMED_OUT", "late", 5),), DeliveryTimedOut, 69),
+        ((Reason("_TRANSPORT", "gone", 4), Reason("_PURGE_QUEUE", "never sent", 1)), DeliveryTimedOut, 69),
+        ((Reason("_MSG_TIMED_OUT", "late", 4), Reason("INVALID_RECORD", "refused", 1)), RecordsUndelivered, 65),
+    ],
+)
+def test_what_another_attempt_can_send_whole_is_worth_another_attempt(reasons, kind, code):
+    tally = Tally(0, 0, 5, reasons)
+    error = undelivered(tally, run_id="r", where="w")
+    assert type(error) is kind
+    assert error.exit_code == code
+    # Of several shards, the reasons of all decide.
+    request = ProduceRequest(topic="t", run_id="r", events=10, shards=2)
+    late = Tally(0, 0, 1, (Reason("_MSG_TIMED_OUT", "late", 1),))
+    outcomes = [
+        Outcome(error=error, tally=tally),
+        Outcome(error=undelivered(late, run_id="r", where="w"), tally=late),
+    ]
+    whole = workers._error(request, outcomes)
+    assert type(whole) is kind
+    assert "6 events were not acknowledged" in whole.message
 
 
 def test_a_stop_asks_the_broker_for_no_advice(monkeypatch):

@@ -29,6 +29,8 @@ def test_terminal_errors_fail_at_once_and_transient_ones_are_tried_again(ask: As
     assert actions["SchemaIncompatible"] == actions["Misconfigured"] == actions["Refused"] == "fail"
     assert actions["RecordsUndelivered"] == actions["VerdictFailed"] == actions["StoreFull"] == "fail"
     assert actions["BrokerUnreachable"] == actions["RegistryUnreachable"] == actions["WarehouseLocked"] == "default"
+    # A broker that was away for longer than an event may wait: the next attempt sends what is missing.
+    assert actions["DeliveryTimedOut"] == actions["LeaderMoving"] == "default"
     assert actions["Interrupted"] == actions["BrokerSilent"] == "default"
     # Generators have ended when an audit starts: what it does not know, it will not know later.
     assert actions["VerdictUnknown"] == "fail"

@@ -18,7 +18,7 @@ import pytest
 
 from cluster import silence
 from cluster.connection import Connection
-from cluster.errors import BrokerUnreachable, RecordsUndelivered
+from cluster.errors import BrokerUnreachable, DeliveryTimedOut, RecordsUndelivered
 from cluster.topics import admin_client
 from producer import ProduceRequest, Progress, produce_shard
 from producer.delivery import QUEUE_EVENTS
@@ -147,7 +147,7 @@ def test_a_full_queue_before_a_frozen_broker_is_bounded_and_counted_and_the_run_
 
     watch = Once(5000, freeze)
     request = ProduceRequest(topic=topic, run_id="full", events=250_000, delivery_timeout_s=4)
-    with pytest.raises(RecordsUndelivered, match="events were not acknowledged") as caught:
+    with pytest.raises(DeliveryTimedOut, match="events were not acknowledged") as caught:
         produce_shard(broker.connection, request, stop=threading.Event(), progress=watch)
     watch.join()
     assert time.monotonic() - frozen_at[0] < 30
@@ -201,7 +201,8 @@ def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_
 
     watch = Once(3000, delete)
     request = ProduceRequest(topic=topic, run_id="deleted", events=100_000, rate=3000, delivery_timeout_s=4)
-    with pytest.raises(RecordsUndelivered) as caught:
+    # librdkafka may learn of it, or wait for a leader until the time is up.
+    with pytest.raises((RecordsUndelivered, DeliveryTimedOut)) as caught:
         produce_shard(broker.connection, request, stop=threading.Event(), progress=watch)
     watch.join()
     assert time.monotonic() - deleted_at[0] < 30
@@ -254,9 +255,7 @@ def test_a_broker_that_freezes_and_one_that_dies_end_the_shard_in_time_with_the_
             broker.process.suspend()
             threading.Timer(6, os.kill, (broker.process.pid, signal.SIGCONT)).start()
 
-    with pytest.raises(
-        RecordsUndelivered, match=r"events were not acknowledged \(0 failed, [\d,]+ unknown\)"
-    ) as caught:
+    with pytest.raises(DeliveryTimedOut, match=r"events were not acknowledged \(0 failed, [\d,]+ unknown\)") as caught:
         produce_shard(broker.connection, request, stop=threading.Event(), progress=freeze_once)
     assert time.monotonic() - frozen_at[0] < 25
     manifest = caught.value.manifest  # type: ignore[attr-defined]

@@ -100,6 +100,14 @@ def test_a_changed_file_of_a_run_that_is_not_proved_any_more_is_left_out(publish
     ]
 
 
+def test_manifests_that_cannot_be_read_keep_their_own_run_from_readers_and_no_other(published: Any) -> None:
+    rewritten(file_of(published))
+    published.store(f"UPDATE manifests SET document = 'torn' WHERE run_id = '{RUN}'")
+    done = publish_it(published)
+    assert (done.runs, done.rows) == (1, 600)
+    assert f"a manifest of run {RUN} that the warehouse keeps cannot be read; it is left out" in done.renewed[0]
+
+
 def test_a_file_of_an_earlier_version_without_hash_is_written_anew(published: Any) -> None:
     published.sql("DELETE FROM published_files")
     done = publish_it(published)
