@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -242,7 +243,10 @@ class Lab:
         return {partition: Watermarks(low, high) for partition, (low, high) in self.ends.items()}
 
     def open(self) -> Warehouse:
-        return open_warehouse(self.path, topic=TOPIC)
+        """Open the file as it is: all that a command looks at when it opens one would take three times as long."""
+        connection = duckdb.connect(str(self.path))
+        connection.execute("SET TimeZone = 'UTC'")
+        return Warehouse(self.path, connection)
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements in a session of their own and return the last one's rows."""
@@ -328,6 +332,7 @@ class Lab:
             "topic": TOPIC,
         }
         self.path.unlink(missing_ok=True)  # of a run that the lab had before
+        open_warehouse(self.path, topic=TOPIC).close()
         with self.open() as store:
             store.rows(_EVENTS.format(**facts))
             store.rows(
