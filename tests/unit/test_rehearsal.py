@@ -16,7 +16,7 @@ from rich.live import Live
 
 from cluster.errors import DependencyDown, Interrupted, Misconfigured, Refused, StreamproofError
 from streamproof import rehearsal
-from streamproof.commands.demo import _figure
+from streamproof.demo import _figure
 from streamproof.demo_view import _lines
 from streamproof.rehearsal import DAG_ID, Airflow, RunState, TaskState
 from streamproof.run_view import PATIENCE, RunSight, _Moving, in_order

@@ -25,7 +25,7 @@ from stack.request import UpRequest, Watcher
 from stack.service import AliveProbe, HttpProbe, Service
 from stack.status import stack_status
 from stack.up import UpResult, up
-from streamproof.commands import demo
+from streamproof import demo
 from tests.kit.shared_stack import SilentWatcher
 from tests.kit.waiting import wait_until
 

@@ -13,7 +13,7 @@ from stack.record import Identity, ProcessRecord, Record
 from stack.service import AliveProbe, HttpProbe
 from streamproof import start_view as view
 from streamproof.cli import run
-from streamproof.commands.stack import _duration
+from streamproof.stack_view import duration
 
 
 def a_record(stage: str) -> Record:
@@ -76,7 +76,7 @@ def test_elsewhere_each_change_is_one_log_line(
     ("seconds", "words"), [(None, ""), (0.4, "0 s"), (59.9, "59 s"), (61, "1 min 1 s"), (3 * 3600 + 120, "3 h 2 min")]
 )
 def test_durations_read_as_people_say_them(seconds: float | None, words: str) -> None:
-    assert _duration(seconds) == words
+    assert duration(seconds) == words
 
 
 def test_up_does_not_call_a_stack_usable_that_gives_no_answer(
