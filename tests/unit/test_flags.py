@@ -16,10 +16,11 @@ import cluster.topics
 import consumer
 import producer
 import schemas.registry
+import stack.up
 from cluster.errors import Interrupted
 from consumer import ReportResult
+from streamproof import demo
 from streamproof.cli import run
-from streamproof.commands import demo, stack
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = ["--bootstrap-servers", "127.0.0.1:9", "--registry-url", "http://127.0.0.1:9"]
@@ -84,7 +85,7 @@ def test_a_dry_run_reaches_the_gate(monkeypatch, caught, given):
 
 def test_ports_reach_the_start_of_the_stack(monkeypatch, caught, tmp_path):
     monkeypatch.setenv("STREAMPROOF_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(stack, "up", caught)
+    monkeypatch.setattr(stack.up, "up", caught)
     assert run(["up", "--kafka-port", "1001", "--registry-port", "1002", "--airflow-port", "1003"]) == 75
     request = caught["arguments"][1]
     assert (request.kafka_port, request.registry_port, request.airflow_port) == (1001, 1002, 1003)
@@ -93,7 +94,7 @@ def test_ports_reach_the_start_of_the_stack(monkeypatch, caught, tmp_path):
 @pytest.mark.parametrize(("flags", "value"), [(["--restart"], True), (["--no-restart"], False), ([], None)])
 def test_whether_services_are_started_again_reaches_the_start_of_the_stack(monkeypatch, caught, tmp_path, flags, value):
     monkeypatch.setenv("STREAMPROOF_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(stack, "up", caught)
+    monkeypatch.setattr(stack.up, "up", caught)
     assert run(["up", *flags]) == 75
     assert caught["arguments"][1].restart is value
 
