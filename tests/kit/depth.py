@@ -20,6 +20,8 @@ LOADER_KILLS = 20 if DEEP else 6
 PRODUCER_KILLS = 20 if DEEP else 4
 # Kills in the middle of a load shape, before the attempt that ends it.
 SHAPE_KILLS = 3 if DEEP else 2
+# Sizes of a disk on which a new warehouse does not fit, kB.
+FULL_DISKS_KB = (32, 64, 128, 256, 512) if DEEP else (64, 256)
 # Examples of hypothesis, where a test wants more than its default of 100.
 MANY_EXAMPLES = 300 if DEEP else 60
 # At how many random places a kind of hand edit is tried; and which of the kinds are, beside one for each column.

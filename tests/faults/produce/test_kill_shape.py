@@ -28,7 +28,7 @@ from tests.kit.depth import SHAPE_KILLS
 from tests.kit.kafka import read_topic, topic_ends
 from tests.kit.waiting import wait_until
 
-SHAPE = "ramp(1000, 15000, 3s) + constant(15000, 2s)"
+SHAPE = "ramp(1000, 8000, 3s) + constant(8000, 2s)"
 PLANNED = parse(SHAPE).schedule(seed=4).planned or 0
 STALL_S = 0.5
 
@@ -94,7 +94,7 @@ def test_a_shape_that_is_killed_again_and_again_ends_with_each_event_once(
             landed = topic.count()
             with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
                 for part in (0.4, 1.0):
-                    enough = landed + int(part * chance.randint(2000, PLANNED // 5))
+                    enough = landed + int(part * chance.randint(1500, PLANNED // 5))
                     wait_until(lambda enough=enough: topic.count() >= enough, "the next part", **at_once(process))
                     if part < 1:
                         stall(process)

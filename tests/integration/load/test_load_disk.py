@@ -17,6 +17,7 @@ import duckdb
 import pytest
 
 from cluster.errors import WarehouseDamaged
+from tests.kit.depth import FULL_DISKS_KB
 
 pytestmark = pytest.mark.faults
 
@@ -92,7 +93,7 @@ def test_a_full_disk_ends_with_74_and_with_more_space_the_same_command_goes_on(r
     assert rig.rows("SELECT count(*), count(DISTINCT n) FROM events") == [(6000, 6000)]
 
 
-@pytest.mark.parametrize("size_kb", [32, 64, 128, 256, 512])
+@pytest.mark.parametrize("size_kb", FULL_DISKS_KB)
 def test_a_warehouse_that_is_made_on_a_full_disk_is_a_complete_file_or_none(tmp_path: Path, size_kb: int) -> None:
     folder = tmp_path / "disk"
     folder.mkdir()
