@@ -9,7 +9,8 @@ LOCK := requirements.txt requirements-dev.txt
 STAMP := .venv/.synced
 # Most tests of real parts wait more than they compute: two workers more than there are cores.
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 2)))
-PACKAGES := cluster schemas producer consumer stack plugins streamproof
+# Airflow's tasks and the commands of the tests import the same modules some hundred times: compile each once.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test test-deep check format docs bench up down status lock clean
 
