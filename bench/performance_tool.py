@@ -60,6 +60,7 @@ def performance_tool(connection: Connection, topic: str, events: int, payload: P
             *("compression.type=lz4", "linger.ms=20", "batch.size=524288", "enable.idempotence=true"),
             "buffer.memory=100663296",
             heap="512m",
+            quick=False,
         )
         ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     reports = _REPORT.findall(ran.stdout)

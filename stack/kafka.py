@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stack.artifacts import Artifacts
 from stack.files import write_private
-from stack.java import java_command, log_options
+from stack.java import QUICK_START, java_command, log_options
 from stack.ports import LOOPBACK
 from stack.security import SecuredStack
 from stack.service import KafkaProbe, Service
@@ -83,11 +83,11 @@ def kafka_service(state: Path, artifacts: Artifacts, ports: KafkaPorts, secured:
         arguments = ["format", "-t", _new_cluster_id(), "-c", properties.name, "--ignore-formatted"]
         if secured is not None and secured.format_arguments is not None:
             arguments.append(f"@{secured.format_arguments}")  # passwords: never arguments of a process
-        options = ["-Xmx128m", "-XX:TieredStopAtLevel=1", *log_options()]
+        options = ["-Xmx128m", *QUICK_START, *log_options()]
         prepare = (tuple(java_command(artifacts.kafka_jars, "kafka.tools.StorageTool", *arguments, options=options)),)
     options = [
         f"-Xmx{HEAP}",
-        "-XX:MaxGCPauseMillis=20",
+        *QUICK_START,
         "-Djava.awt.headless=true",
         "-Dkafka.log.level=INFO",
         "-Dkafka.log.target=SYSTEM_OUT",
