@@ -22,10 +22,12 @@ from stack.airflow import ADMIN, airflow_addresses, airflow_environment, read_pa
 from stack.postgres import POSTGRES, database_environment
 from stack.record import read_record
 from stack.request import UpRequest
+from stack.supervisor import Change
 from stack.up import up
 from streamproof.rehearsal import Airflow
 from streamproof.start_view import start_view
 from tests.kit.commands import command_line
+from tests.kit.order import group_of
 
 CHROMIUM = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
@@ -37,6 +39,17 @@ from airflow.api_fastapi.app import create_auth_manager
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 print("\\n" + create_auth_manager().generate_jwt(SimpleAuthManagerUser(username="stranger", role=None)))
 """
+# What was added to the session's stack for the group of tests that look at Airflow.
+ADDED = pytest.StashKey[tuple[Path, tuple[str, ...]]]()
+
+
+@pytest.hookimpl(trylast=True)  # after the fixtures that use it have ended
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End Airflow when no test is left that looks at it: with nothing to do, it takes a quarter of a core."""
+    if ADDED in item.config.stash and (nextitem is None or group_of(nextitem.nodeid) != group_of(item.nodeid)):
+        state, names = item.config.stash[ADDED]
+        del item.config.stash[ADDED]
+        Change(end=names).hand_over(state)
 
 
 @dataclass(frozen=True)
@@ -55,10 +68,11 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def airflow_stack(stack: LocalStack) -> LocalStack:
-    """The session's stack with Airflow's four processes and their database; the stack's own fixture ends them."""
+def airflow_stack(stack: LocalStack, pytestconfig: pytest.Config) -> LocalStack:
+    """The session's stack with Airflow's four processes and their database."""
     with start_view() as watcher:
-        up(stack.state_dir, UpRequest(airflow=True, owner=os.getpid()), watcher, threading.Event())
+        result = up(stack.state_dir, UpRequest(airflow=True, owner=os.getpid()), watcher, threading.Event())
+    pytestconfig.stash[ADDED] = stack.state_dir, result.started
     running = read_local_stack(stack.state_dir)
     assert running is not None
     assert running.airflow_url
