@@ -17,6 +17,8 @@ from airflow.sdk import DAG
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from cluster.errors import BrokerSilent, Interrupted, RecordsUndelivered
+from plugins.metadata import make_ready
+from stack.airflow import WAREHOUSE_POOL
 
 producing, loading = importlib.import_module("producer.emit"), importlib.import_module("consumer.load")
 produce_shard, load = producing.produce_shard, loading.load
@@ -79,6 +81,7 @@ def run(dag: DAG, conf: dict[str, Any]) -> dict[str, Any]:
 
 def main(topic: str, *, only_green: bool) -> dict[str, Any]:
     """Run all scenarios, each on a topic of its own, or only the one in which all is well."""
+    make_ready(WAREHOUSE_POOL, {})
     dags = DagBag().dags
     dag = dags["rehearse_customer_events"]
     for task in dag.tasks:

@@ -31,24 +31,16 @@ def dag_runs(
     addresses.home.mkdir()
     sqlite = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{addresses.home}/airflow.db"}
     environment = os.environ | airflow_environment(addresses, database=sqlite) | connection_variables(connections)
-    environment |= env
-
-    def run(*command: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, *command]
-        done = subprocess.run(
-            argv,
-            check=False,
-            env=environment,
-            cwd=addresses.home,
-            capture_output=True,
-            text=True,
-            timeout=SCRIPT_TIMEOUT_S,
-        )
-        (folder / "said.log").write_text(done.stdout + done.stderr)
-        assert done.returncode == 0, done.stderr[-4000:]
-        return done
-
-    for command in (("db", "migrate"), ("pools", "set", "warehouse", "1", "one")):
-        run("-m", "airflow", *command)
-    found: dict[str, Any] = json.loads(run(str(SCRIPT), *arguments).stdout.splitlines()[-1])
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments],
+        check=False,
+        env=environment | env,
+        cwd=addresses.home,
+        capture_output=True,
+        text=True,
+        timeout=SCRIPT_TIMEOUT_S,
+    )
+    (folder / "said.log").write_text(done.stdout + done.stderr)
+    assert done.returncode == 0, done.stderr[-4000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
