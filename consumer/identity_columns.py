@@ -13,7 +13,8 @@ from schemas.avro import parse
 from schemas.frame import UnsupportedSchema
 from schemas.identity import IDENTITY_FIELD
 
-_HEADER_COLUMN = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'events' AND column_name = ?"
+# Not from ``duckdb_columns``: that describes every view of DuckDB's own first, 7 ms in each new session.
+_HEADER_COLUMN = "SELECT name FROM pragma_table_info('events') WHERE name = ?"
 _FIELD_COLUMN = "SELECT min(column_name) FROM event_columns WHERE field = ? HAVING count(*) > 0"
 _SCHEMAS = "SELECT DISTINCT schema_id, schema FROM schema_versions ORDER BY ALL"
 
