@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
+import shutil
 import zlib
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from cluster.connection import Connection
 from cluster.topics import TopicInfo
 from consumer.checks import run_checks
 from consumer.manifests import ControlTopic
+from consumer.publish import publish
 from consumer.source import Watermarks
 from consumer.verdict import AuditResult
 from consumer.warehouse import Warehouse, open_warehouse
@@ -32,7 +36,7 @@ from schemas.places import PlaceSums
 audit_module = importlib.import_module("consumer.audit")
 
 TOPIC = "customer_events"
-RUN = "rehearsal/one"
+RUN, OTHER = "rehearsal/one", "rehearsal/two"
 STARTED = "2026-11-20T10:00:00+00:00"
 ENDED = "2026-11-20T10:00:10+00:00"
 TARGETS = FaultTargets(
@@ -221,10 +225,27 @@ Delivery = tuple[bytes, dict[int, tuple[int, int]], dict[tuple[str, int], Manife
 _MADE: dict[tuple[Any, ...], Delivery] = {}  # a run is made once, and copied
 
 
+@dataclass(frozen=True)
+class State:
+    """What a lab was when it was kept: a copy of its folder, and what its double of a broker said."""
+
+    folder: Path
+    control: ControlTopic
+    ends: dict[int, tuple[int, int]]
+
+
+_KEPT: dict[str, State] = {}  # a state is built once in a process, and copied
+
+
 class Lab:
-    """The warehouse of one run, and the broker's part of an audit, played by a double."""
+    """The warehouse of one run, and the broker's part of an audit, played by a double.
+
+    It is in the same folder for all tests of a process: a publication notes where it is, so a copy of a warehouse and
+    its publications is a true one only where they were.
+    """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
         self.path = folder / "warehouse.duckdb"
         self.publications = folder / "publications"
         self.control = ControlTopic()
@@ -241,6 +262,19 @@ class Lab:
 
     def marks(self) -> dict[int, Watermarks]:
         return {partition: Watermarks(low, high) for partition, (low, high) in self.ends.items()}
+
+    def bring_to(self, name: str, build: Callable[[], object]) -> None:
+        """Bring the lab into a state of a name: by building it the first time, and by copying it from then on."""
+        if name in _KEPT:
+            kept = _KEPT[name]
+            shutil.rmtree(self.folder)
+            shutil.copytree(kept.folder, self.folder, symlinks=True)
+            self.control, self.ends = copy.deepcopy(kept.control), dict(kept.ends)
+            return
+        build()
+        folder = self.folder.with_name(f"{self.folder.name}-{len(_KEPT)}")
+        shutil.copytree(self.folder, folder, symlinks=True)
+        _KEPT[name] = State(folder, copy.deepcopy(self.control), dict(self.ends))
 
     def open(self) -> Warehouse:
         """Open the file as it is: all that a command looks at when it opens one would take three times as long."""
@@ -445,11 +479,14 @@ def manifest(run_id: str, shard: int, shards: int, **changes: Any) -> Manifest:
 
 
 @pytest.fixture
-def new_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
+def new_lab(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lab]:
     """Return a function that makes a lab with one delivered run."""
+    folder = tmp_path_factory.getbasetemp() / "lab"
+    shutil.rmtree(folder, ignore_errors=True)  # of the test before
+    folder.mkdir()
 
     def make(**facts: Any) -> Lab:
-        lab = Lab(tmp_path, monkeypatch)
+        lab = Lab(folder, monkeypatch)
         lab.deliver(**facts)
         return lab
 
@@ -459,3 +496,36 @@ def new_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., La
 @pytest.fixture
 def lab(new_lab: Callable[..., Lab]) -> Lab:
     return new_lab()
+
+
+@pytest.fixture
+def audited(lab: Lab) -> Lab:
+    """A run that passed its audit."""
+    lab.bring_to("audited", lab.audit)
+    return lab
+
+
+@pytest.fixture
+def proved(lab: Lab) -> Lab:
+    """A run that passed its audit and its checks."""
+
+    def build() -> None:
+        lab.bring_to("audited", lab.audit)
+        run_checks(lab.path, RUN)
+
+    lab.bring_to("proved", build)
+    return lab
+
+
+@pytest.fixture
+def published(proved: Lab) -> Lab:
+    """A run that passed its audit and its checks, and that readers see."""
+    proved.bring_to("published", lambda: publish(proved.path, TOPIC, RUN, proved.publications))
+    return proved
+
+
+@pytest.fixture
+def joined(published: Lab) -> Lab:
+    """A run that readers see, and another one that passed its audit and its checks."""
+    published.bring_to("joined", lambda: published.add_run(OTHER))
+    return published

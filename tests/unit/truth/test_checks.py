@@ -106,7 +106,7 @@ BREAKS: dict[str, list[list[str]]] = {
 def checked(new_lab: Callable[..., Any]) -> Any:
     """A run large enough for every check, with its manifests kept."""
     lab = new_lab(events=600)
-    lab.audit()
+    lab.bring_to("checked", lab.audit)
     return lab
 
 

@@ -62,10 +62,9 @@ def test_it_does_not_choose_which_run_is_audited(lab: Any, claims: dict[str, Any
         assert [run.run_id for run in known_runs(store)] == [RUN]
 
 
-def test_a_forged_shard_of_a_true_run_makes_it_unknown(lab: Any) -> None:
-    lab.audit()
-    lab.amend(1, **CLAIMS["acknowledged"])
-    result = lab.audit()
+def test_a_forged_shard_of_a_true_run_makes_it_unknown(audited: Any) -> None:
+    audited.amend(1, **CLAIMS["acknowledged"])
+    result = audited.audit()
     assert result.verdict == "UNKNOWN"
     assert "1,000,000,000,000,000 acknowledged events, and the topic took 600 records" in result.reason
 
@@ -96,20 +95,18 @@ def test_what_a_topic_lost_is_still_called_lost(lab: Any) -> None:
     assert (result.verdict, result.lost) == ("FAILED", 600)
 
 
-def test_there_is_one_row_for_each_shard(lab: Any) -> None:
-    lab.audit()
+def test_there_is_one_row_for_each_shard(audited: Any) -> None:
     with pytest.raises(Exception, match=r"[Dd]uplicate key"):
-        lab.sql("INSERT INTO manifests FROM manifests")
+        audited.sql("INSERT INTO manifests FROM manifests")
 
 
-def test_a_shard_that_stands_twice_in_the_file_heals(lab: Any) -> None:
-    lab.audit()
-    lab.sql(
+def test_a_shard_that_stands_twice_in_the_file_heals(audited: Any) -> None:
+    audited.sql(
         "CREATE TABLE without_key AS FROM manifests",
         "DROP TABLE manifests",
         "ALTER TABLE without_key RENAME TO manifests",
         "INSERT INTO manifests FROM manifests",
     )
-    result = lab.audit()
+    result = audited.audit()
     assert (result.verdict, result.uncompared) == ("PASSED", 0)
-    assert lab.sql("SELECT count(*) FROM manifests") == [(2,)]
+    assert audited.sql("SELECT count(*) FROM manifests") == [(2,)]

@@ -98,19 +98,17 @@ def test_a_manifest_that_was_copied_from_another_topic_counts_for_none(claims: l
     assert topic.unreadable == ["customer_events.manifests partition 0 offset 0, as it is of topic elsewhere"]
 
 
-def test_an_unreadable_manifest_makes_the_verdict_unknown_and_the_audit_says_where(lab: Any) -> None:
-    lab.audit()
-    topic = ControlTopic(dict(lab.control.manifests))
+def test_an_unreadable_manifest_makes_the_verdict_unknown_and_the_audit_says_where(audited: Any) -> None:
+    topic = ControlTopic(dict(audited.control.manifests))
     topic.take(Record(f"{RUN}/1".encode(), b"{", at=7))
-    lab.control = topic
-    result = lab.audit()
+    audited.control = topic
+    result = audited.audit()
     assert result.verdict == "UNKNOWN"
     assert any("offset 7" in note for note in result.notes)
 
 
-def test_a_run_that_kafka_forgot_is_not_proved_by_the_file_alone(lab: Any) -> None:
-    lab.audit()
-    lab.control = ControlTopic()
-    result = lab.audit(RUN)
+def test_a_run_that_kafka_forgot_is_not_proved_by_the_file_alone(audited: Any) -> None:
+    audited.control = ControlTopic()
+    result = audited.audit(RUN)
     assert (result.verdict, result.loaded, result.lost) == ("UNKNOWN", 600, 0)
     assert "cannot be its own witness" in result.reason

@@ -39,38 +39,28 @@ def set_the_clock_back(monkeypatch: pytest.MonkeyPatch) -> Any:
     return set_back
 
 
-@pytest.fixture
-def proved(lab: Any) -> Any:
-    lab.audit()
-    run_checks(lab.path, RUN)
-    return lab
-
-
 def publish_it(lab: Any, run_id: str = RUN) -> Any:
     return publish(lab.path, TOPIC, run_id, lab.publications)
 
 
-def test_a_newer_failed_audit_counts_although_its_clock_is_behind(proved: Any, set_the_clock_back: Any) -> None:
-    publish_it(proved)
+def test_a_newer_failed_audit_counts_although_its_clock_is_behind(published: Any, set_the_clock_back: Any) -> None:
     set_the_clock_back()
-    proved.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
-    failed = proved.audit()
+    published.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    failed = published.audit()
     assert failed.verdict == "FAILED"
-    with proved.open() as store:
+    with published.open() as store:
         assert latest_audit(store, RUN)["audit_id"] == failed.audit_id
-    assert write_report(proved.path, TOPIC, RUN, proved.publications).verdict == "FAILED"
+    assert write_report(published.path, TOPIC, RUN, published.publications).verdict == "FAILED"
     with pytest.raises(VerdictFailed, match="the audit says FAILED"):
-        publish_it(proved)
+        publish_it(published)
 
 
-def test_the_ledger_of_a_snapshot_has_the_newest_verdict(proved: Any, set_the_clock_back: Any) -> None:
-    publish_it(proved)
+def test_the_ledger_of_a_snapshot_has_the_newest_verdict(joined: Any, set_the_clock_back: Any) -> None:
     other = "rehearsal/two"
-    proved.add_run(other)
-    proved.store(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    joined.store(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
     set_the_clock_back()
-    assert proved.audit(RUN).verdict == "FAILED"
-    snapshot = publish_it(proved, other)
+    assert joined.audit(RUN).verdict == "FAILED"
+    snapshot = publish_it(joined, other)
     with duckdb.connect(str(snapshot.database), read_only=True) as reader:
         said = reader.execute("SELECT run_id, verdict, published FROM runs ORDER BY run_id").fetchall()
     assert said == [(RUN, "FAILED", False), (other, "PASSED", True)]
@@ -97,16 +87,17 @@ def test_the_newest_examination_counts(proved: Any, set_the_clock_back: Any) -> 
         assert latest_realism(store, RUN)["said"] == "after"  # type: ignore[index]
 
 
-def test_the_latest_run_is_the_one_that_came_last_whatever_it_says_about_its_time(lab: Any) -> None:
-    lab.audit()
+def test_the_latest_run_is_the_one_that_came_last_whatever_it_says_about_its_time(audited: Any) -> None:
     for run_id, started in (("early clock", "1999-01-01T00:00:00+00:00"), ("late clock", "2099-01-01T00:00:00+00:00")):
-        lab.claim(lab.control.manifests[RUN, 0].model_copy(update={"run_id": run_id, "started_at": started}))
-        lab.audit(run_id)
-    lab.claim(
-        lab.control.manifests[RUN, 0].model_copy(update={"run_id": "last", "started_at": "1990-01-01T00:00:00+00:00"})
+        audited.claim(audited.control.manifests[RUN, 0].model_copy(update={"run_id": run_id, "started_at": started}))
+        audited.audit(run_id)
+    audited.claim(
+        audited.control.manifests[RUN, 0].model_copy(
+            update={"run_id": "last", "started_at": "1990-01-01T00:00:00+00:00"}
+        )
     )
-    lab.audit(None)
-    with lab.open() as store:
+    audited.audit(None)
+    with audited.open() as store:
         assert [run.run_id for run in known_runs(store)] == ["last", "late clock", "early clock", RUN]
 
 

@@ -27,14 +27,6 @@ RUN = "rehearsal/one"
 TOPIC = "customer_events"
 
 
-@pytest.fixture
-def proved(lab: Any) -> Any:
-    """A run that passed its audit and its checks."""
-    lab.audit()
-    run_checks(lab.path, RUN)
-    return lab
-
-
 def publish_it(lab: Any, run_id: str | None = RUN) -> Publication:
     return publish(lab.path, TOPIC, run_id, lab.publications, wait_s=0.2)
 
@@ -148,32 +140,30 @@ def test_the_last_three_snapshots_are_kept(proved: Any) -> None:
     assert sorted((current(proved).parent / "snapshots").iterdir()) == paths[2:]
 
 
-def test_earlier_runs_stay_published_as_long_as_they_pass(proved: Any) -> None:
-    publish_it(proved)
+def test_earlier_runs_stay_published_as_long_as_they_pass(joined: Any) -> None:
     other = "rehearsal/two"
-    proved.add_run(other)
-    second = publish_it(proved, other)
+    second = publish_it(joined, other)
     assert (second.rows, second.runs) == (1200, 2)
     parquet = {path.stem: path for path in (second.path / "events").iterdir()}
     assert set(parquet) == {run_slug(RUN), run_slug(other)}
     assert parquet[run_slug(RUN)].stat().st_nlink == 2, "linked, not written again"
-    proved.store(
+    joined.store(
         "INSERT INTO events SELECT * REPLACE (_offset + 10000 AS _offset) FROM events "
         f"WHERE event_id = '{event_id(RUN, 0, 7)}'"
     )
-    assert proved.audit(RUN).verdict == "FAILED"
-    third = publish_it(proved, other)
+    assert joined.audit(RUN).verdict == "FAILED"
+    third = publish_it(joined, other)
     assert (third.rows, third.runs) == (600, 1)
     assert read(third.database, "SELECT run_id, published FROM runs ORDER BY 1") == [(RUN, False), (other, True)]
 
 
-def test_a_failed_audit_publishes_nothing(proved: Any) -> None:
-    before = publish_it(proved)
-    proved.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
-    proved.audit()
+def test_a_failed_audit_publishes_nothing(published: Any) -> None:
+    before = current(published).resolve()
+    published.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    published.audit()
     with pytest.raises(VerdictFailed, match="1 lost"):
-        publish_it(proved)
-    assert current(proved).resolve() == before.path
+        publish_it(published)
+    assert current(published).resolve() == before
 
 
 def test_an_unknown_verdict_publishes_nothing(proved: Any) -> None:
@@ -200,17 +190,15 @@ def test_a_failed_warning_does_not_hold_a_publication_up(proved: Any) -> None:
     assert publish_it(proved).rows == 600
 
 
-def test_a_run_that_was_not_checked_is_not_published(lab: Any) -> None:
-    lab.audit()
+def test_a_run_that_was_not_checked_is_not_published(audited: Any) -> None:
     with pytest.raises(VerdictUnknown, match="not been checked"):
-        publish_it(lab)
+        publish_it(audited)
 
 
-def test_a_run_that_was_not_audited_is_not_published(lab: Any) -> None:
-    lab.audit()
-    lab.sql("DELETE FROM audits")
+def test_a_run_that_was_not_audited_is_not_published(audited: Any) -> None:
+    audited.sql("DELETE FROM audits")
     with pytest.raises(VerdictUnknown, match="not been audited"):
-        publish_it(lab)
+        publish_it(audited)
 
 
 def test_what_was_loaded_after_the_audit_was_not_proved(proved: Any) -> None:
@@ -240,26 +228,25 @@ def _some(condition: str) -> str:
     ],
     ids=["deleted", "stored again", "checksum", "number", "run"],
 )
-def test_what_was_changed_by_hand_since_the_audit_is_not_published(proved: Any, damage: str, named: str) -> None:
-    before = publish_it(proved)
-    proved.sql(damage)
+def test_what_was_changed_by_hand_since_the_audit_is_not_published(published: Any, damage: str, named: str) -> None:
+    before = current(published).resolve()
+    published.sql(damage)
     with pytest.raises(VerdictFailed, match=f"not as the audit saw it: .*{named}") as caught:
-        publish_it(proved)
+        publish_it(published)
     assert caught.value.exit_code == 65
-    assert current(proved).resolve() == before.path
-    assert proved.audit().verdict == "FAILED"
+    assert current(published).resolve() == before
+    assert published.audit().verdict == "FAILED"
 
 
-def test_nothing_is_published_out_of_a_file_that_contradicts_its_ledger(proved: Any) -> None:
-    before = publish_it(proved)
-    proved.add_run("rehearsal/two")
-    ((partition,),) = proved.sql(f"SELECT _partition FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
-    proved.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+def test_nothing_is_published_out_of_a_file_that_contradicts_its_ledger(joined: Any) -> None:
+    before = current(joined).resolve()
+    ((partition,),) = joined.sql(f"SELECT _partition FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    joined.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
     with pytest.raises(VerdictUnknown, match=f"partition {partition} has .* events, its ledger says"):
-        publish_it(proved, "rehearsal/two")
+        publish_it(joined, "rehearsal/two")
     with pytest.raises(VerdictFailed, match="lost was 0, is now 1"):
-        publish_it(proved)
-    assert current(proved).resolve() == before.path
+        publish_it(joined)
+    assert current(joined).resolve() == before
 
 
 def test_checks_that_are_older_than_the_audit_do_not_count(proved: Any) -> None:
@@ -304,12 +291,11 @@ def test_an_audit_that_was_too_early_asks_for_another_one(proved: Any) -> None:
     assert "audit` again" in str(caught.value)
 
 
-def test_a_run_that_was_continued_since_its_audit_was_not_proved(proved: Any) -> None:
-    proved.add_run("rehearsal/two")
-    proved.amend(0, resumed=1)
-    proved.audit("rehearsal/two")  # it keeps the new manifests of all runs
+def test_a_run_that_was_continued_since_its_audit_was_not_proved(joined: Any) -> None:
+    joined.amend(0, resumed=1)
+    joined.audit("rehearsal/two")  # it keeps the new manifests of all runs
     with pytest.raises(VerdictUnknown, match="continued after its audit"):
-        publish_it(proved)
+        publish_it(joined)
 
 
 _KILLED = """
@@ -339,36 +325,36 @@ publish.publish(Path(sys.argv[3]), "customer_events", None, Path(sys.argv[4]))
         ("consumer.publish:_swap", "after"),
     ],
 )
-def test_a_kill_leaves_one_whole_snapshot_current_and_no_half_one(proved: Any, where: str, when: str) -> None:
-    before = publish_it(proved)
+def test_a_kill_leaves_one_whole_snapshot_current_and_no_half_one(published: Any, where: str, when: str) -> None:
+    before = current(published).resolve()
     done = subprocess.run(
-        [sys.executable, "-c", _KILLED, where, when, str(proved.path), str(proved.publications)],
+        [sys.executable, "-c", _KILLED, where, when, str(published.path), str(published.publications)],
         check=False,
         timeout=60,
     )
     assert done.returncode == -signal.SIGKILL
     swapped = (where, when) == ("consumer.publish:_swap", "after")
-    assert (current(proved).resolve() != before.path) is swapped
-    assert read(current(proved) / "snapshot.duckdb", "SELECT count(*) FROM events") == [(600,)]
-    after = publish_it(proved)
-    names = sorted(path.name for path in (current(proved).parent / "snapshots").iterdir())
+    assert (current(published).resolve() != before) is swapped
+    assert read(current(published) / "snapshot.duckdb", "SELECT count(*) FROM events") == [(600,)]
+    after = publish_it(published)
+    names = sorted(path.name for path in (current(published).parent / "snapshots").iterdir())
     assert not [name for name in names if name.startswith(".")]
     assert after.path.name == names[-1]
-    assert sorted(path.name for path in current(proved).parent.iterdir()) == [".lock", "current", "snapshots"]
+    assert sorted(path.name for path in current(published).parent.iterdir()) == [".lock", "current", "snapshots"]
 
 
-def test_a_full_disk_keeps_what_was_published(proved: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = publish_it(proved)
+def test_a_full_disk_keeps_what_was_published(published: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = current(published).resolve()
 
     def full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(publish_module, "_settle", full)
     with pytest.raises(StoreFull) as caught:
-        publish_it(proved)
+        publish_it(published)
     assert caught.value.exit_code == 74
-    assert current(proved).resolve() == before.path
-    assert [path for path in (current(proved).parent / "snapshots").iterdir() if path != before.path] == []
+    assert current(published).resolve() == before
+    assert [path for path in (current(published).parent / "snapshots").iterdir() if path != before] == []
 
 
 def test_two_publications_of_a_topic_do_not_meet(proved: Any) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 import duckdb
 import pytest
 
-from consumer.checks import run_checks
 from consumer.lease import is_read
 from consumer.places import run_slug
 from consumer.publish import Publication, publish
@@ -25,16 +24,6 @@ from streamproof.cli import run
 RUN = "rehearsal/one"
 OTHER = "rehearsal/two"
 TOPIC = "customer_events"
-
-
-@pytest.fixture
-def published(lab: Any) -> Any:
-    """A run that is published, and another one that passed."""
-    lab.audit()
-    run_checks(lab.path, RUN)
-    publish_it(lab, RUN)
-    lab.add_run(OTHER)
-    return lab
 
 
 def publish_it(lab: Any, run_id: str = OTHER) -> Publication:
@@ -75,23 +64,23 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize(("damage", "named"), DAMAGE.values(), ids=DAMAGE)
 def test_a_file_that_is_not_what_was_published_is_named_and_written_anew(
-    published: Any, damage: Callable[[Path], None], named: str
+    joined: Any, damage: Callable[[Path], None], named: str
 ) -> None:
-    path = file_of(published)
+    path = file_of(joined)
     before = path.resolve()
     damage(path)
-    done = publish_it(published)
+    done = publish_it(joined)
     assert done.renewed == [f"{before}: {named}; it was written anew from the warehouse"]
     assert (done.runs, done.rows) == (2, 1200)
     assert rows(done, "SELECT count(*) FROM events WHERE user_id = 'HACKED'") == [(0,)]
-    assert publish_it(published).renewed == []
+    assert publish_it(joined).renewed == []
 
 
-def test_a_changed_file_of_a_run_that_is_not_proved_any_more_is_left_out(published: Any) -> None:
-    rewritten(file_of(published))
+def test_a_changed_file_of_a_run_that_is_not_proved_any_more_is_left_out(joined: Any) -> None:
+    rewritten(file_of(joined))
     # Its latest audit still says PASSED, and so do ledger and checks of the other run.
-    published.store(f"UPDATE events SET _crc32 = _crc32 + 1 WHERE event_id = '{event_id(RUN, 0, 7)}'")
-    done = publish_it(published)
+    joined.store(f"UPDATE events SET _crc32 = _crc32 + 1 WHERE event_id = '{event_id(RUN, 0, 7)}'")
+    done = publish_it(joined)
     assert (done.runs, done.rows) == (1, 600)
     assert "the run is not proved any more: Of 600 acknowledged events: 1 altered; it is left out" in done.renewed[0]
     assert rows(done, "SELECT run_id, verdict, published FROM runs ORDER BY run_id") == [
@@ -100,24 +89,24 @@ def test_a_changed_file_of_a_run_that_is_not_proved_any_more_is_left_out(publish
     ]
 
 
-def test_manifests_that_cannot_be_read_keep_their_own_run_from_readers_and_no_other(published: Any) -> None:
-    rewritten(file_of(published))
-    published.store(f"UPDATE manifests SET document = 'torn' WHERE run_id = '{RUN}'")
-    done = publish_it(published)
+def test_manifests_that_cannot_be_read_keep_their_own_run_from_readers_and_no_other(joined: Any) -> None:
+    rewritten(file_of(joined))
+    joined.store(f"UPDATE manifests SET document = 'torn' WHERE run_id = '{RUN}'")
+    done = publish_it(joined)
     assert (done.runs, done.rows) == (1, 600)
     assert f"a manifest of run {RUN} that the warehouse keeps cannot be read; it is left out" in done.renewed[0]
 
 
-def test_a_file_of_an_earlier_version_without_hash_is_written_anew(published: Any) -> None:
-    published.sql("DELETE FROM published_files")
-    done = publish_it(published)
+def test_a_file_of_an_earlier_version_without_hash_is_written_anew(joined: Any) -> None:
+    joined.sql("DELETE FROM published_files")
+    done = publish_it(joined)
     assert "no hash of it was kept" in done.renewed[0]
     assert done.runs == 2
 
 
-def test_hash_and_rows_of_each_file_are_in_warehouse_and_snapshot(published: Any) -> None:
-    done = publish_it(published)
-    kept = published.sql("SELECT file, sha256, rows FROM published_files WHERE publication = 2 ORDER BY ALL")
+def test_hash_and_rows_of_each_file_are_in_warehouse_and_snapshot(joined: Any) -> None:
+    done = publish_it(joined)
+    kept = joined.sql("SELECT file, sha256, rows FROM published_files WHERE publication = 2 ORDER BY ALL")
     assert kept == rows(done, "SELECT file, sha256, rows FROM files ORDER BY ALL")
     assert {(name, digest) for name, digest, _ in kept} == {
         (path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in (done.path / "events").iterdir()
@@ -125,15 +114,15 @@ def test_hash_and_rows_of_each_file_are_in_warehouse_and_snapshot(published: Any
     assert [count for *_, count in kept] == [600, 600]
 
 
-def test_nobody_may_write_a_published_file(published: Any) -> None:
-    done = publish_it(published)
+def test_nobody_may_write_a_published_file(joined: Any) -> None:
+    done = publish_it(joined)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in done.path.rglob("*") if path.is_file()}
     assert set(modes.values()) == {0o444}, modes
 
 
-def test_the_command_says_what_was_written_anew(published: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    destroyed(file_of(published))
-    folders = ["--warehouse", str(published.path), "--publications", str(published.publications)]
+def test_the_command_says_what_was_written_anew(joined: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    destroyed(file_of(joined))
+    folders = ["--warehouse", str(joined.path), "--publications", str(joined.publications)]
     assert run(["publish", TOPIC, "--run-id", OTHER, *folders]) == 0
     assert "it is damaged; it was written anew" in " ".join(capfd.readouterr().out.split())
 
@@ -166,22 +155,18 @@ def reading(snapshot: Path) -> Iterator[Callable[[], str]]:
         process.wait(30)
 
 
-def test_a_reader_keeps_its_snapshot_whatever_is_published_meanwhile(lab: Any) -> None:
-    lab.audit()
-    run_checks(lab.path, RUN)
-    first = publish_it(lab, RUN)
+def test_a_reader_keeps_its_snapshot_whatever_is_published_meanwhile(proved: Any) -> None:
+    first = publish_it(proved, RUN)
     with reading(first.path) as count:
-        others = [publish_it(lab, RUN).path for _ in range(4)]
+        others = [publish_it(proved, RUN).path for _ in range(4)]
         assert count() == "600"
         assert not others[0].exists(), "nobody reads it"
-    publish_it(lab, RUN)
+    publish_it(proved, RUN)
     assert not first.path.exists(), "its reader has gone"
 
 
-def test_a_reader_of_the_parquet_files_alone_can_hold_a_lock(lab: Any) -> None:
-    lab.audit()
-    run_checks(lab.path, RUN)
-    snapshot = publish_it(lab, RUN).path
+def test_a_reader_of_the_parquet_files_alone_can_hold_a_lock(proved: Any) -> None:
+    snapshot = publish_it(proved, RUN).path
     assert not is_read(snapshot)
     command = ["flock", "--shared", str(snapshot / "snapshot.duckdb"), "-c", "echo held; read line"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

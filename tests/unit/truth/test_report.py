@@ -71,10 +71,8 @@ def report(lab: Any, run_id: str | None = RUN) -> tuple[Page, dict[str, Any]]:
     return Page(html), json.loads(result.path.with_name("summary.json").read_text())
 
 
-def test_a_passed_run_says_so(lab: Any) -> None:
-    lab.audit()
-    run_checks(lab.path, RUN)
-    page, summary = report(lab)
+def test_a_passed_run_says_so(proved: Any) -> None:
+    page, summary = report(proved)
     assert "PASSED" in page.words
     assert "All 600 acknowledged events are in the warehouse, once, unaltered." in page.text
     assert (summary["verdict"], summary["audit"]["lost"]) == ("PASSED", 0)
@@ -120,10 +118,8 @@ def test_a_load_that_is_behind_is_not_called_a_loss(lab: Any) -> None:
     assert "behind the topic" in page.text
 
 
-def test_every_section_and_figure_is_there(lab: Any) -> None:
-    lab.audit()
-    run_checks(lab.path, RUN)
-    page, _ = report(lab)
+def test_every_section_and_figure_is_there(proved: Any) -> None:
+    page, _ = report(proved)
     for words in (
         "Produced, events per second",
         "Loaded, by batch",
@@ -142,10 +138,9 @@ def test_every_section_and_figure_is_there(lab: Any) -> None:
     assert page.tags.count("details") == 7, "each drawing has its numbers as a table"
 
 
-def test_a_topic_with_other_columns_has_a_page_too(lab: Any) -> None:
-    lab.audit()
-    lab.sql(*(f"ALTER TABLE events DROP {column}" for column in ("details", "content", "event_type")))
-    page, _ = report(lab)
+def test_a_topic_with_other_columns_has_a_page_too(audited: Any) -> None:
+    audited.sql(*(f"ALTER TABLE events DROP {column}" for column in ("details", "content", "event_type")))
+    page, _ = report(audited)
     for words in ("Plays by genre", "Event mix", "Buffering", "The stored events have no"):
         assert words not in page.text
     assert "Partition skew" in page.text
@@ -160,9 +155,8 @@ def test_a_run_of_which_nothing_arrived_has_a_page(lab: Any) -> None:
     assert "No record of this run is stored." in page.text
 
 
-def test_the_page_is_self_contained(lab: Any) -> None:
-    lab.audit()
-    page, _ = report(lab)
+def test_the_page_is_self_contained(audited: Any) -> None:
+    page, _ = report(audited)
     assert ("meta", "content", "default-src 'none'; style-src 'unsafe-inline'; img-src data:") in page.attributes
     assert not {"script", "link", "img", "iframe", "object", "a", "form"} & set(page.tags)
     assert not [name for _, name, _ in page.attributes if name in ("src", "href") or name.startswith("on")]
@@ -220,11 +214,10 @@ def test_hostile_text_stays_text_wherever_it_comes_from(new_lab: Callable[..., A
     assert "\\u202egnp.exe" in whole
 
 
-def test_a_report_replaces_the_one_before_and_leaves_nothing_else(lab: Any) -> None:
-    lab.audit()
-    report(lab)
-    report(lab)
-    folder = lab.publications / TOPIC / "reports"
+def test_a_report_replaces_the_one_before_and_leaves_nothing_else(audited: Any) -> None:
+    report(audited)
+    report(audited)
+    folder = audited.publications / TOPIC / "reports"
     assert [path.name for path in folder.iterdir()] == [run_slug(RUN)]
     assert sorted(path.name for path in (folder / run_slug(RUN)).iterdir()) == ["index.html", "summary.json"]
 
@@ -245,10 +238,9 @@ def test_reports_are_found_by_run_and_listed_latest_first(new_lab: Callable[...,
     assert list_reports(lab.publications / "nowhere") == []
 
 
-def test_a_run_that_nobody_knows_has_no_report(lab: Any) -> None:
-    lab.audit()
+def test_a_run_that_nobody_knows_has_no_report(audited: Any) -> None:
     with pytest.raises(Misconfigured, match="no manifest names the run nope"):
-        report(lab, "nope")
+        report(audited, "nope")
 
 
 @pytest.mark.parametrize("loaded", [True, False], ids=["nothing of it is stored", "there is no warehouse"])
@@ -262,12 +254,11 @@ def test_a_run_that_failed_before_its_load_still_gets_a_page_when_asked_for(lab:
     assert lab.path.exists() is loaded
 
 
-def test_a_folder_that_cannot_be_written_is_a_store_error(lab: Any) -> None:
-    lab.audit()
-    lab.publications.parent.mkdir(exist_ok=True)
-    lab.publications.write_text("a file where the folder should be")
+def test_a_folder_that_cannot_be_written_is_a_store_error(audited: Any) -> None:
+    audited.publications.parent.mkdir(exist_ok=True)
+    audited.publications.write_text("a file where the folder should be")
     with pytest.raises(StoreFailed) as caught:
-        report(lab)
+        report(audited)
     assert caught.value.exit_code == 74
 
 
@@ -392,23 +383,20 @@ def test_a_report_that_cannot_be_written_says_what_to_do(
     assert type(told.value) is kind
 
 
-def test_an_audit_that_is_older_than_the_last_load_says_so(lab: Any) -> None:
-    lab.audit()
-    lab.sql(
+def test_an_audit_that_is_older_than_the_last_load_says_so(audited: Any) -> None:
+    audited.sql(
         "INSERT INTO load_batches "
         "SELECT * REPLACE (2 AS batch, 0 AS events, start_offset AS end_offset) FROM load_batches",
         f"UPDATE events SET _batch = 2 WHERE event_id = '{event_id(RUN, 0, 7)}'",
     )
-    result = write_report(lab.path, TOPIC, RUN, lab.publications)
+    result = write_report(audited.path, TOPIC, RUN, audited.publications)
     assert result.verdict == "UNKNOWN"
     assert "is older than the last load of the run" in result.path.read_text()
 
 
-def test_checks_that_are_older_than_the_audit_are_said_to_be(lab: Any) -> None:
-    lab.audit()
-    run_checks(lab.path, RUN)
-    lab.audit()
-    result = write_report(lab.path, TOPIC, RUN, lab.publications)
+def test_checks_that_are_older_than_the_audit_are_said_to_be(proved: Any) -> None:
+    proved.audit()
+    result = write_report(proved.path, TOPIC, RUN, proved.publications)
     assert "the checks are older than the audit" in result.path.read_text()
 
 

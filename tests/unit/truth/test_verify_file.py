@@ -12,7 +12,6 @@ import duckdb
 import pytest
 
 from cluster.errors import VerdictUnknown
-from consumer.checks import run_checks
 from consumer.publish import publish
 from consumer.verify import Proof, Verification, verify_publication, verify_warehouse
 from consumer.verify.proof import NOTHING
@@ -25,14 +24,6 @@ RUN = "rehearsal/one"
 TOPIC = "customer_events"
 
 
-@pytest.fixture
-def judged(lab: Any) -> Any:
-    """A run that was audited and checked."""
-    lab.audit()
-    run_checks(lab.path, RUN)
-    return lab
-
-
 def proof(found: Verification, name: str) -> Proof:
     return next(each for each in found.proofs if each.name == name)
 
@@ -41,27 +32,27 @@ def verdicts(lab: Any) -> Proof:
     return proof(verify_warehouse(lab.path), "verdicts")
 
 
-def test_a_run_that_only_the_file_tells_of_is_judged_as_the_audit_judged_it(judged: Any) -> None:
-    judged.control.manifests.clear()
-    assert judged.audit().verdict == "UNKNOWN"
-    found = verdicts(judged)
+def test_a_run_that_only_the_file_tells_of_is_judged_as_the_audit_judged_it(proved: Any) -> None:
+    proved.control.manifests.clear()
+    assert proved.audit().verdict == "UNKNOWN"
+    found = verdicts(proved)
     assert (found.verdict, found.notes) == ("PASSED", [f"run {RUN} is UNKNOWN, as its audit says"])
-    with open_as_it_is(judged.path) as store:
-        manifests = prove_manifests(store, judged.control)
+    with open_as_it_is(proved.path) as store:
+        manifests = prove_manifests(store, proved.control)
     assert manifests.verdict == "UNKNOWN"
     assert "has no manifest of run rehearsal/one shard 0" in manifests.unknown[0]
 
 
-def test_a_run_that_went_on_is_unknown_and_a_manifest_that_was_changed_fails(judged: Any) -> None:
-    judged.amend(0, resumed=1)
-    with open_as_it_is(judged.path) as store:
-        found = prove_manifests(store, judged.control)
+def test_a_run_that_went_on_is_unknown_and_a_manifest_that_was_changed_fails(proved: Any) -> None:
+    proved.amend(0, resumed=1)
+    with open_as_it_is(proved.path) as store:
+        found = prove_manifests(store, proved.control)
         assert (found.verdict, found.unknown) == (
             "UNKNOWN",
             [f"run {RUN} shard 0 went on since it was audited: audit it again"],
         )
-        judged.amend(0, resumed=0, seed=8)
-        found = prove_manifests(store, judged.control)
+        proved.amend(0, resumed=0, seed=8)
+        found = prove_manifests(store, proved.control)
     assert (found.verdict, found.faults) == ("FAILED", [f"the control topic says another seed of run {RUN} shard 0"])
 
 
@@ -77,15 +68,15 @@ def test_a_text_that_the_registry_vouched_for_gives_the_same_sentence(
         assert verdicts(lab).verdict == "PASSED"
 
 
-def test_a_run_whose_claims_cannot_be_is_no_contradiction(judged: Any) -> None:
-    forged = judged.control.manifests[RUN, 0].model_copy(
+def test_a_run_whose_claims_cannot_be_is_no_contradiction(proved: Any) -> None:
+    forged = proved.control.manifests[RUN, 0].model_copy(
         update={"run_id": "forged", "shards": 1, "started_at": "yesterday"}
     )
-    judged.claim(forged)
-    assert judged.audit("forged").verdict == "UNKNOWN"
-    assert verdicts(judged).verdict == "PASSED"
-    judged.sql("UPDATE audits SET verdict = 'PASSED' WHERE run_id = 'forged'")
-    assert "audits: run forged has no manifest" in verdicts(judged).faults
+    proved.claim(forged)
+    assert proved.audit("forged").verdict == "UNKNOWN"
+    assert verdicts(proved).verdict == "PASSED"
+    proved.sql("UPDATE audits SET verdict = 'PASSED' WHERE run_id = 'forged'")
+    assert "audits: run forged has no manifest" in verdicts(proved).faults
 
 
 @pytest.mark.parametrize(
@@ -99,22 +90,22 @@ def test_a_run_whose_claims_cannot_be_is_no_contradiction(judged: Any) -> None:
     ],
 )
 def test_the_record_of_an_audit_that_is_not_whole_is_named_and_is_none_to_publish(
-    judged: Any, there: str, instead: str
+    proved: Any, there: str, instead: str
 ) -> None:
-    judged.sql(f"UPDATE audits SET document = replace(document, '{there}', '{instead}')")
-    assert f"run {RUN}: the document of its latest audit cannot be read whole" in verdicts(judged).faults
+    proved.sql(f"UPDATE audits SET document = replace(document, '{there}', '{instead}')")
+    assert f"run {RUN}: the document of its latest audit cannot be read whole" in verdicts(proved).faults
     with pytest.raises(VerdictUnknown, match="has not been audited"):
-        publish(judged.path, TOPIC, RUN, judged.publications)
-    assert judged.audit().verdict == "PASSED"
+        publish(proved.path, TOPIC, RUN, proved.publications)
+    assert proved.audit().verdict == "PASSED"
 
 
-def test_an_unreadable_record_of_another_run_does_not_stop_a_publication(judged: Any) -> None:
-    judged.sql(
+def test_an_unreadable_record_of_another_run_does_not_stop_a_publication(proved: Any) -> None:
+    proved.sql(
         "INSERT INTO audits SELECT number + 1, 'x', 'other', audited_at, batch, verdict, '{' FROM audits",
         "INSERT INTO audits SELECT number + 2, 'y', 'another', audited_at, batch, verdict, document FROM audits "
         "WHERE audit_id <> 'x'",
     )
-    publication = publish(judged.path, TOPIC, RUN, judged.publications)
+    publication = publish(proved.path, TOPIC, RUN, proved.publications)
     with duckdb.connect(str(publication.database), read_only=True) as reader:
         rows = reader.execute("SELECT run_id, verdict, reason FROM runs").fetchall()
     assert [row[0] for row in rows] == ["another", "other", RUN]
@@ -138,24 +129,24 @@ def test_an_unreadable_record_of_another_run_does_not_stop_a_publication(judged:
     ],
 )
 def test_a_publication_that_cannot_be_read_as_it_should_is_never_passed_and_never_an_end(
-    judged: Any, edit: str
+    published: Any, edit: str
 ) -> None:
-    publication = publish(judged.path, TOPIC, RUN, judged.publications)
-    database = Path(publication.database).resolve()
+    snapshot = (Path(published.publications) / TOPIC / "current").resolve()
+    database = snapshot / "snapshot.duckdb"
     database.chmod(0o644)
     with duckdb.connect(str(database)) as connection:
         connection.execute(edit)
-    for warehouse in (None, judged.path):
-        assert verify_publication(publication.path, warehouse).verdict in {"FAILED", "UNKNOWN"}
+    for warehouse in (None, published.path):
+        assert verify_publication(snapshot, warehouse).verdict in {"FAILED", "UNKNOWN"}
 
 
 @pytest.mark.parametrize(
     "text", [json.dumps({"type": "record", "name": "Empty", "fields": []}), "[" * 5000], ids=["no fields", "too deep"]
 )
-def test_a_kept_text_that_no_table_can_hold_is_a_contradiction(judged: Any, text: str) -> None:
-    judged.sql(f"UPDATE schema_versions SET schema = '{text}'")
-    assert judged.audit().verdict == "FAILED"
-    found = verify_warehouse(judged.path)
+def test_a_kept_text_that_no_table_can_hold_is_a_contradiction(proved: Any, text: str) -> None:
+    proved.sql(f"UPDATE schema_versions SET schema = '{text}'")
+    assert proved.audit().verdict == "FAILED"
+    found = verify_warehouse(proved.path)
     assert (proof(found, "schemas").verdict, found.verdict) == ("FAILED", "FAILED")
 
 

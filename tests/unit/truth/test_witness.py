@@ -24,6 +24,11 @@ RUN = "rehearsal/one"
 @pytest.fixture
 def held(lab: Any) -> Any:
     """A run of which three events were made undecodable on purpose, and one was sent twice."""
+    lab.bring_to("held", lambda: hold(lab))
+    return lab
+
+
+def hold(lab: Any) -> None:
     for sequence, value, kind in ((5, b"", "empty"), (6, b"\0\0", "short"), (7, b"\7oh", "bad_magic")):
         lab.hold(0, sequence, value, phase="frame", kind=kind)
     truth = [
@@ -35,7 +40,6 @@ def held(lab: Any) -> Any:
     lab.amend(0, faults=truth, injected=injected, settings={"faults": "some"})
     lab.store(f"INSERT INTO events SELECT * REPLACE (_offset + 10000 AS _offset) FROM events WHERE {one(9)}")
     assert lab.audit().verdict == "PASSED", lab.audit().reason
-    return lab
 
 
 def one(sequence: int) -> str:
@@ -163,15 +167,13 @@ def test_a_verdict_names_the_witness_that_it_lacks(held: Any, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("document", ["gone", "{}", "[]", ""])
-def test_what_somebody_made_unreadable_stops_no_audit_and_publishes_nothing(lab: Any, document: str) -> None:
-    lab.audit()
-    run_checks(lab.path, RUN)
-    lab.sql(f"UPDATE audits SET document = '{document}'")
+def test_what_somebody_made_unreadable_stops_no_audit_and_publishes_nothing(proved: Any, document: str) -> None:
+    proved.sql(f"UPDATE audits SET document = '{document}'")
     with pytest.raises(VerdictUnknown, match="has not been audited"):
-        publish(lab.path, "customer_events", RUN, lab.publications)
-    assert lab.audit().verdict == "PASSED"
-    run_checks(lab.path, RUN)
-    lab.sql(f"UPDATE manifests SET document = '{document}'")
+        publish(proved.path, "customer_events", RUN, proved.publications)
+    assert proved.audit().verdict == "PASSED"
+    run_checks(proved.path, RUN)
+    proved.sql(f"UPDATE manifests SET document = '{document}'")
     with pytest.raises(WarehouseDamaged, match="cannot be read"):
-        publish(lab.path, "customer_events", RUN, lab.publications)
-    assert lab.audit().verdict == "PASSED"
+        publish(proved.path, "customer_events", RUN, proved.publications)
+    assert proved.audit().verdict == "PASSED"
