@@ -175,24 +175,24 @@ def test_kafkas_console_consumer_sees_the_count(connection, ready_topic):
 
 
 def test_a_kill_in_the_middle_and_the_same_command_again_make_each_event_once(connection, ready_topic):
-    arguments = ("--events", "150000", "--rate", "40000", "--run-id", "killed", "--seed", "4")
+    arguments = ("--events", "60000", "--rate", "20000", "--run-id", "killed", "--seed", "4")
     process = start(connection, ready_topic, *arguments)
-    wait_until_landed(connection, ready_topic, 20_000, process)
+    wait_until_landed(connection, ready_topic, 8_000, process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=10)
 
     left = len(records(connection, ready_topic))
-    assert 20_000 <= left < 150_000
+    assert 8_000 <= left < 60_000
     again = subprocess.run(
         command(connection, ready_topic, *arguments), capture_output=True, text=True, timeout=120, check=False
     )
     assert again.returncode == 0, again.stderr
     found = records(connection, ready_topic)
-    assert sequences(found) == list(range(150_000))
+    assert sequences(found) == list(range(60_000))
 
     manifest = read_manifest(connection.kafka, ready_topic, "killed", 0)
     assert manifest is not None
-    assert (manifest.acknowledged, manifest.resumed, manifest.interrupted) == (150_000, 1, False)
+    assert (manifest.acknowledged, manifest.resumed, manifest.interrupted) == (60_000, 1, False)
     assert manifest.crc is not None
     assert sum(manifest.crc.sums) == sum(zlib.crc32(value) for _, _, value in found)
 
