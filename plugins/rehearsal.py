@@ -80,7 +80,6 @@ def rehearsal_dag(
         max_active_runs=1,
         dagrun_timeout=timedelta(hours=12),
         default_args=DEFAULT_ARGS,
-        params=form(defaults or Rehearsal()),
         tags={"streamproof", "rehearsal", Path(scenario).stem, *tags},
     ) as dag:
         plan = PlanOperator(
@@ -134,6 +133,9 @@ def rehearsal_dag(
         schemas >> [load, audit, check]
         [generate, audit] >> publish
         check >> report
+    # Only now: each task made before would keep a copy of the form, which Airflow validates again and again as it reads
+    # the Dag. A run takes its settings from here.
+    dag.params.update(form(defaults or Rehearsal()))
     return dag
 
 
