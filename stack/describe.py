@@ -11,9 +11,9 @@ from stack.apicurio import registry_service
 from stack.artifacts import Artifacts, cache_dir, ensure_artifacts
 from stack.kafka import KafkaPorts, kafka_service
 from stack.ports import Ports
-from stack.record import Record
+from stack.record import Record, Security
 from stack.request import UpRequest, Watcher
-from stack.security import SecuredStack, Security, secure
+from stack.security import SecuredStack, secure
 from stack.service import Service
 
 

@@ -7,8 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from stack.record import Record
-from stack.security import Security
+from stack.record import Record, Security
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,14 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 from cluster.errors import Misconfigured
 from cluster.secret_files import read_secret
 from stack.certificates import Authority, Identity
 from stack.files import write_private
-
-Security = Literal["none", "tls", "mtls", "scram"]
+from stack.record import Security
 
 BROKER = "broker"
 # The user that commands are: it may do everything.

@@ -16,21 +16,17 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from stack.children import end
 from stack.files import write_private
-from stack.record import Identity, Record
-from stack.security import Security
+from stack.record import Identity, Record, Security
 from stack.service import Service
 from stack.supervised import Supervised
 
 STARTING_POLL_S = 0.1
 STEADY_POLL_S = 0.5
 CHANGE_NAME = "stack.change.json"
-
-log = structlog.get_logger()
 
 
 class Change(BaseModel):
@@ -140,8 +136,13 @@ class Supervisor:
         except OSError as error:
             # A full disk must not end the services: the next round tries again. Its log may be on that disk too.
             if self._recorded:
+                # Imported here: it would be a third of what a supervisor takes to start.
+                import structlog
+
                 with contextlib.suppress(OSError):
-                    log.warning("the record could not be written", state=str(self._state), error=error.strerror)
+                    structlog.get_logger().warning(
+                        "the record could not be written", state=str(self._state), error=error.strerror
+                    )
             self._recorded = False
 
     def _leaders(

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from cluster.errors import EXIT_OK, DependencyDown, StoreFull
 from cluster.local import state_dir
-from stack.security import Security
+from stack.record import Security
 from streamproof.console import Output, print_error
 from streamproof.flags import JsonFlag
 

@@ -17,8 +17,8 @@ from stack.apicurio import registry_service
 from stack.artifacts import Artifacts
 from stack.certificates import Authority, Identity
 from stack.kafka import KafkaPorts, kafka_service
-from stack.record import ProcessRecord
-from stack.security import GUEST, USER, Security, client_settings, password_file, properties_file, secure
+from stack.record import ProcessRecord, Security
+from stack.security import GUEST, USER, client_settings, password_file, properties_file, secure
 from stack.service import Service
 
 PLANTED = "hunter2-5e0c2f"

@@ -21,8 +21,9 @@ from schemas.contract import load_contract, subject_for
 from schemas.registry import Registry
 from stack.certificates import Authority
 from stack.down import stop_stack
+from stack.record import Security
 from stack.request import UpRequest
-from stack.security import GUEST, USER, SecuredStack, Security, password_file, secure
+from stack.security import GUEST, USER, SecuredStack, password_file, secure
 from tests.faults.security.secured import PLANTED, Secured, TokenEndpoint, planted_arguments
 from tests.kit.shared_stack import started
 
