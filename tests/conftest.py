@@ -91,6 +91,12 @@ def _own_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 
 @pytest.fixture(scope="session")
+def shared_folder(pytestconfig: pytest.Config) -> Path:
+    """A folder that all workers of the session know."""
+    return pytestconfig.stash[SHARED].state.with_name("shared")
+
+
+@pytest.fixture(scope="session")
 def stack(pytestconfig: pytest.Config) -> LocalStack:
     """A real Kafka and a real registry, shared by the session: use topics and subjects of your own."""
     return pytestconfig.stash[SHARED].running()

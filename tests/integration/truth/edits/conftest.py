@@ -23,6 +23,7 @@ from schemas.contract import load_contract, subject_for
 from schemas.registry import Registry, gate
 from tests.integration.truth.edits.places import EVENTS, FAULTED, PLAIN, SHARDS
 from tests.kit.depth import DEEP
+from tests.kit.shared_work import made_once
 from tests.kit.topics import make_topic
 
 audit_module = importlib.import_module("consumer.audit")
@@ -77,14 +78,25 @@ def deliver(connection: Connection, topic: str, run_id: str, **how: Any) -> None
 
 
 @pytest.fixture(scope="session")
-def made(connection: Connection, tmp_path_factory: pytest.TempPathFactory) -> Delivered:
+def made(connection: Connection, shared_folder: Path) -> Delivered:
     """Two runs of a topic in one warehouse, both passed and published. Nobody changes it: edit a copy."""
-    topic, folder = f"edits-{uuid.uuid4().hex[:12]}", tmp_path_factory.mktemp("edits")
+    once = made_once(shared_folder / "edits", lambda folder: make(connection, folder).topic)
+    return delivered(connection, once.said, once.folder)
+
+
+def delivered(connection: Connection, topic: str, folder: Path) -> Delivered:
+    """Return what lies in a folder."""
+    return Delivered(connection, topic, folder / "warehouse.duckdb", folder / "publications")
+
+
+def make(connection: Connection, folder: Path) -> Delivered:
+    """Produce, load, judge and publish both runs."""
+    topic = f"edits-{uuid.uuid4().hex[:12]}"
     make_topic(connection, topic)
     contract = load_contract("customer_events")
     with Registry(connection.registry) as registry:
         gate(registry, contract, subject_for(topic), up_to=contract.active + 1)
-    made = Delivered(connection, topic, folder / "warehouse.duckdb", folder / "publications")
+    made = delivered(connection, topic, folder)
     deliver(connection, topic, PLAIN, next_version_share=0.4)
     load(connection, topic, made.warehouse, stop=threading.Event())
     deliver(connection, topic, FAULTED, faults=FAULTS)
