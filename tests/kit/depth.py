@@ -26,4 +26,6 @@ FULL_DISKS_KB = (32, 64, 128, 256, 512) if DEEP else (64, 256)
 MANY_EXAMPLES = 300 if DEEP else 60
 # At how many random places a kind of hand edit is tried; and which of the kinds are, beside one for each column.
 EDIT_PLACES = 5 if DEEP else 1
-EDIT_STRIDE = 1 if DEEP else 5
+EDIT_STRIDE = 1 if DEEP else 12
+# Under how many orders of hashes a load and an audit must say the same.
+HASH_SEEDS = 20 if DEEP else 2

@@ -16,7 +16,7 @@ from consumer import publish
 from consumer.verify import verify_publication
 from tests.integration.truth.edits.conftest import Delivered
 from tests.integration.truth.edits.places import FAULTED, PLAIN
-from tests.kit.depth import EDIT_PLACES, EDIT_STRIDE
+from tests.kit.depth import DEEP, EDIT_PLACES, EDIT_STRIDE
 
 Change = Callable[[Path, random.Random], None]
 
@@ -94,7 +94,7 @@ CHANGES: dict[str, tuple[Change, str, bool]] = {
     "nested value": (parquet(PLAIN, "SELECT * REPLACE (CASE WHEN {row} THEN struct_update(device, os := 'none') ELSE device END AS device) FROM {file}"), "plain-", False),
     "every value": (parquet(FAULTED, "SELECT * REPLACE ('HACKED' AS user_id) FROM {file}"), "faulted-", False),
     "place": (parquet(PLAIN, "SELECT * REPLACE (CASE WHEN {row} THEN _offset + 1000000 ELSE _offset END AS _offset) FROM {file}"), "plain-", False),
-    "key": (parquet(PLAIN, "SELECT * REPLACE (CASE WHEN {row} THEN 'zz'::BLOB ELSE _key END AS _key) FROM {file}"), "partition_skew", False),
+    "key": (parquet(PLAIN, "SELECT * REPLACE (CASE WHEN {row} THEN 'zz'::BLOB ELSE _key END AS _key) FROM {file}"), "plain-", False),
     "time": (parquet(PLAIN, "SELECT * REPLACE (_timestamp + INTERVAL 1 HOUR AS _timestamp) FROM {file}"), "events_per_second", True),
     "run": (parquet(PLAIN, "SELECT * REPLACE ('other' AS _run_id) FROM {file}"), "plain-", True),
     "row deleted": (parquet(PLAIN, "FROM {file} WHERE NOT {row}"), "plain-", True),
@@ -138,7 +138,7 @@ CHANGES: dict[str, tuple[Change, str, bool]] = {
 
 
 @pytest.mark.parametrize("place", range(EDIT_PLACES))
-@pytest.mark.parametrize("name", [*CHANGES][:: min(EDIT_STRIDE, 3)])
+@pytest.mark.parametrize("name", [*CHANGES][:: min(EDIT_STRIDE, 5)])
 def test_a_hand_edit_of_a_publication_is_found_and_named(own: Delivered, name: str, place: int) -> None:
     change, says, alone = CHANGES[name]
     change(own.snapshot, random.Random(place))
@@ -148,7 +148,10 @@ def test_a_hand_edit_of_a_publication_is_found_and_named(own: Delivered, name: s
         assert says in said
 
 
-@pytest.mark.parametrize("name", ["value", "every value", "row deleted", "file cut", "file removed"])
+REWRITTEN = ["value", "file cut", "file removed", *(["every value", "row deleted"] if DEEP else [])]
+
+
+@pytest.mark.parametrize("name", REWRITTEN)
 def test_a_file_that_was_changed_is_written_anew_by_the_next_publication(own: Delivered, name: str) -> None:
     change, _, _ = CHANGES[name]
     change(own.snapshot, random.Random(7))

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.truth.edits.conftest import Delivered
-from tests.kit.depth import DEEP
+from tests.kit.depth import HASH_SEEDS
 
-SEEDS = range(20 if DEEP else 3)
 SCRIPT = Path(__file__).parents[1] / "judged_in_a_process.py"
 
 
@@ -32,7 +31,7 @@ def test_a_load_stores_and_an_audit_says_the_same_under_every_hash_seed(made: De
     first = judged(made.topic, tmp_path / "first.duckdb", 0)
     assert first["said"]["plain"]["verdict"] == first["said"]["faulted"]["verdict"] == "PASSED"
     assert {proof["verdict"] for proof in first["said"]["proofs"]} == {"PASSED"}
-    for seed in SEEDS[1:]:
+    for seed in range(1, HASH_SEEDS):
         again = judged(made.topic, tmp_path / f"{seed}.duckdb", seed)
         assert again["stored"] == first["stored"], f"seed {seed} stores something else"
         assert again["said"] == first["said"], f"seed {seed} says something else"
