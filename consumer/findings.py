@@ -121,7 +121,18 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
     totals = [int(value) for value in warehouse.rows(_TOTALS)[0]]
     loaded, missing, duplicated, phantom, differing, windows, edited, *others = totals
     undecodable, reordered, uncompared, unattributed = others
-    examples = {name: _examples(warehouse, run_id, query) for name, query in _EXAMPLES.items()} | scored
+    counted = {
+        "lost": missing,
+        "duplicated": duplicated,
+        "phantom": phantom,
+        "altered": differing + windows + edited,
+        "undecodable": undecodable,
+        "reordered": reordered,
+    }
+    # Some of these go through all records again: only where there is something to show.
+    examples = {
+        name: _examples(warehouse, run_id, query) if counted[name] else [] for name, query in _EXAMPLES.items()
+    } | scored
     examples["misplaced"] = places.examples
     examples["altered"] = [*held.examples, *examples["altered"]][:MAX_EXAMPLES]
     return Findings(
@@ -136,7 +147,7 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
         reordered=reordered,
         uncompared=max(0, uncompared),
         unattributed=unattributed,
-        shards=_shards(warehouse, manifests, expected_shards),
+        shards=_shards(warehouse, manifests, expected_shards, missing),
         examples=examples,
         faults=scores,
         explained=explained,
@@ -166,12 +177,12 @@ def _versions(warehouse: Warehouse, manifests: list[Manifest]) -> list[VersionAu
     ]
 
 
-def _shards(warehouse: Warehouse, manifests: list[Manifest], expected: int) -> list[ShardAudit]:
+def _shards(warehouse: Warehouse, manifests: list[Manifest], expected: int, missing: int) -> list[ShardAudit]:
     """Return one row for every shard that there must be, and for those that there should not be."""
     stored = {shard: (n, unknown) for shard, n, unknown in warehouse.rows(_STORED_PER_SHARD)}
-    lost = dict(warehouse.rows(_LOST_PER_SHARD))
+    lost = dict(warehouse.rows(_LOST_PER_SHARD)) if missing else {}
     ranges: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for shard, first, end in warehouse.rows(_LOST_RANGES):
+    for shard, first, end in warehouse.rows(_LOST_RANGES) if missing else []:
         ranges[shard].append((first, end))
     claims = {manifest.shard: manifest for manifest in manifests}
     audits = []
