@@ -97,6 +97,14 @@ def airflow(airflow_stack: LocalStack, password: str) -> Iterator[Airflow]:
 
 
 @pytest.fixture(scope="session")
+def shop_run(airflow: Airflow) -> str:
+    """The id of a run of the web shop in which all goes well, on the topic ``e2e-shop``; it may be going on yet."""
+    airflow.wait_for_dag("rehearse_clickstream", threading.Event())
+    conf = {"shards": 1, "users": 100, "no_delay": True, "topic": "e2e-shop"}
+    return airflow.trigger("rehearse_clickstream", conf)
+
+
+@pytest.fixture(scope="session")
 def airflow_env(airflow_stack: LocalStack) -> dict[str, str]:
     """The environment of a process that is to be of the running Airflow."""
     port = int((airflow_stack.airflow_url or "").rpartition(":")[2])

@@ -170,16 +170,16 @@ def test_the_index_lists_the_run(web: httpx.Client, token: str, demo: Any, repor
 
 
 @pytest.fixture(scope="module")
-def side_by_side(airflow: Airflow) -> dict[str, tuple[str, RunState]]:
+def side_by_side(airflow: Airflow, shop_run: str) -> dict[str, tuple[str, RunState]]:
     """A run with injected faults, one of the web shop, and one that cannot be, each of a Dag or a topic of its own."""
     stop = threading.Event()
     small = {"shards": 1, "events": 3000, "full_speed": True}
     faults = {"fault_duplicate": 7, "fault_dropped": 4, "faults": "undecodable=12"}
-    airflow.wait_for_dag(CLICKSTREAM, stop)
-    asked = {"clickstream": (CLICKSTREAM, {"shards": 1, "users": 100, "no_delay": True, "topic": "e2e-shop"})}
-    asked["refused"] = (DAG_ID, {"users": 100, "topic": "e2e-impossible"})
-    asked["faults"] = (DAG_ID, {**small, **faults, "topic": "e2e-faulty"})
-    runs = {name: (dag_id, airflow.trigger(dag_id, conf)) for name, (dag_id, conf) in asked.items()}
+    runs = {
+        "clickstream": (CLICKSTREAM, shop_run),
+        "refused": (DAG_ID, airflow.trigger(DAG_ID, {"users": 100, "topic": "e2e-impossible"})),
+        "faults": (DAG_ID, airflow.trigger(DAG_ID, {**small, **faults, "topic": "e2e-faulty"})),
+    }
     return {name: (run_id, list(airflow.follow(dag_id, run_id, stop))[-1]) for name, (dag_id, run_id) in runs.items()}
 
 
