@@ -22,7 +22,8 @@ from stack.artifacts import cache_dir, ensure_artifacts
 from stack.children import members
 from stack.down import stop_stack
 from stack.java import kafka_command
-from tests.kit.commands import command_line
+from tests.kit.commands import Ended, command_line
+from tests.kit.commands import streamproof as typed_here
 from tests.kit.waiting import wait_until
 
 STRING = json.dumps({"schema": json.dumps({"type": "string"})})
@@ -50,6 +51,12 @@ def streamproof(own_state: Path) -> Command:
         return subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120, check=False)
 
     return run
+
+
+@pytest.fixture
+def status(own_state: Path) -> Callable[..., Ended]:
+    """Ask for the status of that folder, in this process: it is asked often."""
+    return lambda *flags: typed_here("status", *flags, env={"STREAMPROOF_STATE_DIR": str(own_state)})
 
 
 def document(result: subprocess.CompletedProcess[str]) -> Mapping[str, Any]:
@@ -113,7 +120,9 @@ def test_kafkas_own_tools_run_from_the_same_jars(stack: LocalStack, topic_name: 
     assert len(result.stdout.splitlines()) == 1000
 
 
-def test_a_whole_life(streamproof: Command, own_state: Path, topic_name: Callable[[str], str]) -> None:
+def test_a_whole_life(
+    streamproof: Command, status: Callable[..., Ended], own_state: Path, topic_name: Callable[[str], str]
+) -> None:
     """Up, status, up again, data, kill -9 and a restart, down, up: with everything that was stored still there."""
     nothing = streamproof("status", "--json")
     assert nothing.returncode == 69
@@ -128,31 +137,31 @@ def test_a_whole_life(streamproof: Command, own_state: Path, topic_name: Callabl
     topic, kafka, registry = topic_name("kept"), addresses["bootstrap_servers"], addresses["registry_url"]
     _store(kafka, registry, topic)
 
-    status = streamproof("status", "--json")
-    assert status.returncode == 0, status.stderr
-    for process in document(status)["processes"]:
+    running = streamproof("status", "--json")
+    assert running.returncode == 0, running.stderr
+    for process in document(running)["processes"]:
         assert process["healthy"], process
         assert 50e6 < process["memory_bytes"] < 1e9
-    assert "healthy" in streamproof("status").stdout
+    assert "healthy" in status().stdout
 
     again = streamproof("up")
     assert again.returncode == 0
     assert "runs already" in again.stdout
     assert kafka in again.stdout
 
-    pid = next(process["pid"] for process in document(status)["processes"] if process["name"] == "registry")
+    pid = next(process["pid"] for process in document(running)["processes"] if process["name"] == "registry")
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: ended(pid), "the end of the registry")
-    after = streamproof("status", "--json")
-    assert after.returncode == 69
-    kept, dead = document(after)["processes"]
+    after = status("--json")
+    assert after.exit_code == 69
+    kept, dead = after.document["processes"]
     assert kept["stage"] == "ready"
     assert dead["stage"] in {"died", "restarting", "starting"}
-    wait_until(lambda: streamproof("status").returncode == 0, "the registry to be healthy again", timeout_s=60)
-    again = document(streamproof("status", "--json"))["processes"][1]
-    assert again["restarts"] == 1
-    assert again["pid"] != pid
-    assert "SIGKILL" in again["ended"]
+    wait_until(lambda: status().exit_code == 0, "the registry to be healthy again", timeout_s=60)
+    restarted = status("--json").document["processes"][1]
+    assert restarted["restarts"] == 1
+    assert restarted["pid"] != pid
+    assert "SIGKILL" in restarted["ended"]
     _find_again(kafka, registry, topic)
 
     began = time.monotonic()
