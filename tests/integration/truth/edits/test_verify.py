@@ -16,6 +16,7 @@ from consumer.warehouse import open_warehouse
 from tests.integration.truth.edits.conftest import Delivered
 from tests.integration.truth.edits.places import PLAIN, draw
 from tests.kit.commands import streamproof
+from tests.kit.depth import DEEP
 
 FROM_THE_FILE = (
     "names", "origin", "ledger", "places", "schemas", "columns", "sizes", "quarantine", "manifests", "verdicts",
@@ -46,7 +47,8 @@ def test_a_warehouse_is_proved_against_kafka_and_the_registry_leaf_by_leaf(own: 
     assert int(sample.looked_at.split("; ")[1].split()[0].replace(",", "")) > 60 * 30
 
 
-# Each changes something else of the records, so they are tried together: a proof takes as long for one as for all.
+# Each changes something else, so they are tried together, and at depth one by one: a proof takes as long for one as
+# for all.
 OTHERWISE = {
     "UPDATE events SET _key = 'zz'": "its key is another",
     "UPDATE events SET _timestamp = _timestamp + INTERVAL 1 MILLISECOND": "its time is another",
@@ -69,23 +71,23 @@ OUTSIDE = [
 ]
 
 
-def test_what_is_read_again_and_is_otherwise_is_named(own: Delivered) -> None:
-    for change in OTHERWISE:
-        own.sql(change)
+@pytest.mark.parametrize("changes", [[each] for each in OTHERWISE] if DEEP else [[*OTHERWISE]])
+def test_what_is_read_again_and_is_otherwise_is_named(own: Delivered, changes: list[str]) -> None:
+    own.sql("; ".join(changes))
     found = verify_warehouse(own.warehouse, own.connection, sample=3)
     (sample,) = [proof for proof in found.proofs if proof.name == "sample"]
     assert sample.verdict == "FAILED"
     place = r"partition \d offset \d+"
-    for said in OTHERWISE.values():
+    for said in (OTHERWISE[change] for change in changes):
         wanted = said.format(place=place) if "{place}" in said else f"{place}: {re.escape(said)}"
         assert any(re.fullmatch(wanted, fault) for fault in sample.faults), (wanted, sample.faults)
 
 
-def test_what_kafka_or_the_registry_say_otherwise_is_named(own: Delivered) -> None:
-    for change, _, _ in OUTSIDE:
-        own.sql(change)
+@pytest.mark.parametrize("changes", [[each] for each in OUTSIDE] if DEEP else [OUTSIDE])
+def test_what_kafka_or_the_registry_say_otherwise_is_named(own: Delivered, changes: list[tuple[str, str, str]]) -> None:
+    own.sql("; ".join(change for change, _, _ in changes))
     found = verify_warehouse(own.warehouse, own.connection, sample=3)
-    for _, proof, said in OUTSIDE:
+    for _, proof, said in changes:
         (wrong,) = [each for each in found.proofs if each.name == proof]
         assert any(said in fault for fault in wrong.faults), wrong
 
