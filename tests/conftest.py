@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import structlog
 
 from cluster.connection import Connection
 from cluster.local import LocalStack
+from tests.kit.depth import examples
 from tests.kit.order import GroupScheduling, arranged
 from tests.kit.shared_stack import HeadStart, SharedStack
 from tests.kit.topics import make_ready
@@ -26,6 +28,9 @@ MARKERS = ("integration", "faults", "e2e")
 KEPT = {"STREAMPROOF_CACHE_DIR"}
 SHARED = pytest.StashKey[SharedStack]()
 HEAD_START = pytest.StashKey[HeadStart]()
+# A property that says nothing of its own takes these.
+hypothesis.settings.register_profile("depth", max_examples=examples(100))
+hypothesis.settings.load_profile("depth")
 
 
 @pytest.hookimpl(trylast=True)  # after pytest and xdist have set themselves up

@@ -22,10 +22,15 @@ PRODUCER_KILLS = 20 if DEEP else 4
 SHAPE_KILLS = 3 if DEEP else 2
 # Sizes of a disk on which a new warehouse does not fit, kB.
 FULL_DISKS_KB = (32, 64, 128, 256, 512) if DEEP else (64, 256)
-# Examples of hypothesis, where a test wants more than its default of 100.
-MANY_EXAMPLES = 300 if DEEP else 60
+# Examples of hypothesis.
+_EXAMPLES = 300
 # At how many random places a kind of hand edit is tried; and which of the kinds are, beside one for each column.
 EDIT_PLACES = 5 if DEEP else 1
 EDIT_STRIDE = 1 if DEEP else 12
 # Under how many orders of hashes a load and an audit must say the same.
 HASH_SEEDS = 20 if DEEP else 2
+
+
+def examples(ordinary: int) -> int:
+    """Return how many examples hypothesis tries of a property: so many, and at depth as many as of every other one."""
+    return _EXAMPLES if DEEP else ordinary

@@ -24,10 +24,10 @@ from schemas.codec import CodecMismatch, Decoder, Encoder, UndecodableValue, Uns
 from schemas.contract import load_contract
 from schemas.frame import frame_header
 from schemas.registry import UnknownSchema
-from tests.kit.depth import MANY_EXAMPLES
+from tests.kit.depth import examples
 
 CONTRACT = load_contract("customer_events")
-RELAXED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RELAXED = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # Schemas and values ---------------------------------------------------------------------------------------------
 
@@ -219,7 +219,7 @@ MUTANT = {
 
 
 @given(values_of(as_dict(MUTANT) | {"fields": [f | {"type": as_dict(f["type"])} for f in MUTANT["fields"]]}), st.data())
-@settings(max_examples=MANY_EXAMPLES, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_the_fast_path_and_the_strict_reader_accept_the_same_values(row, data):
     row["t"] = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
     payload = bytearray(write(MUTANT, row))
@@ -447,7 +447,7 @@ def sample_event(**changes: Any) -> dict[str, Any]:
 
 
 @given(st.lists(values_of(as_dict(CONTRACT.version(2).schema)), min_size=1, max_size=4))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_customer_event_is_written_as_fastavro_writes_it(rows):
     version = CONTRACT.version(2)
     encoder = Encoder(version.text, 258)

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from producer.handover import hand_over
 from schemas.identity import IDENTITY_HEADER
+from tests.kit.depth import examples
 
 ROOM = 6
 TOO_LARGE = b"x" * 2_000_000
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.booleans(), max_size=12), st.booleans())
 def test_what_went_is_what_the_queue_holds_and_what_was_refused(large: list[bool], headers: bool) -> None:
     # No broker: the queue only fills.

@@ -23,6 +23,7 @@ from consumer.warehouse import open_warehouse
 from schemas.avro import MAX_BRANCHES, parse
 from schemas.codec import Decoder, Salvaged
 from schemas.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema
+from tests.kit.depth import examples
 from tests.unit.test_load_store import SCHEMA, FakeMessage, counts, value
 
 PanicException = type("PanicException", (BaseException,), {})
@@ -58,7 +59,7 @@ class OddDecoder(Decoder):
         return super().salvage(values)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([None, "junk", *ODD]), min_size=1, max_size=60))
 def test_records_about_which_a_library_raises_are_set_apart_with_its_class(tmp_path: Path, fates: list[Any]) -> None:
     bodies = [b"\0\0\0\0\1\xff" if fate == "junk" else value(n) for n, fate in enumerate(fates)]

@@ -20,6 +20,7 @@ from producer.scenarios.declared.defaults import words
 from producer.scenarios.declared.rules import PARAMETERS, WAYS
 from producer.supply import identified
 from schemas.codec import Decoder, Encoder
+from tests.kit.depth import examples
 
 START_MS = 1_760_000_000_000
 ITEM = {
@@ -167,7 +168,7 @@ NAMES = [
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(SCALARS), st.integers(0, 3)), min_size=1, max_size=5))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_schema_has_defaults_that_fit_it(declare, drawn):
     fields = {}
     for number, (name, kind, wrap) in enumerate(drawn):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.compatibility import reasons, unreadable
 from schemas.contract import load_contract
 from schemas.diff import diff_schemas
-from tests.kit.depth import MANY_EXAMPLES
+from tests.kit.depth import examples
 
 V1 = load_contract("customer_events").version(1).schema
 V2 = load_contract("customer_events").version(2).schema
@@ -225,7 +225,7 @@ def once(schema):
 
 
 @given(schemas().filter(once), schemas().filter(once))
-@settings(max_examples=MANY_EXAMPLES, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_the_verdict_is_that_of_apaches_checker(reader, writer):
     checked = ReaderWriterCompatibilityChecker().get_compatibility(
         avro_parse(json.dumps(reader)), avro_parse(json.dumps(writer))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from cluster.errors import Misconfigured
 from producer.shapes import KINDS, Poisson, Sequence, ShardSchedule, from_setting, parse, to_text
 from producer.shapes.kinds import Burst, Constant, Diurnal, Ramp, Sine, Spike, Step
+from tests.kit.depth import examples
 
 RATE = st.floats(0.5, 5000) | st.integers(1, 5000).map(float)
 REST = st.just(0.0) | RATE
@@ -169,7 +170,7 @@ def test_two_poisson_parts_do_not_repeat_each_other():
     assert first != pytest.approx([schedule.at(split + number) - 10 for number in range(50)])
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(rate=RATE, hours=st.floats(1, 10))
 def test_a_long_schedule_keeps_its_inverse(rate, hours):
     schedule = Constant(rate).schedule()
