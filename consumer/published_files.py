@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from consumer.warehouse import Warehouse
 
-READ_ONLY = 0o444
+_WRITE = 0o222
 
 _LATEST = """
     SELECT run_id, file, arg_max(sha256, publication), arg_max(rows, publication)
@@ -47,6 +47,11 @@ def describe(path: Path, run_id: str) -> PublishedFile:
     :raises pyarrow.ArrowException: it is no whole Parquet file.
     """
     return PublishedFile(run_id, path.name, sha256_of(path), int(pq.read_metadata(path).num_rows))
+
+
+def protect(path: Path) -> None:
+    """Take the right to write a file from everybody. Who may read it is left as the umask made it."""
+    path.chmod(path.stat().st_mode & ~_WRITE)
 
 
 def sha256_of(path: Path) -> str:

@@ -19,7 +19,7 @@ from consumer.columns import quote
 from consumer.duckdb_settings import PUBLISH
 from consumer.permit import proved_now
 from consumer.places import run_slug
-from consumer.published_files import READ_ONLY, PublishedFile, describe, fault_of, files_of, known_files
+from consumer.published_files import PublishedFile, describe, fault_of, files_of, known_files, protect
 from consumer.run_scope import known_runs
 from consumer.sql_files import lacking, read_folder
 from consumer.warehouse import Warehouse
@@ -113,7 +113,7 @@ def _export(store: Warehouse, run_id: str, building: Path) -> PublishedFile:
     options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_group_rows(store)}"
     store.connection.execute(f"COPY ({_EXPORT}) TO {_text(path)} ({options})")
     store.connection.execute("SET preserve_insertion_order = false")
-    path.chmod(READ_ONLY)
+    protect(path)
     return describe(path, run_id)
 
 
@@ -160,7 +160,7 @@ def _write_database(
         database.execute("INSERT INTO publication VALUES (?, ?, ?, ?, ?)", [topic, run_id, now, rows, len(published)])
         for file in files:
             database.execute("INSERT INTO files VALUES (?, ?, ?, ?)", [file.run_id, file.file, file.sha256, file.rows])
-    (building / "snapshot.duckdb").chmod(READ_ONLY)
+    protect(building / "snapshot.duckdb")
     return rows
 
 
@@ -188,4 +188,4 @@ def _link(earlier: Path, new: Path) -> None:
         os.link(earlier.resolve(), new)
     except OSError:
         shutil.copyfile(earlier, new)
-        new.chmod(READ_ONLY)
+        protect(new)

@@ -114,10 +114,19 @@ def test_hash_and_rows_of_each_file_are_in_warehouse_and_snapshot(joined: Any) -
     assert [count for *_, count in kept] == [600, 600]
 
 
-def test_nobody_may_write_a_published_file(joined: Any) -> None:
-    done = publish_it(joined)
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o444), (0o077, 0o400)], ids=["open", "private"])
+def test_nobody_may_write_a_published_file_and_the_umask_says_who_may_read_it(
+    joined: Any, umask: int, mode: int
+) -> None:
+    before = os.umask(umask)
+    try:
+        # The file of the run that was published before is linked, and has the mode of its time: write all of them.
+        destroyed(file_of(joined))
+        done = publish_it(joined)
+    finally:
+        os.umask(before)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in done.path.rglob("*") if path.is_file()}
-    assert set(modes.values()) == {0o444}, modes
+    assert set(modes.values()) == {mode}, modes
 
 
 def test_the_command_says_what_was_written_anew(joined: Any, capfd: pytest.CaptureFixture[str]) -> None:
