@@ -41,7 +41,8 @@ from schemas.manifest import Manifest, control_topic
 from schemas.registry import Registry
 from stack.java import kafka_command
 from tests.kit.commands import command_line
-from tests.kit.kafka import is_gone, read_topic, topic_ends
+from tests.kit.kafka import read_topic, topic_ends
+from tests.kit.topics import delete_topic
 from tests.kit.waiting import wait_until
 
 Values = list[tuple[int, bytes, bytes]]
@@ -265,8 +266,7 @@ def test_a_run_whose_manifests_were_deleted_is_not_sent_again(connection, ready_
     request = ProduceRequest(topic=ready_topic, run_id="forgotten", events=300)
     run(connection, request)
     admin, control = admin_client(connection.kafka), control_topic(ready_topic)
-    admin.ask(admin.delete_topics([control])[control], "deleting the control topic")
-    wait_until(lambda: is_gone(connection, control), "the end of the control topic", timeout_s=30)
+    delete_topic(connection, control)
     with pytest.raises(TopicMissing, match=f"{control}, where the manifests go") as missing:
         run(connection, request)
     assert f"topics apply --topic {ready_topic}`" in missing.value.hint

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
 
 from cluster.connection import Connection
-from cluster.errors import TopicMissing, TopicRecreated
+from cluster.errors import TopicRecreated
 from cluster.topics import admin_client, apply_topics, describe, specs_for
 from producer import ProduceRequest, produce_shard
 from producer.manifest import read_manifest, write_manifest
 from schemas.manifest import Manifest
-from tests.kit.topics import make_ready
+from tests.kit.topics import delete_topic, make_ready
 
 
 @pytest.fixture
@@ -25,15 +24,8 @@ def topic(connection: Connection, topic_name: Callable[[str], str]) -> str:
 
 def make_anew(connection: Connection, topic: str) -> None:
     """Delete the data topic alone and make it again; the manifests stay."""
-    admin = admin_client(connection.kafka)
-    admin.ask(admin.delete_topics([topic])[topic], "deleting the topic")
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            describe(admin, topic)
-        except TopicMissing:
-            break
-    apply_topics(admin, specs_for(topic))
+    delete_topic(connection, topic)
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
 
 
 def produce(connection: Connection, request: ProduceRequest) -> Manifest:

@@ -12,6 +12,7 @@ from cluster.connection import Connection, KafkaSettings
 from cluster.errors import Misconfigured, Refused, TopicConflict, TopicMissing
 from cluster.topics import Admin, TopicSpec, admin_client, apply_topics, describe, diff_topics, specs_for
 from tests.kit.commands import streamproof
+from tests.kit.topics import delete_topic
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +51,9 @@ def test_the_second_time_nothing_happens(admin, spec):
     assert (again.action, again.info) == ("unchanged", made.info)
 
 
-def test_a_topic_that_was_made_again_has_another_id(admin, spec):
+def test_a_topic_that_was_made_again_has_another_id(admin, connection, spec):
     (first,) = apply_topics(admin, [spec])
-    admin.ask(admin.delete_topics([spec.name])[spec.name], "deleting")
+    delete_topic(connection, spec.name)
     (second,) = apply_topics(admin, [spec])
     assert first.info.topic_id != second.info.topic_id
 

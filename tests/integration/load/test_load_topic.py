@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from cluster.errors import BrokerSilent, Misconfigured, TopicMissing, TopicRecreated
+from cluster.errors import BrokerSilent, Misconfigured, TopicRecreated
 from cluster.local import LocalStack, warehouse_path
 from cluster.topics import admin_client, describe
 from consumer import audit
 from consumer.source import Source
 from tests.kit.commands import streamproof
+from tests.kit.topics import delete_topic
 from tests.kit.waiting import wait_until
 
 pytestmark = pytest.mark.faults
@@ -99,17 +100,7 @@ def test_a_compacted_topic_is_loaded_over_its_gaps(rig: Any) -> None:
 
 def recreate(rig: Any, partitions: int = 1) -> None:
     """Delete the topic and create another one of its name."""
-    admin = rig.admin
-    admin.delete_topics([rig.topic])[rig.topic].result(20)
-
-    def is_gone() -> bool:
-        try:
-            describe(admin_client(rig.connection.kafka), rig.topic)
-        except TopicMissing:
-            return True
-        return False
-
-    wait_until(is_gone, "the end of the topic", timeout_s=60)
+    delete_topic(rig.connection, rig.topic)
     rig.create(partitions)
 
 
