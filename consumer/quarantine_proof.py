@@ -17,9 +17,12 @@ from consumer.verdict import Example
 from consumer.warehouse import Warehouse
 from schemas.codec import Decoder
 from schemas.frame import UndecodableValue
+from schemas.registry_client import UNKNOWN_SCHEMA
 
 MAX_EXAMPLES = 10
 _SHOWN = 3
+# Why a schema could not be read when its values came. What a library raised has the name of its class.
+_OF_SCHEMAS = frozenset({UNKNOWN_SCHEMA, "unsupported_schema", "invalid_schema", "schema_conflict"})
 
 _TEXTS = "SELECT schema_id, any_value(schema ORDER BY schema) FROM schema_versions GROUP BY schema_id"
 _IDENTITIES = """
@@ -87,7 +90,8 @@ def _misnamed(page: list[HeldRecord], reader_of: ReaderOf) -> Iterator[str]:
 def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
     """Return whether a record that fails like this today, or not at all, may be held as it is.
 
-    What the registry did not know then, and what the table refused, cannot be asked again here.
+    What the registry did not know then, and what the table refused, cannot be asked again here: of such a record the
+    class is one of those that there are.
     """
     if phase == "frame" or record.held_phase == "frame":
         return (record.held_phase, record.held_class, record.held_schema_id) == (phase, kind, None)
@@ -95,7 +99,9 @@ def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
         return False
     if record.held_phase == "decode":
         return (phase, kind) == ("decode", record.held_class)
-    return record.held_phase == "schema" or phase == ""
+    if record.held_phase == "schema":
+        return record.held_class in _OF_SCHEMAS or record.held_class[:1].isupper()
+    return phase == ""
 
 
 def readers_of_file(warehouse: Warehouse) -> ReaderOf:
@@ -105,7 +111,7 @@ def readers_of_file(warehouse: Warehouse) -> ReaderOf:
 
     def reader_of(schema_id: int) -> Reader:
         if schema_id not in texts:
-            raise UndecodableValue("unknown_schema", "the file keeps no text of it", phase="schema")
+            raise UndecodableValue(UNKNOWN_SCHEMA, "the file keeps no text of it", phase="schema")
         if schema_id not in made:
             decoder = Decoder(texts[schema_id])
             made[schema_id] = Reader(schema_id, decoder, list(decoder.arrow_schema.names))

@@ -19,11 +19,19 @@ __all__ = ["Registered", "Registry", "UnknownSchema"]
 NEGATIVE_S = 60.0  # how long an unknown id stays unknown without asking again
 
 
+UNKNOWN_SCHEMA = "unknown_schema"
+
+
 class UnknownSchema(UnsupportedSchema):
     """The registry answered, and knows no schema with this id: the value is at fault, not the registry."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, kind="unknown_schema")
+        super().__init__(message, kind=UNKNOWN_SCHEMA)
+
+
+def unknown_in_words(schema_id: int) -> str:
+    """Return what is said of a schema id that the registry does not know."""
+    return f"the registry knows no schema with id {schema_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ class Registry:
         except Answer as missing:
             if missing.status != 404:
                 raise _unexpected(missing, f"reading schema {schema_id}") from None
-            message = f"the registry knows no schema with id {schema_id}"
+            message = unknown_in_words(schema_id)
             self._unknown[schema_id] = (time.monotonic(), message)
             raise UnknownSchema(message) from None
         kind = answer.get("schemaType", "AVRO")

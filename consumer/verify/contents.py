@@ -24,6 +24,7 @@ from schemas.codec import Decoder
 from schemas.fingerprint import fingerprint
 from schemas.frame import UndecodableValue
 from schemas.manifest import Manifest, SchemaUsed
+from schemas.registry_client import UNKNOWN_SCHEMA, unknown_in_words
 
 _BATCHES = Path(__file__).with_name("ledger.sql")
 _DOUBLED = """
@@ -247,10 +248,14 @@ def _other_errors(store: Warehouse) -> Iterator[str]:
     reader_of, said = readers_of_file(store), store.rows(_ERRORS)
     messages = {(partition, offset): (phase, kind, error) for partition, offset, phase, kind, error in said}
     for page in pages(store):
-        for reject in decode(Records.of(page), [], reader_of).rejects:
-            record = page[reject.row]
-            place = (record.held_partition, record.held_offset)
+        rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of).rejects}
+        for row, record in enumerate(page):
+            place, reject = (record.held_partition, record.held_offset), rejects.get(row)
             phase, kind, error = messages[place]
-            if (phase, kind) == (reject.phase, reject.kind) and phase != "schema" and error != reject.message:
-                where = f"quarantine: partition {place[0]} offset {place[1]}"
-                yield f"{where} has the error {error!r}, not {reject.message!r}"
+            wanted = None
+            if kind == UNKNOWN_SCHEMA:
+                wanted = unknown_in_words(record.held_schema_id or 0)
+            elif reject is not None and phase != "schema" and (phase, kind) == (reject.phase, reject.kind):
+                wanted = reject.message
+            if wanted is not None and error != wanted:
+                yield f"quarantine: partition {place[0]} offset {place[1]} has the error {error!r}, not {wanted!r}"

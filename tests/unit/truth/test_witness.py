@@ -89,6 +89,17 @@ def test_a_record_that_is_held_for_another_reason_than_its_bytes_give_is_doubted
     assert f"{where} is held as" in result.reason
 
 
+def test_a_record_without_a_schema_is_held_for_a_reason_that_there_is(lab: Any) -> None:
+    lab.hold(0, 5, b"\0\x7f\xff\xfe\0whatever", phase="schema", kind="unknown_schema")
+    lab.sql(f"UPDATE quarantine SET schema_id = {0x7FFFFE00}")
+    # Nobody asked for what cannot be decoded: the run failed, and the file says why.
+    assert (audited(lab).undecodable, audited(lab).doubts) == (1, [])
+    for told in ("SomeLibraryError", "schema_conflict"):
+        assert audited(lab, f"UPDATE quarantine SET error_class = '{told}'").doubts == []
+    (doubt,) = audited(lab, "UPDATE quarantine SET error_class = 'other'").doubts
+    assert "is held as schema/other of schema id 2147483136" in doubt
+
+
 def test_changed_bytes_are_not_replayed(held: Any) -> None:
     where = place(held, "bad_magic").replace(" offset", ", offset")
     held.sql("UPDATE quarantine SET value = 'gone' WHERE error_class = 'bad_magic'")

@@ -194,6 +194,7 @@ QUARANTINE = edits(
          "UPDATE quarantine SET headers = [{{'name': 'streamproof-event-id', 'value': CAST('{id}' AS BLOB)}}] WHERE {held}", ""),
         ("error class and phase of all", "UPDATE quarantine SET error_class = 'other', phase = 'frame'", ""),
         ("error class", "UPDATE quarantine SET error_class = 'other' WHERE {held}", ""),
+        ("error class of what has no schema", "UPDATE quarantine SET error_class = 'other' WHERE phase = 'schema'", ""),
         ("held schema id", "UPDATE quarantine SET schema_id = 77 WHERE {held}", "{held_o}"),
         ("held offset", "UPDATE quarantine SET _offset = _offset + 1000000 WHERE {held}", "{held_p}"),
         ("held partition", "UPDATE quarantine SET _partition = (_partition + 1) % 3 WHERE {held}", "partition"),
@@ -212,6 +213,7 @@ QUARANTINE = edits(
     [
         ("phase", "UPDATE quarantine SET phase = 'insert' WHERE {held}", "quarantine"),
         ("error", "UPDATE quarantine SET error = 'nothing is wrong' WHERE {held}", "{held_o}"),
+        ("error of what has no schema", "UPDATE quarantine SET error = 'fine' WHERE phase = 'schema'", "quarantine"),
         ("held batch", "UPDATE quarantine SET batch = 1 WHERE {held}", "{held_o}"),
         ("tombstone's offset", "UPDATE tombstones SET _offset = _offset + 1000000 WHERE {void}", "{void_p}"),
         ("tombstone's partition", "UPDATE tombstones SET _partition = 8 WHERE {void}", "8"),
