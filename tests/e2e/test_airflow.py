@@ -293,6 +293,7 @@ def page(browser: Browser, airflow_stack: LocalStack, password: str, demo: Any) 
     page.fill("input[name=username]", "admin")
     page.fill("input[name=password]", password)
     page.click("button[type=submit]")
+    page.wait_for_url("**/runs/*")
     yield page
     context.close()
 
@@ -325,3 +326,14 @@ def test_all_reports_are_an_entry_of_the_navigation_in_the_browser(page: Page, s
     page.screenshot(path=screenshots / "rehearsals.png")
     link.click()
     expect(index.get_by_text("PASSED").first).to_be_visible(timeout=60_000)
+
+
+def test_the_form_says_in_the_browser_what_full_speed_is_and_what_a_topic_may_be_called(
+    page: Page, screenshots: Path, demo: Any
+) -> None:
+    page.goto(f"/dags/{demo.dag_run[0]}")
+    page.get_by_role("button", name="Trigger").first.click()
+    form = page.get_by_role("dialog")
+    expect(form.locator("label", has_text="As fast as possible")).to_be_visible(timeout=60_000)
+    expect(form.get_by_text("Each topic has its own warehouse")).to_be_visible()
+    page.screenshot(path=screenshots / "trigger_form.png")
