@@ -16,7 +16,7 @@ if _ASKED not in {"ordinary", "deep"}:
 DEEP = _ASKED == "deep"
 
 # Kills of a loader, and of a producer, at random moments.
-LOADER_KILLS = 20 if DEEP else 4
+LOADER_KILLS = 20 if DEEP else 6
 PRODUCER_KILLS = 20 if DEEP else 4
 # Kills in the middle of a load shape, before the attempt that ends it.
 SHAPE_KILLS = 3 if DEEP else 2

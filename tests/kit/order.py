@@ -52,28 +52,9 @@ def group_of(nodeid: str) -> str:
 
 
 def arranged(items: Iterable[pytest.Item]) -> list[pytest.Item]:
-    """Return the tests group by group; the order within a group stays.
-
-    The longest groups come first. Of the others, those that compute (the unit tests) are spread among those that wait
-    for a broker, so that both are at work side by side.
-    """
-    tests: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        tests.setdefault(group_of(item.nodeid), []).append(item)
-    others = [group for group in tests if group not in LONGEST_FIRST]
-    order = [group for group in LONGEST_FIRST if group in tests]
-    order += _spread([group for group in others if _computes(group)], [each for each in others if not _computes(each)])
-    return [item for group in order for item in tests[group]]
-
-
-def _computes(group: str) -> bool:
-    return group.startswith("tests/unit/")
-
-
-def _spread(*kinds: list[str]) -> list[str]:
-    """Return what is in several lists as one, in which each list goes on evenly from begin to end."""
-    placed = [((place + 0.5) / len(kind), name) for kind in kinds for place, name in enumerate(kind)]
-    return [name for _, name in sorted(placed)]
+    """Return the tests group by group, the longest groups first; the order within a group stays."""
+    places: dict[str, int] = {group: place for place, group in enumerate(LONGEST_FIRST)}
+    return sorted(items, key=lambda item: places.setdefault(group_of(item.nodeid), len(places)))
 
 
 class GroupScheduling(LoadScopeScheduling):

@@ -6,13 +6,12 @@ import itertools
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from tests.kit.commands import streamproof
 from tests.kit.depth import VARIABLE
-from tests.kit.order import LONGEST_FIRST, TOGETHER, arranged, group_of
+from tests.kit.order import LONGEST_FIRST, TOGETHER, group_of
 from tests.kit.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -50,23 +49,6 @@ def test_a_test_is_in_the_group_that_names_it_or_in_its_module():
     assert group_of("tests/integration/test_produce.py::test_a_missing_topic_is_named") == (
         "tests/integration/test_produce.py"
     )
-
-
-def test_groups_stay_whole_the_longest_come_first_and_those_that_compute_run_beside_those_that_wait():
-    modules = [f"tests/unit/test_{letter}.py" for letter in "abcd"] + ["tests/integration/test_x.py", LONGEST_FIRST[-2]]
-    nodes = [f"{module}::test_{number}" for number in range(2) for module in modules]
-    found = [item.nodeid for item in arranged([SimpleNamespace(nodeid=node) for node in nodes])]
-    assert sorted(found) == sorted(nodes)
-    assert found[0].startswith(LONGEST_FIRST[-2])
-    groups = [group for group, _ in itertools.groupby(found, group_of)]
-    assert len(groups) == len(modules)
-    assert [group[6:15].strip("/") for group in groups[1:]] == [
-        "unit/test",
-        "unit/test",
-        "integrati",
-        "unit/test",
-        "unit/test",
-    ]
 
 
 def test_a_depth_that_is_not_known_is_refused():
