@@ -37,7 +37,9 @@ from cluster.local import PROJECT_ROOT, LocalStack
 from stack.certificates import Authority, Identity
 from stack.security import GUEST, USER, client_settings
 from tests.kit.commands import command_line
+from tests.kit.waiting import wait_until
 
+_PEM_END = "-----END CERTIFICATE-----\n"
 PLANTED = f"hunter2-{uuid.uuid4()}"
 _HANDLER = "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler"
 _MODULE = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;"
@@ -164,6 +166,14 @@ class Secured:
         resource = ConfigResource(ConfigResource.Type.BROKER, "1", incremental_configs=entries)
         for future in admin.incremental_alter_configs([resource]).values():
             admin.ask(future, "changing the certificate")
+        # Taken now, and shown a moment later.
+        host, _, port = self.local.bootstrap_servers.rpartition(":")
+        wanted = ssl.PEM_cert_to_DER_cert(identity.certificate.read_text().partition("-----END")[0] + _PEM_END)
+
+        def is_shown() -> bool:
+            return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port)))) == wanted
+
+        wait_until(is_shown, "the broker to show the certificate", timeout_s=20, poll_s=0.1)
 
     @contextmanager
     def forwarded(self) -> Iterator[str]:
