@@ -53,27 +53,25 @@ def not_heard_of_it(failure: StreamproofError) -> StreamproofError:
     return failure
 
 
-def list_offsets(
-    admin: Admin, topic: str, asked: Mapping[int, OffsetSpec], doing: str, *, timeout_s: float = _ANSWER_S
-) -> dict[int, int]:
+def list_offsets(admin: Admin, topic: str, asked: Mapping[int, OffsetSpec], doing: str) -> dict[int, int]:
     """Return the offset of each partition that its specification asks for, as a reader of committed records sees it.
 
     :param asked: a specification for each partition of a topic that exists; an answer of -1 says that no record fits.
     :raises LeaderMoving: a partition has no leader that answers.
-    :raises BrokerUnreachable: no answer within ``timeout_s``.
+    :raises BrokerUnreachable: no answer.
     """
 
     def ask() -> dict[int, int]:
         answers = admin.list_offsets(
             {TopicPartition(topic, partition): spec for partition, spec in asked.items()},
             isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=timeout_s,
+            request_timeout=_ANSWER_S,
         )
         return {place.partition: one(place.partition, answer) for place, answer in answers.items()}
 
     def one(partition: int, answer: Future[Any]) -> int:
         try:
-            return int(admin.ask(answer, doing, where=f"{topic}/{partition}", timeout_s=timeout_s).offset)
+            return int(admin.ask(answer, doing, where=f"{topic}/{partition}", timeout_s=_ANSWER_S).offset)
         except TopicMissing as failure:
             raise not_heard_of_it(failure) from None
 

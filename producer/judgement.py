@@ -74,7 +74,7 @@ def undelivered(tally: Tally, *, run_id: str, where: str, cause: StreamproofErro
         said += f" and {more} more reasons" if more > 0 else ""
     helps = [reason.helps for reason in tally.reasons if reason.helps]
     lasting = [reason.lasting for reason in tally.reasons]
-    if not all(lasting) or not lasting:
+    if not lasting or not all(lasting):
         missing = "the others" if helps else "what is missing"
         helps.append(f"The same command with --run-id {run_id} sends {missing}")
     kind = RecordsUndelivered if any(lasting) else DeliveryTimedOut

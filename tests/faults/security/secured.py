@@ -30,6 +30,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 )
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509 import load_pem_x509_certificate
 
 from cluster.admin import Admin, admin_client
 from cluster.connection import KafkaSettings, kafka_settings
@@ -39,7 +40,6 @@ from stack.security import GUEST, USER, client_settings
 from tests.kit.commands import command_line
 from tests.kit.waiting import wait_until
 
-_PEM_END = "-----END CERTIFICATE-----\n"
 PLANTED = f"hunter2-{uuid.uuid4()}"
 _HANDLER = "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler"
 _MODULE = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;"
@@ -168,10 +168,10 @@ class Secured:
             admin.ask(future, "changing the certificate")
         # Taken now, and shown a moment later.
         host, _, port = self.local.bootstrap_servers.rpartition(":")
-        wanted = ssl.PEM_cert_to_DER_cert(identity.certificate.read_text().partition("-----END")[0] + _PEM_END)
+        wanted = load_pem_x509_certificate(identity.certificate.read_bytes())
 
         def is_shown() -> bool:
-            return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port)))) == wanted
+            return load_pem_x509_certificate(ssl.get_server_certificate((host, int(port))).encode()) == wanted
 
         wait_until(is_shown, "the broker to show the certificate", timeout_s=20, poll_s=0.1)
 
