@@ -21,6 +21,7 @@ from cluster.local import LocalStack
 from tests.kit.depth import examples
 from tests.kit.order import GroupScheduling, arranged
 from tests.kit.shared_stack import HeadStart, SharedStack
+from tests.kit.stops import StopAt
 from tests.kit.topics import make_ready
 
 MARKERS = ("integration", "faults", "e2e")
@@ -123,3 +124,10 @@ def topic_name(request: pytest.FixtureRequest) -> Callable[[str], str]:
 def ready_topic(connection: Connection, topic_name: Callable[[str], str]) -> str:
     """A topic of the session's stack with its control topic and version 1 of customer_events: a run can begin."""
     return make_ready(connection, topic_name("ready"))
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> type[StopAt]:
+    """A stop at a number of events: ``stop_at(1_000, total=4_000)``."""
+    monkeypatch.setattr("producer.watching._PROGRESS_EVERY_S", 0.0)
+    return StopAt

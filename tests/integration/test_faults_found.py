@@ -24,6 +24,7 @@ from producer import ProduceRequest, produce_shard
 from schemas.contract import load_contract, subject_for
 from schemas.faults import KINDS
 from schemas.registry import Registry, gate
+from tests.kit.stops import StopAt
 
 RUN = "faults/one"
 EVENTS = 6_000
@@ -300,19 +301,14 @@ def test_the_audit_finds_exactly_what_was_injected(
 
 
 def test_a_run_with_faults_that_is_stopped_and_continued_is_found_whole(
-    connection: Connection, topic_name: Any, tmp_path: Path
+    connection: Connection, topic_name: Any, tmp_path: Path, stop_at: type[StopAt]
 ) -> None:
     topic = topic_name("stopped")
     prepare(connection, topic)
-    stop = threading.Event()
     asked = request(topic, shards=1, events=12_000, rate=12_000.0, faults=FAULTS[:-1])
-
-    def watch(progress: Any) -> None:
-        if progress.acknowledged > 3_000:
-            stop.set()
-
+    early = stop_at(3_000, total=12_000)
     with pytest.raises(Interrupted):
-        produce_shard(connection, asked, stop=stop, progress=watch)
+        produce_shard(connection, asked, stop=early.stop, progress=early)
     manifest = produce_shard(connection, asked, stop=threading.Event())
     assert manifest.resumed == 1
     warehouse = tmp_path / "w.duckdb"

@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
 from cluster.connection import Connection
+from cluster.errors import Interrupted
 from cluster.topics import TopicSpec, admin_client, apply_topics, specs_for
 from producer import ProduceRequest, produce_shard
 from producer.placing import Placing
@@ -89,17 +90,12 @@ def test_copies_tombstones_and_a_wrong_clock_are_in_the_witness_as_the_topic_has
     assert manifest.placed == seen(found)
 
 
-def test_a_run_that_is_continued_takes_over_the_places_of_what_landed(connection, ready_topic):
+def test_a_run_that_is_continued_takes_over_the_places_of_what_landed(connection, ready_topic, stop_at):
     topic = ready_topic()
-    stop = threading.Event()
-
-    def half(progress: Any) -> None:
-        if progress.acknowledged >= EVENTS // 3:
-            stop.set()
-
+    early = stop_at(EVENTS // 3, total=EVENTS)
     request = ProduceRequest(topic=topic, run_id="placed", events=EVENTS, rate=2_000.0)
-    with pytest.raises(Exception, match="stopped after"):
-        produce_shard(connection, request, stop=stop, progress=half)
+    with pytest.raises(Interrupted):
+        produce_shard(connection, request, stop=early.stop, progress=early)
     before = len(messages(connection, topic))
     manifest = produce_shard(connection, request, stop=threading.Event())
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -41,6 +41,10 @@ def stall_after(events: int, seconds: float) -> Callable[[Progress], None]:
     return show
 
 
+# Between the clock that the schedule goes by and the one that stamps its beginning, a busy machine may pause.
+EARLY_MS = 250
+
+
 def whole(manifest: Manifest, name: str) -> int:
     return sum(getattr(window, name) for window in manifest.rate_windows)
 
@@ -49,7 +53,9 @@ def whole(manifest: Manifest, name: str) -> int:
     "shape",
     ["ramp(500, 3500, 3s)", "burst(500, 3000, 1500ms, 500ms, 3s)", "poisson(sine(500, 3500, 2s, 3s))"],
 )
-def test_a_shape_is_kept_in_every_second(connection, ready_topic, shape):
+def test_no_event_of_a_shape_goes_before_it_is_due_nor_later_than_the_delay_says(connection, ready_topic, shape):
+    # The bench holds each second to 1 %. A test shares its machine: how late events are is the machine's, that the
+    # manifest says so is ours.
     request = ProduceRequest(topic=ready_topic, run_id="kept", shape=shape, seed=3)
     manifest = produce_shard(connection, request, stop=threading.Event())
     schedule = parse(shape).schedule(seed=3)
@@ -58,22 +64,21 @@ def test_a_shape_is_kept_in_every_second(connection, ready_topic, shape):
     assert manifest.acknowledged == schedule.planned == whole(manifest, "achieved") == whole(manifest, "sent")
     found = sent(connection, ready_topic)
     assert sorted(sequence for sequence, _ in found) == list(range(schedule.planned))
-    began = min(at for _, at in found) - schedule.at(0) * 1000
-    got = Counter(int((at - began) // 1000) for _, at in found)
-    # The bench holds each second to 1 %; a test shares its machine with others.
-    assert all(abs(got[second] - count) <= 0.25 * count for second, count in enumerate(due))
+    began_ms = dt.datetime.fromisoformat(manifest.sending[0].began_at).timestamp() * 1000
+    late_ms = sorted(at - began_ms - schedule.at(sequence) * 1000 for sequence, at in found)
+    assert late_ms[0] > -EARLY_MS
+    delay_ms = manifest.publish_delay_ms
+    assert delay_ms["p50"] < 1000
+    for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)):
+        seen_ms = late_ms[min(len(late_ms) - 1, int(share * len(late_ms)))]
+        assert seen_ms <= delay_ms[name] + EARLY_MS, (name, seen_ms, delay_ms)
 
 
-def test_a_stopped_shape_goes_on_where_it_was(connection, ready_topic):
+def test_a_stopped_shape_goes_on_where_it_was(connection, ready_topic, stop_at):
     request = ProduceRequest(topic=ready_topic, run_id="resumed", shape="ramp(0, 2000, 4s)")
-    stop = threading.Event()
-
-    def show(progress: Progress) -> None:
-        if progress.generated >= 1000:
-            stop.set()
-
+    early = stop_at(1_000, total=4_000)
     with pytest.raises(Interrupted) as caught:
-        produce_shard(connection, request, stop=stop, progress=show)
+        produce_shard(connection, request, stop=early.stop, progress=early)
     first: Manifest = caught.value.manifest  # type: ignore[attr-defined]
     assert first.acknowledged < 3000
     second = produce_shard(connection, request, stop=threading.Event())
@@ -81,7 +86,7 @@ def test_a_stopped_shape_goes_on_where_it_was(connection, ready_topic):
     assert sorted(sequence for sequence, _ in sent(connection, ready_topic)) == list(range(4000))
     # The rest of the shape, not the whole of it again, and not in one lump either.
     rest = second.rate_windows[len(first.rate_windows) :]
-    assert 1 <= len(rest) <= 3
+    assert 1 <= sum(window.intended > 0 for window in rest) <= 3
     assert whole(second, "intended") == pytest.approx(4000, abs=60)
     assert rest[0].intended > 1000
 
@@ -106,17 +111,11 @@ def test_events_that_a_stall_held_up_are_skipped_without_a_hole(connection, read
     assert produce_shard(connection, request, stop=threading.Event()) == manifest
 
 
-def test_a_stopped_run_remembers_what_it_skipped(connection, ready_topic):
+def test_a_stopped_run_remembers_what_it_skipped(connection, ready_topic, stop_at):
     request = ProduceRequest(topic=ready_topic, run_id="twice", shape="constant(1000, 3s)", catch_up="skip")
-    stop, stall = threading.Event(), stall_after(300, 0.5)
-
-    def show(progress: Progress) -> None:
-        stall(progress)
-        if progress.generated >= 900:
-            stop.set()
-
+    early = stop_at(600, total=3_000, also=stall_after(300, 0.5))
     with pytest.raises(Interrupted):
-        produce_shard(connection, request, stop=stop, progress=show)
+        produce_shard(connection, request, stop=early.stop, progress=early)
     first = read_manifest(connection.kafka, ready_topic, "twice", 0)
     assert first is not None
     assert first.skipped > 200

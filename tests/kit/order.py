@@ -21,7 +21,6 @@ TOGETHER: dict[str, tuple[str, ...]] = {
         "tests/faults/produce/test_kill_shape.py",
         "tests/integration/test_produce_shapes.py",
         "tests/integration/test_produce_rate.py",
-        "tests/integration/test_produce.py::test_a_rate_is_kept",
         "tests/integration/test_produce.py::test_seconds_end_a_run",
         "tests/integration/test_produce.py::test_a_signal_ends",
         "tests/integration/load/test_load_kill.py::test_a_stopped_command",

@@ -44,8 +44,8 @@ def test_groups_name_tests_that_there_are():
 
 
 def test_a_test_is_in_the_group_that_names_it_or_in_its_module():
-    rate = "tests/integration/test_produce.py::test_a_rate_is_kept_in_every_second_and_the_delay_is_reported"
-    assert group_of(rate) == "timing"
+    limit = "tests/integration/test_produce.py::test_seconds_end_a_run_within_one_second_of_the_limit"
+    assert group_of(limit) == "timing"
     assert group_of("tests/integration/test_produce.py::test_a_missing_topic_is_named") == (
         "tests/integration/test_produce.py"
     )
