@@ -17,10 +17,10 @@ from typing import Any, Self, get_args
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from cluster.errors import Misconfigured
-from cluster.kafka_settings import KafkaSettings
 from cluster.local import read_local_stack, state_dir
-from cluster.registry_settings import RegistrySettings
-from cluster.secret_files import check_private, read_secret
+from cluster.settings.kafka import KafkaSettings
+from cluster.settings.registry import RegistrySettings
+from cluster.settings.secret_files import check_private, read_secret
 
 __all__ = [
     "ENV_PREFIX",

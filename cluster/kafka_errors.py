@@ -35,8 +35,8 @@ from cluster.errors import (
     TopicConflict,
     TopicMissing,
 )
-from cluster.kafka_settings import KafkaSettings
-from cluster.tls import alert_fault, kafka_fault
+from cluster.settings.kafka import KafkaSettings
+from cluster.settings.tls import alert_fault, kafka_fault
 
 PATIENCE_S = 10.0
 # Partitions are assigned, and nothing that matters is kept in a group: who may not use one reads all the same.

@@ -19,7 +19,7 @@ from airflow.models.connection import Connection
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from cluster.secret_files import read_secret
+from cluster.settings.secret_files import read_secret
 
 POOL_DESCRIPTION = "One at a time: DuckDB takes a single writer"
 CONNECTION_DESCRIPTION = "Of the local stack: written by `streamproof up` at every start"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cluster.kafka_settings import KafkaSettings
+from cluster.settings.kafka import KafkaSettings
 from producer.delivery import Delivery
 from producer.meter import Due
 from producer.resume import Landed, sequence_of

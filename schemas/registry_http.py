@@ -17,8 +17,8 @@ import httpx
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, StreamproofError
+from cluster.settings.tls import handshake_fault, show_certificate, ssl_cause, trusting
 from cluster.silence import telling_if_silent
-from cluster.tls import handshake_fault, show_certificate, ssl_cause, trusting
 
 ATTEMPTS = 2
 RETRY_WAIT_S = 0.5

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cluster.errors import Misconfigured
-from cluster.secret_files import read_secret
+from cluster.settings.secret_files import read_secret
 from stack.certificates import Authority, Identity
 from stack.files import write_private
 from stack.record import Security

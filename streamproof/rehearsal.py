@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 
 from cluster.errors import DependencyDown, Interrupted, Misconfigured, Refused
-from cluster.hosts import shown_address
+from cluster.settings.hosts import shown_address
 
 DAG_ID = "rehearse_customer_events"
 # As the Dag has them, one after another.

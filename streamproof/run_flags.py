@@ -61,7 +61,7 @@ def connect(
     """
     given: dict[str, object] = {}
     if properties is not None:
-        from cluster.properties import read_properties  # deferred: it loads the library of the stores
+        from cluster.settings.properties import read_properties  # deferred: it loads the library of the stores
 
         read = read_properties(properties, state_dir() / "keystores")
         given |= read.settings

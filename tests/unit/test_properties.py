@@ -24,7 +24,7 @@ from pydantic import SecretStr
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured
-from cluster.properties import parse, read_properties
+from cluster.settings.properties import parse, read_properties
 
 PASSWORD = "hunter2-store"
 

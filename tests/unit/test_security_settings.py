@@ -9,8 +9,8 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured
-from cluster.hosts import foreign_hosts, is_foreign_url
 from cluster.local import process_started
+from cluster.settings.hosts import foreign_hosts, is_foreign_url
 
 REGISTRY = {"url": "https://registry.example"}
 SECURE = {"bootstrap_servers": "kafka.example:9093", "security_protocol": "ssl"}

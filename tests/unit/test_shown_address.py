@@ -6,7 +6,7 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, RegistryUnreachable
-from cluster.hosts import shown_address
+from cluster.settings.hosts import shown_address
 from schemas.registry import Registry
 
 

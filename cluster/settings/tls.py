@@ -15,8 +15,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from cluster.errors import Misconfigured
-from cluster.kafka_settings import KafkaSettings
-from cluster.secret_files import check_private
+from cluster.settings.kafka import KafkaSettings
+from cluster.settings.secret_files import check_private
 
 PROBE_TIMEOUT_S = 3.0
 # X509_V_ERR_* of OpenSSL's x509_vfy.h.

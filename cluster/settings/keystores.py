@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from cluster.errors import Misconfigured
-from cluster.secret_files import check_private
+from cluster.settings.secret_files import check_private
 
 _KEYTOOL_TIMEOUT_S = 30.0
 _JKS = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")

@@ -6,8 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from cluster.hosts import is_foreign_url, shown_address
-from cluster.kafka_settings import ALLOW_PLAINTEXT_HINT
+from cluster.settings.hosts import is_foreign_url, shown_address
+from cluster.settings.kafka import ALLOW_PLAINTEXT_HINT
 
 
 class RegistrySettings(BaseModel):

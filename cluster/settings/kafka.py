@@ -9,8 +9,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from cluster.hosts import foreign_hosts, is_foreign_url
-from cluster.secret_files import check_private
+from cluster.settings.hosts import foreign_hosts, is_foreign_url
+from cluster.settings.secret_files import check_private
 
 ALLOW_PLAINTEXT_HINT = "or allow it with --allow-plaintext (STREAMPROOF_ALLOW_PLAINTEXT=true)"
 # What each mechanism needs, besides itself.

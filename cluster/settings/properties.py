@@ -16,8 +16,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from cluster.errors import Misconfigured
-from cluster.keystores import identity_of_pem, keep, read_keystore, read_truststore
-from cluster.secret_files import check_private
+from cluster.settings.keystores import identity_of_pem, keep, read_keystore, read_truststore
+from cluster.settings.secret_files import check_private
 
 _LINE = re.compile(r"(?P<key>(?:\\.|[^\\\s=:])+)\s*[=:]?\s*(?P<value>.*)", re.DOTALL)
 _CONTINUED = re.compile(r"(?<!\\)(?:\\\\)*\\$")
