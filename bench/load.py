@@ -21,10 +21,10 @@ import pyarrow as pa
 
 from cluster.connection import Connection
 from cluster.topics import admin_client, apply_topics, specs_for
-from consumer.decode import decode
-from consumer.readers import Readers
-from consumer.source import Source
-from consumer.store import CHUNK_ROWS
+from consumer.load.decode import decode
+from consumer.load.readers import Readers
+from consumer.load.source import Source
+from consumer.sinks.duckdb.store import CHUNK_ROWS
 from producer import ProduceRequest, produce_shard
 from schemas.contract import load_contract, subject_for
 from schemas.registry import Registry

@@ -1,38 +1,11 @@
 """Loading a topic into its warehouse exactly once, and proving it.
 
-Open ``load.py`` first: its main function is the load protocol. ``audit.py`` is the proof, ``publish.py`` what readers
-see of it. ``warehouse.py`` is the file that all of them work on.
+Open ``load/load.py`` first: its main function is the load protocol. The folders follow the data:
+
+1. ``load/``: from the topic, record by record, to what is stored
+2. ``sinks/``: where it is stored; ``sinks/duckdb/warehouse.py`` is the file that everything below works on
+3. ``proof/``: the audit, its verdict, detectors and checks
+4. ``publish/``: what readers see of it, and only after it was proved
+5. ``report/``: the page of a run
+6. ``verify/``: a warehouse or a publication, proved from itself
 """
-
-from consumer.audit import audit
-from consumer.checks import CheckReport, CheckResult, run_checks
-from consumer.limit import Limit, LimitBroken
-from consumer.load import load
-from consumer.progress import LoadProgress, LoadResult
-from consumer.publish import Publication, publish
-from consumer.report import ReportEntry, ReportResult, find_report, list_reports, page_kept, write_report
-from consumer.verdict import AuditResult
-from consumer.warehouse import Warehouse, open_warehouse
-
-__all__ = [
-    "AuditResult",
-    "CheckReport",
-    "CheckResult",
-    "Limit",
-    "LimitBroken",
-    "LoadProgress",
-    "LoadResult",
-    "Publication",
-    "ReportEntry",
-    "ReportResult",
-    "Warehouse",
-    "audit",
-    "find_report",
-    "list_reports",
-    "load",
-    "open_warehouse",
-    "page_kept",
-    "publish",
-    "run_checks",
-    "write_report",
-]

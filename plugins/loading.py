@@ -11,7 +11,9 @@ from plugins.step import LOG_EVERY_S, WarehouseOperator, every
 
 if TYPE_CHECKING:
     from cluster.connection import Connection
-    from consumer import AuditResult, Limit, LoadResult
+    from consumer.load.progress import LoadResult
+    from consumer.proof.verdict import AuditResult
+    from consumer.sinks.limit import Limit
 
 # A task that is ended learns of it within 5 s, and has 5 s then. Twice that, for a machine that is busy.
 ENDING_S = 20.0
@@ -26,10 +28,10 @@ class LoadingOperator(WarehouseOperator):
         A generator that somebody ended goes on for some seconds, while Airflow has it down as ended. So the load begins
         when the manifests of the run say that their shards have ended, or a time limit later.
         """
-        from consumer.limit import NO_LIMIT, share_in_words, unusual
-        from consumer.load import load
-        from consumer.manifests import shards_at_work
-        from consumer.progress import LoadLines
+        from consumer.load.load import load
+        from consumer.load.progress import LoadLines
+        from consumer.proof.kept_manifests import shards_at_work
+        from consumer.sinks.limit import NO_LIMIT, share_in_words, unusual
 
         lines = LoadLines()
         say = every(LOG_EVERY_S, lambda progress: self.log.info("%s", lines.words(progress)))
@@ -57,7 +59,7 @@ class LoadingOperator(WarehouseOperator):
 
     def audit(self, connection: Connection) -> AuditResult:
         """Audit the run; load first what the load has not come to, as after a shard that was continued."""
-        from consumer import audit
+        from consumer.proof.audit import audit
 
         result = audit(connection, self.warehouse_file(), self.topic, self.run_id)
         if result.verdict == "UNKNOWN" and (behind := sum(position.behind for position in result.partitions)):

@@ -178,7 +178,7 @@ class LoadOperator(LoadingOperator):
         self.max_quarantined = max_quarantined
 
     def work(self, context: Context) -> dict[str, Any]:
-        from consumer.limit import NO_LIMIT, Limit
+        from consumer.sinks.limit import NO_LIMIT, Limit
 
         result = self.load(self.connection(), Limit.parse(self.max_quarantined) if self.max_quarantined else NO_LIMIT)
         return {"rows": result.rows, "quarantined": result.quarantined, "seconds": round(result.seconds, 3)}
@@ -195,7 +195,7 @@ class AuditOperator(LoadingOperator):
         super().__init__(**kwargs)
 
     def work(self, context: Context) -> dict[str, Any]:
-        from consumer import page_kept
+        from consumer.report import page_kept
 
         self.log.info("Comparing the manifests of %s with %s", self.run_id, self.warehouse_file())
         with page_kept(self.warehouse_file(), self.topic, self.run_id, self.publications_folder()):
@@ -221,7 +221,8 @@ class CheckOperator(WarehouseOperator):
     """Run the aggregate checks; a blocking one that does not hold fails the task."""
 
     def work(self, context: Context) -> dict[str, Any]:
-        from consumer import page_kept, run_checks
+        from consumer.proof.checks import run_checks
+        from consumer.report import page_kept
 
         self.log.info("Checking %s in %s", self.run_id, self.warehouse_file())
         with page_kept(self.warehouse_file(), self.topic, self.run_id, self.publications_folder()):
@@ -255,7 +256,8 @@ class PublishOperator(WarehouseOperator):
         super().__init__(**kwargs)
 
     def work(self, context: Context) -> dict[str, Any]:
-        from consumer import page_kept, publish
+        from consumer.publish.publish import publish
+        from consumer.report import page_kept
 
         folder = self.publications_folder()
         self.log.info("Publishing %s from %s to %s", self.run_id, self.warehouse_file(), folder)
@@ -280,7 +282,7 @@ class ReportOperator(LoadingOperator):
     """
 
     def work(self, context: Context) -> dict[str, Any]:
-        from consumer import write_report
+        from consumer.report import write_report
 
         if not self._anything_sent():
             hint = "A task before says why"
@@ -299,7 +301,7 @@ class ReportOperator(LoadingOperator):
 
     def _anything_sent(self) -> bool:
         """Tell whether a shard of the run has begun; where nobody can say, one may have."""
-        from consumer.manifests import read_control_topic
+        from consumer.proof.kept_manifests import read_control_topic
 
         try:
             manifests = read_control_topic(self.connection(), self.topic).manifests
@@ -316,8 +318,8 @@ class ReportOperator(LoadingOperator):
         So it is where only failed tasks were cleared: the shards were continued, and the audit was green before.
         Returns why it could not be found out, as the page is written all the same.
         """
-        from consumer import run_checks
-        from consumer.audit import went_on
+        from consumer.proof.audit import went_on
+        from consumer.proof.checks import run_checks
 
         try:
             connection = self.connection()

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 import structlog
 from rich.progress import Progress
 
-from consumer import LoadProgress
-from consumer.progress import LoadLines
+from consumer.load.progress import LoadLines, LoadProgress
 from streamproof.console import stderr
 from streamproof.live import first_figures, line_columns
 

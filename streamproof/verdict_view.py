@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from consumer import AuditResult, CheckReport
-from consumer.verdict import CLASSES, Example, ShardAudit
+from consumer.proof.checks import CheckReport
+from consumer.proof.verdict import CLASSES, AuditResult, Example, ShardAudit
 from schemas.faults import KINDS
 from streamproof.console import Output, stdout
 

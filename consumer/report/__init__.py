@@ -19,12 +19,12 @@ from typing import Any
 
 from cluster.disk import is_full
 from cluster.errors import StoreFailed, StoreFull
-from consumer.places import run_slug
+from consumer.proof.run_scope import chosen_run, known_runs, unknown_run
+from consumer.publish.paths import run_slug
 from consumer.report.facts import Facts, as_json, gather, has_records
 from consumer.report.newest import left_behind, outdated, page_kept
 from consumer.report.place import PAGE, SUMMARY, report_folder
-from consumer.run_scope import chosen_run, known_runs, unknown_run
-from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 
 __all__ = [
     "ReportEntry",

@@ -10,14 +10,14 @@ from typing import Any
 
 import duckdb
 
-from consumer.audit import audit_as_of_now
-from consumer.checks import CheckResult, checked_after, latest_results
-from consumer.manifests import stored_manifests
-from consumer.realism import latest_realism
+from consumer.proof.audit import audit_as_of_now
+from consumer.proof.checks import CheckResult, checked_after, latest_results
+from consumer.proof.kept_manifests import stored_manifests
+from consumer.proof.run_scope import enter_run
+from consumer.report.examination import latest_realism
 from consumer.report.outcome import Outcome, outcome
-from consumer.run_scope import enter_run
-from consumer.store_errors import as_store_errors
-from consumer.warehouse import Warehouse
+from consumer.sinks.duckdb.errors import as_store_errors
+from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.manifest import Manifest
 from schemas.rates import RateReached, rate_reached
 

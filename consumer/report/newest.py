@@ -19,7 +19,7 @@ from typing import IO
 
 from cluster.errors import StreamproofError
 from consumer.report.place import PAGE, report_folder
-from consumer.warehouse import DEFAULT_WAIT_S
+from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from consumer.checks import CheckResult
+from consumer.proof.checks import CheckResult
 from consumer.report.text import moment, number, percent
 from schemas.manifest import Manifest
 

@@ -12,10 +12,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from consumer.proof.verdict import CLASSES
 from consumer.report import figures
 from consumer.report.facts import Facts
 from consumer.report.text import milliseconds, moment, number, seconds, sentence, shortened, size, visible
-from consumer.verdict import CLASSES
 from schemas.faults import KINDS
 from schemas.manifest import count
 from schemas.rates import per_second, percent

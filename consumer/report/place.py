@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consumer.places import run_slug, topic_folder
+from consumer.publish.paths import run_slug, topic_folder
 
 PAGE = "index.html"
 SUMMARY = "summary.json"

@@ -15,8 +15,9 @@ import duckdb
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, StoreFailed
-from consumer.catalogue import impostors, read_catalogue, refuse_impostors
-from consumer.migrations import NEWEST, format_of
+from consumer.sinks.duckdb.catalogue import impostors, read_catalogue, refuse_impostors
+from consumer.sinks.duckdb.migrations import NEWEST, format_of
+from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_as_it_is
 from consumer.verify.contents import (
     prove_bytes,
     prove_held,
@@ -44,7 +45,6 @@ from consumer.verify.runs import (
     read_manifests,
 )
 from consumer.verify.sizes import prove_sizes
-from consumer.warehouse import DEFAULT_WAIT_S, Warehouse, open_as_it_is
 from schemas.registry import Registry
 
 __all__ = ["DEFAULT_SAMPLE", "Proof", "Verification", "verify_publication", "verify_warehouse"]

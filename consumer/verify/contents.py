@@ -8,18 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from consumer import ledger
-from consumer.batch import Records
-from consumer.catalogue import read_catalogue, strangers
-from consumer.column_proof import prove_columns
-from consumer.columns import METADATA_COLUMNS
-from consumer.decode import decode
-from consumer.held import pages
-from consumer.identity_columns import identity_expression
-from consumer.quarantine_proof import prove_quarantine, readers_of_file
-from consumer.run_scope import enter_run
+from consumer.load.decode import decode
+from consumer.proof.column_proof import prove_columns
+from consumer.proof.quarantine_proof import prove_quarantine, readers_of_file
+from consumer.proof.run_scope import enter_run
+from consumer.sinks.batch import Records
+from consumer.sinks.duckdb import ledger
+from consumer.sinks.duckdb.catalogue import read_catalogue, strangers
+from consumer.sinks.duckdb.columns import METADATA_COLUMNS
+from consumer.sinks.duckdb.held import pages
+from consumer.sinks.duckdb.identity_columns import identity_expression
+from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
-from consumer.warehouse import Warehouse
 from schemas.codec import Decoder
 from schemas.fingerprint import fingerprint
 from schemas.frame import UndecodableValue

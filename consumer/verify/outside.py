@@ -15,12 +15,12 @@ import pyarrow as pa
 from cluster.connection import Connection
 from cluster.errors import TopicMissing
 from cluster.topics import TopicInfo
-from consumer.batch import Message
-from consumer.columns import ID_COLUMN, columns_of_fields
-from consumer.manifests import ControlTopic, read_control_topic
-from consumer.source import Source, Watermarks
+from consumer.load.source import Source, Watermarks
+from consumer.proof.kept_manifests import ControlTopic, read_control_topic
+from consumer.sinks.batch import Message
+from consumer.sinks.duckdb.columns import ID_COLUMN, columns_of_fields
+from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
-from consumer.warehouse import Warehouse
 from schemas.codec import Decoder
 from schemas.fingerprint import fingerprint
 from schemas.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from consumer.verdict import Verdict
+from consumer.proof.verdict import Verdict
 
 MAX_FAULTS = 20
 NOTHING = "nothing"  # what a proof has looked at that does not apply: its note says why

@@ -15,16 +15,16 @@ from typing import Any, Self
 import duckdb
 
 from cluster.errors import Misconfigured, StoreFailed
-from consumer.catalogue import Catalogue, other_columns, read_catalogue
-from consumer.columns import quote
-from consumer.places import run_slug, snapshot_name
-from consumer.published_files import sha256_of
-from consumer.run_scope import enter_run
-from consumer.snapshot import EVENTS_VARIABLE, MARTS, RUN_COLUMNS, TABLES
-from consumer.sql_files import SqlFile, lacking, read_folder
-from consumer.store_errors import store_error
+from consumer.proof.run_scope import enter_run
+from consumer.proof.sql_files import SqlFile, lacking, read_folder
+from consumer.publish.files import sha256_of
+from consumer.publish.paths import run_slug, snapshot_name
+from consumer.publish.snapshot import EVENTS_VARIABLE, MARTS, RUN_COLUMNS, TABLES
+from consumer.sinks.duckdb.catalogue import Catalogue, other_columns, read_catalogue
+from consumer.sinks.duckdb.columns import quote
+from consumer.sinks.duckdb.errors import store_error
+from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
-from consumer.warehouse import Warehouse
 
 DATABASE = "snapshot.duckdb"
 _EVENTS = "events"

@@ -12,15 +12,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from consumer.audit import ONLY_HERE, latest_audit
-from consumer.checks import CheckResult, evaluate, latest_results, load_checks
-from consumer.findings import find
-from consumer.manifests import ControlTopic, fault_rows
-from consumer.places import snapshot_name
-from consumer.published_files import PublishedFile, fault_of
-from consumer.verdict import CLASSES, Findings, Judgement, PartitionPosition, judge
+from consumer.proof.audit import ONLY_HERE, latest_audit
+from consumer.proof.checks import CheckResult, evaluate, latest_results, load_checks
+from consumer.proof.findings import find
+from consumer.proof.kept_manifests import ControlTopic, fault_rows
+from consumer.proof.verdict import CLASSES, Findings, Judgement, PartitionPosition, judge
+from consumer.publish.files import PublishedFile, fault_of
+from consumer.publish.paths import snapshot_name
+from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
-from consumer.warehouse import Warehouse
 from schemas.manifest import FaultTruth, Manifest
 
 _MANIFESTS = "SELECT run_id, shard, status, document FROM manifests ORDER BY run_id, shard"

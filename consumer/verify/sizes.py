@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow.compute as pc
 
 from cluster.errors import Misconfigured
-from consumer.columns import columns_of_fields, quote
+from consumer.sinks.duckdb.columns import columns_of_fields, quote
+from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.contents import see_all_events
 from consumer.verify.proof import NOTHING, Proof
-from consumer.warehouse import Warehouse
 from schemas.codec import Encoder
 
 _CHUNK_ROWS = 20_480

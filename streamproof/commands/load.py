@@ -58,9 +58,8 @@ def load(  # noqa: PLR0917 - typer reads them by name
     """
     from cluster.connection import Connection
     from cluster.local import warehouse_path
-    from consumer import Limit
-    from consumer import load as load_topic
-    from consumer.limit import share_in_words, unusual
+    from consumer.load.load import load as load_topic
+    from consumer.sinks.limit import Limit, share_in_words, unusual
     from streamproof.load_progress import shown_load
     from streamproof.signals import stop_on_signals
 

@@ -12,7 +12,7 @@ from streamproof.console import Output, plain
 from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
 
 if TYPE_CHECKING:
-    from consumer.quarantine import QuarantineClass
+    from consumer.load.quarantine import QuarantineClass
 
 TopicArgument = Annotated[str, typer.Argument(help="Topic whose warehouse to look into.")]
 quarantine = typer.Typer(help="Records that could not be decoded or stored.", no_args_is_help=True)
@@ -29,7 +29,7 @@ def list_command(
 ) -> None:
     """Show what the quarantine holds, by phase and class, with the positions of the first records. No payload."""
     from cluster.local import warehouse_path
-    from consumer.quarantine import list_quarantine
+    from consumer.load.quarantine import list_quarantine
 
     path = warehouse or warehouse_path(topic)
     classes = list_quarantine(path, wait_s=wait)
@@ -54,7 +54,7 @@ def replay_command(  # noqa: PLR0917 - typer reads them by name
     """Decode the quarantined records again, with today's code and registry, and move those that succeed."""
     from cluster.connection import Connection
     from cluster.local import warehouse_path
-    from consumer.quarantine import replay
+    from consumer.load.quarantine import replay
     from streamproof.signals import stop_on_signals
 
     connection = Connection.discover(

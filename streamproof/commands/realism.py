@@ -69,7 +69,7 @@ def _is_file(what: str) -> bool:
 
 def _of_run(topic: str, run_id: str | None, warehouse: Path | None, wait: float, progress: Any) -> dict[str, Any]:
     from cluster.local import warehouse_path
-    from consumer.realism import examine_run
+    from consumer.report.examination import examine_run
     from producer.scenarios.customer_events.realism import examine
 
     def examined(connection: Any, source: str, manifests: list[Manifest]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def report(  # noqa: PLR0917 - typer reads them by name
 ) -> None:
     """Write the page of a run, whatever its verdict: one self-contained HTML file, and summary.json beside it."""
     from cluster.local import publications_dir, warehouse_path
-    from consumer import write_report
+    from consumer.report import write_report
     from streamproof.verdict_view import STYLES, show_line
 
     done = write_report(

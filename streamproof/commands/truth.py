@@ -48,8 +48,8 @@ def audit(  # noqa: PLR0917 - typer reads them by name
     """
     from cluster.connection import Connection
     from cluster.local import publications_dir, warehouse_path
-    from consumer import audit as audit_run
-    from consumer import page_kept
+    from consumer.proof.audit import audit as audit_run
+    from consumer.report import page_kept
     from streamproof.verdict_view import show_audit
 
     connection = Connection.discover(
@@ -78,7 +78,8 @@ def check(  # noqa: PLR0917 - typer reads them by name
 ) -> int:
     """Run the aggregate checks on a run; a blocking one that fails ends with exit 65."""
     from cluster.local import publications_dir, warehouse_path
-    from consumer import page_kept, run_checks
+    from consumer.proof.checks import run_checks
+    from consumer.report import page_kept
     from streamproof.verdict_view import show_checks
 
     file = warehouse or warehouse_path(topic)
@@ -105,9 +106,9 @@ def publish(  # noqa: PLR0917 - typer reads them by name
 ) -> None:
     """Give readers a snapshot with the run in it, if its audit passed and no blocking check failed."""
     from cluster.local import publications_dir, warehouse_path
-    from consumer import page_kept
-    from consumer import publish as publish_run
-    from consumer.snapshot import first_query
+    from consumer.publish.publish import publish as publish_run
+    from consumer.publish.snapshot import first_query
+    from consumer.report import page_kept
     from streamproof.verdict_view import show_line
 
     file, folder = warehouse or warehouse_path(topic), publications or publications_dir()

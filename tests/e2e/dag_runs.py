@@ -20,7 +20,7 @@ from cluster.errors import BrokerSilent, Interrupted, RecordsUndelivered
 from plugins.metadata import make_ready
 from stack.airflow import WAREHOUSE_POOL
 
-producing, loading = importlib.import_module("producer.emit"), importlib.import_module("consumer.load")
+producing, loading = importlib.import_module("producer.emit"), importlib.import_module("consumer.load.load")
 produce_shard, load = producing.produce_shard, loading.load
 
 

@@ -17,7 +17,8 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.topics import admin_client, apply_topics, specs_for
-from consumer import audit, load
+from consumer.load.load import load
+from consumer.proof.audit import audit
 from schemas.contract import subject_for
 from schemas.registry import Registry
 from tests.kit import commands

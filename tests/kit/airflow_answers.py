@@ -218,16 +218,16 @@ def ended(kind: str, hint: str) -> dict[str, Any]:
 
 def reported(*, published: bool) -> dict[str, Any]:
     """What the report says when Kafka is gone by then, and whether its page was written."""
-    import consumer
+    import consumer.report as reports
     from plugins.operators import ReportOperator
 
     def gone() -> Any:
         raise errors.BrokerUnreachable("no broker answers")
 
-    page = consumer.ReportResult(Path("p"), "file:///p", "r", "PASSED", publication="As it is.", published=published)
+    page = reports.ReportResult(Path("p"), "file:///p", "r", "PASSED", publication="As it is.", published=published)
     operator = ReportOperator(task_id="report", topic="t", run_id="r", warehouse="w", publications="p")
     object.__setattr__(operator, "connection", gone)
-    with mock.patch.object(consumer, "write_report", return_value=page) as write:
+    with mock.patch.object(reports, "write_report", return_value=page) as write:
         try:
             operator.work({})
         except errors.StreamproofError as error:

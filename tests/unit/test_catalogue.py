@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from cluster.errors import WarehouseDamaged
-from consumer.catalogue import read_catalogue, strangers
-from consumer.warehouse import open_warehouse
+from consumer.sinks.duckdb.catalogue import read_catalogue, strangers
+from consumer.sinks.duckdb.warehouse import open_warehouse
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from cluster.errors import Misconfigured
-from consumer.detectors import DETECTORS, load_detectors
+from consumer.proof.detectors import DETECTORS, load_detectors
 from producer.arrays import plain
 from producer.chance import chances
 from producer.faults import SLICE_ROWS, FaultTargets, Injector, as_text, from_mapping, parse_faults

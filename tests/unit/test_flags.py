@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 import cluster.topics
-import consumer
+import consumer.load.load
+import consumer.report
 import producer
 import schemas.registry
 import stack.up
 from cluster.errors import Interrupted
-from consumer import ReportResult
+from consumer.report import ReportResult
 from streamproof import demo
 from streamproof.cli import run
 
@@ -64,7 +65,7 @@ def test_ssl_asks_for_an_encrypted_connection(monkeypatch, caught):
 
 @pytest.mark.parametrize("given", [True, False])
 def test_accept_gap_reaches_the_load(monkeypatch, caught, given):
-    monkeypatch.setattr(consumer, "load", caught)
+    monkeypatch.setattr(consumer.load.load, "load", caught)
     assert run(["load", "t", *NOWHERE, *(["--accept-gap"] if given else [])]) == 75
     assert caught["accept_gap"] is given
 
@@ -114,7 +115,7 @@ def test_open_shows_the_page_in_the_browser(monkeypatch, given, tmp_path):
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
     done = ReportResult(run_id="r", verdict="PASSED", path=tmp_path / "index.html", url="file:///page")
-    monkeypatch.setattr(consumer, "write_report", lambda *_, **__: done)
+    monkeypatch.setattr(consumer.report, "write_report", lambda *_, **__: done)
     assert run(["report", "t", *(["--open"] if given else [])]) == 0
     assert opened == (["file:///page"] if given else [])
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.columns import METADATA_COLUMNS, EventColumns, SchemaConflict, column_names, quote
-from consumer.warehouse import Warehouse, open_warehouse
+from consumer.sinks.duckdb.columns import METADATA_COLUMNS, EventColumns, SchemaConflict, column_names, quote
+from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.progress import LoadLines, LoadProgress, LoadResult, Meter
+from consumer.load.progress import LoadLines, LoadProgress, LoadResult, Meter
 
 
 def test_the_rate_of_a_line_is_that_since_the_line_before():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaReplaced
-from consumer.readers import Readers
+from consumer.load.readers import Readers
 from schemas.frame import UnsupportedSchema
 from schemas.registry_client import UnknownSchema
 

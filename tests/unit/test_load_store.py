@@ -14,14 +14,14 @@ import fastavro
 import pytest
 
 from cluster.errors import Misconfigured, StoreFailed, WarehouseLocked
-from consumer.batch import Chunk, Records, Span
-from consumer.columns import EventColumns
-from consumer.decode import Reader, decode
-from consumer.ledger import verify
-from consumer.limit import Limit, LimitBroken
-from consumer.store import Store, Stored
-from consumer.warehouse import Warehouse, open_warehouse
-from consumer.writer import Writer
+from consumer.load.decode import Reader, decode
+from consumer.load.writer import Writer
+from consumer.sinks.batch import Chunk, Records, Span
+from consumer.sinks.duckdb.columns import EventColumns
+from consumer.sinks.duckdb.ledger import verify
+from consumer.sinks.duckdb.store import Store, Stored
+from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from consumer.sinks.limit import Limit, LimitBroken
 from schemas.codec import Decoder
 
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}]}
@@ -129,7 +129,7 @@ def test_a_tail_smaller_than_a_batch_joins_the_last_one(warehouse: Warehouse) ->
 
 
 def test_a_large_batch_is_committed_whatever_is_left(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consumer.store.MAX_BATCH_BYTES", 6)
+    monkeypatch.setattr("consumer.sinks.duckdb.store.MAX_BATCH_BYTES", 6)
     store = Store(warehouse, LOAD, batch_rows=3)
     assert store.add(replace(chunk(warehouse, 0, [value(1)]), left=1)) is not None
     assert counts(warehouse) == (1, 0, 1)
@@ -138,8 +138,8 @@ def test_a_large_batch_is_committed_whatever_is_left(warehouse: Warehouse, monke
 def test_a_batch_of_large_values_is_small_and_followed_by_a_checkpoint(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.store.LARGE_VALUE_BYTES", 6)
-    monkeypatch.setattr("consumer.store.MAX_LARGE_BATCH_BYTES", 12)
+    monkeypatch.setattr("consumer.sinks.duckdb.store.LARGE_VALUE_BYTES", 6)
+    monkeypatch.setattr("consumer.sinks.duckdb.store.MAX_LARGE_BATCH_BYTES", 12)
     store = Store(warehouse, LOAD)
     assert store.add(chunk(warehouse, 0, [value(1)])) is None
     assert store.add(chunk(warehouse, 1, [value(2)])) is not None
@@ -264,7 +264,7 @@ def test_after_an_error_of_the_writer_not_even_another_partition_is_stored(wareh
 def test_what_waits_is_bounded_by_its_bytes(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     chunks = [chunk(warehouse, at, [value(at)]) for at in range(4)]
     size_bytes = int(chunks[0].records.sizes.sum())
-    monkeypatch.setattr("consumer.writer.MAX_PENDING_BYTES", 2 * size_bytes)
+    monkeypatch.setattr("consumer.load.writer.MAX_PENDING_BYTES", 2 * size_bytes)
     go_on, most, pending = threading.Semaphore(0), 0, 0
 
     class Counting(Store):

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import RegistryUnreachable, StoreFull
-from consumer.batch import Records, Span
-from consumer.columns import EventColumns
-from consumer.decode import Reader, decode
-from consumer.readers import Readers
-from consumer.store import Store
-from consumer.warehouse import open_warehouse
+from consumer.load.decode import Reader, decode
+from consumer.load.readers import Readers
+from consumer.sinks.batch import Records, Span
+from consumer.sinks.duckdb.columns import EventColumns
+from consumer.sinks.duckdb.store import Store
+from consumer.sinks.duckdb.warehouse import open_warehouse
 from schemas.avro import MAX_BRANCHES, parse
 from schemas.codec import Decoder, Salvaged
 from schemas.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema
@@ -91,7 +91,7 @@ def test_a_schema_about_which_a_library_raises_is_a_fault_of_its_values(monkeypa
     def fail(_: str) -> Decoder:
         raise RecursionError
 
-    monkeypatch.setattr("consumer.readers.Decoder", fail)
+    monkeypatch.setattr("consumer.load.readers.Decoder", fail)
     registry: Any = SimpleNamespace(schema_text=lambda _: "{}")
     readers: Any = Readers(registry, {7: "{}"}, lambda *_: [])
     for _ in range(2):

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from consumer.report import write_report
-from consumer.warehouse import open_warehouse
+from consumer.sinks.duckdb.warehouse import open_warehouse
 from producer.ids import event_ids
 from producer.scenarios.customer_events import CustomerEvents
 from schemas.manifest import Manifest, SchemaUsed

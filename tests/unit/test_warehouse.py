@@ -23,10 +23,10 @@ from cluster.errors import (
     WarehouseDamaged,
     WarehouseLocked,
 )
-from consumer.run_scope import enter_run
-from consumer.store import Store
-from consumer.store_errors import store_error
-from consumer.warehouse import Warehouse, open_warehouse
+from consumer.proof.run_scope import enter_run
+from consumer.sinks.duckdb.errors import store_error
+from consumer.sinks.duckdb.store import Store
+from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from schemas.identity import MAX_SEQUENCE, MAX_SHARDS, event_id, run_prefix
 
 TABLES = {
@@ -76,17 +76,15 @@ def test_times_are_shown_in_utc_wherever_the_process_runs(tmp_path: Path, monkey
 
 def test_a_kill_while_the_file_is_made_leaves_none(tmp_path: Path) -> None:
     path = tmp_path / "w.duckdb"
-    script = (
-        "import os, sys; from pathlib import Path; import consumer.warehouse as w; w.os.link = lambda *_: os._exit(9);"
-    )
-    script += "w.open_warehouse(Path(sys.argv[1]))"
+    script = "import os, sys; from pathlib import Path; import consumer.sinks.duckdb.warehouse as w;"
+    script += "w.os.link = lambda *_: os._exit(9); w.open_warehouse(Path(sys.argv[1]))"
     assert subprocess.run([sys.executable, "-c", script, str(path)], check=False).returncode == 9
     assert not path.exists()
     open_warehouse(path).close()
 
 
 def test_two_processes_that_make_the_same_file_share_it(tmp_path: Path) -> None:
-    script = "import sys; from pathlib import Path; from consumer import open_warehouse;"
+    script = "import sys; from pathlib import Path; from consumer.sinks.duckdb.warehouse import open_warehouse;"
     script += "open_warehouse(Path(sys.argv[1]), topic='t', wait_s=30).close()"
     command = [sys.executable, "-c", script, str(tmp_path / "w.duckdb")]
     for process in [subprocess.Popen(command) for _ in range(3)]:

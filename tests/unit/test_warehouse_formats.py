@@ -11,17 +11,17 @@ from typing import Any
 import duckdb
 import pytest
 
-import consumer.migrations
-import consumer.warehouse
+import consumer.sinks.duckdb.migrations
+import consumer.sinks.duckdb.warehouse
 from cluster.errors import Misconfigured, WarehouseDamaged
-from consumer.audit import latest_audit
-from consumer.checks import latest_results
-from consumer.migrations import NEWEST
-from consumer.run_scope import known_runs
-from consumer.verdict import CLASSES
-from consumer.warehouse import open_warehouse
+from consumer.proof.audit import latest_audit
+from consumer.proof.checks import latest_results
+from consumer.proof.run_scope import known_runs
+from consumer.proof.verdict import CLASSES
+from consumer.sinks.duckdb.migrations import NEWEST
+from consumer.sinks.duckdb.warehouse import open_warehouse
 
-FOLDER = Path(consumer.migrations.__file__).parent
+FOLDER = Path(consumer.sinks.duckdb.migrations.__file__).parent
 YOUNGER = ("realism", "tombstones", "manifest_faults")  # tables that came while the format was still called 1
 
 SAID: dict[str, Any] = dict.fromkeys(("verdict", "reason", "claims"), "x") | dict.fromkeys(
@@ -62,7 +62,7 @@ _CONSTRAINTS = """
 def old(tmp_path: Path) -> Path:
     """A file as the first version made it, with rows in what has changed since."""
     path = tmp_path / "w.duckdb"
-    newest = Path(consumer.warehouse.__file__).with_name("warehouse.sql").read_text()
+    newest = Path(consumer.sinks.duckdb.warehouse.__file__).with_name("warehouse.sql").read_text()
     with duckdb.connect(str(path)) as file:
         file.execute((FOLDER / "format_1.sql").read_text())
         file.execute(newest[newest.index("CREATE MACRO") :])
@@ -115,9 +115,9 @@ def test_a_file_that_lacks_the_younger_tables_of_its_format_gets_them(old: Path)
 _KILLED = """
 import os, sys
 from pathlib import Path
-import consumer.migrations as migrations
-from consumer.verdict import CLASSES
-from consumer.warehouse import open_warehouse
+import consumer.sinks.duckdb.migrations as migrations
+from consumer.proof.verdict import CLASSES
+from consumer.sinks.duckdb.warehouse import open_warehouse
 
 class Dying:
     def __init__(self, connection): self.connection = connection
@@ -132,7 +132,7 @@ open_warehouse(Path(sys.argv[1]))
 """
 
 
-@pytest.mark.parametrize("before", ["COMMIT", consumer.migrations._NOTE])
+@pytest.mark.parametrize("before", ["COMMIT", consumer.sinks.duckdb.migrations._NOTE])
 def test_a_kill_in_a_step_leaves_the_format_before_it(old: Path, before: str) -> None:
     shape = _shape(old)
     done = subprocess.run([sys.executable, "-c", _KILLED, str(old), before], check=False, timeout=60)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from cluster.connection import Connection
-from consumer import audit, load
+from consumer.load.load import load
+from consumer.proof.audit import audit
 from producer.manifest import read_manifest
 from producer.resume import Landed, sequence_of
 from producer.scenarios import find_scenario

@@ -21,8 +21,10 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from cluster.connection import Connection
 from cluster.topics import admin_client, wait_for_leaders
-from consumer import LoadResult, load, open_warehouse
-from consumer.ledger import verify
+from consumer.load.load import load
+from consumer.load.progress import LoadResult
+from consumer.sinks.duckdb.ledger import verify
+from consumer.sinks.duckdb.warehouse import open_warehouse
 from schemas.contract import subject_for
 from schemas.registry import Registry
 from tests.kit.commands import Ended, command_line, streamproof

@@ -17,7 +17,8 @@ from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from cluster.errors import Interrupted, Misconfigured, TopicMissing
-from consumer import open_warehouse, source
+from consumer.load import source
+from consumer.sinks.duckdb.warehouse import open_warehouse
 
 EVERY_TYPE = {
     "type": "record",

@@ -99,7 +99,7 @@ def test_a_warehouse_that_is_made_on_a_full_disk_is_a_complete_file_or_none(tmp_
     folder.mkdir()
     with _small_disk(folder, f"{size_kb}k") as disk:
         path = folder / "new.duckdb"
-        script = "import sys; from pathlib import Path; from consumer import open_warehouse;"
+        script = "import sys; from pathlib import Path; from consumer.sinks.duckdb.warehouse import open_warehouse;"
         script += "open_warehouse(Path(sys.argv[1]), topic='t').close()"
         disk.limit_bytes = size_kb * 1024
         made = disk.run([sys.executable, "-c", script, str(path)])
@@ -165,7 +165,8 @@ def test_a_damaged_log_never_leads_to_a_wrong_row(rig: Any) -> None:
     rig.create()
     rig.produce(rig.values(range(3000)))
     loader = "import os, sys, threading; from pathlib import Path; from cluster.connection import Connection;"
-    loader += "from consumer import load; c = Connection.of({'bootstrap_servers': sys.argv[1]}, {'url': sys.argv[2]});"
+    loader += "from consumer.load.load import load;"
+    loader += "c = Connection.of({'bootstrap_servers': sys.argv[1]}, {'url': sys.argv[2]});"
     loader += "load(c, sys.argv[3], Path(sys.argv[4]), stop=threading.Event(), batch_rows=300,"
     loader += " progress=lambda p: p.rows >= 2400 and os._exit(9))"
     kafka, registry = rig.connection.kafka.bootstrap_servers, rig.connection.registry.url
@@ -196,7 +197,7 @@ def test_a_checkpoint_that_fails_ends_the_process_and_keeps_everything(rig: Any)
     rig.create()
     rig.produce(rig.values(range(2000)))
     loader = (
-        "import sys; from consumer.duckdb_settings import Purpose; apply = Purpose.apply;"
+        "import sys; from consumer.sinks.duckdb.settings import Purpose; apply = Purpose.apply;"
         "Purpose.apply = lambda self, connection, path: (apply(self, connection, path), connection.execute("
         "\"SET debug_checkpoint_abort = 'before_header'\"));"
     )

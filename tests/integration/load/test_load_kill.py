@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from consumer import open_warehouse
-from consumer.ledger import verify
+from consumer.sinks.duckdb.ledger import verify
+from consumer.sinks.duckdb.warehouse import open_warehouse
 from tests.kit.depth import LOADER_KILLS
 from tests.kit.waiting import wait_until
 
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.faults
 
 SEED = 20_261_121
 HOLDER = (
-    "import sys; from pathlib import Path; from consumer import open_warehouse; w = open_warehouse(Path(sys.argv[1]));"
+    "import sys; from pathlib import Path; from consumer.sinks.duckdb.warehouse import open_warehouse;"
+    " w = open_warehouse(Path(sys.argv[1]));"
 )
 
 

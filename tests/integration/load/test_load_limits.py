@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cluster.errors import SchemaReplaced
-from consumer import Limit, LimitBroken
+from consumer.sinks.limit import Limit, LimitBroken
 
 SENT = {
     "type": "record",

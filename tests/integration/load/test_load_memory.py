@@ -18,7 +18,7 @@ LOADER = """
 import resource, sys, threading
 from pathlib import Path
 from cluster.connection import Connection
-from consumer import load
+from consumer.load.load import load
 connection = Connection.of({"bootstrap_servers": sys.argv[1]}, {"url": sys.argv[2]})
 result = load(connection, sys.argv[3], Path(sys.argv[4]), stop=threading.Event())
 print(result.rows, result.quarantined, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)

@@ -10,8 +10,9 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.errors import RegistryUnreachable
-from consumer import Limit, LimitBroken, load
-from consumer.quarantine import list_quarantine, replay
+from consumer.load.load import load
+from consumer.load.quarantine import list_quarantine, replay
+from consumer.sinks.limit import Limit, LimitBroken
 from schemas.identity import IDENTITY_HEADER
 from tests.kit.commands import streamproof
 

@@ -17,8 +17,8 @@ from confluent_kafka import Producer
 from cluster.errors import BrokerSilent, Misconfigured, TopicRecreated
 from cluster.local import LocalStack, warehouse_path
 from cluster.topics import admin_client, describe
-from consumer import audit
-from consumer.source import Source
+from consumer.load.source import Source
+from consumer.proof.audit import audit
 from tests.kit.commands import streamproof
 from tests.kit.topics import delete_topic
 from tests.kit.waiting import wait_until

@@ -16,7 +16,9 @@ from typing import Any
 import duckdb
 
 from cluster.connection import Connection
-from consumer import audit, load, run_checks
+from consumer.load.load import load
+from consumer.proof.audit import audit
+from consumer.proof.checks import run_checks
 from consumer.verify import verify_warehouse
 
 # What differs from process to process, by right.

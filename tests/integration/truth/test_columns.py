@@ -16,7 +16,11 @@ import pytest
 from cluster.connection import Connection
 from cluster.errors import VerdictFailed
 from cluster.topics import admin_client, apply_topics, specs_for
-from consumer import AuditResult, audit, load, publish, run_checks
+from consumer.load.load import load
+from consumer.proof.audit import audit
+from consumer.proof.checks import run_checks
+from consumer.proof.verdict import AuditResult
+from consumer.publish.publish import publish
 from producer import ProduceRequest, produce_run
 from schemas.contract import load_contract, subject_for
 from schemas.identity import event_id

@@ -17,7 +17,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from cluster.connection import Connection
 from cluster.local import LocalStack
 from cluster.topics import admin_client, apply_topics, specs_for
-from consumer import audit, load
+from consumer.load.load import load
+from consumer.proof.audit import audit
 from producer import ProduceRequest, produce_shard
 from schemas.identity import event_id
 from tests.kit.commands import streamproof, streamproof_process

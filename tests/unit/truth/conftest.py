@@ -20,12 +20,12 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.topics import TopicInfo
-from consumer.checks import run_checks
-from consumer.manifests import ControlTopic
-from consumer.publish import publish
-from consumer.source import Watermarks
-from consumer.verdict import AuditResult
-from consumer.warehouse import Warehouse, open_warehouse
+from consumer.load.source import Watermarks
+from consumer.proof.checks import run_checks
+from consumer.proof.kept_manifests import ControlTopic
+from consumer.proof.verdict import AuditResult
+from consumer.publish.publish import publish
+from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from schemas.codec import Encoder
 from schemas.fault_targets import FaultTargets, KeySample
 from schemas.fingerprint import fingerprint
@@ -33,7 +33,7 @@ from schemas.identity import IDENTITY_HEADER, event_id, run_prefix
 from schemas.manifest import CrcWindows, Manifest, PlaceWindows, RateWindow, SchemaUsed
 from schemas.places import PlaceSums
 
-audit_module = importlib.import_module("consumer.audit")
+audit_module = importlib.import_module("consumer.proof.audit")
 
 TOPIC = "customer_events"
 RUN, OTHER = "rehearsal/one", "rehearsal/two"

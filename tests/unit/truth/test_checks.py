@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cluster.errors import Misconfigured
-from consumer.checks import CHECKS, CheckReport, CheckResult, load_checks, run_checks
+from consumer.proof.checks import CHECKS, CheckReport, CheckResult, load_checks, run_checks
 from schemas.identity import event_id
 
 RUN = "rehearsal/one"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from consumer.claims import impossible_claims
-from consumer.run_scope import known_runs
+from consumer.proof.claims import impossible_claims
+from consumer.proof.run_scope import known_runs
 from schemas.manifest import CrcWindows, FaultTruth, PlaceWindows, RateWindow
 
 RUN = "rehearsal/one"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from consumer.duckdb_settings import PROVE
-from consumer.snapshot import _export
-from consumer.warehouse import open_warehouse
+from consumer.publish.snapshot import _export
+from consumer.sinks.duckdb.settings import PROVE
+from consumer.sinks.duckdb.warehouse import open_warehouse
 
 ROWS = 600_000
 

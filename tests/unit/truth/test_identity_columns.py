@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from consumer.identity_columns import identity_expression
-from consumer.warehouse import Warehouse, open_warehouse
+from consumer.sinks.duckdb.identity_columns import identity_expression
+from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 
 PLAIN: Any = "string"
 NULLABLE: Any = ["null", "string"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from consumer.manifests import ControlTopic, store_manifests, stored_manifests
+from consumer.proof.kept_manifests import ControlTopic, store_manifests, stored_manifests
 
 RUN = "rehearsal/one"
 

@@ -11,17 +11,23 @@ import duckdb
 import pytest
 
 from cluster.errors import VerdictFailed
-from consumer.audit import latest_audit
-from consumer.checks import latest_results, run_checks
-from consumer.publish import publish
-from consumer.realism import examine_run, latest_realism
+from consumer.proof.audit import latest_audit
+from consumer.proof.checks import latest_results, run_checks
+from consumer.proof.run_scope import known_runs
+from consumer.publish.publish import publish
 from consumer.report import write_report
-from consumer.run_scope import known_runs
+from consumer.report.examination import examine_run, latest_realism
 from schemas.identity import event_id
 
 RUN = "rehearsal/one"
 TOPIC = "customer_events"
-CLOCKS = ("consumer.audit", "consumer.checks", "consumer.publish", "consumer.manifests", "consumer.realism")
+CLOCKS = (
+    "consumer.proof.audit",
+    "consumer.proof.checks",
+    "consumer.publish.publish",
+    "consumer.proof.kept_manifests",
+    "consumer.report.examination",
+)
 
 
 class TwoDaysBack(datetime):

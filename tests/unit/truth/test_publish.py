@@ -15,13 +15,13 @@ import duckdb
 import pytest
 
 from cluster.errors import Busy, Misconfigured, StoreFull, VerdictFailed, VerdictUnknown
-from consumer.checks import run_checks
-from consumer.publish import Publication, publish, run_slug
+from consumer.proof.checks import run_checks
+from consumer.publish.publish import Publication, publish, run_slug
 from schemas.identity import event_id
 from streamproof.cli import run
 
-publish_module = importlib.import_module("consumer.publish")
-snapshot_module = importlib.import_module("consumer.snapshot")
+publish_module = importlib.import_module("consumer.publish.publish")
+snapshot_module = importlib.import_module("consumer.publish.snapshot")
 
 RUN = "rehearsal/one"
 TOPIC = "customer_events"
@@ -301,8 +301,8 @@ def test_a_run_that_was_continued_since_its_audit_was_not_proved(joined: Any) ->
 _KILLED = """
 import importlib, os, signal, sys
 from pathlib import Path
-publish = importlib.import_module("consumer.publish")
-snapshot = importlib.import_module("consumer.snapshot")
+publish = importlib.import_module("consumer.publish.publish")
+snapshot = importlib.import_module("consumer.publish.snapshot")
 module, name = sys.argv[1].split(":")
 target = sys.modules[module]
 real = getattr(target, name)
@@ -318,11 +318,11 @@ publish.publish(Path(sys.argv[3]), "customer_events", None, Path(sys.argv[4]))
 @pytest.mark.parametrize(
     ("where", "when"),
     [
-        ("consumer.snapshot:_write_database", "before"),
-        ("consumer.publish:write_snapshot", "after"),
-        ("consumer.publish:_settle", "after"),
-        ("consumer.publish:_swap", "before"),
-        ("consumer.publish:_swap", "after"),
+        ("consumer.publish.snapshot:_write_database", "before"),
+        ("consumer.publish.publish:write_snapshot", "after"),
+        ("consumer.publish.publish:_settle", "after"),
+        ("consumer.publish.publish:_swap", "before"),
+        ("consumer.publish.publish:_swap", "after"),
     ],
 )
 def test_a_kill_leaves_one_whole_snapshot_current_and_no_half_one(published: Any, where: str, when: str) -> None:
@@ -333,7 +333,7 @@ def test_a_kill_leaves_one_whole_snapshot_current_and_no_half_one(published: Any
         timeout=60,
     )
     assert done.returncode == -signal.SIGKILL
-    swapped = (where, when) == ("consumer.publish:_swap", "after")
+    swapped = (where, when) == ("consumer.publish.publish:_swap", "after")
     assert (current(published).resolve() != before) is swapped
     assert read(current(published) / "snapshot.duckdb", "SELECT count(*) FROM events") == [(600,)]
     after = publish_it(published)

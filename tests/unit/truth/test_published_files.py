@@ -15,9 +15,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from consumer.lease import is_read
-from consumer.places import run_slug
-from consumer.publish import Publication, publish
+from consumer.publish.lease import is_read
+from consumer.publish.paths import run_slug
+from consumer.publish.publish import Publication, publish
 from schemas.identity import event_id
 from streamproof.cli import run
 

@@ -14,8 +14,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cluster.errors import Misconfigured, StoreFailed, StoreFull
-from consumer.checks import run_checks
-from consumer.publish import publish, run_slug
+from consumer.proof.checks import run_checks
+from consumer.publish.publish import publish, run_slug
 from consumer.report import find_report, list_reports, write_report
 from consumer.report.svg import Bar, bars, columns, heatmap
 from consumer.report.text import clock, compact, milliseconds, moment, seconds, shortened, size, visible

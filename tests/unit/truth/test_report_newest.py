@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from cluster.errors import StoreFull
-from consumer import list_reports, page_kept, run_checks, write_report
 from consumer import report as report_module
+from consumer.proof.checks import run_checks
+from consumer.report import list_reports, page_kept, write_report
 from schemas.identity import event_id
 from streamproof.cli import run
 
@@ -96,7 +97,7 @@ def test_a_page_that_cannot_be_written_is_marked_as_outdated_and_the_work_stays_
 
 def test_a_page_stays_outdated_when_who_found_something_out_is_killed_before_it_is_written(shown: Any) -> None:
     script = (
-        "import os; from pathlib import Path; from consumer import page_kept\n"
+        "import os; from pathlib import Path; from consumer.report import page_kept\n"
         f"with page_kept(Path({str(shown.path)!r}), {TOPIC!r}, {RUN!r}, Path({str(shown.publications)!r})): os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 9

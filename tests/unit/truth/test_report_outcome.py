@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from consumer import list_reports, run_checks, write_report
+from consumer.proof.checks import run_checks
+from consumer.report import list_reports, write_report
 from producer.plan import ProduceRequest
 
 RUN = "rehearsal/one"

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import VerdictUnknown
-from consumer.checks import run_checks
-from consumer.publish import publish
-from consumer.verdict import Balance, FaultScore, Findings, PartitionPosition, ShardAudit, Unproved, judge
+from consumer.proof.checks import run_checks
+from consumer.proof.verdict import Balance, FaultScore, Findings, PartitionPosition, ShardAudit, Unproved, judge
+from consumer.publish.publish import publish
 from schemas.identity import event_id
 
 RUN = "rehearsal/one"
@@ -76,7 +76,7 @@ def test_findings_without_fault_whose_balance_holds_pass(found: Findings) -> Non
 
 def test_findings_that_overlook_a_loss_do_not_pass(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The query of missing events finds nothing, as if it were wrong."""
-    audit_module = importlib.import_module("consumer.audit")
+    audit_module = importlib.import_module("consumer.proof.audit")
     real = audit_module.find
     monkeypatch.setattr(
         audit_module, "find", lambda *given: replace(real(*given), missing=0, uncompared=0, altered=0, doubts=[])

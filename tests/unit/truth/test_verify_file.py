@@ -12,13 +12,13 @@ import duckdb
 import pytest
 
 from cluster.errors import VerdictUnknown
-from consumer.publish import publish
+from consumer.publish.publish import publish
+from consumer.sinks.duckdb.warehouse import open_as_it_is
 from consumer.verify import Proof, Verification, verify_publication, verify_warehouse
 from consumer.verify.proof import NOTHING
 from consumer.verify.runs import prove_manifests
-from consumer.warehouse import open_as_it_is
 
-audit_module = importlib.import_module("consumer.audit")
+audit_module = importlib.import_module("consumer.proof.audit")
 
 RUN = "rehearsal/one"
 TOPIC = "customer_events"

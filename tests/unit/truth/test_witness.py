@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-import consumer.held
+import consumer.sinks.duckdb.held
 from cluster.connection import Connection
 from cluster.errors import VerdictUnknown, WarehouseDamaged
-from consumer.checks import run_checks
-from consumer.publish import publish
-from consumer.quarantine import replay
-from consumer.verdict import AuditResult
+from consumer.load.quarantine import replay
+from consumer.proof.checks import run_checks
+from consumer.proof.verdict import AuditResult
+from consumer.publish.publish import publish
 from schemas.identity import event_id
 from schemas.manifest import FaultTruth
 
@@ -110,9 +110,9 @@ def test_changed_bytes_are_not_replayed(held: Any) -> None:
 
 
 def test_the_quarantine_is_read_in_pages_of_bounded_size(held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer.held, "PAGE_BYTES", 2)
+    monkeypatch.setattr(consumer.sinks.duckdb.held, "PAGE_BYTES", 2)
     with held.open() as store:
-        pages = list(consumer.held.pages(store))
+        pages = list(consumer.sinks.duckdb.held.pages(store))
     places = [(record.held_partition, record.held_offset) for page in pages for record in page]
     assert len(pages) > 1
     assert places == sorted(set(places))

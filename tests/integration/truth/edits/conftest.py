@@ -16,8 +16,11 @@ import duckdb
 import pytest
 
 from cluster.connection import Connection
-from consumer import audit, load, publish, run_checks
-from consumer.manifests import ControlTopic
+from consumer.load.load import load
+from consumer.proof.audit import audit
+from consumer.proof.checks import run_checks
+from consumer.proof.kept_manifests import ControlTopic
+from consumer.publish.publish import publish
 from producer import ProduceRequest, produce_shard
 from schemas.contract import load_contract, subject_for
 from schemas.registry import Registry, gate
@@ -26,7 +29,7 @@ from tests.kit.depth import DEEP
 from tests.kit.shared_work import made_once
 from tests.kit.topics import make_topic
 
-audit_module = importlib.import_module("consumer.audit")
+audit_module = importlib.import_module("consumer.proof.audit")
 
 FAULTS = ("duplicate=9", "dropped=7", "undecodable=18", "tombstone=5")
 

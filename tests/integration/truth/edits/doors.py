@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 
 from cluster.errors import StreamproofError
-from consumer import audit, load, publish
+from consumer.load.load import load
+from consumer.proof.audit import audit
+from consumer.publish.publish import publish
 from consumer.verify import Verification, verify_warehouse
 from tests.integration.truth.edits.conftest import Delivered
 from tests.integration.truth.edits.kinds import Edit

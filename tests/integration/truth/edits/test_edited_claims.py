@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from consumer import audit
-from consumer.manifests import ControlTopic
+from consumer.proof.audit import audit
+from consumer.proof.kept_manifests import ControlTopic
 from schemas.manifest import FaultTruth, Manifest
 from tests.integration.truth.edits.conftest import Delivered
 from tests.integration.truth.edits.places import FAULTED, PLAIN
 
-audit_module = importlib.import_module("consumer.audit")
+audit_module = importlib.import_module("consumer.proof.audit")
 
 Change = Callable[[Manifest], dict[str, Any]]
 

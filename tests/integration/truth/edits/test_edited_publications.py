@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from cluster.errors import StreamproofError
-from consumer import publish
+from consumer.publish.publish import publish
 from consumer.verify import verify_publication
 from tests.integration.truth.edits.conftest import Delivered
 from tests.integration.truth.edits.places import FAULTED, PLAIN

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from consumer import audit, publish, run_checks
+from consumer.proof.audit import audit
+from consumer.proof.checks import run_checks
+from consumer.publish.publish import publish
 from consumer.verify import verify_publication, verify_warehouse
 from tests.integration.truth.edits.conftest import Delivered
 from tests.integration.truth.edits.kinds import HARMLESS

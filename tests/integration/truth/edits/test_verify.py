@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from cluster.errors import Misconfigured, WarehouseLocked
+from consumer.sinks.duckdb.warehouse import open_warehouse
 from consumer.verify import Verification, verify_publication, verify_warehouse
 from consumer.verify.outside import differing_leaves
-from consumer.warehouse import open_warehouse
 from tests.integration.truth.edits.conftest import Delivered
 from tests.integration.truth.edits.places import PLAIN, draw
 from tests.kit.commands import streamproof

@@ -1,0 +1,128 @@
+"""Records into rows: grouped by the schema that each value names; what cannot be decoded is set apart."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from consumer.load.unforeseen import barrier
+from consumer.sinks.batch import Chunk, EventGroup, Records, Reject, Span
+from consumer.sinks.duckdb.columns import ID_COLUMN, has_identity
+from schemas.codec import Decoder
+from schemas.frame import HEADER_BYTES, UndecodableValue, split_frame
+
+# Ids are signed 32-bit numbers to every registry.
+_MAX_SCHEMA_ID = (1 << 31) - 1
+
+
+class Reader:
+    """A decoder together with the columns that its rows go to."""
+
+    def __init__(self, schema_id: int, decoder: Decoder, columns: list[str]) -> None:
+        self.schema_id = schema_id
+        self._decoder = decoder
+        self._columns = columns
+        self._id_in_header = not has_identity(decoder.arrow_schema)
+
+    def read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
+        """Decode ``rows``, all written with this schema, into one group and the faults of the rest.
+
+        A group about which a library raises what nobody foresaw is halved until the records at fault stand alone.
+        """
+        read: list[EventGroup] = []
+        rejects: list[Reject] = []
+        pending = [rows]  # a stack: the leftmost rows are on top
+        while pending:
+            part = pending.pop()
+            try:
+                with barrier("decode"):
+                    group, faulty = self._read(records, part)
+            except UndecodableValue as fault:
+                if len(part) == 1:
+                    rejects.append(Reject.of(int(part[0]), self.schema_id, fault))
+                else:
+                    middle = len(part) // 2
+                    pending += [part[middle:], part[:middle]]
+                continue
+            read += [group] if group is not None else []
+            rejects += faulty
+        return _joined(read), rejects
+
+    def _read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
+        salvaged = self._decoder.salvage(records.payloads(rows, HEADER_BYTES))
+        rejects = [Reject.of(int(rows[i]), self.schema_id, fault) for i, fault in salvaged.faults.items()]
+        if not salvaged.kept:
+            return None, rejects
+        kept = rows if not rejects else rows[salvaged.kept]
+        columns = dict(zip(self._columns, salvaged.batch.columns, strict=True))
+        ids = {ID_COLUMN: records.ids_in_headers(kept)} if self._id_in_header else {}
+        table = pa.table(columns | records.metadata(kept, self.schema_id) | ids)
+        return EventGroup(self.schema_id, kept, table), rejects
+
+
+def _joined(groups: list[EventGroup]) -> EventGroup | None:
+    """Return the parts of one group as one. Joined tables are copied: DuckDB must never see a slice of nested Arrow."""
+    if len(groups) <= 1:
+        return groups[0] if groups else None
+    table = pa.concat_tables([group.table for group in groups]).combine_chunks()
+    return EventGroup(groups[0].schema_id, np.concatenate([group.rows for group in groups]), table)
+
+
+# Returns the reader of a schema id, or raises UndecodableValue when the id cannot be used at all.
+ReaderOf = Callable[[int], Reader]
+
+
+def decode(records: Records, spans: list[Span], reader_of: ReaderOf) -> Chunk:
+    """Turn fetched records into a chunk: groups of events, rejects, and (what is in neither) tombstones.
+
+    :raises RegistryUnreachable: a schema is not known yet and the registry does not answer; nothing is rejected for it.
+    """
+    began = time.perf_counter()
+    groups: list[EventGroup] = []
+    rows_of, rejects = _by_schema(records)
+    for schema_id, rows in rows_of.items():
+        try:
+            reader = reader_of(schema_id)
+        except UndecodableValue as fault:
+            rejects += [Reject.of(int(row), schema_id, fault) for row in rows]
+            continue
+        group, faulty = reader.read(records, rows)
+        rejects += faulty
+        if group is not None:
+            groups.append(group)
+    rejects.sort(key=lambda reject: reject.row)
+    return Chunk(spans, records, groups, rejects, decode_s=time.perf_counter() - began)
+
+
+def _by_schema(records: Records) -> tuple[dict[int, NDArray[np.int64]], list[Reject]]:
+    """Return the rows of each schema id, and the rejects whose frame names none. Tombstones are in neither."""
+    heads = [None if value is None else value[:HEADER_BYTES] for value in records.values]
+    # In the order of arrival: a table takes its schemas one by one, and the order decides what it looks like.
+    distinct = list(dict.fromkeys(heads))
+    if len(distinct) == 1:  # the usual batch: one writer schema, no tombstones
+        numbers = np.zeros(len(heads), np.int64)
+    else:
+        number_of = {head: number for number, head in enumerate(distinct)}
+        numbers = np.fromiter([number_of[head] for head in heads], np.int64, len(heads))
+    rows_of: dict[int, NDArray[np.int64]] = {}
+    rejects: list[Reject] = []
+    for number, head in enumerate(distinct):
+        if head is None:
+            continue
+        rows = np.flatnonzero(numbers == number)
+        try:
+            rows_of[_schema_id(head)] = rows
+        except UndecodableValue as fault:
+            rejects += [Reject.of(int(row), None, fault) for row in rows]
+    return rows_of, rejects
+
+
+def _schema_id(head: bytes) -> int:
+    schema_id, _ = split_frame(head)
+    if schema_id > _MAX_SCHEMA_ID:
+        raise UndecodableValue("bad_schema_id", "the schema id has more than 31 bits", phase="frame")
+    return schema_id

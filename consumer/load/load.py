@@ -1,0 +1,150 @@
+"""Loading a topic into its warehouse, exactly once: the main path of this package."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from cluster.connection import Connection
+from cluster.errors import Interrupted, TopicRecreated
+from cluster.topics import TopicInfo
+from consumer.load.decode import decode
+from consumer.load.positions import check_identity, check_topic, resume, set_aside, stored_positions
+from consumer.load.progress import LoadProgress, LoadResult, Meter, PartitionResult
+from consumer.load.readers import Readers, SchemaShelf
+from consumer.load.source import Source
+from consumer.load.writer import Writer
+from consumer.sinks.duckdb.ledger import totals, verify
+from consumer.sinks.duckdb.store import BATCH_ROWS, RowsRefused, Store, Stored
+from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from consumer.sinks.limit import NO_LIMIT, Limit
+from schemas.registry import Registry
+
+
+def load(
+    connection: Connection,
+    topic: str,
+    warehouse: Path,
+    *,
+    stop: threading.Event,
+    progress: Callable[[LoadProgress], None] | None = None,
+    wait_s: float = DEFAULT_WAIT_S,
+    limit: Limit = NO_LIMIT,
+    batch_rows: int = BATCH_ROWS,
+    step_aside: bool = False,
+    accept_gap: bool = False,
+) -> LoadResult:
+    """Load every record of ``topic`` that is there now into ``warehouse``, exactly once.
+
+    1. resume: positions come from the warehouse, not from the consumer group
+    2. bound: the last stable offsets of this moment are the end; silence before it raises BrokerSilent
+    3. fetch and decode: by schema id; of a group that fails, only the faulty records go to the quarantine
+    4. commit: events, quarantine, ledger and next offsets in one transaction, in a thread of its own
+    5. repeat to the bound, then checkpoint
+    6. settle: tell the group where the warehouse is (best effort)
+
+    Killed at any moment, it goes on where the last commit left it; ``stop`` commits or rolls back the batch at hand.
+
+    :param wait_s: how long to wait for another process that has the warehouse open.
+    :param limit: how much the quarantine may hold, what is there already included.
+    :param batch_rows: how many records one transaction stores, about.
+    :param step_aside: when the topic was recreated, keep the old warehouse under another name and begin a new one.
+    :param accept_gap: when retention deleted records that were not read, note it in the ledger and go on.
+    :raises Interrupted: ``stop`` was set; the same call continues.
+    :raises StreamproofError: docs/consumer.md lists each kind.
+    """
+    began = time.monotonic()
+    load_id = uuid.uuid4().hex
+    with Source(connection.kafka, topic) as source, Registry(connection.registry) as registry:
+        identity = source.identify()
+        opened = partial(open_warehouse, wait_s=wait_s, topic=topic, stop=stop)
+        kept = _step_aside(warehouse, source, identity, opened) if step_aside else None
+        with opened(warehouse) as file:
+            # 1. resume
+            verify(file)
+            there = source.watermarks(range(identity.partitions))
+            starts = resume(file, identity, there, load_id=load_id, accept_gap=accept_gap)
+            # 2. bound
+            ends = {partition: marks.high for partition, marks in there.items()}
+            meter = Meter(sum(ends.values()) - sum(starts.values()), progress)
+            store = partial(Store, file, load_id, limit=limit, batch_rows=batch_rows)
+            not_compared: dict[int, str] = {}
+            transfer = partial(
+                _transfer, source, registry, file, ends, stop=stop, stored=meter.add, not_compared=not_compared
+            )
+            try:
+                transfer(store())
+            except RowsRefused:
+                transfer(store(careful=True))
+            done = meter.progress
+            if done.offsets_done < done.offsets_total:
+                raise Interrupted(
+                    f"stopped; {done.rows:,} events of this run are stored",
+                    where=f"{topic}, {file.path}",
+                    hint="The same command continues",
+                )
+            # 5. checkpoint
+            file.checkpoint()
+            check_identity(file, source.identify())
+            held = totals(file.connection)
+        # 6. settle
+        source.commit(ends)
+    limit.hold(held.events, held.quarantined, where=str(file.path))
+    return LoadResult(
+        topic=topic,
+        warehouse=file.path,
+        rows=done.rows,
+        quarantined=done.quarantined,
+        tombstones=done.tombstones,
+        absent=done.absent,
+        partitions=[PartitionResult(p, starts[p], ends[p], ends[p]) for p in sorted(ends)],
+        seconds=done.seconds,
+        startup_seconds=max(0.0, time.monotonic() - began - done.seconds),
+        load_id=load_id,
+        set_aside=kept,
+        not_compared=not_compared,
+    )
+
+
+def _transfer(
+    source: Source,
+    registry: Registry,
+    file: Warehouse,
+    ends: Mapping[int, int],
+    store: Store,
+    *,
+    stop: threading.Event,
+    stored: Callable[[Stored], None],
+    not_compared: dict[int, str],
+) -> None:
+    """Take steps 3 and 4 from the stored positions to the ends, or until a stop.
+
+    :raises RowsRefused: DuckDB refused a row, and the batch is rolled back.
+    """
+    source.assign(stored_positions(file), ends)
+    shelf = SchemaShelf(file, source.topic, registry)
+    with Writer(file, store, stop, stored) as writer:
+        readers = Readers(registry, shelf.texts, lambda *schema: writer.call(shelf.adopt, *schema))
+        while not (source.finished or stop.is_set()):
+            # 3. fetch and decode
+            records, spans = source.fetch(store.chunk_rows, stop)
+            chunk = replace(decode(records, spans, readers), left=source.left)
+            not_compared |= readers.not_compared
+            # 4. commit
+            writer.submit(chunk if store.careful else chunk.lean())
+
+
+def _step_aside(path: Path, source: Source, topic: TopicInfo, opened: Callable[[Path], Warehouse]) -> Path | None:
+    """Rename a warehouse that holds another topic, or one whose log was cut, and return its new path."""
+    with opened(path) as file:
+        try:
+            check_topic(file, topic, source.watermarks(range(topic.partitions)))
+            return None
+        except TopicRecreated:
+            file.checkpoint()
+    return set_aside(file.path)

@@ -1,0 +1,146 @@
+"""From a schema id to the reader of its values: known schemas from the warehouse, new ones from the registry."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import pyarrow as pa
+
+from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaReplaced, StreamproofError
+from consumer.load.decode import Reader
+from consumer.load.unforeseen import barrier
+from consumer.sinks.duckdb.columns import EventColumns
+from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.avro import parse
+from schemas.codec import Decoder
+from schemas.contract import subject_for
+from schemas.frame import UndecodableValue, UnsupportedSchema
+from schemas.manifest import SchemaUsed
+from schemas.registry import Registry
+from schemas.registry_client import UnknownSchema
+
+_NO_ANSWER = "the registry does not answer"
+
+# Makes the warehouse ready for a schema (id, text, Arrow schema) and returns the columns of its fields.
+Adopt = Callable[[int, str, pa.Schema], list[str]]
+
+
+class SchemaShelf:
+    """The schemas that a warehouse has met, kept with it, so that a registry that is down does not stop them."""
+
+    def __init__(self, warehouse: Warehouse, topic: str, registry: Registry) -> None:
+        self._warehouse = warehouse
+        self._subject = subject_for(topic)
+        self._registry = registry
+        self._columns = EventColumns(warehouse)
+        rows = warehouse.rows("SELECT schema_id, schema FROM schema_versions")
+        self.texts: dict[int, str] = {int(schema_id): str(text) for schema_id, text in rows}
+
+    def adopt(self, schema_id: int, text: str, schema: pa.Schema) -> list[str]:
+        """Make ``events`` accept a schema, keep its text, and return the columns of its fields.
+
+        :raises SchemaConflict: the table cannot hold it beside what it holds.
+        """
+        with barrier("schema"), self._warehouse.errors():
+            columns = self._columns.fit(schema)
+        if schema_id not in self.texts:
+            used = self._named(text)
+            with self._warehouse.transaction() as connection:
+                connection.execute(
+                    "INSERT INTO schema_versions VALUES (?, ?, ?, ?, now())",
+                    [schema_id, used and used.subject, used and used.version, text],
+                )
+            self.texts[schema_id] = text
+        return columns
+
+    def _named(self, text: str) -> SchemaUsed | None:
+        """Return subject and version of a schema, for the reader of the ledger; it is not needed for loading."""
+        try:
+            return self._registry.lookup(self._subject, text)
+        except StreamproofError:
+            return None
+
+
+class Readers:
+    """Readers by schema id, each made once.
+
+    A registry that was made anew, or another environment's, may give an id to another schema. So the text that the
+    warehouse keeps of an id is compared with the registry's before the first value of it is read.
+
+    :param known: texts of schemas by id, as the warehouse keeps them.
+    :param adopt: runs where the warehouse is written.
+    :ivar not_compared: why the kept text of a schema could not be compared, by id.
+    """
+
+    def __init__(self, registry: Registry, known: Mapping[int, str], adopt: Adopt) -> None:
+        self._registry = registry
+        self._known = dict(known)
+        self._adopt = adopt
+        self.not_compared: dict[int, str] = {}
+        self._made: dict[int, Reader | UndecodableValue] = {}
+
+    def __call__(self, schema_id: int) -> Reader:
+        """Return the reader of a schema.
+
+        :raises UndecodableValue: the registry does not know the id, or no table can hold the schema.
+        :raises RegistryUnreachable: the id is new and the registry does not answer.
+        :raises SchemaReplaced: the registry gives the id to another schema now.
+        """
+        made = self._made.get(schema_id)
+        if made is None:
+            try:
+                made = self._make(schema_id)
+            except UndecodableValue as fault:
+                made = fault
+            self._made[schema_id] = made
+        if isinstance(made, UndecodableValue):
+            raise made
+        return made
+
+    def _make(self, schema_id: int) -> Reader:
+        text = self._known.get(schema_id)
+        if text is None:
+            text = self._registry.schema_text(schema_id)
+        else:
+            self._compare(schema_id, text)
+        with barrier("schema"):
+            decoder = Decoder(text)
+        return Reader(schema_id, decoder, self._adopt(schema_id, text, decoder.arrow_schema))
+
+    def _compare(self, schema_id: int, kept: str) -> None:
+        """Compare a kept text with the registry's. One that does not answer is asked once, and stops nothing."""
+        if _NO_ANSWER in self.not_compared.values():
+            self.not_compared[schema_id] = _NO_ANSWER
+            return
+        try:
+            there = self._registry.schema_text(schema_id)
+        except UnknownSchema:
+            self.not_compared[schema_id] = "the registry does not know the id any more"
+            return
+        except UnsupportedSchema as fault:
+            raise self._replaced(schema_id, fault.message) from None
+        except RegistryUnreachable:
+            self.not_compared[schema_id] = _NO_ANSWER
+            return
+        except (Refused, Misconfigured) as error:
+            self.not_compared[schema_id] = error.message
+            return
+        if not _same(kept, there):
+            raise self._replaced(schema_id, "its text differs from the one that the warehouse keeps")
+
+    def _replaced(self, schema_id: int, why: str) -> SchemaReplaced:
+        return SchemaReplaced(
+            f"the registry gives id {schema_id} to another schema now: {why}; nothing of it was stored",
+            where=self._registry.url,
+            hint="Was the registry made anew, or is it another environment's? Load with the registry that the topic "
+            "was written with, or into a new file (--warehouse)",
+        )
+
+
+def _same(kept: str, there: str) -> bool:
+    """Tell whether two texts are one schema: the same JSON, or the same types under the same names."""
+    try:
+        return kept == there or json.loads(kept) == json.loads(there) or parse(kept) == parse(there)
+    except (ValueError, UnsupportedSchema):
+        return False

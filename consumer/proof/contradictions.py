@@ -1,0 +1,141 @@
+"""What cannot be true at once: the file's schemas, columns and topic against each other, and against the manifests.
+
+Such a contradiction is damage, whatever the rows say: nobody who reads the file can know which of its sides is right.
+What the ledger says is ``ledger.py``'s to judge.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from cluster.connection import RegistrySettings
+from cluster.errors import StreamproofError
+from consumer.sinks.duckdb.columns import EventColumns
+from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.arrow_types import arrow_schema
+from schemas.avro import parse
+from schemas.fingerprint import fingerprint
+from schemas.frame import UnsupportedSchema
+from schemas.manifest import Manifest, SchemaUsed
+from schemas.registry import Registry
+
+NEXT_SCHEMA = "next schema id"  # the setting of a run that mixes two versions
+
+_USED = """
+    SELECT _schema_id, count(*), arg_min(_partition, (_partition, _offset)), arg_min(_offset, (_partition, _offset))
+    FROM run_events GROUP BY 1 ORDER BY 1
+"""
+_KEPT = "SELECT schema_id, schema FROM schema_versions ORDER BY ALL"
+_TOPIC_IDS = "SELECT DISTINCT topic_id FROM load_offsets ORDER BY 1"
+
+
+def contradictions(warehouse: Warehouse, manifests: list[Manifest]) -> list[str]:
+    """Return what contradicts itself, a sentence each, for the run that the warehouse has entered."""
+    kept: dict[int, list[str]] = {}
+    for schema_id, text in warehouse.rows(_KEPT):
+        kept.setdefault(int(schema_id), []).append(str(text))
+    return [
+        *_of_topic(warehouse, manifests),
+        *_of_schemas(warehouse, manifests, kept),
+        *EventColumns(warehouse).strangers({name for texts in kept.values() for name in _field_names(texts[0])}),
+    ]
+
+
+def schemas_named(manifests: list[Manifest]) -> dict[int, set[str]]:
+    """Return every schema id that the manifests name, with the fingerprints that they give it."""
+    named: dict[int, set[str]] = {}
+
+    def note(used: SchemaUsed) -> None:
+        named.setdefault(used.id, set()).update([used.fingerprint] if used.fingerprint else [])
+
+    for manifest in manifests:
+        note(manifest.schema_used)
+        for written in manifest.versions:
+            note(written.schema_used)
+        following = manifest.settings.get(NEXT_SCHEMA)
+        if isinstance(following, int):
+            named.setdefault(following, set())
+    return named
+
+
+def unwitnessed(warehouse: Warehouse, manifests: list[Manifest]) -> list[int]:
+    """Return the schemas of the run's events for which no manifest gives a fingerprint, as older ones do not."""
+    silent = {schema_id for schema_id, prints in schemas_named(manifests).items() if not prints}
+    return [int(row[0]) for row in warehouse.rows(_USED) if row[0] in silent] if silent else []
+
+
+def against_registry(
+    warehouse: Warehouse, settings: RegistrySettings, schema_ids: list[int]
+) -> tuple[list[str], list[int]]:
+    """Compare kept texts with the registry's: return contradictions, and the ids of which it did not answer."""
+    kept = {int(schema_id): str(text) for schema_id, text in warehouse.rows(_KEPT)}
+    wrong: list[str] = []
+    silent: list[int] = []
+    with Registry(settings) as registry:
+        for schema_id in schema_ids:
+            try:
+                said = registry.schema_text(schema_id)
+            except StreamproofError:
+                return wrong, [*silent, *(left for left in schema_ids if left >= schema_id)]
+            except UnsupportedSchema:
+                silent.append(schema_id)
+                continue
+            if schema_id in kept and _print(kept[schema_id]) != fingerprint(said):
+                wrong.append(f"the kept text of schema id {schema_id} is not the registry's")
+    return wrong, silent
+
+
+def _of_topic(warehouse: Warehouse, manifests: list[Manifest]) -> Iterator[str]:
+    loaded = [str(topic_id) for (topic_id,) in warehouse.rows(_TOPIC_IDS)]
+    for manifest in manifests:
+        strange = [one for one in loaded if manifest.topic_id is not None and one != manifest.topic_id]
+        if strange:
+            yield (
+                f"shard {manifest.shard} wrote to the topic with id {manifest.topic_id}, and the warehouse was loaded "
+                f"from the one with id {strange[0]}"
+            )
+
+
+def _of_schemas(warehouse: Warehouse, manifests: list[Manifest], kept: dict[int, list[str]]) -> Iterator[str]:
+    named = schemas_named(manifests)
+    for schema_id, events, partition, offset in warehouse.rows(_USED):
+        where = f"{events:,} events, the first in partition {partition} at offset {offset}"
+        if schema_id is None:
+            yield f"{where}, name no schema"
+            continue
+        if named and schema_id not in named:
+            yield f"schema id {schema_id}, of {where}, is named by no manifest of the run"
+        texts = kept.get(schema_id, [])
+        if len(texts) != 1:
+            many = "is not kept" if not texts else f"is kept {len(texts)} times"
+            yield f"the text of schema id {schema_id}, of {where}, {many}"
+        if texts:
+            yield from _of_text(warehouse, schema_id, texts[0], named.get(schema_id, set()))
+
+
+def _of_text(warehouse: Warehouse, schema_id: int, text: str, prints: set[str]) -> Iterator[str]:
+    if len(prints) > 1 or (prints and _print(text) not in prints):
+        yield f"the kept text of schema id {schema_id} is not the one that the manifests name"
+    try:
+        schema = arrow_schema(parse(text))
+    except UnsupportedSchema as fault:
+        yield f"the kept text of schema id {schema_id} is not a schema that events can be loaded with: {fault.message}"
+        return
+    yield from EventColumns(warehouse).misfits(schema).values()
+
+
+def _print(text: str) -> str:
+    """Return the fingerprint of a kept text, or what is none for a text that is not JSON."""
+    try:
+        return fingerprint(text)
+    except ValueError:
+        return ""
+
+
+def _field_names(text: str) -> list[str]:
+    try:
+        schema = json.loads(text)
+        return [str(field["name"]) for field in schema["fields"]]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return []

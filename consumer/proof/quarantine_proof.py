@@ -1,0 +1,120 @@
+"""Whether the quarantine still holds what came: its bytes are hashed, and decoded again, at every look.
+
+The table is small, so that nothing in it needs to be believed. A checksum is what the ledger and the manifests sum; the
+bytes must have it. Phase, class and schema id must be what today's decoder says of the bytes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from consumer.load.decode import Reader, ReaderOf, decode
+from consumer.proof.verdict import Example
+from consumer.sinks.batch import Records
+from consumer.sinks.duckdb.held import HeldRecord, pages
+from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.codec import Decoder
+from schemas.frame import UndecodableValue
+from schemas.registry_client import UNKNOWN_SCHEMA
+
+MAX_EXAMPLES = 10
+_SHOWN = 3
+# Why a schema could not be read when its values came. What a library raised has the name of its class.
+_OF_SCHEMAS = frozenset({UNKNOWN_SCHEMA, "unsupported_schema", "invalid_schema", "schema_conflict"})
+
+_TEXTS = "SELECT schema_id, any_value(schema ORDER BY schema) FROM schema_versions GROUP BY schema_id"
+_IDENTITIES = """
+    SELECT event_id FROM quarantine_identities WHERE _partition = ? AND _offset = ?
+"""
+
+
+@dataclass(slots=True)
+class HeldFindings:
+    """What is wrong with the quarantine. ``altered`` counts records whose bytes are not those that came."""
+
+    altered: int = 0
+    examples: list[Example] = field(default_factory=list)
+    misnamed: int = 0
+    misnamed_examples: list[str] = field(default_factory=list)
+
+    @property
+    def doubts(self) -> list[str]:
+        """What keeps a verdict from being PASSED, in words."""
+        if not self.misnamed:
+            return []
+        shown = "; ".join(self.misnamed_examples)
+        return [f"{self.misnamed:,} records in quarantine are not what the file says of them: {shown}"]
+
+
+def prove_quarantine(warehouse: Warehouse) -> HeldFindings:
+    """Look at every quarantined record of the file; whose it is may be in the bytes that were changed."""
+    found = HeldFindings()
+    reader_of = readers_of_file(warehouse)
+    for page in pages(warehouse):
+        for record in page:
+            if zlib.crc32(record.held_value) != record.held_crc32:
+                found.altered += 1
+                if len(found.examples) < MAX_EXAMPLES:
+                    found.examples.append(_example(warehouse, record))
+        for sentence in _misnamed(page, reader_of):
+            found.misnamed += 1
+            if len(found.misnamed_examples) < _SHOWN:
+                found.misnamed_examples.append(sentence)
+    return found
+
+
+def _example(warehouse: Warehouse, record: HeldRecord) -> Example:
+    rows = warehouse.rows(_IDENTITIES, [record.held_partition, record.held_offset])
+    known = str(rows[0][0]) if rows and rows[0][0] else ""
+    note = "its bytes in quarantine are not those that came"
+    return Example(known, partition=record.held_partition, offset=record.held_offset, note=note)
+
+
+def _misnamed(page: list[HeldRecord], reader_of: ReaderOf) -> Iterator[str]:
+    """Yield the records whose bytes do not fail as the row says."""
+    rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of).rejects}
+    for row, record in enumerate(page):
+        reject = rejects.get(row)
+        phase, kind = ("", "") if reject is None else (reject.phase, reject.kind)
+        if _may_be_held(record, phase, kind):
+            continue
+        yield (
+            f"partition {record.held_partition} offset {record.held_offset} is held as {record.held_phase}/"
+            f"{record.held_class} of schema id {record.held_schema_id}, and "
+            + (f"fails as {phase}/{kind}" if reject is not None else "can be decoded")
+        )
+
+
+def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
+    """Return whether a record that fails like this today, or not at all, may be held as it is.
+
+    What the registry did not know then, and what the table refused, cannot be asked again here: of such a record the
+    class is one of those that there are.
+    """
+    if phase == "frame" or record.held_phase == "frame":
+        return (record.held_phase, record.held_class, record.held_schema_id) == (phase, kind, None)
+    if record.held_schema_id != int.from_bytes(record.held_value[1:5], "big"):
+        return False
+    if record.held_phase == "decode":
+        return (phase, kind) == ("decode", record.held_class)
+    if record.held_phase == "schema":
+        return record.held_class in _OF_SCHEMAS or record.held_class[:1].isupper()
+    return phase == ""
+
+
+def readers_of_file(warehouse: Warehouse) -> ReaderOf:
+    """Return the reader of each schema whose text the file keeps; others are unknown to it."""
+    texts = {int(schema_id): str(text) for schema_id, text in warehouse.rows(_TEXTS)}
+    made: dict[int, Reader] = {}
+
+    def reader_of(schema_id: int) -> Reader:
+        if schema_id not in texts:
+            raise UndecodableValue(UNKNOWN_SCHEMA, "the file keeps no text of it", phase="schema")
+        if schema_id not in made:
+            decoder = Decoder(texts[schema_id])
+            made[schema_id] = Reader(schema_id, decoder, list(decoder.arrow_schema.names))
+        return made[schema_id]
+
+    return reader_of

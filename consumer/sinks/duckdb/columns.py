@@ -1,0 +1,260 @@
+"""Which column holds which Avro field, and how the ``events`` table grows with the schemas that it meets.
+
+A table only ever grows: a new field is a new column, a new member of a nested record a new member of its STRUCT, a
+type gives way to one that holds every value of both. What cannot grow so is a conflict, and its records go to the
+quarantine. Every change is a transaction of its own, before the batch that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+import pyarrow as pa
+from duckdb.sqltypes import DuckDBPyType
+
+from cluster.errors import StoreFailed
+from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.frame import UndecodableValue
+from schemas.identity import IDENTITY_FIELD
+
+ID_COLUMN = "_event_id"  # identities from headers; there only where a schema without the field event_id was met
+METADATA_COLUMNS = ("_partition", "_offset", "_timestamp", "_key", "_schema_id", "_crc32", "_batch", ID_COLUMN)
+# From one type to a type that holds all of its values and all of the other's.
+_WIDER: dict[frozenset[str], str] = {
+    frozenset({"INTEGER", "BIGINT"}): "BIGINT",
+    frozenset({"INTEGER", "DOUBLE"}): "DOUBLE",
+    frozenset({"FLOAT", "DOUBLE"}): "DOUBLE",
+    frozenset({"TIMESTAMP_MS", "TIMESTAMP"}): "TIMESTAMP",
+    frozenset({"TIMESTAMP_MS", "TIMESTAMP_NS"}): "TIMESTAMP_NS",
+    frozenset({"TIMESTAMP", "TIMESTAMP_NS"}): "TIMESTAMP_NS",
+}
+_NULL = '"NULL"'
+# What DuckDB raises about a type that it cannot make a column of; everything else is the store's failure.
+_TYPE_REFUSED = (
+    duckdb.BinderException,
+    duckdb.InvalidInputException,
+    duckdb.InvalidTypeException,
+    duckdb.NotImplementedException,
+    duckdb.ParserException,
+)
+_INCOMING = "incoming_schema"
+
+
+class SchemaConflict(UndecodableValue):
+    """The table cannot take this schema beside those that it holds."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("schema_conflict", message, phase="schema")
+
+
+def quote(identifier: str) -> str:
+    """Return an SQL identifier for any name: the one way in which names enter statements."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def column_names(fields: Iterable[str], known: dict[str, str]) -> dict[str, str]:
+    """Return the column of each field, in the order of the fields. A field keeps the column that it has.
+
+    DuckDB's names ignore case, and ours begin with an underscore: a field whose name is taken gets a number.
+    """
+    names: dict[str, str] = {}
+    taken = {name.lower() for name in (*METADATA_COLUMNS, *known.values())}
+    for field in fields:
+        name, number = known.get(field, field), 2
+        while field not in known and name.lower() in taken:
+            name, number = f"{field}_{number}", number + 1
+        names[field] = name
+        taken.add(name.lower())
+    return names
+
+
+def columns_of_fields(warehouse: Warehouse) -> dict[str, str]:
+    """Return which column of ``events`` holds each field of the schemas that were loaded."""
+    return {str(field): str(name) for field, name in warehouse.rows("SELECT field, column_name FROM event_columns")}
+
+
+def has_identity(schema: pa.Schema) -> bool:
+    """Tell whether events of a schema carry their identity in their value; otherwise it is in a header."""
+    place = schema.get_field_index(IDENTITY_FIELD)
+    return place >= 0 and pa.types.is_string(schema.field(place).type) and not schema.field(place).nullable
+
+
+class EventColumns:
+    """The columns of ``events``, kept in step with the schemas that come in."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._columns = columns_of_fields(warehouse)
+
+    def fit(self, schema: pa.Schema) -> list[str]:
+        """Make the table accept ``schema`` and return its columns' names, in the schema's order.
+
+        :raises SchemaConflict: a type cannot be widened to hold both, or a nested record has one name twice.
+        """
+        if not schema.names:
+            raise SchemaConflict("the record has no fields, so there is nothing to put into columns")
+        names = column_names(schema.names, self._columns)
+        incoming = dict(zip(names.values(), self._types_of(schema), strict=True))
+        there = self._types_in_table()
+        added = {name: _spell(kind) for name, kind in incoming.items() if name not in there}
+        if not has_identity(schema) and ID_COLUMN not in there:
+            added[ID_COLUMN] = "VARCHAR"
+        changed = {
+            name: merged
+            for name, kind in incoming.items()
+            if name in there and (merged := merge(there[name], kind, name)) != str(there[name])
+        }
+        if added or changed:
+            try:
+                self._grow(added, changed, {field: name for field, name in names.items() if field not in self._columns})
+            except StoreFailed as error:
+                if not isinstance(error.__cause__, _TYPE_REFUSED):
+                    raise
+                raise SchemaConflict(f"DuckDB has no column for it: {type(error.__cause__).__name__}") from error
+        self._columns |= names
+        return list(names.values())
+
+    def misfits(self, schema: pa.Schema) -> dict[str, str]:
+        """Return fields of a loaded schema for which the table is not what :meth:`fit` made of it, each with why.
+
+        A column may be wider than its field, as other schemas wanted it, and no other than that.
+        """
+        there = self._types_in_table()
+        wrong: dict[str, str] = {}
+        try:
+            kinds = self._types_of(schema)
+        except SchemaConflict:
+            return {"": "its schema is none that a table can hold"}
+        for field, kind in zip(schema.names, kinds, strict=True):
+            column = self._columns.get(field)
+            if column is None or column not in there:
+                wrong[field] = f"field {field} has no column"
+                continue
+            try:
+                fits = DuckDBPyType(merge(there[column], kind, column)) == there[column]
+            except SchemaConflict:
+                fits = False
+            if not fits:
+                wrong[field] = f"column {column} is {there[column]}, which field {field} never was"
+        return wrong
+
+    def strangers(self, fields: set[str]) -> list[str]:
+        """Return what no schema with one of ``fields`` put there: columns of ``events``, and places of fields."""
+        there = self._types_in_table()
+        named = {*METADATA_COLUMNS, *self._columns.values()}
+        found = [f"column {name} of events belongs to no schema" for name in there if name not in named]
+        found += [f"column {name} of events is missing" for name in METADATA_COLUMNS[:-1] if name not in there]
+        taken = [name.lower() for name in self._columns.values()]
+        for field, column in self._columns.items():
+            if field not in fields:
+                found.append(f"field {field}, which has column {column}, is in no schema that is kept")
+            numbered = column.startswith(f"{field}_") and column[len(field) + 1 :].isdigit()
+            if column != field and not numbered:
+                found.append(f"field {field} is said to be in column {column}")
+            if taken.count(column.lower()) > 1:
+                found.append(f"two fields are said to be in column {column}")
+        return found
+
+    def _types_of(self, schema: pa.Schema) -> list[DuckDBPyType]:
+        connection = self._warehouse.connection
+        try:
+            connection.register(_INCOMING, pa.Table.from_batches([], schema))
+            types = connection.sql(f"SELECT * FROM {_INCOMING}").types  # noqa: S608 - a constant
+        except (duckdb.Error, pa.ArrowInvalid) as error:
+            raise SchemaConflict(f"DuckDB has no type for it: {error}") from error
+        finally:
+            connection.unregister(_INCOMING)
+        return list(types)
+
+    def _types_in_table(self) -> dict[str, DuckDBPyType]:
+        relation = self._warehouse.connection.sql("SELECT * FROM events LIMIT 0")
+        return dict(zip(relation.columns, relation.types, strict=True))
+
+    def _grow(self, added: dict[str, str], changed: dict[str, str], fields: dict[str, str]) -> None:
+        with self._warehouse.transaction() as connection:
+            if not self._columns:
+                _put_in_front(connection, added)
+            else:
+                for name, kind in added.items():
+                    connection.execute(f"ALTER TABLE events ADD COLUMN {quote(name)} {kind}")
+            for name, kind in changed.items():
+                connection.execute(f"ALTER TABLE events ALTER COLUMN {quote(name)} SET DATA TYPE {kind}")
+            for pair in fields.items():
+                connection.execute("INSERT INTO event_columns VALUES (?, ?)", list(pair))
+        # A write-ahead log that changes tables is the one whose replay fails most often; keep it out of the batches.
+        self._warehouse.checkpoint()
+
+
+def _put_in_front(connection: duckdb.DuckDBPyConnection, added: dict[str, str]) -> None:
+    """Create the still empty table anew, so that the event's own columns come first."""
+    metadata = connection.sql("SELECT * FROM events LIMIT 0")
+    columns = added | {name: str(kind) for name, kind in zip(metadata.columns, metadata.types, strict=True)}
+    connection.execute("DROP TABLE events")
+    connection.execute(f"CREATE TABLE events ({', '.join(f'{quote(name)} {kind}' for name, kind in columns.items())})")
+
+
+def merge(old: DuckDBPyType, new: DuckDBPyType, where: str) -> str:
+    """Return the type, as SQL, that holds every value of both.
+
+    :raises SchemaConflict: there is none.
+    """
+    left, right = str(old), str(new)
+    if right in (left, _NULL):
+        return left
+    if left == _NULL:
+        return _spell(new)
+    if wider := _WIDER.get(frozenset({left, right})):
+        return wider
+    if old.id == new.id:
+        match old.id:
+            case "struct" | "union":
+                return f"{old.id.upper()}({_merge_members(old, new, where)})"
+            case "list":
+                return merge(_children(old)[0], _children(new)[0], f"{where}[]") + "[]"
+            case "map":
+                (old_key, old_value), (new_key, new_value) = _children(old), _children(new)
+                key = merge(old_key, new_key, f"{where} (key)")
+                return f"MAP({key}, {merge(old_value, new_value, f'{where}[]')})"
+    raise SchemaConflict(f"{where} is {left} in the table and {right} in the schema")
+
+
+def _merge_members(old: DuckDBPyType, new: DuckDBPyType, where: str) -> str:
+    ours, theirs = _members(old, where), _members(new, where)
+    merged = {
+        name: merge(kind, theirs[name][1], f"{where}.{label}") if name in theirs else str(kind)
+        for name, (label, kind) in ours.items()
+    }
+    merged |= {name: _spell(kind) for name, (_, kind) in theirs.items() if name not in ours}
+    labels = {name: label for name, (label, _) in (theirs | ours).items()}
+    return ", ".join(f"{quote(labels[name])} {kind}" for name, kind in merged.items())
+
+
+def _members(kind: DuckDBPyType, where: str) -> dict[str, tuple[str, DuckDBPyType]]:
+    """Return members by lower-case name; the first child of a union is its tag."""
+    start = 1 if kind.id == "union" else 0
+    labels = [label for label, _ in kind.children[start:]]
+    members = dict(zip(map(str.lower, labels), zip(labels, _children(kind)[start:], strict=True), strict=True))
+    if len(members) != len(labels):
+        raise SchemaConflict(f"{where} has names that differ in nothing but case")
+    return members
+
+
+def _spell(kind: DuckDBPyType) -> str:
+    """Return a type as SQL after checking that a table can hold it."""
+    _check(kind)
+    return str(kind)
+
+
+def _check(kind: DuckDBPyType, where: str = "the record") -> None:
+    if kind.id in ("struct", "union"):
+        for label, child in _members(kind, where).values():
+            _check(child, label)
+    elif kind.id in ("list", "map"):
+        for child in _children(kind):
+            _check(child, where)
+
+
+def _children(kind: DuckDBPyType) -> list[DuckDBPyType]:
+    """Return the types below a nested type."""
+    return [child for _, child in kind.children if isinstance(child, DuckDBPyType)]
