@@ -18,9 +18,9 @@ import pyarrow as pa
 from cluster.connection import Connection
 from cluster.topics import admin_client, apply_topics, specs_for
 from producer import ProduceRequest
-from producer.arrays import plain
 from producer.scenarios import Asked, EventStream, Scenario, contract_of, find_scenario
-from producer.supply import identified
+from producer.send.supply import identified
+from producer.toolkit.arrays import plain
 from schemas.codec import Encoder
 from schemas.contract import subject_for
 from schemas.registry import Registry

@@ -14,7 +14,7 @@ from typing import Any
 from bench.cases import Case, first_block
 from bench.rows import row
 from cluster.connection import Connection
-from producer.arrays import plain
+from producer.toolkit.arrays import plain
 from stack.java import kafka_command
 
 # Records in the file. The tool holds all of them, and picks one at random for each send.

@@ -16,9 +16,9 @@ from bench.performance_tool import Payload, performance_tool, random_letters, sa
 from bench.rows import compared, row
 from cluster.connection import Connection
 from producer import Progress, produce_run
-from producer.arrays import plain
-from producer.resume import Landed
-from producer.supply import Supply
+from producer.resume.resume import Landed
+from producer.send.supply import Supply
+from producer.toolkit.arrays import plain
 
 ROUNDS = 2
 RANDOM_LETTERS_GOAL, SAME_RECORDS_GOAL, TWO_SHARDS_GOAL = 1.0, 0.8, 1.0

@@ -27,7 +27,7 @@ from bench.broker import private_stack
 from cluster.connection import Connection
 from cluster.topics import admin_client, apply_topics, specs_for
 from producer import ProduceRequest, produce_shard
-from producer.reading import open_reader, read_to_end, watermarks
+from producer.resume.reading import open_reader, read_to_end, watermarks
 from producer.shapes import WholeSchedule, parse
 from schemas.contract import load_contract, subject_for
 from schemas.registry import Registry

@@ -54,8 +54,8 @@ class PlanOperator(StreamproofOperator):
         self.scenario = scenario
 
     def work(self, context: Context) -> list[dict[str, Any]]:
-        from producer.acceptance import accept
-        from producer.plan import ProduceRequest
+        from producer.plan.acceptance import accept
+        from producer.plan.request import ProduceRequest
         from producer.scenarios import find_scenario, own_rate
 
         rehearsal = rehearsal_of(context["params"])
@@ -130,7 +130,7 @@ class GenerateShardOperator(StoppableOperator):
     def work(self, context: Context) -> dict[str, Any]:
         from producer.emit import produce_shard
         from producer.judgement import too_slow
-        from producer.plan import ProduceRequest
+        from producer.plan.request import ProduceRequest
         from producer.standing import Standing
         from schemas.manifest import count
         from schemas.rates import rate_reached

@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.connection import Connection
-from producer.agreement import Agreement
-from producer.delivery import BATCH_BYTES, Delivery
-from producer.event_log import EventLog
-from producer.meter import Progress, RateMeter
-from producer.pacing import Pacer
-from producer.plan import ProduceRequest
-from producer.resume import Landed, rate_gaps, sequence_of
-from producer.sending import Sending
-from producer.supply import Supply
-from producer.truth import Truth
-from producer.watching import Watching
+from producer.plan.agreement import Agreement
+from producer.plan.request import ProduceRequest
+from producer.resume.resume import Landed, rate_gaps, sequence_of
+from producer.send.delivery import BATCH_BYTES, Delivery
+from producer.send.event_log import EventLog
+from producer.send.fault_truth import Truth
+from producer.send.meter import Progress, RateMeter
+from producer.send.pacing import Pacer
+from producer.send.sending import Sending
+from producer.send.supply import Supply
+from producer.send.watching import Watching
 from schemas.codec import Encoder
 from schemas.faults import DROPPED
 from schemas.manifest import Manifest, Range, count, to_ranges

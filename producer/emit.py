@@ -10,16 +10,16 @@ import structlog
 
 from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, Refused, StreamproofError
-from producer.agreement import agree
 from producer.alone import alone
 from producer.attempt import Attempt
 from producer.judgement import Tally, stopped, undelivered
-from producer.manifest import WRITE_TIMEOUT_S, write_manifest
-from producer.meter import Progress
-from producer.plan import ProduceRequest
-from producer.refusals import with_help
-from producer.resume import Landed, find_landed, refuse_unaccounted
-from producer.truth import paged
+from producer.plan.agreement import agree
+from producer.plan.request import ProduceRequest
+from producer.resume.control_topic import WRITE_TIMEOUT_S, write_manifest
+from producer.resume.resume import Landed, find_landed, refuse_unaccounted
+from producer.send.fault_truth import paged
+from producer.send.meter import Progress
+from producer.send.refusals import with_help
 from schemas.manifest import Manifest, count
 
 log = structlog.get_logger()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cluster.errors import DeliveryTimedOut, Interrupted, RateMissed, RecordsUndelivered, StreamproofError
-from producer.refusals import Reason, in_order
+from producer.send.refusals import Reason, in_order
 from schemas.manifest import Manifest, count
 from schemas.rates import RateReached, percent
 

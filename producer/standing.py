@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from producer.meter import Progress
+from producer.send.meter import Progress
 from schemas.rates import per_second
 
 LIVE_S = 5.0

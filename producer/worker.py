@@ -19,8 +19,8 @@ from cluster.connection import Connection
 from cluster.errors import DependencyDown, StreamproofError
 from producer.emit import produce_shard
 from producer.judgement import Tally
-from producer.meter import Progress
-from producer.plan import ProduceRequest
+from producer.plan.request import ProduceRequest
+from producer.send.meter import Progress
 from schemas.manifest import Manifest
 
 log = structlog.get_logger()

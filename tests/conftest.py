@@ -129,5 +129,5 @@ def ready_topic(connection: Connection, topic_name: Callable[[str], str]) -> str
 @pytest.fixture
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> type[StopAt]:
     """A stop at a number of events: ``stop_at(1_000, total=4_000)``."""
-    monkeypatch.setattr("producer.watching._PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr("producer.send.watching._PROGRESS_EVERY_S", 0.0)
     return StopAt

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from producer.arrays import column
+from producer.toolkit.arrays import column
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.errors import Misconfigured
-from producer.chance import chances
 from producer.faults.spec import Fault
-from producer.sharing import share
+from producer.toolkit.chance import chances
+from producer.toolkit.sharing import share
 from schemas.faults import CLOCK_SKEW
 
 Ints = NDArray[np.int64]

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from producer.chance import chances
 from producer.faults import alter
 from producer.faults.choice import Choice, placed, skew_s
 from producer.faults.spec import Fault
 from producer.faults.targets import FaultTargets, possible
 from producer.faults.values import undecodable
+from producer.toolkit.chance import chances
 from schemas.faults import DROPPED, DUPLICATE, HOT_KEY, KINDS, LATE, OUT_OF_ORDER, TOMBSTONE
 
 Ints = NDArray[np.int64]

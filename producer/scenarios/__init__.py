@@ -145,7 +145,7 @@ def own_rate(scenario: Scenario, shards: int, *, no_delay: bool = False) -> floa
 
 
 def find_scenario(reference: str, *, registry: RegistrySettings | None = None) -> Scenario:
-    """Return a scenario by its name or file; see ``producer/scenarios/places.py``."""
-    from producer.scenarios.places import find  # deferred: the places import what they find
+    """Return a scenario by its name or file; see ``producer/scenarios/find.py``."""
+    from producer.scenarios.find import find  # deferred: the places import what they find
 
     return find(reference, registry=registry)

@@ -15,7 +15,7 @@ from streamproof.run_flags import NoDelayFlag, ScenarioPathFlag, UsersFlag, know
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from producer.preview import Preview
+    from producer.preview.preview import Preview
     from producer.shapes import Outline
 
 
@@ -56,8 +56,8 @@ def preview(  # noqa: PLR0917 - typer reads them by name
     as_json: JsonFlag = False,
 ) -> None:
     """Show sample events, the mix, value sizes, the spread of keys, and the load shape. Needs no broker."""
-    from producer.preview import preview as look
-    from producer.scenarios.places import locate, scenario_folders
+    from producer.preview.preview import preview as look
+    from producer.scenarios.find import locate, scenario_folders
 
     planned = _planned(rate, shape, seed, seconds)
 

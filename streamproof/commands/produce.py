@@ -107,7 +107,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     with the same --run-id continues, and sends nothing twice.
     """
     from producer import ProduceRequest, produce_run
-    from producer.scenarios.places import locate, scenario_folders
+    from producer.scenarios.find import locate, scenario_folders
     from schemas.rates import share_of
     from streamproof.progress import shown_progress
     from streamproof.signals import stop_on_signals

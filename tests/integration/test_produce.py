@@ -33,9 +33,9 @@ from cluster.errors import (
 )
 from cluster.topics import admin_client, apply_topics, describe, specs_for
 from producer import ProduceRequest, Progress, produce_run, produce_shard
-from producer.manifest import read_manifest
-from producer.partitions import partition_of
-from producer.resume import sequence_of
+from producer.preview.partitions import partition_of
+from producer.resume.control_topic import read_manifest
+from producer.resume.resume import sequence_of
 from schemas.fingerprint import fingerprint
 from schemas.identity import read_event_id
 from schemas.manifest import Manifest, control_topic

@@ -13,8 +13,8 @@ from cluster.connection import Connection
 from cluster.errors import Interrupted
 from cluster.topics import TopicSpec, admin_client, apply_topics, specs_for
 from producer import ProduceRequest, produce_shard
-from producer.placing import Placing
-from producer.reading import open_reader, read_to_end, watermarks
+from producer.resume.placing import Placing
+from producer.resume.reading import open_reader, read_to_end, watermarks
 from schemas.contract import load_contract, subject_for
 from schemas.manifest import Manifest, PlaceWindows, count
 from schemas.registry import Registry

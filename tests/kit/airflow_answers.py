@@ -139,7 +139,7 @@ def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str,
 def generated(seconds: float, require_rate: float | None) -> dict[str, Any]:
     """What a generator says that was asked for 5,000 events in ten seconds and took ``seconds``, and its error."""
     from plugins import operators
-    from producer.meter import Progress
+    from producer.send.meter import Progress
     from schemas.manifest import Manifest, SchemaUsed, Sending
 
     rate, said, raised = 5000 / seconds, [], ""

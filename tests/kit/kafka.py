@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, TopicMissing
 from cluster.topics import admin_client, describe
-from producer.resume import sequence_of
+from producer.resume.resume import sequence_of
 from schemas.identity import read_event_id
 
 READ_TIMEOUT_S = 60.0

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from producer import Progress
-from producer.pacing import CHUNK
+from producer.send.pacing import CHUNK
 
 
 class StopAt:

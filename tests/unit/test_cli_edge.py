@@ -11,7 +11,7 @@ import pytest
 from cluster.connection import Connection
 from cluster.errors import Misconfigured
 from cluster.local import warehouse_path
-from producer.plan import ProduceRequest
+from producer.plan.request import ProduceRequest
 from streamproof import cli
 from streamproof.sample_flags import SAMPLE_FLAGS
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from cluster.errors import StoreFull
-from producer.event_log import EventLog
+from producer.send.event_log import EventLog
 
 FULL = Path("/dev/full")
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="only Linux has /dev/full")

@@ -13,15 +13,15 @@ import pytest
 
 from producer import ProduceRequest
 from producer import attempt as attempt_module
-from producer.agreement import Agreement
-from producer.checksums import ChecksumWindows
-from producer.injection import make_injector
-from producer.meter import DelayHistogram
-from producer.placing import Placing
-from producer.refusals import Reasons
-from producer.reports import Copies
-from producer.resume import Landed, sequence_of
+from producer.plan.agreement import Agreement
+from producer.plan.injection import make_injector
+from producer.resume.placing import Placing
+from producer.resume.resume import Landed, sequence_of
 from producer.scenarios import find_scenario
+from producer.send.checksums import ChecksumWindows
+from producer.send.delivery_reports import Copies
+from producer.send.meter import DelayHistogram
+from producer.send.refusals import Reasons
 from schemas.contract import load_contract
 from schemas.identity import read_event_id
 from schemas.manifest import Manifest, SchemaUsed, count

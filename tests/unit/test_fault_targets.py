@@ -13,14 +13,14 @@ import pyarrow as pa
 import pytest
 
 from cluster.errors import Misconfigured
-from producer.agreement import _settings
-from producer.arrays import plain
 from producer.faults import FaultTargets, alter, parse_faults
 from producer.faults.targets import fitting, possible
 from producer.faults.texts import TextPlace
-from producer.injection import agreed_targets, make_injector, targets_of
-from producer.plan import ProduceRequest
+from producer.plan.agreement import _settings
+from producer.plan.injection import agreed_targets, make_injector, targets_of
+from producer.plan.request import ProduceRequest
 from producer.scenarios import find_scenario
+from producer.toolkit.arrays import plain
 from schemas.avro import parse
 from schemas.codec import Encoder
 from schemas.fault_targets import KeySample

@@ -11,13 +11,13 @@ import pytest
 
 from cluster.errors import Misconfigured
 from consumer.proof.detectors import DETECTORS, load_detectors
-from producer.arrays import plain
-from producer.chance import chances
 from producer.faults import SLICE_ROWS, FaultTargets, Injector, as_text, from_mapping, parse_faults
 from producer.faults.alter import CENTURY_MS, HOT_TEXT, UNKNOWN_TEXT
 from producer.faults.values import undecodable
 from producer.scenarios import find_scenario
-from producer.truth import INLINE_RANGES
+from producer.send.fault_truth import INLINE_RANGES
+from producer.toolkit.arrays import plain
+from producer.toolkit.chance import chances
 from schemas.codec import Decoder, Encoder, UndecodableValue, split_frame
 from schemas.contract import load_contract
 from schemas.faults import FAMILIES, KINDS, members

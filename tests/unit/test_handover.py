@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, Producer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.handover import hand_over
+from producer.send.handover import hand_over
 from schemas.identity import IDENTITY_HEADER
 from tests.kit.depth import examples
 

@@ -11,9 +11,10 @@ import pytest
 from confluent_kafka import KafkaError
 
 from cluster.errors import DeliveryTimedOut, DependencyDown, Interrupted, RecordsUndelivered
-from producer import ProduceRequest, emit, refusals, workers
+from producer import ProduceRequest, emit, workers
 from producer.judgement import Tally, stopped, undelivered
-from producer.refusals import Reason, Reasons, with_help
+from producer.send import refusals
+from producer.send.refusals import Reason, Reasons, with_help
 from producer.worker import Outcome
 from streamproof import cli
 

@@ -10,10 +10,10 @@ import pytest
 
 from cluster.errors import Misconfigured
 from producer import ProduceRequest
-from producer.mixing import MixedEncoder, Mixing
-from producer.preview import preview
+from producer.plan.mixing import MixedEncoder, Mixing
+from producer.preview.preview import preview
 from producer.scenarios import find_scenario
-from producer.supply import identified, with_later_columns
+from producer.send.supply import identified, with_later_columns
 from schemas.codec import Decoder, Encoder, split_frame
 from schemas.contract import load_contract
 from schemas.manifest import SchemaUsed

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
 from producer import ProduceRequest
-from producer.meter import MAX_WINDOWS, DelayHistogram, Due, RateMeter
-from producer.pacing import CHUNK, STALL_S, Pacer
+from producer.send.meter import MAX_WINDOWS, DelayHistogram, Due, RateMeter
+from producer.send.pacing import CHUNK, STALL_S, Pacer
 from producer.shapes import ShardSchedule, parse
 
 

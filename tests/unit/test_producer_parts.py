@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
 from producer import ProduceRequest
-from producer.checksums import ChecksumWindows, crc32s
-from producer.partitions import murmur2, partition_of
-from producer.preview import preview
-from producer.resume import Landed, sequence_of
-from producer.sharing import share
+from producer.preview.partitions import murmur2, partition_of
+from producer.preview.preview import preview
+from producer.resume.resume import Landed, sequence_of
+from producer.send.checksums import ChecksumWindows, crc32s
+from producer.toolkit.sharing import share
 from schemas.frame import frame_header
 from schemas.identity import event_id
 from schemas.manifest import MAX_CRC_WINDOWS

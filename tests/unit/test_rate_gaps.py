@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from producer.meter import MAX_WINDOWS, RateMeter
-from producer.resume import Landed, rate_gaps
+from producer.resume.resume import Landed, rate_gaps
+from producer.send.meter import MAX_WINDOWS, RateMeter
 from producer.shapes import Schedule, ShardSchedule, parse
 from schemas.manifest import Manifest, RateGap, RateWindow, SchemaUsed
 

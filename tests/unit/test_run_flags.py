@@ -6,7 +6,7 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured
-from producer.calibrate import calibrate
+from producer.preview.calibrate import calibrate
 from producer.scenarios import Asked, contract_of, find_scenario
 from schemas.codec import Encoder
 from streamproof.run_flags import connect, known_registry, rate_of

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from cluster.errors import Misconfigured
-from producer.event_log import EventLog
-from producer.plan import ProduceRequest
-from producer.resume import Landed
+from producer.plan.request import ProduceRequest
+from producer.resume.resume import Landed
 from producer.scenarios import Asked, contract_of, find_scenario
 from producer.scenarios.clickstream.graph import EDGES, MEDIAN_S, STATES
 from producer.scenarios.clickstream.scenario import BLOCK_EVENTS, PACE
-from producer.sharing import share
-from producer.supply import Supply, identified, keys_of
+from producer.send.event_log import EventLog
+from producer.send.supply import Supply, identified, keys_of
+from producer.toolkit.sharing import share
 from schemas.codec import Encoder
 
 START_MS = 1_760_000_000_000

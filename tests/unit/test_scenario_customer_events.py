@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 import pytest
 
 from cluster.errors import Misconfigured
-from producer.ids import event_ids, numbered
 from producer.scenarios import Asked, find_scenario
 from producer.scenarios.customer_events import CustomerEvents, CustomerStream
 from producer.scenarios.customer_events.daytime import ZONES, window
 from producer.scenarios.customer_events.tables import RHYTHM
-from producer.supply import identified
+from producer.send.supply import identified
+from producer.toolkit.ids import event_ids, numbered
 from schemas.codec import Encoder
 from schemas.contract import load_contract
 from schemas.identity import event_id

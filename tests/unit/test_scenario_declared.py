@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
-from producer.preview import preview
+from producer.preview.preview import preview
 from producer.scenarios import Asked, contract_of, find_scenario
 from producer.scenarios.declared.defaults import words
 from producer.scenarios.declared.rules import PARAMETERS, WAYS
-from producer.supply import identified
+from producer.send.supply import identified
 from schemas.codec import Decoder, Encoder
 from tests.kit.depth import examples
 

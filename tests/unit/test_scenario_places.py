@@ -10,11 +10,12 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from cluster.errors import Misconfigured
-from producer.preview import preview
-from producer.resume import Landed
-from producer.scenarios import contract_of, find_scenario, places
-from producer.scenarios.places import known_scenarios, locate, scenario_folders
-from producer.supply import Supply
+from producer.preview.preview import preview
+from producer.resume.resume import Landed
+from producer.scenarios import contract_of, find_scenario
+from producer.scenarios import find as places
+from producer.scenarios.find import known_scenarios, locate, scenario_folders
+from producer.send.supply import Supply
 from schemas.codec import Encoder
 from streamproof.cli import run
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from producer.meter import Progress
+from producer.send.meter import Progress
 from producer.standing import Standing
 
 LINGER_S = 0.02

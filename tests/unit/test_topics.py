@@ -27,7 +27,7 @@ from cluster.kafka_errors import BrokerWatch, translate
 from cluster.leaders import list_offsets, while_leaders_move
 from cluster.local import warehouse_path
 from cluster.topics import admin_client, describe, load_topics, specs_for
-from producer.reading import watermarks
+from producer.resume.reading import watermarks
 from schemas.manifest import control_topic
 
 

@@ -15,12 +15,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cluster.errors import Misconfigured
-from producer.arrays import column, taken
-from producer.draws import spread
 from producer.faults.targets import FaultTargets
 from producer.scenarios import NOTHING_MORE, Asked, Identity, Settings
 from producer.scenarios.clickstream.graph import MEDIAN_S, PRODUCT_NAMES, SIGMA, STATES, draw_paths
 from producer.scenarios.clickstream.visitors import DEVICES, VISITORS, draw_visitors, draw_visits
+from producer.toolkit.arrays import column, taken
+from producer.toolkit.draws import spread
 
 Ints = NDArray[np.int64]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from faker import Faker
 
-from producer.draws import Floats, Ints, cumulative, draw
+from producer.toolkit.draws import Floats, Ints, cumulative, draw
 
 MOVIES, SERIES, DOCUMENTARIES, SPORTS = 1100, 180, 350, 250
 TYPES = ("movie", "series", "documentary", "sports")

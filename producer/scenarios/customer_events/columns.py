@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from producer.arrays import column, lists, taken, timestamps
-from producer.draws import Bools, Ints, spread
-from producer.ids import numbered
 from producer.scenarios.customer_events.catalogue import Catalogue
 from producer.scenarios.customer_events.plays import SCRIPTS, Plays
 from producer.scenarios.customer_events.tables import ALGORITHMS, NETWORKS, QUALITIES, SPEEDS
+from producer.toolkit.arrays import column, lists, taken, timestamps
+from producer.toolkit.draws import Bools, Ints, spread
+from producer.toolkit.ids import numbered
 
 # The fields of the contract beside the identity, in its order.
 NAMES = (

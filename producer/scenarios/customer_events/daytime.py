@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from producer.draws import Floats, Ints
 from producer.scenarios.customer_events.tables import CITIES, RHYTHM
+from producer.toolkit.draws import Floats, Ints
 
 ZONES = tuple(sorted({city.timezone for city in CITIES}))
 CITY_ZONE: Ints = np.array([ZONES.index(city.timezone) for city in CITIES], dtype=np.int64)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from producer.draws import Floats, Ints
 from producer.scenarios.customer_events import population, sessions
 from producer.scenarios.customer_events.catalogue import Catalogue
 from producer.scenarios.customer_events.daytime import window
 from producer.scenarios.customer_events.tables import RHYTHM
+from producer.toolkit.draws import Floats, Ints
 
 _QUARTER_MS = 900_000
 # Sessions that are let run.

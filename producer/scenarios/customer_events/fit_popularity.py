@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.arrays import plain
 from producer.scenarios.customer_events.catalogue import ZIPF_EXPONENT, Catalogue
 from producer.scenarios.customer_events.figures import STANDARD_ERRORS, Curve, Figure
+from producer.toolkit.arrays import plain
 
 
 def fit_popularity(found: dict[str, int], catalogue: Catalogue) -> tuple[Figure, Curve]:

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from producer.arrays import column, taken
-from producer.chance import chances
+from producer.toolkit.arrays import column, taken
+from producer.toolkit.chance import chances
 
 # A customer is in one of them for good, or in none.
 EXPERIMENTS = ("home_rows/control", "home_rows/compact", "autoplay/control", "autoplay/off")

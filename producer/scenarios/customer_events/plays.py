@@ -11,8 +11,8 @@ from typing import Self
 
 import numpy as np
 
-from producer.draws import Bools, Floats, Ints, cumulative, draw
 from producer.scenarios.customer_events.tables import NETWORK_MEDIAN_MBPS, QUALITY_BANDWIDTH, SPEEDS
+from producer.toolkit.draws import Bools, Floats, Ints, cumulative, draw
 
 # What a customer does during a play, in order, and how often. A pause is always followed by its resume.
 SCRIPTS: tuple[tuple[float, tuple[str, ...]], ...] = (

@@ -13,8 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from producer.arrays import column, taken
-from producer.draws import Floats, Ints, cumulative, draw
 from producer.scenarios.customer_events.daytime import CITY_ZONE
 from producer.scenarios.customer_events.tables import (
     APP_VERSION_SHARES,
@@ -26,6 +24,8 @@ from producer.scenarios.customer_events.tables import (
     PLANS,
     SERVICES,
 )
+from producer.toolkit.arrays import column, taken
+from producer.toolkit.draws import Floats, Ints, cumulative, draw
 
 USERS_PER_SHARD = 200_000
 _SECOND_DEVICE_SHARE = 0.55

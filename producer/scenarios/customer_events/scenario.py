@@ -11,9 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cluster.errors import Misconfigured
-from producer.arrays import taken, timestamps
 from producer.faults.targets import FaultTargets
-from producer.ids import numbered
 from producer.scenarios import NOTHING_MORE, Asked, Identity, Settings
 from producer.scenarios.customer_events import columns
 from producer.scenarios.customer_events.catalogue import build_catalogue
@@ -22,6 +20,8 @@ from producer.scenarios.customer_events.next_version import later_columns
 from producer.scenarios.customer_events.population import build_population
 from producer.scenarios.customer_events.sessions import EVENT_TYPES, SESSION_MS, Events, draw_events
 from producer.scenarios.customer_events.story import Story, in_order_of_time, tell
+from producer.toolkit.arrays import taken, timestamps
+from producer.toolkit.ids import numbered
 
 BLOCK_EVENTS = 65_536
 # Event time of a block at average activity, and the events that the customers of a shard then make at most.

@@ -11,12 +11,12 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from producer.draws import Bools, Ints, cumulative, draw, draw_by_row
 from producer.scenarios.customer_events.catalogue import Catalogue
 from producer.scenarios.customer_events.daytime import Window
 from producer.scenarios.customer_events.plays import Plays, draw_completed, draw_plays
 from producer.scenarios.customer_events.population import Population, quality_cap, subscription_on
 from producer.scenarios.customer_events.tables import NETWORK_SHARES
+from producer.toolkit.draws import Bools, Ints, cumulative, draw, draw_by_row
 
 BROWSE, SEARCH, PLAY, END = 0, 1, 2, 3
 EVENT_TYPES = ("browse", "search", "content_play")

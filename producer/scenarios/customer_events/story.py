@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from producer.draws import Ints, draw
 from producer.scenarios.customer_events.catalogue import QUERIES_PER_TITLE, Catalogue
 from producer.scenarios.customer_events.sessions import BROWSE, PLAY, SEARCH, Events
+from producer.toolkit.draws import Ints, draw
 
 # A customer who browses and then plays was looking at that title; otherwise some title, or the home page.
 LOOKS_BEFORE_PLAY = 0.75

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from cluster.errors import Misconfigured
 from cluster.nearest import meant
-from producer.scenarios.declared.places import Place, scope_of
+from producer.scenarios.declared.field_paths import Place, scope_of
 from producer.scenarios.declared.rules import Distribution, Pool, Rule
 from producer.scenarios.declared.typing_of_values import takes
 from producer.scenarios.declared.values import MAP_KEYS, Kind

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from producer.arrays import column, taken
-from producer.scenarios.declared.places import scope_of
+from producer.scenarios.declared.field_paths import scope_of
 from producer.scenarios.declared.rules import MAX_LENGTH, Rule
 from producer.scenarios.declared.typing_of_values import laid_out
 from producer.scenarios.declared.values import MAP_KEYS, Values, amounts, generator, ranked, shifted, whole
 from producer.scenarios.declared.vocabulary import Rows, simple
+from producer.toolkit.arrays import column, taken
 from schemas.arrow_types import branch_names, typed_type
 from schemas.avro import Node
 

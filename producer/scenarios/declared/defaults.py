@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from producer.scenarios.declared.places import Place
+from producer.scenarios.declared.field_paths import Place
 from producer.scenarios.declared.rules import Rule
 
 _NULLS = 0.1

@@ -14,7 +14,7 @@ from cluster.errors import Misconfigured
 from cluster.yaml_files import read_yaml
 from producer.scenarios.declared.checking import Checking
 from producer.scenarios.declared.defaults import default_rule, is_own_id
-from producer.scenarios.declared.places import Place, places
+from producer.scenarios.declared.field_paths import Place, places
 from producer.scenarios.declared.rules import File, Pool, Rule
 from producer.scenarios.declared.targets import fault_targets
 from schemas.avro import Node, parse

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from producer.arrays import strings
 from producer.scenarios.declared.rules import Choice, Distribution, Sequence
+from producer.toolkit.arrays import strings
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

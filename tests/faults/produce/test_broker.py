@@ -21,7 +21,7 @@ from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, DeliveryTimedOut, RecordsUndelivered
 from cluster.topics import admin_client
 from producer import ProduceRequest, Progress, produce_shard
-from producer.delivery import QUEUE_EVENTS
+from producer.send.delivery import QUEUE_EVENTS
 from schemas.manifest import Manifest, count
 from stack.down import stop_stack
 from stack.record import read_record

@@ -16,11 +16,11 @@ import pytest
 from cluster.connection import Connection
 from consumer.load.load import load
 from consumer.proof.audit import audit
-from producer.manifest import read_manifest
-from producer.resume import Landed, sequence_of
+from producer.resume.control_topic import read_manifest
+from producer.resume.resume import Landed, sequence_of
 from producer.scenarios import find_scenario
+from producer.send.supply import Supply
 from producer.shapes import parse
-from producer.supply import Supply
 from schemas.codec import Encoder
 from schemas.contract import load_contract
 from schemas.manifest import Manifest

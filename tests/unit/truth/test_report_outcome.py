@@ -9,7 +9,7 @@ import pytest
 
 from consumer.proof.checks import run_checks
 from consumer.report import list_reports, write_report
-from producer.plan import ProduceRequest
+from producer.plan.request import ProduceRequest
 
 RUN = "rehearsal/one"
 TOPIC = "customer_events"

@@ -11,7 +11,7 @@ from cluster.errors import Misconfigured
 from producer.faults.spec import as_text, parse_faults
 from producer.shapes import Constant, Shape, ShardSchedule, WholeSchedule, duration_s, parse, to_text
 from producer.shapes.kinds import MAX_DURATION_S, MAX_RATE
-from producer.sharing import share
+from producer.toolkit.sharing import share
 from schemas.identity import MAX_SHARDS
 
 _MAX_RUN_ID = 240

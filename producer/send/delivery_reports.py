@@ -9,8 +9,8 @@ import numpy as np
 from confluent_kafka import KafkaError, Message
 from numpy.typing import NDArray
 
-from producer.placing import Placing
-from producer.refusals import Reasons
+from producer.resume.placing import Placing
+from producer.send.refusals import Reasons
 
 Report = Callable[[KafkaError | None, Message], None]
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from cluster.connection import KafkaSettings
 from cluster.errors import Busy, DataRejected, TopicRecreated
-from producer.placing import Placing
-from producer.reading import Reader, open_reader, read_to_end, watermarks
+from producer.resume.placing import Placing
+from producer.resume.reading import Reader, open_reader, read_to_end, watermarks
 from producer.scenarios import Identity
 from producer.shapes import Schedule
 from schemas.frame import HEADER_BYTES

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.delivery import Delivery
-from producer.pacing import TICK_S, Pacer
-from producer.supply import Marks, Part
-from producer.truth import Truth
+from producer.send.delivery import Delivery
+from producer.send.fault_truth import Truth
+from producer.send.pacing import TICK_S, Pacer
+from producer.send.supply import Marks, Part
 from schemas.faults import OUT_OF_ORDER
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from producer.meter import Due
+from producer.send.meter import Due
 from producer.shapes import Schedule
 
 # Waiting in steps of a millisecond makes the rate smooth at that grain.

@@ -13,7 +13,7 @@ from cluster.topics import Admin, topic_configuration
 from producer.faults import Fault, FaultTargets, Injector, parse_faults
 from producer.faults.targets import fitting, possible
 from producer.faults.texts import TextPlace
-from producer.plan import ProduceRequest
+from producer.plan.request import ProduceRequest
 from producer.scenarios import Scenario, Settings, contract_of
 from schemas.avro import parse
 from schemas.contract import ContractVersion

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from cluster.connection import KafkaSettings
 from cluster.errors import Misconfigured
 from cluster.kafka_errors import BrokerWatch, translate
-from producer.reading import open_reader, read_to_end, watermarks
+from producer.resume.reading import open_reader, read_to_end, watermarks
 from schemas.manifest import FaultPage, Manifest, Terms, control_topic
 
 WRITE_TIMEOUT_S = 10.0

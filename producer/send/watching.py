@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Callable
 
 from cluster.silence import Silence
-from producer.delivery import Delivery
-from producer.meter import Progress, RateMeter
-from producer.pacing import Pacer
+from producer.send.delivery import Delivery
+from producer.send.meter import Progress, RateMeter
+from producer.send.pacing import Pacer
 from schemas.manifest import Sending
 from schemas.rates import IN_TIME_S
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.arrays import strings
+from producer.toolkit.arrays import strings
 from schemas.identity import MAX_SEQUENCE, event_id
 
 _DIGITS = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)

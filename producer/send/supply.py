@@ -14,15 +14,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cluster.errors import DataRejected
-from producer.arrays import plain, taken
-from producer.checksums import crc32s
-from producer.event_log import EventLog
 from producer.faults import SLICE_ROWS, Injected, Injector
-from producer.ids import event_ids
-from producer.mixing import MixedEncoder, Mixing
-from producer.resume import Landed
+from producer.plan.mixing import MixedEncoder, Mixing
+from producer.resume.resume import Landed
 from producer.scenarios import EventStream, Identity
 from producer.scenarios.foreign import blaming
+from producer.send.checksums import crc32s
+from producer.send.event_log import EventLog
+from producer.toolkit.arrays import plain, taken
+from producer.toolkit.ids import event_ids
 from schemas.codec import Encoder
 from schemas.identity import IDENTITY_FIELD, event_id
 

@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
-from producer.agreement import refuse_options
-from producer.arrays import plain
-from producer.calibrate import Calibration, calibrate
-from producer.event_log import readable
-from producer.partitions import partition_of
+from producer.plan.agreement import refuse_options
+from producer.preview.calibrate import Calibration, calibrate
+from producer.preview.partitions import partition_of
 from producer.scenarios import Asked, Options, contract_of, find_scenario
 from producer.scenarios.foreign import blaming
-from producer.supply import identified, keys_of, with_later_columns
+from producer.send.event_log import readable
+from producer.send.supply import identified, keys_of, with_later_columns
+from producer.toolkit.arrays import plain
 from schemas.codec import Encoder
 
 MAX_EVENTS = 1_000_000

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from cluster.settings.kafka import KafkaSettings
-from producer.delivery import Delivery
-from producer.meter import Due
-from producer.resume import Landed, sequence_of
+from producer.resume.resume import Landed, sequence_of
 from producer.scenarios import EventStream, Identity
-from producer.supply import Part, Supply, identified
+from producer.send.delivery import Delivery
+from producer.send.meter import Due
+from producer.send.supply import Part, Supply, identified
 from schemas.codec import Encoder
 
 SECONDS = 1.0

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from producer.arrays import plain, taken
-from producer.chance import chances
+from producer.toolkit.arrays import plain, taken
+from producer.toolkit.chance import chances
 from schemas.codec import Encoder
 from schemas.manifest import SchemaUsed, VersionWritten
 

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from cluster.connection import KafkaSettings
 from cluster.errors import StreamproofError
 from cluster.kafka_errors import BrokerWatch, translate
-from producer.checksums import ChecksumWindows, crc32s
-from producer.handover import hand_over
-from producer.meter import DelayHistogram, Due
-from producer.placing import Placing
-from producer.refusals import Reasons
-from producer.reports import NOT_WRITTEN, OF_ONE_EVENT, Copies, Report, Together
+from producer.resume.placing import Placing
+from producer.send.checksums import ChecksumWindows, crc32s
+from producer.send.delivery_reports import NOT_WRITTEN, OF_ONE_EVENT, Copies, Report, Together
+from producer.send.handover import hand_over
+from producer.send.meter import DelayHistogram, Due
+from producer.send.refusals import Reasons
 from schemas.identity import IDENTITY_HEADER
 from schemas.manifest import Range, to_ranges
 

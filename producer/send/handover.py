@@ -9,7 +9,7 @@ from operator import length_hint
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from producer.reports import Report
+from producer.send.delivery_reports import Report
 from schemas.identity import IDENTITY_HEADER
 
 _PARTITION_UA = -1  # librdkafka's: the partitioner chooses

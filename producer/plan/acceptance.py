@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 
-from producer.agreement import refuse_endless_ramp, refuse_options
-from producer.injection import agreed_targets, make_injector
-from producer.plan import ProduceRequest
+from producer.plan.agreement import refuse_endless_ramp, refuse_options
+from producer.plan.injection import agreed_targets, make_injector
+from producer.plan.request import ProduceRequest
 from producer.scenarios import Asked, Scenario, contract_of
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from cluster.disk import is_full
 from cluster.errors import Misconfigured, StoreFailed, StoreFull
-from producer.arrays import plain
+from producer.toolkit.arrays import plain
 from schemas.identity import IDENTITY_FIELD, run_prefix
 from schemas.manifest import Manifest
 

@@ -12,13 +12,13 @@ from cluster.connection import Connection
 from cluster.errors import Misconfigured
 from cluster.silence import telling_if_silent
 from cluster.topics import admin_client, describe
-from producer.destination import describe_control, largest_batch, refuse_other_topic
 from producer.faults import Injector, parse_faults
-from producer.injection import agreed_targets, make_injector, refuse_hidden_clock
-from producer.manifest import read_run
-from producer.mixing import Mixing
-from producer.plan import ProduceRequest
-from producer.reading import SILENCE_S as READ_SILENCE_S
+from producer.plan.destination import describe_control, largest_batch, refuse_other_topic
+from producer.plan.injection import agreed_targets, make_injector, refuse_hidden_clock
+from producer.plan.mixing import Mixing
+from producer.plan.request import ProduceRequest
+from producer.resume.control_topic import read_run
+from producer.resume.reading import SILENCE_S as READ_SILENCE_S
 from producer.scenarios import DECLARATION, Asked, Options, Scenario, contract_of, find_scenario
 from schemas.contract import Contract, ContractVersion, subject_for
 from schemas.fingerprint import fingerprint

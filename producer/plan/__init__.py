@@ -1,0 +1,5 @@
+"""What a run is to be, before its first event.
+
+Open ``request.py`` first: one run, split into shards. ``agreement.py`` fixes what a shard's events depend on;
+``acceptance.py`` says before any broker is asked whether the scenario can do what is asked for.
+"""
