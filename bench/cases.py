@@ -21,9 +21,9 @@ from producer import ProduceRequest
 from producer.scenarios import Asked, EventStream, Scenario, contract_of, find_scenario
 from producer.send.supply import identified
 from producer.toolkit.arrays import plain
-from schemas.codec import Encoder
-from schemas.contract import subject_for
-from schemas.registry import Registry
+from schemas.formats.avro.codec import Encoder
+from schemas.registry.contract import subject_for
+from schemas.registry.gate import Registry
 
 RUN_ID = "bench"
 

@@ -26,8 +26,8 @@ from consumer.load.readers import Readers
 from consumer.load.source import Source
 from consumer.sinks.duckdb.store import CHUNK_ROWS
 from producer import ProduceRequest, produce_shard
-from schemas.contract import load_contract, subject_for
-from schemas.registry import Registry
+from schemas.registry.contract import load_contract, subject_for
+from schemas.registry.gate import Registry
 
 EVENTS = 1_000_000
 GOAL = 0.5

@@ -23,7 +23,7 @@ from bench.cases import CUSTOMER_EVENTS, ready_topic
 from bench.produce import ROUNDS, delivered
 from bench.rows import compared, row
 from cluster.connection import Connection
-from schemas.contract import load_contract
+from schemas.registry.contract import load_contract
 
 GOAL = 60.0
 # Enough for a few seconds: it is slow.

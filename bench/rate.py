@@ -29,8 +29,8 @@ from cluster.topics import admin_client, apply_topics, specs_for
 from producer import ProduceRequest, produce_shard
 from producer.resume.reading import open_reader, read_to_end, watermarks
 from producer.shapes import WholeSchedule, parse
-from schemas.contract import load_contract, subject_for
-from schemas.registry import Registry
+from schemas.registry.contract import load_contract, subject_for
+from schemas.registry.gate import Registry
 
 SECONDS = int(os.environ.get("BENCH_RATE_SECONDS", "12"))
 WORST_WINDOW = 0.01

@@ -70,7 +70,7 @@ class SchemaRegistryHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the registry for its default compatibility, for the button of the connections' page."""
-        from schemas.registry_client import Registry
+        from schemas.registry.client import Registry
 
         try:
             connection = Connection.of(

@@ -92,8 +92,8 @@ class SchemaGateOperator(StreamproofOperator):
 
     def work(self, context: Context) -> dict[str, Any]:
         from producer.scenarios import contract_of, find_scenario
-        from schemas.contract import load_contract, subject_for
-        from schemas.registry import Registry, gate
+        from schemas.registry.contract import load_contract, subject_for
+        from schemas.registry.gate import Registry, gate
 
         settings = self.connection().registry
         if self.contract:

@@ -23,8 +23,8 @@ from producer.send.pacing import Pacer
 from producer.send.sending import Sending
 from producer.send.supply import Supply
 from producer.send.watching import Watching
-from schemas.codec import Encoder
 from schemas.faults import DROPPED
+from schemas.formats.avro.codec import Encoder
 from schemas.manifest import Manifest, Range, count, to_ranges
 
 # After a signal: two seconds for reports, one for the manifest; the process is to be gone within four.

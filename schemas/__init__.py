@@ -1,5 +1,5 @@
-"""The contracts: Avro schemas, event identity, the manifest, and the gate that guards the registry.
+"""The contracts: what producer and consumer agree on, and the gate that guards the registry.
 
-Open ``registry.py`` first (load, diff, ask, register). ``codec.py`` turns Arrow batches into framed Avro and back;
-``identity.py`` and ``manifest.py`` are what producer and consumer agree on.
+A folder with ``v1.avsc`` in it is a contract. ``registry/`` loads, compares and registers them; ``formats/`` turns rows
+into values and back. ``identity.py`` and ``manifest.py`` say what an event and a run are called and claim.
 """

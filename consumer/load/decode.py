@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from consumer.load.unforeseen import barrier
 from consumer.sinks.batch import Chunk, EventGroup, Records, Reject, Span
 from consumer.sinks.duckdb.columns import ID_COLUMN, has_identity
-from schemas.codec import Decoder
-from schemas.frame import HEADER_BYTES, UndecodableValue, split_frame
+from schemas.formats.avro.codec import Decoder
+from schemas.formats.avro.frame import HEADER_BYTES, UndecodableValue, split_frame
 
 # Ids are signed 32-bit numbers to every registry.
 _MAX_SCHEMA_ID = (1 << 31) - 1

@@ -23,7 +23,7 @@ from consumer.sinks.duckdb.ledger import totals, verify
 from consumer.sinks.duckdb.store import BATCH_ROWS, RowsRefused, Store, Stored
 from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 from consumer.sinks.limit import NO_LIMIT, Limit
-from schemas.registry import Registry
+from schemas.registry.gate import Registry
 
 
 def load(

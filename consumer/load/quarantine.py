@@ -23,7 +23,7 @@ from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.held import HeldRecord, pages
 from consumer.sinks.duckdb.store import INSERT_EVENTS, insert_rows, without_refused
 from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
-from schemas.registry import Registry
+from schemas.registry.gate import Registry
 
 EXAMPLES = 3
 

@@ -12,13 +12,13 @@ from consumer.load.decode import Reader
 from consumer.load.unforeseen import barrier
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.avro import parse
-from schemas.codec import Decoder
-from schemas.contract import subject_for
-from schemas.frame import UndecodableValue, UnsupportedSchema
+from schemas.formats.avro.codec import Decoder
+from schemas.formats.avro.frame import UndecodableValue, UnsupportedSchema
+from schemas.formats.avro.tree import parse
 from schemas.manifest import SchemaUsed
-from schemas.registry import Registry
-from schemas.registry_client import UnknownSchema
+from schemas.registry.client import UnknownSchema
+from schemas.registry.contract import subject_for
+from schemas.registry.gate import Registry
 
 _NO_ANSWER = "the registry does not answer"
 

@@ -25,8 +25,8 @@ from consumer.proof.fitting import fitted, holds_more
 from consumer.proof.verdict import Unproved
 from consumer.sinks.duckdb.columns import METADATA_COLUMNS, EventColumns, columns_of_fields, quote
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.codec import Encoder
-from schemas.frame import UndecodableValue
+from schemas.formats.avro.codec import Encoder
+from schemas.formats.avro.frame import UndecodableValue
 
 _CHUNK_ROWS = 20_480
 _SLOW_CHUNK_ROWS = 2_048

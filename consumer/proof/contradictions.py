@@ -13,12 +13,12 @@ from cluster.connection import RegistrySettings
 from cluster.errors import StreamproofError
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.arrow_types import arrow_schema
-from schemas.avro import parse
 from schemas.fingerprint import fingerprint
-from schemas.frame import UnsupportedSchema
+from schemas.formats.avro.arrow_types import arrow_schema
+from schemas.formats.avro.frame import UnsupportedSchema
+from schemas.formats.avro.tree import parse
 from schemas.manifest import Manifest, SchemaUsed
-from schemas.registry import Registry
+from schemas.registry.gate import Registry
 
 NEXT_SCHEMA = "next schema id"  # the setting of a run that mixes two versions
 

@@ -15,9 +15,9 @@ from consumer.proof.verdict import Example
 from consumer.sinks.batch import Records
 from consumer.sinks.duckdb.held import HeldRecord, pages
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.codec import Decoder
-from schemas.frame import UndecodableValue
-from schemas.registry_client import UNKNOWN_SCHEMA
+from schemas.formats.avro.codec import Decoder
+from schemas.formats.avro.frame import UndecodableValue
+from schemas.registry.client import UNKNOWN_SCHEMA
 
 MAX_EXAMPLES = 10
 _SHOWN = 3

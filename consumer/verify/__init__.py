@@ -45,7 +45,7 @@ from consumer.verify.runs import (
     read_manifests,
 )
 from consumer.verify.sizes import prove_sizes
-from schemas.registry import Registry
+from schemas.registry.gate import Registry
 
 __all__ = ["DEFAULT_SAMPLE", "Proof", "Verification", "verify_publication", "verify_warehouse"]
 

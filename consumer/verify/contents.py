@@ -20,11 +20,11 @@ from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.identity_columns import identity_expression
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
-from schemas.codec import Decoder
 from schemas.fingerprint import fingerprint
-from schemas.frame import UndecodableValue
+from schemas.formats.avro.codec import Decoder
+from schemas.formats.avro.frame import UndecodableValue
 from schemas.manifest import Manifest, SchemaUsed
-from schemas.registry_client import UNKNOWN_SCHEMA, unknown_in_words
+from schemas.registry.client import UNKNOWN_SCHEMA, unknown_in_words
 
 _BATCHES = Path(__file__).with_name("ledger.sql")
 _DOUBLED = """

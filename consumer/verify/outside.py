@@ -21,12 +21,12 @@ from consumer.sinks.batch import Message
 from consumer.sinks.duckdb.columns import ID_COLUMN, columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
-from schemas.codec import Decoder
 from schemas.fingerprint import fingerprint
-from schemas.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema
+from schemas.formats.avro.codec import Decoder
+from schemas.formats.avro.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema
 from schemas.identity import IDENTITY_HEADER
 from schemas.places import LAST_TIMESTAMP_MS
-from schemas.registry import Registry
+from schemas.registry.gate import Registry
 
 DEFAULT_SAMPLE = 200
 

@@ -12,7 +12,7 @@ from consumer.sinks.duckdb.columns import columns_of_fields, quote
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.contents import see_all_events
 from consumer.verify.proof import NOTHING, Proof
-from schemas.codec import Encoder
+from schemas.formats.avro.codec import Encoder
 
 _CHUNK_ROWS = 20_480
 _SCHEMAS = """

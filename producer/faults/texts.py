@@ -8,7 +8,7 @@ from typing import Any
 
 import fastavro
 
-from schemas.frame import HEADER_BYTES
+from schemas.formats.avro.frame import HEADER_BYTES
 
 _ID_BYTES = slice(1, HEADER_BYTES)
 

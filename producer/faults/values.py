@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.frame import HEADER_BYTES
+from schemas.formats.avro.frame import HEADER_BYTES
 
 # Registries number schemas from 1; none gets here.
 UNKNOWN_SCHEMA_ID = 2_147_483_000

@@ -20,11 +20,11 @@ from producer.plan.request import ProduceRequest
 from producer.resume.control_topic import read_run
 from producer.resume.reading import SILENCE_S as READ_SILENCE_S
 from producer.scenarios import DECLARATION, Asked, Options, Scenario, contract_of, find_scenario
-from schemas.contract import Contract, ContractVersion, subject_for
 from schemas.fingerprint import fingerprint
-from schemas.frame import UnsupportedSchema
+from schemas.formats.avro.frame import UnsupportedSchema
 from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic
-from schemas.registry import Registry
+from schemas.registry.contract import Contract, ContractVersion, subject_for
+from schemas.registry.gate import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from producer.faults.targets import fitting, possible
 from producer.faults.texts import TextPlace
 from producer.plan.request import ProduceRequest
 from producer.scenarios import Scenario, Settings, contract_of
-from schemas.avro import parse
-from schemas.contract import ContractVersion
 from schemas.fault_targets import KeySample
 from schemas.faults import CLOCK_SKEW, HOT_KEY
+from schemas.formats.avro.tree import parse
+from schemas.registry.contract import ContractVersion
 
 _SAMPLE_EVENTS = 65_536
 

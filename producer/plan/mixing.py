@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from producer.toolkit.arrays import plain, taken
 from producer.toolkit.chance import chances
-from schemas.codec import Encoder
+from schemas.formats.avro.codec import Encoder
 from schemas.manifest import SchemaUsed, VersionWritten
 
 Ints = NDArray[np.int64]

@@ -20,7 +20,7 @@ from producer.scenarios import EventStream, Identity
 from producer.send.delivery import Delivery
 from producer.send.meter import Due
 from producer.send.supply import Part, Supply, identified
-from schemas.codec import Encoder
+from schemas.formats.avro.codec import Encoder
 
 SECONDS = 1.0
 _RUN = "calibration"

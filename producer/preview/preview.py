@@ -21,7 +21,7 @@ from producer.scenarios.foreign import blaming
 from producer.send.event_log import readable
 from producer.send.supply import identified, keys_of, with_later_columns
 from producer.toolkit.arrays import plain
-from schemas.codec import Encoder
+from schemas.formats.avro.codec import Encoder
 
 MAX_EVENTS = 1_000_000
 _PREVIEW_RUN = "preview"

@@ -20,7 +20,7 @@ from producer.resume.placing import Placing
 from producer.resume.reading import Reader, open_reader, read_to_end, watermarks
 from producer.scenarios import Identity
 from producer.shapes import Schedule
-from schemas.frame import HEADER_BYTES
+from schemas.formats.avro.frame import HEADER_BYTES
 from schemas.identity import IDENTITY_HEADER, event_id
 from schemas.manifest import Manifest, RateGap, control_topic
 

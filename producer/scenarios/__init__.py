@@ -16,7 +16,7 @@ from cluster.connection import RegistrySettings
 if TYPE_CHECKING:  # finding a scenario by its name loads neither Arrow nor Avro
     import pyarrow as pa
 
-    from schemas.contract import Contract
+    from schemas.registry.contract import Contract
 
 # What the manifest keeps of a run.
 Settings = Mapping[str, int | float | str | None]
@@ -134,7 +134,7 @@ def contract_of(scenario: Scenario) -> Contract:
 
     :raises Misconfigured: there is none by that name, or it cannot be read.
     """
-    from schemas.contract import load_contract
+    from schemas.registry.contract import load_contract
 
     return load_contract(scenario.contract) if isinstance(scenario.contract, str) else scenario.contract
 

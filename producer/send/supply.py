@@ -23,7 +23,7 @@ from producer.send.checksums import crc32s
 from producer.send.event_log import EventLog
 from producer.toolkit.arrays import plain, taken
 from producer.toolkit.ids import event_ids
-from schemas.codec import Encoder
+from schemas.formats.avro.codec import Encoder
 from schemas.identity import IDENTITY_FIELD, event_id
 
 _AHEAD = 3

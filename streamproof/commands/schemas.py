@@ -15,8 +15,8 @@ from streamproof.console import Output
 from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
-    from schemas.diff import Change
-    from schemas.registry import GateResult, VersionResult
+    from schemas.registry.diff import Change
+    from schemas.registry.gate import GateResult, VersionResult
 
 ContractArgument = Annotated[
     str, typer.Argument(help="Folder under schemas/, such as customer_events, or an .avsc file.")
@@ -54,8 +54,8 @@ def diff(
     as_json: JsonFlag = False,
 ) -> None:
     """Show how the contract differs from what the registry holds, and what speaks against it; change nothing."""
-    from schemas.contract import load_contract
-    from schemas.registry import Registry, inspect_subject
+    from schemas.registry.contract import load_contract
+    from schemas.registry.gate import Registry, inspect_subject
 
     output = Output(as_json)
     known = load_contract(contract)
@@ -82,8 +82,8 @@ def run_gate(
     as_json: JsonFlag = False,
 ) -> None:
     """Register the contract's versions in order, or refuse (exit 65) and register nothing."""
-    from schemas.contract import load_contract
-    from schemas.registry import Registry, gate
+    from schemas.registry.contract import load_contract
+    from schemas.registry.gate import Registry, gate
 
     output = Output(as_json)
     known = load_contract(contract)
@@ -99,7 +99,7 @@ def run_gate(
 
 def _subject(topic: str) -> str:
     """Return the subject of a topic; a name that no topic can have would leave a subject that nothing finds."""
-    from schemas.contract import subject_for
+    from schemas.registry.contract import subject_for
 
     check_topic_name(topic)
     return subject_for(topic)

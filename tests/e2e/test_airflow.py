@@ -19,7 +19,7 @@ from cluster.connection import Connection
 from cluster.errors import Misconfigured
 from cluster.local import LocalStack
 from cluster.topics import admin_client
-from schemas.registry import Registry
+from schemas.registry.gate import Registry
 from streamproof.rehearsal import TASKS, Airflow, RunState
 from tests.kit.commands import command_line
 

@@ -26,9 +26,9 @@ from consumer.proof.verdict import AuditResult
 from producer import ProduceRequest, produce_shard
 from producer.scenarios import contract_of, find_scenario
 from producer.workers import produce_run
-from schemas.contract import subject_for
 from schemas.faults import KINDS
-from schemas.registry import Registry, gate
+from schemas.registry.contract import subject_for
+from schemas.registry.gate import Registry, gate
 
 RUN = "own/one"
 EVENTS = 8_000

@@ -25,9 +25,9 @@ from consumer.proof.checks import run_checks
 from consumer.proof.verdict import AuditResult
 from consumer.publish.publish import publish
 from producer import ProduceRequest, produce_shard
-from schemas.contract import load_contract, subject_for
 from schemas.faults import KINDS
-from schemas.registry import Registry, gate
+from schemas.registry.contract import load_contract, subject_for
+from schemas.registry.gate import Registry, gate
 from tests.kit.stops import StopAt
 
 RUN = "faults/one"

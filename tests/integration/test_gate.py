@@ -11,9 +11,9 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, SchemaIncompatible
-from schemas.codec import Decoder, Encoder
-from schemas.contract import Contract, load_contract
-from schemas.registry import Registry, UnknownSchema, gate, inspect_subject
+from schemas.formats.avro.codec import Decoder, Encoder
+from schemas.registry.contract import Contract, load_contract
+from schemas.registry.gate import Registry, UnknownSchema, gate, inspect_subject
 from tests.kit.commands import streamproof
 
 CONTRACT = load_contract("customer_events")

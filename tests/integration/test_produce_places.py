@@ -15,9 +15,9 @@ from cluster.topics import TopicSpec, admin_client, apply_topics, specs_for
 from producer import ProduceRequest, produce_shard
 from producer.resume.placing import Placing
 from producer.resume.reading import open_reader, read_to_end, watermarks
-from schemas.contract import load_contract, subject_for
 from schemas.manifest import Manifest, PlaceWindows, count
-from schemas.registry import Registry
+from schemas.registry.contract import load_contract, subject_for
+from schemas.registry.gate import Registry
 
 EVENTS = 3_000
 FAULTS = ("duplicate=20", "dropped=7", "tombstone=9", "undecodable=12", "late=5", "out_of_order=5", "clock_skew=3600")

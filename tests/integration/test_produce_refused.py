@@ -10,8 +10,8 @@ import pytest
 from cluster.connection import Connection
 from cluster.declarations import TopicSpec
 from cluster.topics import admin_client, apply_topics, specs_for
-from schemas.contract import load_contract, subject_for
-from schemas.registry import Registry
+from schemas.registry.contract import load_contract, subject_for
+from schemas.registry.gate import Registry
 from streamproof.cli import run
 
 KEYLESS = {

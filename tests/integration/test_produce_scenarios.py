@@ -19,8 +19,8 @@ from cluster.connection import Connection
 from cluster.topics import admin_client, apply_topics, specs_for
 from consumer.load.load import load
 from consumer.proof.audit import audit
-from schemas.contract import subject_for
-from schemas.registry import Registry
+from schemas.registry.contract import subject_for
+from schemas.registry.gate import Registry
 from tests.kit import commands
 from tests.kit.commands import command_line
 from tests.kit.kafka import topic_ends

@@ -116,7 +116,7 @@ def plans(asked: list[tuple[str, dict[str, Any]]]) -> list[Any]:
 
 def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str, int | None]]:
     """Which contract the gate is asked for, and up to which version, by settings of the operator and of the run."""
-    import schemas.registry
+    import schemas.registry.gate
     from plugins.operators import SchemaGateOperator
 
     seen: list[tuple[str, int | None]] = []
@@ -126,8 +126,8 @@ def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str,
         return SimpleNamespace(versions=(), subject=subject, current=None)
 
     with (
-        mock.patch.object(schemas.registry, "Registry", mock.MagicMock()),
-        mock.patch.object(schemas.registry, "gate", gate),
+        mock.patch.object(schemas.registry.gate, "Registry", mock.MagicMock()),
+        mock.patch.object(schemas.registry.gate, "gate", gate),
     ):
         for settings, params in asked:
             operator = SchemaGateOperator(task_id="gate", topic="t", **settings)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cluster.connection import Connection
 from cluster.topics import admin_client, apply_topics, specs_for
-from schemas.contract import load_contract, subject_for
-from schemas.registry import Registry, gate
+from schemas.registry.contract import load_contract, subject_for
+from schemas.registry.gate import Registry, gate
 from tests.kit.kafka import is_gone
 from tests.kit.waiting import wait_until
 

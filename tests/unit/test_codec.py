@@ -18,12 +18,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
-from schemas.arrow_types import typed_type
-from schemas.avro import parse
-from schemas.codec import CodecMismatch, Decoder, Encoder, UndecodableValue, UnsupportedSchema, split_frame
-from schemas.contract import load_contract
-from schemas.frame import frame_header
-from schemas.registry import UnknownSchema
+from schemas.formats.avro.arrow_types import typed_type
+from schemas.formats.avro.codec import CodecMismatch, Decoder, Encoder, UndecodableValue, UnsupportedSchema, split_frame
+from schemas.formats.avro.frame import frame_header
+from schemas.formats.avro.tree import parse
+from schemas.registry.contract import load_contract
+from schemas.registry.gate import UnknownSchema
 from tests.kit.depth import examples
 
 CONTRACT = load_contract("customer_events")

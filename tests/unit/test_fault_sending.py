@@ -22,9 +22,9 @@ from producer.send.checksums import ChecksumWindows
 from producer.send.delivery_reports import Copies
 from producer.send.meter import DelayHistogram
 from producer.send.refusals import Reasons
-from schemas.contract import load_contract
 from schemas.identity import read_event_id
 from schemas.manifest import Manifest, SchemaUsed, count
+from schemas.registry.contract import load_contract
 from tests.kit.depth import DEEP
 
 EVENTS = 20_000  # more than two parts

@@ -21,10 +21,10 @@ from producer.plan.injection import agreed_targets, make_injector, targets_of
 from producer.plan.request import ProduceRequest
 from producer.scenarios import find_scenario
 from producer.toolkit.arrays import plain
-from schemas.avro import parse
-from schemas.codec import Encoder
 from schemas.fault_targets import KeySample
 from schemas.faults import FAMILIES, KINDS
+from schemas.formats.avro.codec import Encoder
+from schemas.formats.avro.tree import parse
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 ALL = tuple(f"{kind}=1" for kind in KINDS)

@@ -18,9 +18,9 @@ from producer.scenarios import find_scenario
 from producer.send.fault_truth import INLINE_RANGES
 from producer.toolkit.arrays import plain
 from producer.toolkit.chance import chances
-from schemas.codec import Decoder, Encoder, UndecodableValue, split_frame
-from schemas.contract import load_contract
 from schemas.faults import FAMILIES, KINDS, members
+from schemas.formats.avro.codec import Decoder, Encoder, UndecodableValue, split_frame
+from schemas.registry.contract import load_contract
 
 TARGETS = FaultTargets(event_time="timestamp", duration="details.play_duration", choice="event_type")
 ROWS = 4096

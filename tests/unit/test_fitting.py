@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from consumer.proof.column_proof import _checksums
-from schemas.codec import Encoder
+from schemas.formats.avro.codec import Encoder
 
 KINDS = {"string": pa.string(), "int": pa.int32(), "null": pa.null()}
 ITEMS = ["a", 1, None, "b", None, None, 5, "x", None]

@@ -16,7 +16,7 @@ import cluster.topics
 import consumer.load.load
 import consumer.report
 import producer
-import schemas.registry
+import schemas.registry.gate
 import stack.up
 from cluster.errors import Interrupted
 from consumer.report import ReportResult
@@ -79,7 +79,7 @@ def test_alter_reaches_the_topics(monkeypatch, caught, given):
 
 @pytest.mark.parametrize("given", [True, False])
 def test_a_dry_run_reaches_the_gate(monkeypatch, caught, given):
-    monkeypatch.setattr(schemas.registry, "gate", caught)
+    monkeypatch.setattr(schemas.registry.gate, "gate", caught)
     assert run(["schemas", "gate", "customer_events", *NOWHERE, *(["--dry-run"] if given else [])]) == 75
     assert caught["dry_run"] is given
 

@@ -22,7 +22,7 @@ from consumer.sinks.duckdb.ledger import verify
 from consumer.sinks.duckdb.store import Store, Stored
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from consumer.sinks.limit import Limit, LimitBroken
-from schemas.codec import Decoder
+from schemas.formats.avro.codec import Decoder
 
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}]}
 LOAD = "load"

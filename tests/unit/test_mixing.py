@@ -14,9 +14,9 @@ from producer.plan.mixing import MixedEncoder, Mixing
 from producer.preview.preview import preview
 from producer.scenarios import find_scenario
 from producer.send.supply import identified, with_later_columns
-from schemas.codec import Decoder, Encoder, split_frame
-from schemas.contract import load_contract
+from schemas.formats.avro.codec import Decoder, Encoder, split_frame
 from schemas.manifest import SchemaUsed
+from schemas.registry.contract import load_contract
 
 EVENTS = 5_000
 NUMBERS = np.arange(EVENTS, dtype=np.int64)

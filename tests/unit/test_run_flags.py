@@ -8,7 +8,7 @@ from cluster.connection import Connection
 from cluster.errors import Misconfigured
 from producer.preview.calibrate import calibrate
 from producer.scenarios import Asked, contract_of, find_scenario
-from schemas.codec import Encoder
+from schemas.formats.avro.codec import Encoder
 from streamproof.run_flags import connect, known_registry, rate_of
 
 HERE = Connection.of({"bootstrap_servers": "localhost:1"}, {"url": "http://localhost:1"})

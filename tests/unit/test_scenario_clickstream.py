@@ -19,7 +19,7 @@ from producer.scenarios.clickstream.scenario import BLOCK_EVENTS, PACE
 from producer.send.event_log import EventLog
 from producer.send.supply import Supply, identified, keys_of
 from producer.toolkit.sharing import share
-from schemas.codec import Encoder
+from schemas.formats.avro.codec import Encoder
 
 START_MS = 1_760_000_000_000
 

@@ -21,9 +21,9 @@ from producer.scenarios.customer_events.daytime import ZONES, window
 from producer.scenarios.customer_events.tables import RHYTHM
 from producer.send.supply import identified
 from producer.toolkit.ids import event_ids, numbered
-from schemas.codec import Encoder
-from schemas.contract import load_contract
+from schemas.formats.avro.codec import Encoder
 from schemas.identity import event_id
+from schemas.registry.contract import load_contract
 from tests.kit.depth import DEEP
 
 START_MS = 1_780_000_000_000

@@ -19,7 +19,7 @@ from producer.scenarios import Asked, contract_of, find_scenario
 from producer.scenarios.declared.defaults import words
 from producer.scenarios.declared.rules import PARAMETERS, WAYS
 from producer.send.supply import identified
-from schemas.codec import Decoder, Encoder
+from schemas.formats.avro.codec import Decoder, Encoder
 from tests.kit.depth import examples
 
 START_MS = 1_760_000_000_000

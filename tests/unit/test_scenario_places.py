@@ -16,7 +16,7 @@ from producer.scenarios import contract_of, find_scenario
 from producer.scenarios import find as places
 from producer.scenarios.find import known_scenarios, locate, scenario_folders
 from producer.send.supply import Supply
-from schemas.codec import Encoder
+from schemas.formats.avro.codec import Encoder
 from streamproof.cli import run
 
 MODULE = '''

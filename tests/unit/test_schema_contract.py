@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import Misconfigured
-from schemas.contract import load_contract, subject_for
+from schemas.registry.contract import load_contract, subject_for
 
 GOOD = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
 

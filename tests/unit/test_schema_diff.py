@@ -11,9 +11,9 @@ from avro.schema import parse as avro_parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.compatibility import reasons, unreadable
-from schemas.contract import load_contract
-from schemas.diff import diff_schemas
+from schemas.registry.compatibility import reasons, unreadable
+from schemas.registry.contract import load_contract
+from schemas.registry.diff import diff_schemas
 from tests.kit.depth import examples
 
 V1 = load_contract("customer_events").version(1).schema

@@ -15,11 +15,11 @@ import pytest
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaIncompatible, StreamproofError
-from schemas import registry_http
-from schemas.contract import Contract, ContractVersion, load_contract
-from schemas.frame import UnsupportedSchema
-from schemas.registry import Registry, UnknownSchema, gate, inspect_subject
-from schemas.registry_client import NEGATIVE_S
+from schemas.formats.avro.frame import UnsupportedSchema
+from schemas.registry import http as registry_http
+from schemas.registry.client import NEGATIVE_S
+from schemas.registry.contract import Contract, ContractVersion, load_contract
+from schemas.registry.gate import Registry, UnknownSchema, gate, inspect_subject
 
 V1 = load_contract("customer_events").version(1)
 Reply = tuple[int, Any]
@@ -221,7 +221,7 @@ def test_an_unknown_id_is_the_values_fault_and_asked_once_a_minute(stub, code, m
             assert (raised.value.kind, raised.value.phase) == ("unknown_schema", "schema")
         assert len(stub.asked) == 1
         now = time.monotonic()
-        monkeypatch.setattr("schemas.registry_client.time.monotonic", lambda: now + NEGATIVE_S + 1)
+        monkeypatch.setattr("schemas.registry.client.time.monotonic", lambda: now + NEGATIVE_S + 1)
         with pytest.raises(UnknownSchema):
             registry.schema_text(9)
         assert len(stub.asked) == 2

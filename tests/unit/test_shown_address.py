@@ -7,7 +7,7 @@ import pytest
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, RegistryUnreachable
 from cluster.settings.hosts import shown_address
-from schemas.registry import Registry
+from schemas.registry.gate import Registry
 
 
 @pytest.mark.parametrize(

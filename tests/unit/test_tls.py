@@ -18,7 +18,7 @@ from cluster.connection import KafkaSettings, RegistrySettings
 from cluster.errors import BrokerUnreachable, Misconfigured, Refused
 from cluster.kafka_errors import BrokerWatch
 from cluster.topics import describe
-from schemas.registry import Registry
+from schemas.registry.gate import Registry
 from stack.certificates import Authority, Identity
 
 BOUND_S = 15.0

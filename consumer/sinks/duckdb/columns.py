@@ -15,7 +15,7 @@ from duckdb.sqltypes import DuckDBPyType
 
 from cluster.errors import StoreFailed
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.frame import UndecodableValue
+from schemas.formats.avro.frame import UndecodableValue
 from schemas.identity import IDENTITY_FIELD
 
 ID_COLUMN = "_event_id"  # identities from headers; there only where a schema without the field event_id was met

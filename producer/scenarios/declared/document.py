@@ -17,10 +17,10 @@ from producer.scenarios.declared.defaults import default_rule, is_own_id
 from producer.scenarios.declared.field_paths import Place, places
 from producer.scenarios.declared.rules import File, Pool, Rule
 from producer.scenarios.declared.targets import fault_targets
-from schemas.avro import Node, parse
-from schemas.contract import Contract, ContractVersion, load_contract
 from schemas.fault_targets import FaultTargets
-from schemas.registry import Registry
+from schemas.formats.avro.tree import Node, parse
+from schemas.registry.contract import Contract, ContractVersion, load_contract
+from schemas.registry.gate import Registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.arrow_types import branch_names
-from schemas.avro import Node
+from schemas.formats.avro.arrow_types import branch_names
+from schemas.formats.avro.tree import Node
 
 _REPEATED = re.compile(r".*(?:\[\]|\{\})")
 

@@ -14,8 +14,8 @@ from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, Identity, Setti
 from producer.scenarios.declared.columns import Block, Frame
 from producer.scenarios.declared.document import Declaration, read_declaration
 from producer.scenarios.declared.vocabulary import fill, filled
-from schemas.contract import Contract
 from schemas.identity import IDENTITY_FIELD
+from schemas.registry.contract import Contract
 
 BLOCK_EVENTS = 16_384
 _BLOCK_BYTES = 64 * 1024 * 1024  # blocks are smaller where events are large on purpose

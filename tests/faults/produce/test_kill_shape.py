@@ -21,9 +21,9 @@ from producer.resume.resume import Landed, sequence_of
 from producer.scenarios import find_scenario
 from producer.send.supply import Supply
 from producer.shapes import parse
-from schemas.codec import Encoder
-from schemas.contract import load_contract
+from schemas.formats.avro.codec import Encoder
 from schemas.manifest import Manifest
+from schemas.registry.contract import load_contract
 from tests.kit.commands import command_line
 from tests.kit.depth import SHAPE_KILLS
 from tests.kit.kafka import read_topic, topic_ends

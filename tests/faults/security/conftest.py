@@ -17,8 +17,8 @@ from cluster.admin import admin_client
 from cluster.connection import RegistrySettings
 from cluster.declarations import specs_for
 from cluster.topics import apply_topics
-from schemas.contract import load_contract, subject_for
-from schemas.registry import Registry
+from schemas.registry.contract import load_contract, subject_for
+from schemas.registry.gate import Registry
 from stack.certificates import Authority
 from stack.down import stop_stack
 from stack.record import Security

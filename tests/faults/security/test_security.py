@@ -20,7 +20,7 @@ from cluster.connection import Connection, kafka_settings
 from cluster.declarations import specs_for
 from cluster.errors import Refused
 from cluster.topics import apply_topics, describe
-from schemas.registry import Registry
+from schemas.registry.gate import Registry
 from stack.airflow import airflow_connections
 from stack.certificates import Identity
 from stack.down import stop_stack

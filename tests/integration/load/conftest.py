@@ -25,8 +25,8 @@ from consumer.load.load import load
 from consumer.load.progress import LoadResult
 from consumer.sinks.duckdb.ledger import verify
 from consumer.sinks.duckdb.warehouse import open_warehouse
-from schemas.contract import subject_for
-from schemas.registry import Registry
+from schemas.registry.contract import subject_for
+from schemas.registry.gate import Registry
 from tests.kit.commands import Ended, command_line, streamproof
 
 SMALL = {

@@ -96,8 +96,8 @@ def test_a_schema_that_contradicts_the_table_is_quarantined_with_the_field(rig: 
 
 
 def _allow_any_change(rig: Any) -> None:
-    from schemas.contract import subject_for
-    from schemas.registry import Registry
+    from schemas.registry.contract import subject_for
+    from schemas.registry.gate import Registry
 
     with Registry(rig.connection.registry) as registry:
         registry.set_compatibility(subject_for(rig.topic), "NONE")

@@ -22,9 +22,9 @@ from consumer.proof.checks import run_checks
 from consumer.proof.verdict import AuditResult
 from consumer.publish.publish import publish
 from producer import ProduceRequest, produce_run
-from schemas.contract import load_contract, subject_for
 from schemas.identity import event_id
-from schemas.registry import Registry, gate
+from schemas.registry.contract import load_contract, subject_for
+from schemas.registry.gate import Registry, gate
 
 RUN = "columns"
 EVENTS = 3000

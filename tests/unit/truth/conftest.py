@@ -26,9 +26,9 @@ from consumer.proof.kept_manifests import ControlTopic
 from consumer.proof.verdict import AuditResult
 from consumer.publish.publish import publish
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
-from schemas.codec import Encoder
 from schemas.fault_targets import FaultTargets, KeySample
 from schemas.fingerprint import fingerprint
+from schemas.formats.avro.codec import Encoder
 from schemas.identity import IDENTITY_HEADER, event_id, run_prefix
 from schemas.manifest import CrcWindows, Manifest, PlaceWindows, RateWindow, SchemaUsed
 from schemas.places import PlaceSums

@@ -22,8 +22,8 @@ from consumer.proof.checks import run_checks
 from consumer.proof.kept_manifests import ControlTopic
 from consumer.publish.publish import publish
 from producer import ProduceRequest, produce_shard
-from schemas.contract import load_contract, subject_for
-from schemas.registry import Registry, gate
+from schemas.registry.contract import load_contract, subject_for
+from schemas.registry.gate import Registry, gate
 from tests.integration.truth.edits.places import EVENTS, FAULTED, PLAIN, SHARDS
 from tests.kit.depth import DEEP
 from tests.kit.shared_work import made_once

@@ -13,7 +13,7 @@ from typing import Any
 import fastavro
 from fastavro.schema import expand_schema
 
-from schemas.diff import spell
+from schemas.registry.diff import spell
 
 # writer -> readers that may take it
 _PROMOTED = {

@@ -13,11 +13,11 @@ from typing import Any, Literal
 from fastavro.schema import SchemaParseException, UnknownType
 
 from cluster.errors import Misconfigured, SchemaIncompatible
-from schemas.compatibility import reasons
-from schemas.contract import COMPATIBILITY_LEVELS, Contract, ContractVersion
-from schemas.diff import Change, diff_schemas, flatten
 from schemas.manifest import SchemaUsed
-from schemas.registry_client import Registered, Registry, UnknownSchema
+from schemas.registry.client import Registered, Registry, UnknownSchema
+from schemas.registry.compatibility import reasons
+from schemas.registry.contract import COMPATIBILITY_LEVELS, Contract, ContractVersion
+from schemas.registry.diff import Change, diff_schemas, flatten
 
 __all__ = [
     "GateResult",

@@ -27,10 +27,10 @@ import pyarrow.compute as pc
 import pyruhvro
 
 from cluster.errors import Misconfigured
-from schemas.arrow_types import arrow_schema, missing_value, raw_array, typed
-from schemas.avro import Node, parse
-from schemas.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema, frame_header, split_frame
-from schemas.rows import fastavro_writer
+from schemas.formats.avro.arrow_types import arrow_schema, missing_value, raw_array, typed
+from schemas.formats.avro.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema, frame_header, split_frame
+from schemas.formats.avro.rows import fastavro_writer
+from schemas.formats.avro.tree import Node, parse
 
 __all__ = ["Decoder", "Encoder", "Salvaged", "UndecodableValue", "UnsupportedSchema", "split_frame"]
 
@@ -233,7 +233,7 @@ class Decoder:
 
     def _read_strictly(self, group: list[bytes]) -> pa.RecordBatch:
         if self._strict is None:
-            from schemas.strict import compile_reader
+            from schemas.formats.avro.strict import compile_reader
 
             self._strict = compile_reader(self._root)
         rows = [self._strict(value) for value in group]

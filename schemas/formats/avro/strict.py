@@ -15,8 +15,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from schemas.avro import Node
-from schemas.frame import UndecodableValue
+from schemas.formats.avro.frame import UndecodableValue
+from schemas.formats.avro.tree import Node
 
 # (payload, position) -> (value, next position)
 Reader = Callable[[bytes, int], tuple[Any, int]]

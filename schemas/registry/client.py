@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, RegistryUnreachable, SchemaIncompatible
-from schemas.frame import UnsupportedSchema
+from schemas.formats.avro.frame import UnsupportedSchema
 from schemas.manifest import SchemaUsed
-from schemas.registry_http import Answer, RegistryHttp
+from schemas.registry.http import Answer, RegistryHttp
 
 __all__ = ["Registered", "Registry", "UnknownSchema"]
 

@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cluster.errors import Misconfigured
 from cluster.yaml_files import read_yaml
-from schemas.avro import parse
-from schemas.frame import UnsupportedSchema
+from schemas.formats.avro.frame import UnsupportedSchema
+from schemas.formats.avro.tree import parse
 
-SCHEMAS_DIR = Path(__file__).resolve().parent
+SCHEMAS_DIR = Path(__file__).resolve().parents[1]
 CONTRACT_FILE = "contract.yaml"
 _VERSION = re.compile(r"v([1-9]\d*)\.avsc")
 

@@ -31,8 +31,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.avro import Node
-from schemas.frame import UndecodableValue
+from schemas.formats.avro.frame import UndecodableValue
+from schemas.formats.avro.tree import Node
 
 # A pa.Array. The stubs describe arrays whose type is known while checking; here it is known while running.
 Column = Any

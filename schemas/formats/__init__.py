@@ -1,0 +1,1 @@
+"""How rows become values and values rows: one folder for each format."""
