@@ -20,12 +20,12 @@ from streamproof.commands import (
     schemas,
     stack,
     topics,
-    truth,
     verify,
 )
+from streamproof.commands import proof as truth
 from streamproof.console import print_error, stderr
+from streamproof.flags.sample import counterparts
 from streamproof.logs import configure_logs
-from streamproof.sample_flags import counterparts
 from streamproof.streams import output_failure, ready_streams
 
 # What typer returns when Ctrl-C comes where nobody waits for it.

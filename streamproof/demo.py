@@ -22,13 +22,13 @@ from stack.airflow import ADMIN, read_password
 from stack.down import stop_stack
 from stack.request import UpRequest
 from stack.up import take_back, up
+from streamproof.airflow_api import DAG_ID, Airflow, RunState
 from streamproof.console import Output, stderr
-from streamproof.demo_view import show_result
-from streamproof.rehearsal import DAG_ID, Airflow, RunState
-from streamproof.run_view import RunSight, run_view
 from streamproof.signals import stop_on_signals
-from streamproof.start_view import start_view
 from streamproof.topic_count import TopicCount
+from streamproof.views.demo import show_result
+from streamproof.views.run import RunSight, run_view
+from streamproof.views.start import start_view
 
 # Longer than any demo: the number of events ends it.
 SECONDS = 3600

@@ -9,7 +9,7 @@ import typer
 
 from cluster.errors import EXIT_OK, VerdictFailed, VerdictUnknown
 from streamproof.console import Output
-from streamproof.flags import JsonFlag
+from streamproof.flags.common import JsonFlag
 
 
 def register(app: typer.Typer) -> None:

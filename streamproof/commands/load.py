@@ -12,7 +12,7 @@ import typer
 
 from cluster.errors import EXIT_OK
 from streamproof.console import Output, plain, print_error, stderr
-from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
 
 # A signal must end the command within 4 s, whatever call it meets.
 _PATIENCE_S = 3.5
@@ -60,8 +60,8 @@ def load(  # noqa: PLR0917 - typer reads them by name
     from cluster.local import warehouse_path
     from consumer.load.load import load as load_topic
     from consumer.sinks.limit import Limit, share_in_words, unusual
-    from streamproof.load_progress import shown_load
     from streamproof.signals import stop_on_signals
+    from streamproof.views.load_progress import shown_load
 
     limit = Limit.parse(max_quarantined) if max_quarantined is not None else Limit()
     connection = Connection.discover(

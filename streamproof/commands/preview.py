@@ -9,8 +9,8 @@ import typer
 
 from cluster.errors import Misconfigured
 from streamproof.console import Output, plain
-from streamproof.flags import AllowPlaintextFlag, JsonFlag, RegistryFlag
-from streamproof.run_flags import NoDelayFlag, ScenarioPathFlag, UsersFlag, known_registry
+from streamproof.flags.common import AllowPlaintextFlag, JsonFlag, RegistryFlag
+from streamproof.flags.run import NoDelayFlag, ScenarioPathFlag, UsersFlag, known_registry
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -81,7 +81,7 @@ def preview(  # noqa: PLR0917 - typer reads them by name
             output.show(JSON(json.dumps(sample, ensure_ascii=False)))
         output.show(_figures(found))
         if planned is not None:
-            from streamproof.shape_plot import shape_plot
+            from streamproof.views.shape_plot import shape_plot
 
             output.show(shape_plot(planned))
 

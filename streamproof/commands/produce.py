@@ -11,10 +11,9 @@ import typer
 from rich.text import Text
 
 from streamproof.console import Output, shown, warn
-from streamproof.fault_flags import FaultFlag, NextVersionRampFlag, NextVersionShareFlag
-from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
-from streamproof.logs import configure_logs
-from streamproof.run_flags import (
+from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
+from streamproof.flags.faults import FaultFlag, NextVersionRampFlag, NextVersionShareFlag
+from streamproof.flags.run import (
     MtlsFlag,
     NoDelayFlag,
     PropertiesFlag,
@@ -25,6 +24,7 @@ from streamproof.run_flags import (
     connect,
     rate_of,
 )
+from streamproof.logs import configure_logs
 from streamproof.streams import ready_streams
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     from producer import ProduceRequest, produce_run
     from producer.scenarios.find import locate, scenario_folders
     from schemas.rates import share_of
-    from streamproof.progress import shown_progress
     from streamproof.signals import stop_on_signals
+    from streamproof.views.produce_progress import shown_progress
 
     connection = connect(
         bootstrap_servers=bootstrap_servers,

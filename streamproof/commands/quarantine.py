@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from streamproof.console import Output, plain
-from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
 
 if TYPE_CHECKING:
     from consumer.load.quarantine import QuarantineClass

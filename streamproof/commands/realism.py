@@ -11,7 +11,7 @@ import typer
 from cluster.errors import EXIT_OK, Misconfigured, StoreFailed, VerdictFailed
 from schemas.manifest import Manifest
 from streamproof.console import Output, print_error
-from streamproof.flags import JsonFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
 
 SCENARIO = "customer_events"
 _PARQUET = (".parquet", ".pq")
@@ -40,7 +40,7 @@ def realism(  # noqa: PLR0917 - typer reads them by name
     The result of a run is kept in the warehouse, and `streamproof report` shows it. Rules that are broken end with
     exit 65; a figure that is off does not.
     """
-    from streamproof.realism_view import show_realism, shown_rules
+    from streamproof.views.realism import show_realism, shown_rules
 
     output = Output(as_json)
     with shown_rules(as_json) as progress:

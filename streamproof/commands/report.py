@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from streamproof.console import Output
-from streamproof.flags import JsonFlag, PublicationsFlag, RunFlag, TopicArgument, WaitFlag, WarehouseFlag
+from streamproof.flags.common import JsonFlag, PublicationsFlag, RunFlag, TopicArgument, WaitFlag, WarehouseFlag
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def report(  # noqa: PLR0917 - typer reads them by name
     """Write the page of a run, whatever its verdict: one self-contained HTML file, and summary.json beside it."""
     from cluster.local import publications_dir, warehouse_path
     from consumer.report import write_report
-    from streamproof.verdict_view import STYLES, show_line
+    from streamproof.views.verdict import STYLES, show_line
 
     done = write_report(
         warehouse or warehouse_path(topic), topic, run_id, publications or publications_dir(), wait_s=wait

@@ -12,7 +12,7 @@ from rich.text import Text
 from cluster.connection import Connection
 from cluster.names import check_topic_name
 from streamproof.console import Output
-from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
+from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
     from schemas.registry.diff import Change

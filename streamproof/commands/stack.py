@@ -14,7 +14,7 @@ from cluster.errors import EXIT_OK, DependencyDown, StoreFull
 from cluster.local import state_dir
 from stack.record import Security
 from streamproof.console import Output, print_error
-from streamproof.flags import JsonFlag
+from streamproof.flags.common import JsonFlag
 
 PORT_HELP = "Port on 127.0.0.1 for {}; without it last time's, or a free one."
 
@@ -56,8 +56,8 @@ def up_command(
     from stack.request import UpRequest
     from stack.status import stack_status
     from stack.up import up
-    from streamproof.stack_view import addresses, services_table, sick, status_document
-    from streamproof.start_view import start_view
+    from streamproof.views.stack import addresses, services_table, sick, status_document
+    from streamproof.views.start import start_view
 
     state = state_dir()
     stop = threading.Event()
@@ -107,7 +107,7 @@ def down_command(as_json: JsonFlag = False) -> None:
 def status_command(as_json: JsonFlag = False) -> int:
     """Show what runs, where, and how it is; exit with 69 unless everything answers, with 74 when the disk is full."""
     from stack.status import stack_status
-    from streamproof.stack_view import addresses, services_table, status_document
+    from streamproof.views.stack import addresses, services_table, status_document
 
     status = stack_status(state_dir())
     output = Output(as_json)

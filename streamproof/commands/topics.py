@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cluster.connection import Connection
 from streamproof.console import Output, plain
-from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
+from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
     from cluster.topics import TopicChange, TopicSpec

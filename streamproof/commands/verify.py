@@ -10,7 +10,7 @@ import typer
 
 from cluster.errors import EXIT_OK, Misconfigured, StreamproofError, VerdictFailed, VerdictUnknown
 from streamproof.console import Output, print_error
-from streamproof.flags import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
 
 if TYPE_CHECKING:
     from cluster.connection import Connection
@@ -52,7 +52,7 @@ def verify(  # noqa: PLR0917 - typer reads them by name
     topic's is). Exit 0: every proof holds; 65: one does not, and the place is named; 75: not all could be looked at.
     """
     from consumer.verify import verify_publication, verify_warehouse
-    from streamproof.verify_view import show_verification
+    from streamproof.views.verify import show_verification
 
     if place.is_dir():
         found = verify_publication(place, warehouse or _warehouse_of(place), wait_s=wait)

@@ -24,8 +24,8 @@ from stack.record import read_record
 from stack.request import UpRequest
 from stack.supervisor import Change
 from stack.up import up
-from streamproof.rehearsal import Airflow
-from streamproof.start_view import start_view
+from streamproof.airflow_api import Airflow
+from streamproof.views.start import start_view
 from tests.kit.commands import command_line
 from tests.kit.order import group_of
 

@@ -20,7 +20,7 @@ from cluster.errors import Misconfigured
 from cluster.local import LocalStack
 from cluster.topics import admin_client
 from schemas.registry.gate import Registry
-from streamproof.rehearsal import TASKS, Airflow, RunState
+from streamproof.airflow_api import TASKS, Airflow, RunState
 from tests.kit.commands import command_line
 
 DAG_ID = "rehearse_customer_events"

@@ -23,7 +23,7 @@ from cluster.connection import Connection
 from cluster.errors import DependencyDown
 from cluster.local import PROJECT_ROOT, LocalStack
 from consumer.proof.kept_manifests import read_control_topic
-from streamproof.rehearsal import Airflow, RunState
+from streamproof.airflow_api import Airflow, RunState
 from streamproof.topic_count import TopicCount
 from tests.kit.waiting import wait_until
 

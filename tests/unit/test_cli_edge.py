@@ -13,7 +13,7 @@ from cluster.errors import Misconfigured
 from cluster.local import warehouse_path
 from producer.plan.request import ProduceRequest
 from streamproof import cli
-from streamproof.sample_flags import SAMPLE_FLAGS
+from streamproof.flags.sample import SAMPLE_FLAGS
 
 
 @pytest.mark.parametrize(("raised", "code"), [(RuntimeError("x"), 70), (KeyboardInterrupt(), 75)])

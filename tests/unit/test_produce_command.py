@@ -13,11 +13,11 @@ from rich.console import Console
 from cluster.errors import DependencyDown
 from producer import ProduceRequest, Progress, workers
 from producer.standing import Standing
-from streamproof import live
-from streamproof import progress as view
 from streamproof.cli import run
-from streamproof.progress import shown_progress
 from streamproof.signals import stop_on_signals
+from streamproof.views import live
+from streamproof.views import produce_progress as view
+from streamproof.views.produce_progress import shown_progress
 
 
 def seen(shard: int, acknowledged: int, elapsed_s: float = 1.0) -> Progress:

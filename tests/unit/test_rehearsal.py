@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.live import Live
 
 from cluster.errors import DependencyDown, Interrupted, Misconfigured, Refused, StreamproofError
-from streamproof import rehearsal
+from streamproof import airflow_api as rehearsal
+from streamproof.airflow_api import DAG_ID, Airflow, RunState, TaskState
 from streamproof.demo import _figure
-from streamproof.demo_view import _lines
-from streamproof.rehearsal import DAG_ID, Airflow, RunState, TaskState
-from streamproof.run_view import PATIENCE, RunSight, _Moving, in_order
+from streamproof.views.demo import _lines
+from streamproof.views.run import PATIENCE, RunSight, _Moving, in_order
 
 Answers = Callable[[httpx.Request], httpx.Response]
 

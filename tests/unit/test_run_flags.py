@@ -9,7 +9,7 @@ from cluster.errors import Misconfigured
 from producer.preview.calibrate import calibrate
 from producer.scenarios import Asked, contract_of, find_scenario
 from schemas.formats.avro.codec import Encoder
-from streamproof.run_flags import connect, known_registry, rate_of
+from streamproof.flags.run import connect, known_registry, rate_of
 
 HERE = Connection.of({"bootstrap_servers": "localhost:1"}, {"url": "http://localhost:1"})
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from cluster.errors import Misconfigured
 from producer.shapes import KINDS, from_setting, outline, parse, to_text
 from streamproof.commands import preview
-from streamproof.shape_plot import sentence, shape_plot, spoken_s
+from streamproof.views.shape_plot import sentence, shape_plot, spoken_s
 
 
 def plotted(text: str, **more) -> list[str]:

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from stack.record import Identity, ProcessRecord, Record
 from stack.service import AliveProbe, HttpProbe
-from streamproof import start_view as view
 from streamproof.cli import run
-from streamproof.stack_view import duration
+from streamproof.views import start as view
+from streamproof.views.stack import duration
 
 
 def a_record(stage: str) -> Record:

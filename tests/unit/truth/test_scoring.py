@@ -15,7 +15,7 @@ from schemas.fault_targets import FaultTargets
 from schemas.identity import event_id
 from schemas.manifest import FaultPage, FaultTruth, SchemaUsed, VersionWritten
 from streamproof.console import Output
-from streamproof.verdict_view import show_audit
+from streamproof.views.verdict import show_audit
 
 RUN = "rehearsal/one"
 TOPIC = "customer_events"

@@ -13,7 +13,7 @@ from rich.progress import Progress as Bar
 from producer import ProduceRequest, Progress
 from producer.standing import Line, Standing
 from streamproof.console import stderr
-from streamproof.live import first_figures, is_narrow, line_columns
+from streamproof.views.live import first_figures, is_narrow, line_columns
 
 log = structlog.get_logger()
 LOG_EVERY_S = 1.0

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from consumer.load.progress import LoadLines, LoadProgress
 from streamproof.console import stderr
-from streamproof.live import first_figures, line_columns
+from streamproof.views.live import first_figures, line_columns
 
 log = structlog.get_logger()
 _LOG_EVERY_S = 1.0

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cluster.errors import EXIT_OK, StreamproofError, VerdictFailed, VerdictUnknown
 from streamproof.console import Output, print_error, query_command
-from streamproof.flags import (
+from streamproof.flags.common import (
     AllowPlaintextFlag,
     BootstrapFlag,
     JsonFlag,
@@ -50,7 +50,7 @@ def audit(  # noqa: PLR0917 - typer reads them by name
     from cluster.local import publications_dir, warehouse_path
     from consumer.proof.audit import audit as audit_run
     from consumer.report import page_kept
-    from streamproof.verdict_view import show_audit
+    from streamproof.views.verdict import show_audit
 
     connection = Connection.discover(
         bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
@@ -80,7 +80,7 @@ def check(  # noqa: PLR0917 - typer reads them by name
     from cluster.local import publications_dir, warehouse_path
     from consumer.proof.checks import run_checks
     from consumer.report import page_kept
-    from streamproof.verdict_view import show_checks
+    from streamproof.views.verdict import show_checks
 
     file = warehouse or warehouse_path(topic)
     with page_kept(file, topic, run_id, publications or publications_dir(), wait_s=wait) as page:
@@ -109,7 +109,7 @@ def publish(  # noqa: PLR0917 - typer reads them by name
     from consumer.publish.publish import publish as publish_run
     from consumer.publish.snapshot import first_query
     from consumer.report import page_kept
-    from streamproof.verdict_view import show_line
+    from streamproof.views.verdict import show_line
 
     file, folder = warehouse or warehouse_path(topic), publications or publications_dir()
     with page_kept(file, topic, run_id, folder, wait_s=wait) as page:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from consumer.verify import Proof, Verification
 from streamproof.console import Output
-from streamproof.verdict_view import STYLES
+from streamproof.views.verdict import STYLES
 
 _SIGNS = {"PASSED": ("✓ holds", "green"), "FAILED": ("✕ fails", "bold red"), "UNKNOWN": ("? unknown", "bold yellow")}
 

@@ -15,8 +15,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from streamproof.airflow_api import TASKS, RunState, TaskState
 from streamproof.console import stderr
-from streamproof.rehearsal import TASKS, RunState, TaskState
 
 MARKS = {
     "success": "[green]✓[/]",
