@@ -15,7 +15,7 @@ from bench.cases import Case, first_block
 from bench.rows import row
 from cluster.connection import Connection
 from producer.toolkit.arrays import plain
-from stack.java import kafka_command
+from stack.parts.java import kafka_command
 
 # Records in the file. The tool holds all of them, and picks one at random for each send.
 FILE_RECORDS = 20_000

@@ -6,15 +6,15 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from stack import airflow as local_airflow
-from stack.apicurio import registry_service
-from stack.artifacts import Artifacts, cache_dir, ensure_artifacts
-from stack.kafka import KafkaPorts, kafka_service
+from stack.parts.artifacts import Artifacts, cache_dir, ensure_artifacts
 from stack.ports import Ports
 from stack.record import Record, Security
 from stack.request import UpRequest, Watcher
 from stack.security import SecuredStack, secure
-from stack.service import Service
+from stack.services import airflow as local_airflow
+from stack.services.apicurio import registry_service
+from stack.services.kafka import KafkaPorts, kafka_service
+from stack.services.service import Service
 
 
 @dataclass(frozen=True, slots=True)

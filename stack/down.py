@@ -11,7 +11,7 @@ from pathlib import Path
 from stack.children import POLL_S, end, members, supervisors
 from stack.record import Identity, read_record, remove_record
 
-# Together under 15 s: a service's grace is 10 s at most (`stack.service`), and killing takes moments.
+# Together under 15 s: a service's grace is 10 s at most (`stack.services.service`), and killing takes moments.
 SUPERVISOR_GRACE_S = 12.5
 ORPHANS_GRACE_S = 1.0
 

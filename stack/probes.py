@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from cluster.errors import StreamproofError
-from stack.service import AliveProbe, HttpProbe, KafkaProbe, PostgresProbe, Probe
+from stack.services.service import AliveProbe, HttpProbe, KafkaProbe, PostgresProbe, Probe
 
 PROBE_TIMEOUT_S = 3.0
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cluster.local import RECORD_NAME, process_started
 from stack.files import READABLE, write_private
-from stack.service import Probe, Service
+from stack.services.service import Probe, Service
 
 LOG_TAIL_LINES = 12
 # How a stack is secured: see `stack.security`, which the supervisor does without, as it starts before anything else.

@@ -13,7 +13,7 @@ from pathlib import Path
 from stack.children import kill_leftovers, spawn
 from stack.probes import fault_of
 from stack.record import IN_MOTION, Identity, ProcessRecord
-from stack.service import Service
+from stack.services.service import Service
 
 # A service that dies is started again as often as it has delays, and not once more within this window: what ends that
 # often does not end by accident, and starting it over and over would bury the first words of its log.

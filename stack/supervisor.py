@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from stack.children import end
 from stack.files import write_private
 from stack.record import Identity, Record, Security
-from stack.service import Service
+from stack.services.service import Service
 from stack.supervised import Supervised
 
 STARTING_POLL_S = 0.1

@@ -18,9 +18,9 @@ from cluster.connection import Connection
 from cluster.errors import Interrupted
 from cluster.local import LocalStack, publications_dir, read_local_stack, state_dir
 from consumer.report import find_report
-from stack.airflow import ADMIN, read_password
 from stack.down import stop_stack
 from stack.request import UpRequest
+from stack.services.airflow import ADMIN, read_password
 from stack.up import take_back, up
 from streamproof.airflow_api import DAG_ID, Airflow, RunState
 from streamproof.console import Output, stderr

@@ -52,8 +52,8 @@ def up_command(
 
     Where a stack runs, it starts what is missing and what died, waits for what starts already, and leaves others alone.
     """
-    from stack.airflow import ADMIN, password_file
     from stack.request import UpRequest
+    from stack.services.airflow import ADMIN, password_file
     from stack.status import stack_status
     from stack.up import up
     from streamproof.views.stack import addresses, services_table, sick, status_document

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from rich.text import Text
 
-from stack.airflow import ADMIN, password_file
+from stack.services.airflow import ADMIN, password_file
 from streamproof.console import Output, query_command, stdout
 
 CLASSES = ("lost", "duplicated", "phantom", "altered", "reordered", "undecodable")

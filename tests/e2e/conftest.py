@@ -18,10 +18,10 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from cluster.local import PROJECT_ROOT, LocalStack, read_local_stack
-from stack.airflow import ADMIN, airflow_addresses, airflow_environment, read_password
-from stack.postgres import POSTGRES, database_environment
 from stack.record import read_record
 from stack.request import UpRequest
+from stack.services.airflow import ADMIN, airflow_addresses, airflow_environment, read_password
+from stack.services.postgres import POSTGRES, database_environment
 from stack.supervisor import Change
 from stack.up import up
 from streamproof.airflow_api import Airflow

@@ -18,7 +18,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from cluster.errors import BrokerSilent, Interrupted, RecordsUndelivered
 from plugins.metadata import make_ready
-from stack.airflow import WAREHOUSE_POOL
+from stack.services.airflow import WAREHOUSE_POOL
 
 producing, loading = importlib.import_module("producer.emit"), importlib.import_module("consumer.load.load")
 produce_shard, load = producing.produce_shard, loading.load

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stack.airflow import ADMIN
+from stack.services.airflow import ADMIN
 
 RECURRING = "recurring_steady_hourly"
 CONNECTIONS = {"kafka_default": "kafka", "schema_registry_default": "schema_registry"}

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from cluster.local import LocalStack
-from stack.airflow import ADMIN, read_password
 from stack.down import stop_stack
 from stack.request import UpRequest
 from stack.security import USER, password_file, security_folder
+from stack.services.airflow import ADMIN, read_password
 from streamproof.airflow_api import Airflow
 from tests.kit.depth import DEEP
 from tests.kit.shared_stack import started

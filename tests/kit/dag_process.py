@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.local import PROJECT_ROOT
-from stack.airflow import airflow_addresses, airflow_environment, connection_variables
+from stack.services.airflow import airflow_addresses, airflow_environment, connection_variables
 
 # Of all runs together, on a machine that is busy with other things too.
 SCRIPT_TIMEOUT_S = 500

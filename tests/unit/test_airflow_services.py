@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stack.airflow import (
+from stack.security import secure
+from stack.services.airflow import (
     API_SERVER,
     DAG_PROCESSOR,
     SCHEDULER,
@@ -21,9 +22,8 @@ from stack.airflow import (
     prepare_home,
     read_password,
 )
-from stack.postgres import POSTGRES
-from stack.security import secure
-from stack.service import HttpProbe, Service
+from stack.services.postgres import POSTGRES
+from stack.services.service import HttpProbe, Service
 
 PROCESSES = (API_SERVER, SCHEDULER, DAG_PROCESSOR, TRIGGERER)
 

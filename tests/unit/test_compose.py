@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cluster.connection import OTHER_VARIABLES, Connection
 from cluster.local import PROJECT_ROOT, publications_dir, warehouse_path
-from stack.airflow import WAREHOUSE_POOL, airflow_connections, connection_variables
+from stack.services.airflow import WAREHOUSE_POOL, airflow_connections, connection_variables
 
 AIRFLOW_SERVICES = (
     "airflow-init",

@@ -20,8 +20,8 @@ from jgo.env import EnvironmentSpec, LockFile
 from jgo.env._lockfile import compute_spec_hash
 
 from cluster.errors import DependencyDown, Interrupted, StoreFailed, StoreFull
-from stack import artifacts
-from stack.artifacts import LOCK_FILE, SPEC_FILE, Artifact, ensure_artifacts
+from stack.parts import artifacts
+from stack.parts.artifacts import LOCK_FILE, SPEC_FILE, Artifact, ensure_artifacts
 
 JAR = b"a jar" * 50_000
 
@@ -204,7 +204,7 @@ def test_a_cache_that_cannot_be_written_is_named(repository: Repository, tmp_pat
 
 def test_the_lock_is_that_of_the_specification() -> None:
     specification, lock = EnvironmentSpec.load(SPEC_FILE), LockFile.load(LOCK_FILE)
-    assert lock.spec_hash == compute_spec_hash(SPEC_FILE), "run `python -m stack.lock`"
+    assert lock.spec_hash == compute_spec_hash(SPEC_FILE), "run `python -m stack.parts.lock`"
     named = {f"{entry.groupId}:{entry.artifactId}:{entry.version}" for entry in lock.dependencies}
     for coordinate in specification.coordinates:
         assert ":".join(coordinate.rstrip("!").split(":")[:3]) in named

@@ -23,7 +23,7 @@ from stack.down import stop_stack
 from stack.files import write_private
 from stack.record import Record, read_record
 from stack.request import UpRequest
-from stack.service import AliveProbe, Service
+from stack.services.service import AliveProbe, Service
 from stack.state import free_bytes
 from stack.status import stack_status
 from stack.up import UpResult, up

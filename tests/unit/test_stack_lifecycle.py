@@ -22,7 +22,7 @@ from stack.describe import Description
 from stack.down import stop_stack
 from stack.record import Identity, Record, read_record
 from stack.request import UpRequest, Watcher
-from stack.service import AliveProbe, HttpProbe, Service
+from stack.services.service import AliveProbe, HttpProbe, Service
 from stack.status import stack_status
 from stack.up import UpResult, up
 from streamproof import demo
@@ -111,7 +111,7 @@ from pathlib import Path
 from stack import up as starting
 from stack.describe import Description
 from stack.request import UpRequest
-from stack.service import Service
+from stack.services.service import Service
 from tests.kit.shared_stack import SilentWatcher
 class Killed(SilentWatcher):
     def look(self, record):
@@ -507,7 +507,7 @@ from pathlib import Path
 from stack import up as starting
 from stack.describe import Description
 from stack.request import UpRequest
-from stack.service import Service
+from stack.services.service import Service
 from tests.kit.shared_stack import SilentWatcher
 service = Service.model_validate_json(sys.argv[1])
 starting.describe = lambda *_: Description((service,), "a:1", "http://a:2", None)

@@ -12,14 +12,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cluster.connection import kafka_settings
 from cluster.errors import Misconfigured
-from stack.airflow import airflow_addresses, airflow_connections, airflow_environment
-from stack.apicurio import registry_service
-from stack.artifacts import Artifacts
 from stack.certificates import Authority, Identity
-from stack.kafka import KafkaPorts, kafka_service
+from stack.parts.artifacts import Artifacts
 from stack.record import ProcessRecord, Security
 from stack.security import GUEST, USER, client_settings, password_file, properties_file, secure
-from stack.service import Service
+from stack.services.airflow import airflow_addresses, airflow_connections, airflow_environment
+from stack.services.apicurio import registry_service
+from stack.services.kafka import KafkaPorts, kafka_service
+from stack.services.service import Service
 
 PLANTED = "hunter2-5e0c2f"
 PARTS = Artifacts(kafka_jars=(Path("k.jar"),), kafka_version="1", registry_home=Path("r"), registry_version="1")

@@ -10,7 +10,7 @@ import structlog
 from rich.console import Console
 
 from stack.record import Identity, ProcessRecord, Record
-from stack.service import AliveProbe, HttpProbe
+from stack.services.service import AliveProbe, HttpProbe
 from streamproof.cli import run
 from streamproof.views import start as view
 from streamproof.views.stack import duration

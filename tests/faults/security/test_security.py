@@ -21,12 +21,12 @@ from cluster.declarations import specs_for
 from cluster.errors import Refused
 from cluster.topics import apply_topics, describe
 from schemas.registry.gate import Registry
-from stack.airflow import airflow_connections
 from stack.certificates import Identity
 from stack.down import stop_stack
-from stack.java import kafka_command
+from stack.parts.java import kafka_command
 from stack.request import UpRequest
 from stack.security import GUEST, HOSTS, USER, client_settings, properties_file
+from stack.services.airflow import airflow_connections
 from tests.faults.security.secured import Ended, Secured, TokenEndpoint
 from tests.kit.dag_process import dag_runs
 from tests.kit.shared_stack import started

@@ -7,12 +7,12 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.artifacts import Artifacts
 from stack.files import write_private
-from stack.java import QUICK_START, java_command, log_options
+from stack.parts.artifacts import Artifacts
+from stack.parts.java import QUICK_START, java_command, log_options
 from stack.ports import LOOPBACK
 from stack.security import SecuredStack
-from stack.service import KafkaProbe, Service
+from stack.services.service import KafkaProbe, Service
 
 # What differs from Kafka's defaults, and why.
 SETTINGS = {

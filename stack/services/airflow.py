@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 from cluster.connection import ENV_PREFIX
 from cluster.local import PROJECT_ROOT
 from stack.files import write_private
-from stack.postgres import POSTGRES, database_environment, postgres_home, postgres_service
-from stack.service import AliveProbe, HttpProbe, Service
+from stack.services.postgres import POSTGRES, database_environment, postgres_home, postgres_service
+from stack.services.service import AliveProbe, HttpProbe, Service
 
 API_SERVER = "airflow-api-server"
 SCHEDULER = "airflow-scheduler"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stack.artifacts import Artifacts
-from stack.java import JAVA, QUICK_START
+from stack.parts.artifacts import Artifacts
+from stack.parts.java import JAVA, QUICK_START
 from stack.ports import LOOPBACK
 from stack.security import SecuredStack
-from stack.service import HttpProbe, Service
+from stack.services.service import HttpProbe, Service
 
 HEAP = "256m"
 

@@ -1,4 +1,4 @@
-"""Resolve ``jgo.toml`` into ``jgo.lock.toml``: ``python -m stack.lock``, after changing a version.
+"""Resolve ``jgo.toml`` into ``jgo.lock.toml``: ``python -m stack.parts.lock``, after changing a version.
 
 Only this module resolves anything; starting the stack fetches exactly what the lock names.
 """
@@ -12,7 +12,7 @@ from jgo.env import EnvironmentBuilder, EnvironmentSpec, LockFile
 from jgo.env._lockfile import compute_spec_hash
 from jgo.maven import Dependency, MavenContext
 
-from stack.artifacts import LOCK_FILE, SPEC_FILE
+from stack.parts.artifacts import LOCK_FILE, SPEC_FILE
 
 ARCHIVE_SUFFIX = ":tar.gz"
 

