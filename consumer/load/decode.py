@@ -13,7 +13,8 @@ from consumer.load.unforeseen import barrier
 from consumer.sinks.batch import Chunk, EventGroup, Records, Reject, Span
 from consumer.sinks.duckdb.columns import ID_COLUMN, has_identity
 from schemas.formats.avro.codec import Decoder
-from schemas.formats.avro.frame import HEADER_BYTES, UndecodableValue, split_frame
+from schemas.formats.avro.frame import HEADER_BYTES, split_frame
+from schemas.undecodable import UndecodableValue
 
 # Ids are signed 32-bit numbers to every registry.
 _MAX_SCHEMA_ID = (1 << 31) - 1

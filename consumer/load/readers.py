@@ -13,12 +13,12 @@ from consumer.load.unforeseen import barrier
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.formats.avro.codec import Decoder
-from schemas.formats.avro.frame import UndecodableValue, UnsupportedSchema
-from schemas.formats.avro.tree import parse
 from schemas.manifest import SchemaUsed
 from schemas.registry.client import UnknownSchema
 from schemas.registry.contract import subject_for
 from schemas.registry.gate import Registry
+from schemas.types.tree import parse
+from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _NO_ANSWER = "the registry does not answer"
 

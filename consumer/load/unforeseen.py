@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.errors import StreamproofError
-from schemas.formats.avro.frame import Phase, UndecodableValue
+from schemas.undecodable import Phase, UndecodableValue
 
 _SYSTEMIC = (StreamproofError, MemoryError, OSError, KeyboardInterrupt, SystemExit, GeneratorExit)
 _PANIC = "PanicException"  # what a library in Rust raises; it is no Exception

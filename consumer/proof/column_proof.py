@@ -26,7 +26,7 @@ from consumer.proof.verdict import Unproved
 from consumer.sinks.duckdb.columns import METADATA_COLUMNS, EventColumns, columns_of_fields, quote
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.formats.avro.codec import Encoder
-from schemas.formats.avro.frame import UndecodableValue
+from schemas.undecodable import UndecodableValue
 
 _CHUNK_ROWS = 20_480
 _SLOW_CHUNK_ROWS = 2_048

@@ -14,11 +14,11 @@ from cluster.errors import StreamproofError
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.fingerprint import fingerprint
-from schemas.formats.avro.arrow_types import arrow_schema
-from schemas.formats.avro.frame import UnsupportedSchema
-from schemas.formats.avro.tree import parse
 from schemas.manifest import Manifest, SchemaUsed
 from schemas.registry.gate import Registry
+from schemas.types.arrow import arrow_schema
+from schemas.types.tree import parse
+from schemas.undecodable import UnsupportedSchema
 
 NEXT_SCHEMA = "next schema id"  # the setting of a run that mixes two versions
 

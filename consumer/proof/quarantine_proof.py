@@ -16,8 +16,8 @@ from consumer.sinks.batch import Records
 from consumer.sinks.duckdb.held import HeldRecord, pages
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.formats.avro.codec import Decoder
-from schemas.formats.avro.frame import UndecodableValue
 from schemas.registry.client import UNKNOWN_SCHEMA
+from schemas.undecodable import UndecodableValue
 
 MAX_EXAMPLES = 10
 _SHOWN = 3

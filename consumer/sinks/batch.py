@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.formats.avro.frame import UndecodableValue
 from schemas.identity import IDENTITY_HEADER
 from schemas.places import LAST_TIMESTAMP_MS
+from schemas.undecodable import UndecodableValue
 
 # confluent_kafka.Message, which has no types of its own.
 Message = Any

@@ -22,9 +22,9 @@ from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.fingerprint import fingerprint
 from schemas.formats.avro.codec import Decoder
-from schemas.formats.avro.frame import UndecodableValue
 from schemas.manifest import Manifest, SchemaUsed
 from schemas.registry.client import UNKNOWN_SCHEMA, unknown_in_words
+from schemas.undecodable import UndecodableValue
 
 _BATCHES = Path(__file__).with_name("ledger.sql")
 _DOUBLED = """

@@ -23,10 +23,11 @@ from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.fingerprint import fingerprint
 from schemas.formats.avro.codec import Decoder
-from schemas.formats.avro.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema
+from schemas.formats.avro.frame import HEADER_BYTES
 from schemas.identity import IDENTITY_HEADER
 from schemas.places import LAST_TIMESTAMP_MS
 from schemas.registry.gate import Registry
+from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 DEFAULT_SAMPLE = 200
 

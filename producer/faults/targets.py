@@ -11,7 +11,7 @@ from schemas.fault_targets import FaultTargets
 from schemas.faults import HOT_KEY, OUT_OF_ORDER
 
 if TYPE_CHECKING:
-    from schemas.formats.avro.tree import Node
+    from schemas.types.tree import Node
 
 __all__ = ["FITS", "FaultTargets", "fitting", "possible"]
 

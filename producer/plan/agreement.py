@@ -21,10 +21,10 @@ from producer.resume.control_topic import read_run
 from producer.resume.reading import SILENCE_S as READ_SILENCE_S
 from producer.scenarios import DECLARATION, Asked, Options, Scenario, contract_of, find_scenario
 from schemas.fingerprint import fingerprint
-from schemas.formats.avro.frame import UnsupportedSchema
 from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic
 from schemas.registry.contract import Contract, ContractVersion, subject_for
 from schemas.registry.gate import Registry
+from schemas.undecodable import UnsupportedSchema
 
 
 @dataclass(frozen=True, slots=True)

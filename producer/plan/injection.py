@@ -17,8 +17,8 @@ from producer.plan.request import ProduceRequest
 from producer.scenarios import Scenario, Settings, contract_of
 from schemas.fault_targets import KeySample
 from schemas.faults import CLOCK_SKEW, HOT_KEY
-from schemas.formats.avro.tree import parse
 from schemas.registry.contract import ContractVersion
+from schemas.types.tree import parse
 
 _SAMPLE_EVENTS = 65_536
 

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, RegistryUnreachable, SchemaIncompatible
-from schemas.formats.avro.frame import UnsupportedSchema
 from schemas.manifest import SchemaUsed
 from schemas.registry.http import Answer, RegistryHttp
+from schemas.undecodable import UnsupportedSchema
 
 __all__ = ["Registered", "Registry", "UnknownSchema"]
 

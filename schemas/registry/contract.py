@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cluster.errors import Misconfigured
 from cluster.yaml_files import read_yaml
-from schemas.formats.avro.frame import UnsupportedSchema
-from schemas.formats.avro.tree import parse
+from schemas.types.tree import parse
+from schemas.undecodable import UnsupportedSchema
 
 SCHEMAS_DIR = Path(__file__).resolve().parents[1]
 CONTRACT_FILE = "contract.yaml"

@@ -18,12 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
-from schemas.formats.avro.arrow_types import typed_type
-from schemas.formats.avro.codec import CodecMismatch, Decoder, Encoder, UndecodableValue, UnsupportedSchema, split_frame
-from schemas.formats.avro.frame import frame_header
-from schemas.formats.avro.tree import parse
+from schemas.formats.avro.codec import CodecMismatch, Decoder, Encoder
+from schemas.formats.avro.frame import frame_header, split_frame
 from schemas.registry.contract import load_contract
 from schemas.registry.gate import UnknownSchema
+from schemas.types.arrow import typed_type
+from schemas.types.tree import parse
+from schemas.undecodable import UndecodableValue, UnsupportedSchema
 from tests.kit.depth import examples
 
 CONTRACT = load_contract("customer_events")

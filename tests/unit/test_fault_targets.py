@@ -24,7 +24,7 @@ from producer.toolkit.arrays import plain
 from schemas.fault_targets import KeySample
 from schemas.faults import FAMILIES, KINDS
 from schemas.formats.avro.codec import Encoder
-from schemas.formats.avro.tree import parse
+from schemas.types.tree import parse
 
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 ALL = tuple(f"{kind}=1" for kind in KINDS)

@@ -19,8 +19,10 @@ from producer.send.fault_truth import INLINE_RANGES
 from producer.toolkit.arrays import plain
 from producer.toolkit.chance import chances
 from schemas.faults import FAMILIES, KINDS, members
-from schemas.formats.avro.codec import Decoder, Encoder, UndecodableValue, split_frame
+from schemas.formats.avro.codec import Decoder, Encoder
+from schemas.formats.avro.frame import split_frame
 from schemas.registry.contract import load_contract
+from schemas.undecodable import UndecodableValue
 
 TARGETS = FaultTargets(event_time="timestamp", duration="details.play_duration", choice="event_type")
 ROWS = 4096

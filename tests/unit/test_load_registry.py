@@ -9,8 +9,8 @@ import pytest
 
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaReplaced
 from consumer.load.readers import Readers
-from schemas.formats.avro.frame import UnsupportedSchema
 from schemas.registry.client import UnknownSchema
+from schemas.undecodable import UnsupportedSchema
 
 SENDER_FIRST = {
     "type": "record",

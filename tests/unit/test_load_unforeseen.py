@@ -21,8 +21,9 @@ from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.store import Store
 from consumer.sinks.duckdb.warehouse import open_warehouse
 from schemas.formats.avro.codec import Decoder, Salvaged
-from schemas.formats.avro.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema
-from schemas.formats.avro.tree import MAX_BRANCHES, parse
+from schemas.formats.avro.frame import HEADER_BYTES
+from schemas.types.tree import MAX_BRANCHES, parse
+from schemas.undecodable import UndecodableValue, UnsupportedSchema
 from tests.kit.depth import examples
 from tests.unit.test_load_store import SCHEMA, FakeMessage, counts, value
 

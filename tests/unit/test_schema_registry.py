@@ -15,11 +15,11 @@ import pytest
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaIncompatible, StreamproofError
-from schemas.formats.avro.frame import UnsupportedSchema
 from schemas.registry import http as registry_http
 from schemas.registry.client import NEGATIVE_S
 from schemas.registry.contract import Contract, ContractVersion, load_contract
 from schemas.registry.gate import Registry, UnknownSchema, gate, inspect_subject
+from schemas.undecodable import UnsupportedSchema
 
 V1 = load_contract("customer_events").version(1)
 Reply = tuple[int, Any]

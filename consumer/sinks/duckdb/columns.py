@@ -15,8 +15,8 @@ from duckdb.sqltypes import DuckDBPyType
 
 from cluster.errors import StoreFailed
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.formats.avro.frame import UndecodableValue
 from schemas.identity import IDENTITY_FIELD
+from schemas.undecodable import UndecodableValue
 
 ID_COLUMN = "_event_id"  # identities from headers; there only where a schema without the field event_id was met
 METADATA_COLUMNS = ("_partition", "_offset", "_timestamp", "_key", "_schema_id", "_crc32", "_batch", ID_COLUMN)

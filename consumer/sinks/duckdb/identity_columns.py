@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from consumer.sinks.duckdb.columns import ID_COLUMN, has_identity, quote
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.formats.avro.arrow_types import arrow_schema
-from schemas.formats.avro.frame import UnsupportedSchema
-from schemas.formats.avro.tree import parse
 from schemas.identity import IDENTITY_FIELD
+from schemas.types.arrow import arrow_schema
+from schemas.types.tree import parse
+from schemas.undecodable import UnsupportedSchema
 
 # Not from ``duckdb_columns``: that describes every view of DuckDB's own first, 7 ms in each new session.
 _HEADER_COLUMN = "SELECT name FROM pragma_table_info('events') WHERE name = ?"

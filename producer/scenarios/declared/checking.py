@@ -17,9 +17,9 @@ from producer.scenarios.declared.typing_of_values import takes
 from producer.scenarios.declared.values import MAP_KEYS, Kind
 from producer.scenarios.declared.vocabulary import faker_faults, simple_kind
 from producer.scenarios.declared.wording import faults_of
-from schemas.formats.avro.arrow_types import branch_names
-from schemas.formats.avro.tree import Node
 from schemas.identity import IDENTITY_FIELD
+from schemas.types.arrow import branch_names
+from schemas.types.tree import Node
 
 _NEVER_IN_POOLS = ("reference", "pool", "timestamp", "length", "branches")
 _SAID: dict[Kind, str] = {

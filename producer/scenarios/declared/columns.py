@@ -17,8 +17,8 @@ from producer.scenarios.declared.typing_of_values import laid_out
 from producer.scenarios.declared.values import MAP_KEYS, Values, amounts, generator, ranked, shifted, whole
 from producer.scenarios.declared.vocabulary import Rows, simple
 from producer.toolkit.arrays import column, taken
-from schemas.formats.avro.arrow_types import branch_names, typed_type
-from schemas.formats.avro.tree import Node
+from schemas.types.arrow import branch_names, typed_type
+from schemas.types.tree import Node
 
 Ints = NDArray[np.int64]
 

@@ -18,9 +18,9 @@ from producer.scenarios.declared.field_paths import Place, places
 from producer.scenarios.declared.rules import File, Pool, Rule
 from producer.scenarios.declared.targets import fault_targets
 from schemas.fault_targets import FaultTargets
-from schemas.formats.avro.tree import Node, parse
 from schemas.registry.contract import Contract, ContractVersion, load_contract
 from schemas.registry.gate import Registry
+from schemas.types.tree import Node, parse
 
 
 @dataclass(frozen=True, slots=True)

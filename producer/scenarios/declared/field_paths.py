@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.formats.avro.arrow_types import branch_names
-from schemas.formats.avro.tree import Node
+from schemas.types.arrow import branch_names
+from schemas.types.tree import Node
 
 _REPEATED = re.compile(r".*(?:\[\]|\{\})")
 

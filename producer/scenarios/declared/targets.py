@@ -13,7 +13,7 @@ from producer.scenarios.declared.rules import Distribution, Pool, Rule
 from producer.scenarios.declared.typing_of_values import laid_out
 from producer.scenarios.declared.values import kind_of, of_python
 from schemas.fault_targets import FaultTargets
-from schemas.formats.avro.tree import Node
+from schemas.types.tree import Node
 
 # Texts beyond that are no longer one of a few.
 MOST_CHOICES = 100

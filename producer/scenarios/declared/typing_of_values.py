@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from cluster.errors import Misconfigured
 from producer.scenarios.declared.values import Kind, Values
-from schemas.formats.avro.arrow_types import typed_type
-from schemas.formats.avro.tree import Node
+from schemas.types.arrow import typed_type
+from schemas.types.tree import Node
 
 _DAY_US = 86_400_000_000
 _TAKES: dict[str, frozenset[Kind]] = {

@@ -27,12 +27,11 @@ import pyarrow.compute as pc
 import pyruhvro
 
 from cluster.errors import Misconfigured
-from schemas.formats.avro.arrow_types import arrow_schema, missing_value, raw_array, typed
-from schemas.formats.avro.frame import HEADER_BYTES, UndecodableValue, UnsupportedSchema, frame_header, split_frame
+from schemas.formats.avro.frame import HEADER_BYTES, frame_header
 from schemas.formats.avro.rows import fastavro_writer
-from schemas.formats.avro.tree import Node, parse
-
-__all__ = ["Decoder", "Encoder", "Salvaged", "UndecodableValue", "UnsupportedSchema", "split_frame"]
+from schemas.types.arrow import arrow_schema, missing_value, raw_array, typed
+from schemas.types.tree import Node, parse
+from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 STRICT_GROUP = 32  # below this, halving on costs more than reading one by one
 _PROOF = struct.Struct("<d")

@@ -14,8 +14,8 @@ from typing import Any
 import fastavro
 import pyarrow as pa
 
-from schemas.formats.avro.arrow_types import Column
-from schemas.formats.avro.tree import Node
+from schemas.types.arrow import Column
+from schemas.types.tree import Node
 
 
 def fastavro_writer(root: Node) -> Callable[[pa.RecordBatch], list[bytes]]:

@@ -15,8 +15,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from schemas.formats.avro.frame import UndecodableValue
-from schemas.formats.avro.tree import Node
+from schemas.types.tree import Node
+from schemas.undecodable import UndecodableValue
 
 # (payload, position) -> (value, next position)
 Reader = Callable[[bytes, int], tuple[Any, int]]

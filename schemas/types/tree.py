@@ -10,7 +10,7 @@ from typing import Any
 import fastavro
 from fastavro.schema import SchemaParseException, UnknownType, expand_schema
 
-from schemas.formats.avro.frame import UnsupportedSchema
+from schemas.undecodable import UnsupportedSchema
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "string", "bytes"})
 MAX_DECIMAL_PRECISION = 38

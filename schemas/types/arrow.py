@@ -31,8 +31,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.formats.avro.frame import UndecodableValue
-from schemas.formats.avro.tree import Node
+from schemas.types.tree import Node
+from schemas.undecodable import UndecodableValue
 
 # A pa.Array. The stubs describe arrays whose type is known while checking; here it is known while running.
 Column = Any
