@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.kit.commands import streamproof
 from tests.kit.depth import VARIABLE
 from tests.kit.order import LONGEST_FIRST, TOGETHER, group_of
+from tests.kit.seconds import TooSlow, held
 from tests.kit.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -63,3 +65,27 @@ def test_a_command_in_this_process_gives_what_a_shell_would_see(tmp_path):
     ended = streamproof("status", "--json", env={"STREAMPROOF_STATE_DIR": str(tmp_path)})
     assert (ended.exit_code, ended.document["error"]["kind"]) == (69, "DependencyDown")
     assert "error" in ended.stderr
+
+
+@pytest.mark.parametrize(("error", "tries"), [("TooSlow('late')", 3), ("AssertionError('wrong')", 1)])
+def test_what_was_late_is_tried_again_and_what_was_wrong_is_not(tmp_path, error, tries):
+    (tmp_path / "test_it.py").write_text(
+        "from pathlib import Path\n"
+        "from tests.kit.seconds import TooSlow\n\n"
+        "def test_it():\n"
+        "    with Path(__file__).with_name('tries').open('a') as file:\n"
+        "        file.write('x')\n"
+        f"    raise {error}\n"
+    )
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    options = project["tool"]["pytest"]["ini_options"]["addopts"].split()
+    command = [sys.executable, "-m", "pytest", *options[options.index("--reruns") :], f"--rootdir={tmp_path}"]
+    ran = subprocess.run([*command, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == pytest.ExitCode.TESTS_FAILED, ran.stdout + ran.stderr
+    assert (tmp_path / "tries").read_text() == "x" * tries
+
+
+def test_what_takes_too_long_is_named():
+    held(3.9, 4, "the exit")
+    with pytest.raises(TooSlow, match=r"the exit took 4\.0 s; less than 4 s are promised"):
+        held(4.0, 4, "the exit")

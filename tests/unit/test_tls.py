@@ -20,6 +20,7 @@ from cluster.kafka_errors import BrokerWatch
 from cluster.topics import describe
 from schemas.registry.gate import Registry
 from stack.certificates import Authority, Identity
+from tests.kit.seconds import within
 
 BOUND_S = 15.0
 LOCAL = ("localhost", "127.0.0.1")
@@ -82,7 +83,7 @@ def refusal_of_kafka(settings: KafkaSettings) -> str:
     began = time.monotonic()
     with pytest.raises(Refused) as raised:
         describe(admin_client(settings), "t")
-    assert time.monotonic() - began < BOUND_S
+    within(BOUND_S, began, "the answer")
     assert raised.value.exit_code == 77
     return str(raised.value)
 
@@ -142,7 +143,7 @@ def test_a_broker_that_hangs_up_in_the_handshake_is_away_and_not_refusing(pki: P
         began = time.monotonic()
         with pytest.raises(BrokerUnreachable):
             describe(admin_client(kafka(port, ssl_ca_location=str(pki.ca))), "t", timeout_s=2)
-        assert time.monotonic() - began < BOUND_S
+        within(BOUND_S, began, "the answer")
 
 
 def test_the_registry_is_reached_over_mutual_tls_with_an_encrypted_key(pki: Pki) -> None:

@@ -29,6 +29,7 @@ from cluster.local import warehouse_path
 from cluster.topics import admin_client, describe, load_topics, specs_for
 from producer.resume.reading import watermarks
 from schemas.manifest import control_topic
+from tests.kit.seconds import within
 
 
 def declared(tmp_path, text):
@@ -182,7 +183,7 @@ def test_a_broker_that_is_not_there_is_told_within_15_seconds(address):
     started = time.monotonic()
     with pytest.raises(BrokerUnreachable, match=r"_TRANSPORT|_RESOLVE") as raised:
         describe(admin_client(KafkaSettings(bootstrap_servers=address, allow_plaintext=True)), "t")
-    assert time.monotonic() - started < 15
+    within(15, started, "the report that no broker answers")
     assert raised.value.exit_code == 69
     assert address in str(raised.value)
 
@@ -193,7 +194,7 @@ def test_a_broker_that_accepts_and_never_answers_is_given_up():
         started = time.monotonic()
         with pytest.raises(BrokerUnreachable, match="no broker answered while describing topic t"):
             describe(admin_client(KafkaSettings(bootstrap_servers=address)), "t", timeout_s=1)
-        assert time.monotonic() - started < 5
+        within(5, started, "the report that no broker answers")
 
 
 def test_settings_that_librdkafka_refuses_are_a_matter_of_configuration(tmp_path):
