@@ -1,4 +1,4 @@
-"""Kafka and its registry as one typed setting, from wherever it was set.
+"""Kafka and its registry as one typed setting, from wherever it was set. Either half may be missing until it is used.
 
 Sources, strongest first: flags, environment (``STREAMPROOF_*``), a TOML file, the running local stack.
 Secrets come from environment, file or an Airflow connection only, and never print. Every secret ``x`` may be given as
@@ -11,10 +11,11 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Self, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from cluster.errors import Misconfigured
 from cluster.local import read_local_stack, state_dir
@@ -27,6 +28,7 @@ __all__ = [
     "OTHER_VARIABLES",
     "Connection",
     "KafkaSettings",
+    "Missing",
     "RegistrySettings",
     "kafka_settings",
     "setting_names",
@@ -49,32 +51,53 @@ OTHER_VARIABLES = frozenset(
 _FILE = "_file"
 _MODELS: dict[str, type[BaseModel]] = {"kafka": KafkaSettings, "registry": RegistrySettings}
 _ADDRESS = {"kafka": "bootstrap_servers", "registry": "url"}
+_SHOWN = {"kafka": "Kafka", "registry": "the Schema Registry"}
+_SETTING = {"kafka": "bootstrap_servers", "registry": "registry_url"}  # what the file and the flags call the address
 
+Model = TypeVar("Model", bound=BaseModel)
 Parts = dict[str, dict[str, object]]  # "kafka" and "registry", each with its fields
 
 
-class Connection(BaseModel):
-    """Kafka and its registry, validated whole."""
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A half of a connection that nobody told, in the words of the error that asking for it raises."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    message: str
+    where: str = ""
+    hint: str = ""
 
-    kafka: KafkaSettings
-    registry: RegistrySettings
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Kafka and its registry: what was told is validated whole, and a half that nobody told is missing until used."""
+
+    kafka_half: KafkaSettings | Missing
+    registry_half: RegistrySettings | Missing
 
     @classmethod
-    def of(cls, kafka: Mapping[str, object], registry: Mapping[str, object]) -> Self:
+    def of(
+        cls,
+        kafka: Mapping[str, object] | Missing = Missing("no address of Kafka is known"),
+        registry: Mapping[str, object] | Missing = Missing("no address of the Schema Registry is known"),
+    ) -> Self:
         """Build from two mappings; every fault is named at once in one :class:`Misconfigured`.
 
         :raises Misconfigured: a setting is unknown or invalid, or a file of a secret cannot be used.
         """
-        parts = {"kafka": _secrets_read("kafka", kafka), "registry": _secrets_read("registry", registry)}
-        try:
-            return cls.model_validate(parts)
-        except ValidationError as error:
+        halves: dict[str, Any] = {"kafka": kafka, "registry": registry}
+        faults: list[str] = []
+        for part, told in halves.items():
+            if not isinstance(told, Missing):
+                try:
+                    halves[part] = _MODELS[part].model_validate(_secrets_read(part, told))
+                except ValidationError as error:
+                    faults += _faults(part, error)
+        if faults:
             raise Misconfigured(
-                "the connection settings are not valid: " + "; ".join(_faults(error)),
+                "the connection settings are not valid: " + "; ".join(faults),
                 hint="See docs/settings.md for every setting",
-            ) from None
+            )
+        return cls(halves["kafka"], halves["registry"])
 
     @classmethod
     def discover(
@@ -88,8 +111,10 @@ class Connection(BaseModel):
     ) -> Self:
         """Merge flags, environment, file and the running local stack, strongest first.
 
+        A half whose address nobody told is missing: only what asks for it needs it.
+
         :param given: further settings that a flag brought, by their names in the settings file.
-        :raises Misconfigured: a setting is unknown or invalid, or no address is known.
+        :raises Misconfigured: a setting is unknown or invalid.
         """
         told: Parts = {"kafka": {}, "registry": {}}
         flags = _named(bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext)
@@ -101,24 +126,54 @@ class Connection(BaseModel):
         ):
             for part, settings in source.items():
                 told[part] = _laid_over(told[part], settings)
-        found = {part: _with_stack(part, settings, _of_stack(env)) for part, settings in told.items()}
-        missing = [
-            name
-            for name, part in (("Kafka", "kafka"), ("the Schema Registry", "registry"))
-            if _ADDRESS[part] not in found[part]
-        ]
-        if missing:
-            raise Misconfigured(
-                f"no address of {' or '.join(missing)} is known, and no local stack is running",
-                where=f"looked in flags, {ENV_PREFIX}* and {state_dir(env)}",
-                hint=f"Run `streamproof up`, or set {ENV_PREFIX}BOOTSTRAP_SERVERS and {ENV_PREFIX}REGISTRY_URL",
-            )
-        return cls.of(found["kafka"], found["registry"])
+        stack = _of_stack(env)
+        kafka, registry = (_told_or_missing(part, _with_stack(part, told[part], stack), env) for part in told)
+        return cls.of(kafka, registry)
+
+    @property
+    def kafka(self) -> KafkaSettings:
+        """How to reach the brokers.
+
+        :raises Misconfigured: nobody told their address.
+        """
+        return _asked_for(self.kafka_half)
+
+    @property
+    def registry(self) -> RegistrySettings:
+        """How to reach the Schema Registry.
+
+        :raises Misconfigured: nobody told its address.
+        """
+        return _asked_for(self.registry_half)
+
+    @property
+    def known_kafka(self) -> KafkaSettings | None:
+        """How to reach the brokers, for what can do without them."""
+        return None if isinstance(self.kafka_half, Missing) else self.kafka_half
+
+    @property
+    def known_registry(self) -> RegistrySettings | None:
+        """How to reach the Schema Registry, for what can do without it."""
+        return None if isinstance(self.registry_half, Missing) else self.registry_half
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """The halves that nobody told."""
+        return tuple(half for half in (self.kafka_half, self.registry_half) if isinstance(half, Missing))
+
+    def whole(self) -> Self:
+        """Return the connection itself, for work that uses both halves: it should not find out half-way.
+
+        :raises Misconfigured: a half is missing; both are named at once.
+        """
+        if self.missing:
+            raise _not_told(*self.missing)
+        return self
 
     def secrets(self) -> Iterator[str]:
         """Yield every secret, for whoever has to keep them out of a log."""
-        for settings in (self.kafka, self.registry):
-            for _, value in settings:
+        for settings in (self.known_kafka, self.known_registry):
+            for _, value in settings or ():
                 if isinstance(value, SecretStr):
                     yield value.get_secret_value()
 
@@ -128,7 +183,7 @@ def kafka_settings(settings: Mapping[str, object]) -> KafkaSettings:
 
     :raises Misconfigured: a setting is unknown or invalid, or a file cannot be used.
     """
-    return Connection.of(settings, {"url": "http://localhost"}).kafka
+    return Connection.of(settings).kafka
 
 
 def setting_names() -> dict[str, tuple[tuple[str, str], ...]]:
@@ -140,6 +195,30 @@ def setting_names() -> dict[str, tuple[tuple[str, str], ...]]:
             if field != "allow_plaintext":
                 names[prefix + field] = ((part, field),)
     return names
+
+
+def _told_or_missing(part: str, settings: dict[str, object], env: Mapping[str, str]) -> dict[str, object] | Missing:
+    if _ADDRESS[part] in settings:
+        return settings
+    flag = "--" + _SETTING[part].replace("_", "-")
+    return Missing(
+        f"no address of {_SHOWN[part]} is known",
+        where=f"looked in flags, {ENV_PREFIX}* and {state_dir(env)}, where no local stack is running",
+        hint=f"Run `streamproof up`, or set {ENV_PREFIX}{_SETTING[part].upper()} or {flag}",
+    )
+
+
+def _asked_for(half: Model | Missing) -> Model:
+    if isinstance(half, Missing):
+        raise _not_told(half)
+    return half
+
+
+def _not_told(*halves: Missing) -> Misconfigured:
+    said = {name: list(dict.fromkeys(getattr(half, name) for half in halves)) for name in ("message", "where", "hint")}
+    return Misconfigured(
+        "; ".join(said["message"]), where="; ".join(filter(None, said["where"])), hint=". ".join(said["hint"])
+    )
 
 
 def _secret_fields(part: str) -> list[str]:
@@ -234,12 +313,12 @@ def _sorted_out(values: Mapping[str, object], where: str, spell: Any) -> Parts:
     return found
 
 
-def _faults(error: ValidationError) -> list[str]:
+def _faults(part: str, error: ValidationError) -> list[str]:
     """Name each fault by its setting, without the value: it may be a secret."""
     faults = []
     for fault in error.errors(include_input=False):
-        place = "_".join(map(str, fault["loc"]))
-        whole = len(fault["loc"]) == 1  # several settings of one part do not fit together, and the message names them
+        place = "_".join(map(str, (part, *fault["loc"])))
+        whole = not fault["loc"]  # several settings of one part do not fit together, and the message names them
         message = fault["msg"].removeprefix("Value error, ")
         faults.append(message if whole and fault["type"] == "value_error" else f"{place}: {message}")
     return faults

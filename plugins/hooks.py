@@ -21,8 +21,8 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
-from cluster.connection import ENV_PREFIX, Connection
-from cluster.errors import Misconfigured, StreamproofError
+from cluster.connection import ENV_PREFIX, Connection, Missing
+from cluster.errors import StreamproofError
 
 KAFKA_CONN_ID = "kafka_default"
 REGISTRY_CONN_ID = "schema_registry_default"
@@ -73,10 +73,8 @@ class SchemaRegistryHook(BaseHook):
         from schemas.registry.client import Registry
 
         try:
-            connection = Connection.of(
-                {"bootstrap_servers": "localhost"}, _plaintext_allowed(environ) | self.settings()
-            )
-            with Registry(connection.registry) as registry:
+            told = Connection.of(registry=_plaintext_allowed(environ) | self.settings())
+            with Registry(told.registry) as registry:
                 level = registry.default_compatibility()
         except StreamproofError as error:
             return False, str(error)
@@ -86,12 +84,13 @@ class SchemaRegistryHook(BaseHook):
 def connect(kafka_conn_id: str = KAFKA_CONN_ID, registry_conn_id: str = REGISTRY_CONN_ID) -> Connection:
     """Return the typed setting that the packages take; from now on its secrets are masked in this task's log.
 
-    :raises Misconfigured: a connection does not exist, or holds something that is not a setting.
+    A connection that Airflow does not have is missed when a task asks for it.
+
+    :raises Misconfigured: a connection holds something that is not a setting.
     """
-    allowed = _plaintext_allowed(environ)
     connection = Connection.of(
-        allowed | _found(KafkaHook(kafka_conn_id).settings, kafka_conn_id),
-        allowed | _found(SchemaRegistryHook(registry_conn_id).settings, registry_conn_id),
+        _found(KafkaHook(kafka_conn_id).settings, kafka_conn_id),
+        _found(SchemaRegistryHook(registry_conn_id).settings, registry_conn_id),
     )
     for secret in connection.secrets():
         mask_secret(secret)
@@ -103,11 +102,11 @@ def _plaintext_allowed(env: Mapping[str, str]) -> dict[str, object]:
     return {"allow_plaintext": said} if said else {}
 
 
-def _found(settings: Callable[[], dict[str, object]], conn_id: str) -> dict[str, object]:
+def _found(settings: Callable[[], dict[str, object]], conn_id: str) -> dict[str, object] | Missing:
     try:
-        return settings()
+        return _plaintext_allowed(environ) | settings()
     except AirflowNotFoundException:
-        raise Misconfigured(
+        return Missing(
             f"Airflow has no connection {conn_id!r}",
             hint="Create it under Admin > Connections, or set AIRFLOW_CONN_" + conn_id.upper(),
-        ) from None
+        )

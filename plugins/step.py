@@ -88,7 +88,8 @@ class StreamproofOperator(BaseOperator):
         from plugins.hooks import connect
 
         connection = connect(self.kafka_conn_id, self.registry_conn_id)
-        self.log.info("Kafka at %s, registry at %s", connection.kafka.shown, connection.registry.shown)
+        known = (("Kafka", connection.known_kafka), ("registry", connection.known_registry))
+        self.log.info("%s", ", ".join(f"{name} at {half.shown}" for name, half in known if half is not None))
         return connection
 
     def _in_airflow(self, hint: str) -> str:

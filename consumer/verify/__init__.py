@@ -27,7 +27,7 @@ from consumer.verify.contents import (
     prove_places,
     prove_schemas,
 )
-from consumer.verify.outside import DEFAULT_SAMPLE, look_outside, prove_registry, prove_sample, prove_topic
+from consumer.verify.outside import DEFAULT_SAMPLE, Outside, look_outside, prove_registry, prove_sample, prove_topic
 from consumer.verify.proof import NOTHING, Proof, Verification
 from consumer.verify.published import (
     Snapshot,
@@ -68,7 +68,7 @@ def verify_warehouse(
     4. outside: the topic's ids and ends, the control topic, the registry's texts
     5. sample: records are read again from Kafka and compared with their rows, leaf by leaf
 
-    :param connection: of the broker and registry to ask; ``None`` leaves out 4 and 5.
+    :param connection: of the broker and registry to ask; one that is missing is left out of 4 and 5, ``None`` both.
     :param sample: about how many records of each table are read again.
     :param seed: draws which.
     :raises Misconfigured: there is no such file, or it is of another format or no warehouse.
@@ -81,22 +81,22 @@ def verify_warehouse(
         against = ALONE
         if not impostors(read_catalogue(store.connection)):
             topic = _topic_of(store)
-            outside = look_outside(connection, topic) if connection is not None else None
+            asked = connection or Connection.of()
+            outside = look_outside(asked, topic) if asked.known_kafka is not None else None
             # 2. rows
             proofs += list(_rows(store))
             # 3. runs
             proofs += list(_runs(store, lambda: prove_manifests(store, None if outside is None else outside.control)))
-            if connection is not None and outside is not None:
-                # 4. outside
+            # 4. outside
+            if outside is not None:
                 proofs.append(_made("topic", lambda: prove_topic(store, outside)))
-                with Registry(connection.registry) as registry:
+            if asked.known_registry is not None:
+                with Registry(asked.registry) as registry:
                     proofs.append(_made("registry", lambda: prove_registry(store, registry)))
-                # 5. sample
+            # 5. sample
+            if outside is not None:
                 proofs.append(_made("sample", lambda: prove_sample(store, outside, sample=sample, seed=seed)))
-                against = (
-                    f"Kafka at {connection.kafka.bootstrap_servers} (cluster {outside.info.cluster_id}) "
-                    f"and the registry at {connection.registry.shown}"
-                )
+            against = _against(asked, outside)
     return Verification(path, "warehouse", against, proofs, round(time.monotonic() - began, 3))
 
 
@@ -146,6 +146,17 @@ def _runs(store: Warehouse, manifests: Callable[[], Proof]) -> Iterator[Proof]:
     yield _made("verdicts", lambda: prove_verdicts(store))
     yield _made("checks", lambda: prove_checks(store))
     yield _made("publications", lambda: prove_publications(store))
+
+
+def _against(asked: Connection, outside: Outside | None) -> str:
+    """Say what of the outside was asked, and what was not."""
+    kafka = "" if outside is None else f"Kafka at {asked.kafka.bootstrap_servers} (cluster {outside.info.cluster_id})"
+    registry = "" if asked.known_registry is None else f"the registry at {asked.registry.shown}"
+    if kafka and registry:
+        return f"{kafka} and {registry}"
+    if kafka or registry:
+        return f"{kafka or registry}: {'no registry' if kafka else 'no broker'} was asked"
+    return ALONE
 
 
 def _made(name: str, prove: Callable[[], Proof]) -> Proof:

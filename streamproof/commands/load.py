@@ -66,7 +66,7 @@ def load(  # noqa: PLR0917 - typer reads them by name
     limit = Limit.parse(max_quarantined) if max_quarantined is not None else Limit()
     connection = Connection.discover(
         bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
-    )
+    ).whole()
     with stop_on_signals() as stop, _ends_in_time(stop), shown_load(topic) as progress:
         result = load_topic(
             connection,

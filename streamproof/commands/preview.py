@@ -10,7 +10,7 @@ import typer
 from cluster.errors import Misconfigured
 from streamproof.console import Output, plain
 from streamproof.flags.common import AllowPlaintextFlag, JsonFlag, RegistryFlag
-from streamproof.flags.run import NoDelayFlag, ScenarioPathFlag, UsersFlag, known_registry
+from streamproof.flags.run import NoDelayFlag, ScenarioPathFlag, UsersFlag
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,11 +56,12 @@ def preview(  # noqa: PLR0917 - typer reads them by name
     as_json: JsonFlag = False,
 ) -> None:
     """Show sample events, the mix, value sizes, the spread of keys, and the load shape. Needs no broker."""
+    from cluster.connection import Connection
     from producer.preview.preview import preview as look
     from producer.scenarios.find import locate, scenario_folders
 
     planned = _planned(rate, shape, seed, seconds)
-
+    connection = Connection.discover(registry_url=registry_url, allow_plaintext=allow_plaintext)
     options = {name: value for name, value in (("users", users), ("no_delay", int(no_delay))) if value}
     found = look(
         locate(scenario, scenario_folders(scenario_path)),
@@ -69,7 +70,7 @@ def preview(  # noqa: PLR0917 - typer reads them by name
         partitions=partitions,
         schema_version=schema_version,
         options=options,
-        registry=known_registry(registry_url, allow_plaintext=allow_plaintext),
+        registry=connection.known_registry,
         calibrating=calibrate,
     )
     output = Output(as_json)

@@ -13,7 +13,6 @@ from streamproof.console import Output, print_error
 from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
 
 if TYPE_CHECKING:
-    from cluster.connection import Connection
     from consumer.verify import Verification
 
 PlaceArgument = Annotated[
@@ -51,6 +50,7 @@ def verify(  # noqa: PLR0917 - typer reads them by name
     read again from Kafka, value by value. A publication is held against its warehouse (--warehouse, or where the
     topic's is). Exit 0: every proof holds; 65: one does not, and the place is named; 75: not all could be looked at.
     """
+    from cluster.connection import Connection
     from consumer.verify import verify_publication, verify_warehouse
     from streamproof.views.verify import show_verification
 
@@ -59,26 +59,15 @@ def verify(  # noqa: PLR0917 - typer reads them by name
     else:
         connection = None
         if not offline:
-            connection = _connection(bootstrap_servers, registry_url, allow_plaintext=allow_plaintext)
+            connection = Connection.discover(
+                bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
+            )
+            for half in connection.missing:
+                log.info("proved without it", reason=half.message)
         found = verify_warehouse(place, connection, sample=sample, seed=seed, wait_s=wait)
     output = Output(as_json)
     show_verification(output, found)
     return _end(output, found)
-
-
-def _connection(bootstrap_servers: str | None, registry_url: str | None, *, allow_plaintext: bool) -> Connection | None:
-    """Return where broker and registry are, or ``None`` when nobody says and no stack runs."""
-    from cluster.connection import Connection
-
-    try:
-        return Connection.discover(
-            bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
-        )
-    except Misconfigured as error:
-        if bootstrap_servers is not None or registry_url is not None:
-            raise
-        log.info("no broker and no registry are asked", reason=error.message)
-        return None
 
 
 def _warehouse_of(folder: Path) -> Path | None:

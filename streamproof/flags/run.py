@@ -9,7 +9,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from cluster.connection import ENV_PREFIX, Connection, RegistrySettings
+from cluster.connection import ENV_PREFIX, Connection
 from cluster.errors import Misconfigured
 from cluster.local import state_dir
 
@@ -57,7 +57,8 @@ def connect(
 ) -> Connection:
     """Return the connection that the flags, and what they name, ask for.
 
-    :raises Misconfigured: a fault in the properties file or the settings, or no client certificate for ``--mtls``.
+    :raises Misconfigured: a fault in the properties file or the settings, an address that nobody told, or no client
+        certificate for ``--mtls``.
     """
     given: dict[str, object] = {}
     if properties is not None:
@@ -72,23 +73,13 @@ def connect(
         given["security_protocol"] = "sasl_ssl" if login else "ssl"
     connection = Connection.discover(
         bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext, given=given
-    )
+    ).whole()
     if mtls and connection.kafka.ssl_certificate_location is None:
         raise Misconfigured(
             "--mtls needs a client certificate, and none is set",
             hint="Set ssl.keystore.location in --properties, or STREAMPROOF_SSL_CERTIFICATE_LOCATION and its key",
         )
     return connection
-
-
-def known_registry(registry_url: str | None, *, allow_plaintext: bool) -> RegistrySettings | None:
-    """Return where the registry is, or ``None`` when nobody says and no stack runs: a preview seldom needs it."""
-    try:
-        return Connection.discover(registry_url=registry_url, allow_plaintext=allow_plaintext).registry
-    except Misconfigured:
-        if registry_url is not None:
-            return Connection.of({"bootstrap_servers": "localhost"}, {"url": registry_url}).registry
-        return None
 
 
 def rate_of(

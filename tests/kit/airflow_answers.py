@@ -84,9 +84,34 @@ def connected() -> list[Any] | str:
 
     try:
         found = connect()
+        return [found.kafka.as_librdkafka(), found.registry.model_dump(mode="json"), repr(found)]
     except errors.Misconfigured as error:
         return str(error)
-    return [found.kafka.as_librdkafka(), found.registry.model_dump(mode="json"), repr(found)]
+
+
+def addresses() -> dict[str, str]:
+    """What a step finds when it asks for either half of its connection, and what its log says of them."""
+    from plugins.operators import EnsureTopicsOperator
+
+    said: list[str] = []
+    operator = EnsureTopicsOperator(task_id="topics", topic="t", run_id="r")
+    log = SimpleNamespace(info=lambda text, *values: said.append(text % values))
+    with mock.patch.object(type(operator), "log", log):
+        connection = operator.connection()
+    found = {}
+    for half in ("kafka", "registry"):
+        try:
+            found[half] = getattr(connection, half).shown
+        except errors.Misconfigured as error:
+            found[half] = str(error)
+    return found | {"said": "; ".join(said)}
+
+
+def tested() -> tuple[bool, str]:
+    """What the button of the connections' page says of the registry."""
+    from plugins.hooks import SchemaRegistryHook
+
+    return SchemaRegistryHook().test_connection()
 
 
 def masked() -> list[str]:
@@ -303,6 +328,8 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         stops,
         said_in_twenty_seconds,
         connected,
+        addresses,
+        tested,
         masked,
         plans,
         gated,

@@ -101,7 +101,7 @@ def test_the_running_local_stack_is_found_and_anything_said_wins_over_it(tmp_pat
     # The number of a process that is gone, taken by another one since.
     (folder / "stack.json").write_text(json.dumps(record | {"supervisor": supervisor | {"started_at": "before"}}))
     with pytest.raises(Misconfigured, match="no local stack is running"):
-        Connection.discover(env=env(tmp_path))
+        _ = Connection.discover(env=env(tmp_path)).kafka
 
 
 @pytest.mark.parametrize(("kafka", "registry"), [(KAFKA, REGISTRY), (KAFKA_OAUTH, REGISTRY_TOKEN)])
@@ -168,13 +168,32 @@ def test_a_file_in_the_working_folder_is_found_without_being_named(tmp_path):
 
 def test_without_any_address_the_error_says_what_to_do(tmp_path):
     with pytest.raises(Misconfigured) as raised:
-        Connection.discover(env=env(tmp_path))
+        Connection.discover(env=env(tmp_path)).whole()
     text = str(raised.value)
-    assert "no address of Kafka or the Schema Registry" in text
+    assert "no address of Kafka is known; no address of the Schema Registry is known" in text
     assert "streamproof up" in text
     assert str(tmp_path / "var") in text
-    with pytest.raises(Misconfigured, match="no address of the Schema Registry is known"):
-        Connection.discover(bootstrap_servers="h:1", env=env(tmp_path))
+    assert text.count(str(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "here", "there", "names"),
+    [
+        ({"bootstrap_servers": "localhost:1"}, "kafka", "registry", "the Schema Registry"),
+        ({"registry_url": "http://localhost:1"}, "registry", "kafka", "Kafka"),
+    ],
+)
+def test_an_address_is_missed_when_it_is_asked_for_and_not_before(tmp_path, told, here, there, names):
+    found = Connection.discover(**told, env=env(tmp_path, STREAMPROOF_ALLOW_PLAINTEXT="true"))
+    assert getattr(found, here) == getattr(found, f"known_{here}")
+    assert getattr(found, f"known_{there}") is None
+    for asked in (lambda: getattr(found, there), found.whole):
+        with pytest.raises(Misconfigured, match=f"no address of {names} is known") as raised:
+            asked()
+        setting = {"kafka": "STREAMPROOF_BOOTSTRAP_SERVERS", "registry": "STREAMPROOF_REGISTRY_URL"}[there]
+        assert setting in raised.value.hint
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert list(found.secrets()) == []
 
 
 def test_an_unknown_setting_is_answered_with_the_nearest(tmp_path):
@@ -241,8 +260,9 @@ def test_a_settings_file_that_cannot_be_used_is_named(tmp_path, content, words):
 
 def test_secrets_are_in_no_text_that_anybody_sees():
     connection = Connection.of(KAFKA, REGISTRY)
-    shown = [repr(connection), str(connection), connection.model_dump_json(), str(connection.model_dump())]
-    shown += [repr(connection.kafka), repr(connection.registry), f"{connection.kafka.sasl_password}"]
+    shown = [repr(connection), str(connection), f"{connection.kafka.sasl_password}"]
+    for half in (connection.kafka, connection.registry):
+        shown += [repr(half), half.model_dump_json(), str(half.model_dump())]
     assert not [text for text in shown if "hunter2" in text]
 
 

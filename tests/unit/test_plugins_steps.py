@@ -184,12 +184,43 @@ def test_plaintext_to_another_machine_is_allowed_by_the_extra_or_by_the_variable
     ],
 )
 def test_a_connection_that_cannot_be_used_says_what_is_wrong(ask: Ask, kafka: str, fault: str) -> None:
-    environment = {"AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT": '{"conn_type": "http", "host": "r"}'}
+    environment = {"AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT": '{"conn_type": "http", "schema": "https", "host": "r"}'}
     if kafka:
         environment["AIRFLOW_CONN_KAFKA_DEFAULT"] = kafka
     told = ask("connected", environment)
     assert isinstance(told, str), told
     assert fault in told
+
+
+@pytest.mark.parametrize(
+    ("told", "kafka", "registry"),
+    [
+        (
+            {"AIRFLOW_CONN_KAFKA_DEFAULT": '{"conn_type": "kafka", "extra": {"bootstrap.servers": "localhost:1"}}'},
+            "localhost:1",
+            "Airflow has no connection 'schema_registry_default'",
+        ),
+        (
+            {"AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT": '{"conn_type": "http", "host": "localhost", "port": 1}'},
+            "Airflow has no connection 'kafka_default'",
+            "http://localhost:1",
+        ),
+    ],
+)
+def test_a_step_misses_a_connection_only_when_it_asks_for_it(ask: Ask, told: Any, kafka: str, registry: str) -> None:
+    found = ask("addresses", told)
+    assert found["kafka"].startswith(kafka)
+    assert found["registry"].startswith(registry)
+    assert found["said"] == f"Kafka at {kafka}" if kafka == "localhost:1" else f"registry at {registry}"
+    missing = found["kafka"] if kafka.startswith("Airflow") else found["registry"]
+    assert "Create it under Admin > Connections" in missing
+
+
+def test_the_button_of_the_connections_page_asks_the_registry_and_needs_no_kafka(ask: Ask) -> None:
+    told = '{"conn_type": "schema_registry", "host": "127.0.0.1", "port": 9}'
+    answers, words = ask("tested", {"AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT": told})
+    assert not answers
+    assert "127.0.0.1:9" in words
 
 
 def test_the_plan_tells_each_shard_what_the_scenario_needs(ask: Ask) -> None:

@@ -9,7 +9,7 @@ from cluster.errors import Misconfigured
 from producer.preview.calibrate import calibrate
 from producer.scenarios import Asked, contract_of, find_scenario
 from schemas.formats.avro.codec import Encoder
-from streamproof.flags.run import connect, known_registry, rate_of
+from streamproof.flags.run import connect, rate_of
 
 HERE = Connection.of({"bootstrap_servers": "localhost:1"}, {"url": "http://localhost:1"})
 
@@ -45,11 +45,6 @@ def test_tls_is_asked_for_by_a_flag_and_keeps_a_login(tmp_path):
 def test_mutual_tls_needs_a_certificate(tmp_path):
     with pytest.raises(Misconfigured, match="needs a client certificate"):
         settings(mtls=True)
-
-
-def test_a_registry_is_known_when_a_flag_names_it():
-    assert known_registry("http://localhost:2", allow_plaintext=False).url == "http://localhost:2"
-    assert known_registry(None, allow_plaintext=False) is None
 
 
 @pytest.mark.parametrize("key", ["userid", None])
