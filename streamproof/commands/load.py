@@ -12,7 +12,8 @@ import typer
 
 from cluster.errors import EXIT_OK
 from streamproof.console import Output, plain, print_error, stderr
-from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.connection import Addresses, takes_addresses
 
 # A signal must end the command within 4 s, whatever call it meets.
 _PATIENCE_S = 3.5
@@ -24,8 +25,10 @@ def register(app: typer.Typer) -> None:
     app.command()(load)
 
 
-def load(  # noqa: PLR0917 - typer reads them by name
+@takes_addresses
+def load(
     topic: Annotated[str, typer.Argument(help="Topic to load.")],
+    *,
     warehouse: WarehouseFlag = None,
     wait: WaitFlag = 10.0,
     max_quarantined: Annotated[
@@ -46,9 +49,7 @@ def load(  # noqa: PLR0917 - typer reads them by name
     batch_rows: Annotated[
         int, typer.Option("--batch-rows", min=1, help="Records that one transaction stores, about.")
     ] = 122_880,
-    bootstrap_servers: BootstrapFlag = None,
-    registry_url: RegistryFlag = None,
-    allow_plaintext: AllowPlaintextFlag = False,
+    addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> int:
     """Load every record that is in a topic now into its warehouse, exactly once.
@@ -56,7 +57,6 @@ def load(  # noqa: PLR0917 - typer reads them by name
     It ends at the offsets that were the ends when it began. Stopped or killed at any moment, the same command
     continues where the last commit left it. Values that cannot be decoded go to the quarantine with all their bytes.
     """
-    from cluster.connection import Connection
     from cluster.local import warehouse_path
     from consumer.load.load import load as load_topic
     from consumer.sinks.limit import Limit, share_in_words, unusual
@@ -64,9 +64,7 @@ def load(  # noqa: PLR0917 - typer reads them by name
     from streamproof.views.load_progress import shown_load
 
     limit = Limit.parse(max_quarantined) if max_quarantined is not None else Limit()
-    connection = Connection.discover(
-        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
-    ).whole()
+    connection = addresses.connect().whole()
     with stop_on_signals() as stop, _ends_in_time(stop), shown_load(topic) as progress:
         result = load_topic(
             connection,

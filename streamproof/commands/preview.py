@@ -9,7 +9,8 @@ import typer
 
 from cluster.errors import Misconfigured
 from streamproof.console import Output, plain
-from streamproof.flags.common import AllowPlaintextFlag, JsonFlag, RegistryFlag
+from streamproof.flags.common import JsonFlag
+from streamproof.flags.connection import RegistryAddress, takes_addresses
 from streamproof.flags.run import NoDelayFlag, ScenarioPathFlag, UsersFlag
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ def register(app: typer.Typer) -> None:
     app.command()(preview)
 
 
-def preview(  # noqa: PLR0917 - typer reads them by name
+@takes_addresses
+def preview(
     scenario: Annotated[
         str, typer.Argument(help="What to generate: customer_events, clickstream, or a scenario's file.")
     ],
+    *,
     events: Annotated[int, typer.Option("--events", help="How many events to generate for the figures.")] = 10_000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same events.")] = 1,
     partitions: Annotated[int, typer.Option("--partitions", min=1, max=10_000, help="Partitions of the topic.")] = 3,
@@ -51,17 +54,14 @@ def preview(  # noqa: PLR0917 - typer reads them by name
         bool, typer.Option("--calibrate", help="Measure what this machine reaches, into a sink that keeps nothing.")
     ] = False,
     scenario_path: ScenarioPathFlag = None,
-    registry_url: RegistryFlag = None,
-    allow_plaintext: AllowPlaintextFlag = False,
+    addresses: RegistryAddress,
     as_json: JsonFlag = False,
 ) -> None:
     """Show sample events, the mix, value sizes, the spread of keys, and the load shape. Needs no broker."""
-    from cluster.connection import Connection
     from producer.preview.preview import preview as look
     from producer.scenarios.find import locate, scenario_folders
 
     planned = _planned(rate, shape, seed, seconds)
-    connection = Connection.discover(registry_url=registry_url, allow_plaintext=allow_plaintext)
     options = {name: value for name, value in (("users", users), ("no_delay", int(no_delay))) if value}
     found = look(
         locate(scenario, scenario_folders(scenario_path)),
@@ -70,7 +70,7 @@ def preview(  # noqa: PLR0917 - typer reads them by name
         partitions=partitions,
         schema_version=schema_version,
         options=options,
-        registry=connection.known_registry,
+        registry=addresses.connect().known_registry,
         calibrating=calibrate,
     )
     output = Output(as_json)

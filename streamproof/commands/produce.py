@@ -11,7 +11,8 @@ import typer
 from rich.text import Text
 
 from streamproof.console import Output, shown, warn
-from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
+from streamproof.flags.common import JsonFlag
+from streamproof.flags.connection import Addresses, takes_addresses
 from streamproof.flags.faults import FaultFlag, NextVersionRampFlag, NextVersionShareFlag
 from streamproof.flags.run import (
     MtlsFlag,
@@ -36,11 +37,13 @@ def register(app: typer.Typer) -> None:
     app.command()(produce)
 
 
-def produce(  # noqa: PLR0917 - typer reads them by name
+@takes_addresses
+def produce(
     scenario: Annotated[
         str, typer.Argument(help="What to generate: customer_events, clickstream, or a scenario's file.")
     ],
     topic: Annotated[str, typer.Option("--topic", help="Topic to write to; it must exist.")],
+    *,
     events: Annotated[int | None, typer.Option("--events", help="End after this many events, over all shards.")] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="End after this long.")] = None,
     endless: Annotated[bool, typer.Option("--endless", help="Go on until Ctrl-C or SIGTERM.")] = False,
@@ -95,9 +98,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     properties: PropertiesFlag = None,
     ssl: SslFlag = False,
     mtls: MtlsFlag = False,
-    bootstrap_servers: BootstrapFlag = None,
-    registry_url: RegistryFlag = None,
-    allow_plaintext: AllowPlaintextFlag = False,
+    addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> None:
     """Generate events and deliver them to a topic; the manifest says what was acknowledged.
@@ -112,14 +113,7 @@ def produce(  # noqa: PLR0917 - typer reads them by name
     from streamproof.signals import stop_on_signals
     from streamproof.views.produce_progress import shown_progress
 
-    connection = connect(
-        bootstrap_servers=bootstrap_servers,
-        registry_url=registry_url,
-        allow_plaintext=allow_plaintext,
-        properties=properties,
-        ssl=ssl,
-        mtls=mtls,
-    )
+    connection = connect(addresses, properties=properties, ssl=ssl, mtls=mtls)
     located = locate(scenario, scenario_folders(scenario_path))
     request = ProduceRequest(
         topic=topic,

@@ -10,16 +10,14 @@ from rich.text import Text
 from cluster.errors import EXIT_OK, StreamproofError, VerdictFailed, VerdictUnknown
 from streamproof.console import Output, print_error, query_command
 from streamproof.flags.common import (
-    AllowPlaintextFlag,
-    BootstrapFlag,
     JsonFlag,
     PublicationsFlag,
-    RegistryFlag,
     RunFlag,
     TopicArgument,
     WaitFlag,
     WarehouseFlag,
 )
+from streamproof.flags.connection import Addresses, takes_addresses
 
 
 def register(app: typer.Typer) -> None:
@@ -29,15 +27,15 @@ def register(app: typer.Typer) -> None:
     app.command()(publish)
 
 
-def audit(  # noqa: PLR0917 - typer reads them by name
+@takes_addresses
+def audit(
     topic: TopicArgument,
+    *,
     run_id: RunFlag = None,
     warehouse: WarehouseFlag = None,
     publications: PublicationsFlag = None,
     wait: WaitFlag = 10.0,
-    bootstrap_servers: BootstrapFlag = None,
-    registry_url: RegistryFlag = None,
-    allow_plaintext: AllowPlaintextFlag = False,
+    addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> int:
     """Compare what the shards of a run say they delivered with what the warehouse holds.
@@ -46,15 +44,12 @@ def audit(  # noqa: PLR0917 - typer reads them by name
     that are not. UNKNOWN (exit 75): a manifest is missing, or the load is behind. A page of the run that `report`
     wrote is written again.
     """
-    from cluster.connection import Connection
     from cluster.local import publications_dir, warehouse_path
     from consumer.proof.audit import audit as audit_run
     from consumer.report import page_kept
     from streamproof.views.verdict import show_audit
 
-    connection = Connection.discover(
-        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
-    )
+    connection = addresses.connect()
     file = warehouse or warehouse_path(topic)
     with page_kept(file, topic, run_id, publications or publications_dir(), wait_s=wait) as page:
         result = audit_run(connection, file, topic, run_id, wait_s=wait)

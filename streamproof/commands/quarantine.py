@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 
 from streamproof.console import Output, plain
-from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.connection import Addresses, takes_addresses
 
 if TYPE_CHECKING:
     from consumer.load.quarantine import QuarantineClass
@@ -42,24 +43,21 @@ def list_command(
 
 
 @quarantine.command("replay")
-def replay_command(  # noqa: PLR0917 - typer reads them by name
+@takes_addresses
+def replay_command(
     topic: TopicArgument,
+    *,
     warehouse: WarehouseFlag = None,
     wait: WaitFlag = 10.0,
-    bootstrap_servers: BootstrapFlag = None,
-    registry_url: RegistryFlag = None,
-    allow_plaintext: AllowPlaintextFlag = False,
+    addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> None:
     """Decode the quarantined records again, with today's code and registry, and move those that succeed."""
-    from cluster.connection import Connection
     from cluster.local import warehouse_path
     from consumer.load.quarantine import replay
     from streamproof.signals import stop_on_signals
 
-    connection = Connection.discover(
-        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
-    )
+    connection = addresses.connect()
     with stop_on_signals() as stop:
         result = replay(connection, warehouse or warehouse_path(topic), stop=stop, wait_s=wait)
     output = Output(as_json)

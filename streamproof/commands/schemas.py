@@ -9,10 +9,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cluster.connection import Connection
 from cluster.names import check_topic_name
 from streamproof.console import Output
-from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
+from streamproof.flags.common import JsonFlag
+from streamproof.flags.connection import Addresses, takes_addresses
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
     from schemas.registry.diff import Change
@@ -42,15 +42,14 @@ def register(app: typer.Typer) -> None:
     schemas.command("gate")(run_gate)
 
 
+@takes_addresses
 def diff(
     contract: ContractArgument,
     *,
     topic: TopicFlag = None,
     up_to: UpToFlag = None,
     compatibility: LevelFlag = None,
-    bootstrap_servers: BootstrapFlag = None,
-    registry_url: RegistryFlag = None,
-    allow_plaintext: AllowPlaintextFlag = False,
+    addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> None:
     """Show how the contract differs from what the registry holds, and what speaks against it; change nothing."""
@@ -60,15 +59,14 @@ def diff(
     output = Output(as_json)
     known = load_contract(contract)
     subject = _subject(topic or known.name)
-    settings = Connection.discover(
-        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
-    ).registry
+    settings = addresses.connect().registry
     with Registry(settings) as registry:
         seen = inspect_subject(registry, known, subject, up_to=up_to, level=_level(compatibility))
     _show(output, seen)
     output.document(_document(seen))
 
 
+@takes_addresses
 def run_gate(
     contract: ContractArgument,
     *,
@@ -76,9 +74,7 @@ def run_gate(
     up_to: UpToFlag = None,
     compatibility: LevelFlag = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, register nothing.")] = False,
-    bootstrap_servers: BootstrapFlag = None,
-    registry_url: RegistryFlag = None,
-    allow_plaintext: AllowPlaintextFlag = False,
+    addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> None:
     """Register the contract's versions in order, or refuse (exit 65) and register nothing."""
@@ -88,9 +84,7 @@ def run_gate(
     output = Output(as_json)
     known = load_contract(contract)
     subject = _subject(topic or known.name)
-    settings = Connection.discover(
-        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
-    ).registry
+    settings = addresses.connect().registry
     with Registry(settings) as registry:
         result = gate(registry, known, subject, up_to=up_to, level=_level(compatibility), dry_run=dry_run)
     _show(output, result)

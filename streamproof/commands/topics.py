@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from cluster.connection import Connection
 from streamproof.console import Output, plain
-from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag
+from streamproof.flags.common import JsonFlag
+from streamproof.flags.connection import Addresses, takes_addresses
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
     from cluster.topics import TopicChange, TopicSpec
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
     topics.command("diff")(diff)
 
 
+@takes_addresses
 def apply(
     *,
     file: FileFlag = None,
@@ -37,9 +38,7 @@ def apply(
     alter: Annotated[
         bool, typer.Option("--alter", help="Add partitions and change the configuration of topics that differ.")
     ] = False,
-    bootstrap_servers: BootstrapFlag = None,
-    registry_url: RegistryFlag = None,
-    allow_plaintext: AllowPlaintextFlag = False,
+    addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> None:
     """Create what is missing, and wait until every partition has a leader."""
@@ -47,9 +46,7 @@ def apply(
 
     output = Output(as_json)
     specs = _specs(file, topic)
-    kafka = Connection.discover(
-        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
-    ).kafka
+    kafka = addresses.connect().kafka
     results = apply_topics(admin_client(kafka), specs, alter=alter)
     for result in results:
         info = result.info
@@ -76,13 +73,12 @@ def apply(
     )
 
 
+@takes_addresses
 def diff(
     *,
     file: FileFlag = None,
     topic: TopicFlag = None,
-    bootstrap_servers: BootstrapFlag = None,
-    registry_url: RegistryFlag = None,
-    allow_plaintext: AllowPlaintextFlag = False,
+    addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> None:
     """Show where the cluster differs from the declaration; change nothing."""
@@ -90,9 +86,7 @@ def diff(
 
     output = Output(as_json)
     specs = _specs(file, topic)
-    kafka = Connection.discover(
-        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
-    ).kafka
+    kafka = addresses.connect().kafka
     diffs = diff_topics(admin_client(kafka), specs)
     for found in diffs:
         if found.info is None:

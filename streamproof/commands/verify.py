@@ -10,7 +10,8 @@ import typer
 
 from cluster.errors import EXIT_OK, Misconfigured, StreamproofError, VerdictFailed, VerdictUnknown
 from streamproof.console import Output, print_error
-from streamproof.flags.common import AllowPlaintextFlag, BootstrapFlag, JsonFlag, RegistryFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.connection import Addresses, takes_addresses
 
 if TYPE_CHECKING:
     from consumer.verify import Verification
@@ -32,16 +33,16 @@ def register(app: typer.Typer) -> None:
     app.command()(verify)
 
 
-def verify(  # noqa: PLR0917 - typer reads them by name
+@takes_addresses
+def verify(
     place: PlaceArgument,
+    *,
     warehouse: WarehouseFlag = None,
     sample: SampleFlag = 200,
     seed: SeedFlag = 0,
     offline: OfflineFlag = False,
     wait: WaitFlag = 10.0,
-    bootstrap_servers: BootstrapFlag = None,
-    registry_url: RegistryFlag = None,
-    allow_plaintext: AllowPlaintextFlag = False,
+    addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> int:
     """Prove a warehouse file, or a publication, from itself; nothing in it is believed that can be computed again.
@@ -50,7 +51,6 @@ def verify(  # noqa: PLR0917 - typer reads them by name
     read again from Kafka, value by value. A publication is held against its warehouse (--warehouse, or where the
     topic's is). Exit 0: every proof holds; 65: one does not, and the place is named; 75: not all could be looked at.
     """
-    from cluster.connection import Connection
     from consumer.verify import verify_publication, verify_warehouse
     from streamproof.views.verify import show_verification
 
@@ -59,9 +59,7 @@ def verify(  # noqa: PLR0917 - typer reads them by name
     else:
         connection = None
         if not offline:
-            connection = Connection.discover(
-                bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext
-            )
+            connection = addresses.connect()
             for half in connection.missing:
                 log.info("proved without it", reason=half.message)
         found = verify_warehouse(place, connection, sample=sample, seed=seed, wait_s=wait)

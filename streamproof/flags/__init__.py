@@ -1,1 +1,1 @@
-"""Flags that more than one command takes: open ``common.py`` first, ``run.py`` turns those of a run into a request."""
+"""Flags that several commands take: ``common.py`` first, then ``connection.py``; ``run.py`` has those of a run."""

@@ -8,13 +8,6 @@ from typing import Annotated
 import typer
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
-BootstrapFlag = Annotated[
-    str | None, typer.Option("--bootstrap-servers", metavar="HOST:PORT", help="Kafka brokers, comma separated.")
-]
-RegistryFlag = Annotated[str | None, typer.Option("--registry-url", metavar="URL", help="Schema Registry address.")]
-AllowPlaintextFlag = Annotated[
-    bool, typer.Option("--allow-plaintext", help="Allow unencrypted connections to other machines.")
-]
 TopicArgument = Annotated[str, typer.Argument(help="Topic that was loaded.")]
 RunFlag = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="Run to look at; the latest by default.")]
 WarehouseFlag = Annotated[

@@ -12,6 +12,7 @@ import typer
 from cluster.connection import ENV_PREFIX, Connection
 from cluster.errors import Misconfigured
 from cluster.local import state_dir
+from streamproof.flags.connection import Addresses
 
 ScenarioPathFlag = Annotated[
     str | None,
@@ -46,15 +47,7 @@ MtlsFlag = Annotated[bool, typer.Option("--mtls", help="Connect with TLS, and sh
 log = structlog.get_logger()
 
 
-def connect(
-    *,
-    bootstrap_servers: str | None,
-    registry_url: str | None,
-    allow_plaintext: bool,
-    properties: Path | None,
-    ssl: bool,
-    mtls: bool,
-) -> Connection:
+def connect(addresses: Addresses, *, properties: Path | None, ssl: bool, mtls: bool) -> Connection:
     """Return the connection that the flags, and what they name, ask for.
 
     :raises Misconfigured: a fault in the properties file or the settings, an address that nobody told, or no client
@@ -71,9 +64,7 @@ def connect(
     if ssl or mtls:
         login = "sasl_mechanism" in given or os.environ.get(f"{ENV_PREFIX}SASL_MECHANISM")
         given["security_protocol"] = "sasl_ssl" if login else "ssl"
-    connection = Connection.discover(
-        bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext, given=given
-    ).whole()
+    connection = addresses.connect(given).whole()
     if mtls and connection.kafka.ssl_certificate_location is None:
         raise Misconfigured(
             "--mtls needs a client certificate, and none is set",

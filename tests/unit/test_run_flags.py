@@ -9,6 +9,7 @@ from cluster.errors import Misconfigured
 from producer.preview.calibrate import calibrate
 from producer.scenarios import Asked, contract_of, find_scenario
 from schemas.formats.avro.codec import Encoder
+from streamproof.flags.connection import Addresses
 from streamproof.flags.run import connect, rate_of
 
 HERE = Connection.of({"bootstrap_servers": "localhost:1"}, {"url": "http://localhost:1"})
@@ -26,8 +27,8 @@ def test_visitors_set_the_pace_unless_something_else_is_asked_for():
 
 
 def settings(**more):
-    asked = {"properties": None, "ssl": False, "mtls": False, "allow_plaintext": False} | more
-    return connect(bootstrap_servers="kafka.example:9093", registry_url="https://r.example", **asked).kafka
+    asked = {"properties": None, "ssl": False, "mtls": False} | more
+    return connect(Addresses("kafka.example:9093", "https://r.example"), **asked).kafka
 
 
 def test_tls_is_asked_for_by_a_flag_and_keeps_a_login(tmp_path):
