@@ -20,10 +20,10 @@ import duckdb
 import pyarrow as pa
 
 from cluster.connection import Connection
+from cluster.reading import TopicReader
 from cluster.topics import admin_client, apply_topics, specs_for
 from consumer.load.decode import decode
 from consumer.load.readers import Readers
-from consumer.load.source import Source
 from consumer.sinks.duckdb.store import CHUNK_ROWS
 from producer import ProduceRequest, produce_shard
 from schemas.registry.contract import load_contract, subject_for
@@ -76,7 +76,7 @@ def _filled_topic(connection: Connection, events: int) -> str:
 def _in_memory(connection: Connection, topic: str) -> pa.Table:
     """Read the whole topic into one Arrow table, with the columns that the loader stores."""
     tables = []
-    with Source(connection.kafka, topic) as source, Registry(connection.registry) as registry:
+    with TopicReader(connection.kafka, topic) as source, Registry(connection.registry) as registry:
         marks = source.watermarks(range(source.identify().partitions))
         source.assign({p: mark.low for p, mark in marks.items()}, {p: mark.high for p, mark in marks.items()})
         readers = Readers(registry, {}, lambda _id, _text, schema: schema.names)

@@ -1,5 +1,5 @@
-"""Reaching Kafka and the Schema Registry: settings, topics, and the errors that everything above raises.
+"""Reaching Kafka and the Schema Registry: settings, topics, reading, and the errors that everything above raises.
 
-Open ``topics.py`` first. ``errors.py`` draws the whole error tree; ``connection.py`` is the one typed setting, and
-``settings/`` what it is made of.
+Open ``topics.py`` first. ``reading.py`` reads a topic up to fixed ends, as the columns of ``records.py``. ``errors.py``
+draws the whole error tree; ``connection.py`` is the one typed setting, and ``settings/`` what it is made of.
 """

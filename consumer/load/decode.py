@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cluster.records import Records, Span
 from consumer.load.unforeseen import barrier
-from consumer.sinks.batch import Chunk, EventGroup, Records, Reject, Span
+from consumer.sinks.batch import Chunk, EventGroup, Reject, ids_in_headers, metadata
 from consumer.sinks.duckdb.columns import ID_COLUMN, has_identity
 from schemas.formats.avro.codec import Decoder
 from schemas.formats.avro.frame import HEADER_BYTES, split_frame
@@ -60,8 +61,8 @@ class Reader:
             return None, rejects
         kept = rows if not rejects else rows[salvaged.kept]
         columns = dict(zip(self._columns, salvaged.batch.columns, strict=True))
-        ids = {ID_COLUMN: records.ids_in_headers(kept)} if self._id_in_header else {}
-        table = pa.table(columns | records.metadata(kept, self.schema_id) | ids)
+        ids = {ID_COLUMN: ids_in_headers(records, kept)} if self._id_in_header else {}
+        table = pa.table(columns | metadata(records, kept, self.schema_id) | ids)
         return EventGroup(self.schema_id, kept, table), rejects
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from cluster.connection import Connection
 from cluster.errors import Interrupted, TopicRecreated
+from cluster.reading import TopicReader
 from cluster.topics import TopicInfo
 from consumer.load.decode import decode
 from consumer.load.positions import check_identity, check_topic, resume, set_aside, stored_positions
 from consumer.load.progress import LoadProgress, LoadResult, Meter, PartitionResult
 from consumer.load.readers import Readers, SchemaShelf
-from consumer.load.source import Source
 from consumer.load.writer import Writer
 from consumer.sinks.duckdb.ledger import totals, verify
 from consumer.sinks.duckdb.store import BATCH_ROWS, RowsRefused, Store, Stored
@@ -60,7 +60,7 @@ def load(
     """
     began = time.monotonic()
     load_id = uuid.uuid4().hex
-    with Source(connection.kafka, topic) as source, Registry(connection.registry) as registry:
+    with TopicReader(connection.kafka, topic) as source, Registry(connection.registry) as registry:
         identity = source.identify()
         opened = partial(open_warehouse, wait_s=wait_s, topic=topic, stop=stop)
         kept = _step_aside(warehouse, source, identity, opened) if step_aside else None
@@ -112,7 +112,7 @@ def load(
 
 
 def _transfer(
-    source: Source,
+    source: TopicReader,
     registry: Registry,
     file: Warehouse,
     ends: Mapping[int, int],
@@ -139,7 +139,7 @@ def _transfer(
             writer.submit(chunk if store.careful else chunk.lean())
 
 
-def _step_aside(path: Path, source: Source, topic: TopicInfo, opened: Callable[[Path], Warehouse]) -> Path | None:
+def _step_aside(path: Path, source: TopicReader, topic: TopicInfo, opened: Callable[[Path], Warehouse]) -> Path | None:
     """Rename a warehouse that holds another topic, or one whose log was cut, and return its new path."""
     with opened(path) as file:
         try:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cluster.errors import TopicRecreated
+from cluster.reading import Watermarks
+from cluster.records import Span
 from cluster.topics import TopicInfo
-from consumer.load.source import Watermarks
-from consumer.sinks.batch import Span, Tally
+from consumer.sinks.batch import Tally
 from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.warehouse import Warehouse
 

@@ -15,10 +15,11 @@ import pyarrow as pa
 
 from cluster.connection import Connection
 from cluster.errors import Interrupted, Misconfigured, WarehouseDamaged
+from cluster.records import Records, Span
 from consumer.load.decode import decode
 from consumer.load.positions import stored_positions
 from consumer.load.readers import Readers, SchemaShelf
-from consumer.sinks.batch import Chunk, Records, Span, Tally
+from consumer.sinks.batch import Chunk, Tally
 from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.held import HeldRecord, pages
 from consumer.sinks.duckdb.store import INSERT_EVENTS, insert_rows, without_refused

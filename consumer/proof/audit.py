@@ -18,9 +18,9 @@ from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # th
 
 from cluster.connection import Connection
 from cluster.leaders import list_offsets
-from cluster.topics import TopicInfo, admin_client
+from cluster.reading import Watermarks, look_at_topic
+from cluster.topics import admin_client
 from consumer.load.positions import check_identity
-from consumer.load.source import Source, Watermarks
 from consumer.proof.contradictions import against_registry
 from consumer.proof.findings import find
 from consumer.proof.kept_manifests import ControlTopic, read_control_topic, store_manifests, stored_manifests
@@ -88,7 +88,7 @@ def audit(
     """
     began = time.monotonic()
     control = read_control_topic(connection, topic)
-    info, marks = look_at_topic(connection, topic)
+    info, marks = look_at_topic(connection.kafka, topic)
     with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
         check_identity(store, info)
         control.hold_against({partition: mark.high for partition, mark in marks.items()})
@@ -231,13 +231,6 @@ def _positions(store: Warehouse, run_id: str, marks: dict[int, Watermarks], clai
         )
         for partition, mark in sorted(marks.items())
     ]
-
-
-def look_at_topic(connection: Connection, topic: str) -> tuple[TopicInfo, dict[int, Watermarks]]:
-    """Return the topic's identity, and where each partition begins and ends."""
-    with Source(connection.kafka, topic) as source:
-        info = source.identify()
-        return info, source.watermarks(range(info.partitions))
 
 
 def offsets_after(connection: Connection, topic: str, moment: datetime, partitions: list[int]) -> dict[int, int | None]:

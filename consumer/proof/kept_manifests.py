@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from cluster.connection import Connection
 from cluster.errors import TopicMissing, WarehouseDamaged
+from cluster.reading import TopicReader
+from cluster.records import Message
 from cluster.topics import TopicInfo, admin_client, describe
-from consumer.load.source import Source
 from consumer.proof.claims import impossible_claims
-from consumer.sinks.batch import Message
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.manifest import CONTROL_SUFFIX, FaultPage, FaultTruth, Manifest, control_topic, count
 
@@ -149,7 +149,7 @@ def read_control_topic(connection: Connection, topic: str) -> ControlTopic:
     :raises BrokerSilent: the end was not reached: the broker stopped delivering.
     """
     found = ControlTopic()
-    with Source(connection.kafka, control_topic(topic)) as source:
+    with TopicReader(connection.kafka, control_topic(topic)) as source:
         marks = source.watermarks(range(_identified(connection, source, topic).partitions))
         source.assign({p: mark.low for p, mark in marks.items()}, {p: mark.high for p, mark in marks.items()})
         while not source.finished:
@@ -188,7 +188,7 @@ def shards_at_work(
             return going
 
 
-def _identified(connection: Connection, source: Source, topic: str) -> TopicInfo:
+def _identified(connection: Connection, source: TopicReader, topic: str) -> TopicInfo:
     try:
         return source.identify()
     except TopicMissing as error:

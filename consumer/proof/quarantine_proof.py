@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from cluster.records import Records
 from consumer.load.decode import Reader, ReaderOf, decode
 from consumer.proof.verdict import Example
-from consumer.sinks.batch import Records
 from consumer.sinks.duckdb.held import HeldRecord, pages
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.formats.avro.codec import Decoder

@@ -5,8 +5,7 @@ A *chunk* is what one fetch gave. A *batch* is what one transaction stores: seve
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
@@ -15,21 +14,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cluster.records import Headers, Records, Rows, Span
 from schemas.identity import IDENTITY_HEADER
 from schemas.places import LAST_TIMESTAMP_MS
 from schemas.undecodable import UndecodableValue
-
-# confluent_kafka.Message, which has no types of its own.
-Message = Any
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A half-open range of offsets of one partition."""
-
-    partition: int
-    start: int
-    end: int
 
 
 class Fate(IntEnum):
@@ -40,102 +28,33 @@ class Fate(IntEnum):
     TOMBSTONE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
-    """The records of a chunk, in the order of arrival, their common properties as columns."""
-
-    messages: Sequence[Message]
-    values: Sequence[bytes | None]
-    partitions: NDArray[np.int32]
-    offsets: NDArray[np.int64]
-    crcs: NDArray[np.uint32]
-    sizes: NDArray[np.int64]
-    fetch_s: float = 0.0
-
-    @classmethod
-    def of(cls, messages: Sequence[Message]) -> Records:
-        """Read the properties out of Kafka's messages; these are the loader's only loops per record."""
-        values = [message.value() for message in messages]
-        solid = [value or b"" for value in values] if None in values else values
-        count = len(messages)
-        return cls(
-            messages,
-            values,
-            np.fromiter([message.partition() for message in messages], np.int32, count),
-            np.fromiter([message.offset() for message in messages], np.int64, count),
-            np.fromiter(map(zlib.crc32, solid), np.uint32, count),
-            np.fromiter(map(len, solid), np.int64, count),
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence[Records], fetch_s: float) -> Records:
-        """Return the records of several fetches as one."""
-        if not parts:
-            return cls.of([])
-        if len(parts) == 1:
-            return replace(parts[0], fetch_s=fetch_s)
-        return cls(
-            [message for part in parts for message in part.messages],
-            [value for part in parts for value in part.values],
-            np.concatenate([part.partitions for part in parts]),
-            np.concatenate([part.offsets for part in parts]),
-            np.concatenate([part.crcs for part in parts]),
-            np.concatenate([part.sizes for part in parts]),
-            fetch_s,
-        )
-
-    def only(self, keep: NDArray[np.bool_]) -> Records:
-        """Return some of the records."""
-        rows = np.flatnonzero(keep).tolist()
-        return Records(
-            [self.messages[row] for row in rows],
-            [self.values[row] for row in rows],
-            self.partitions[keep],
-            self.offsets[keep],
-            self.crcs[keep],
-            self.sizes[keep],
-        )
-
-    def lean(self) -> Records:
-        """Return the records without Kafka's messages and their values, which are most of their memory."""
-        return replace(self, messages=(), values=())
-
-    def __len__(self) -> int:
-        return len(self.offsets)
-
-    def payloads(self, rows: NDArray[np.int64], header_bytes: int) -> list[bytes]:
-        """Return the values of ``rows``, which are no tombstones, without their header."""
-        if len(rows) == len(self):
-            return [value[header_bytes:] for value in self.values]  # type: ignore[index]
-        return [self.values[row][header_bytes:] for row in rows.tolist()]
-
-    def metadata(self, rows: NDArray[np.int64], schema_id: int) -> dict[str, pa.Array[Any]]:
-        """Return the metadata columns of ``rows``, without ``_batch``: the store knows its number."""
-        messages = self.messages if len(rows) == len(self) else [self.messages[row] for row in rows]
-        return {
-            "_partition": pa.array(self.partitions[rows]),
-            "_offset": pa.array(self.offsets[rows]),
-            "_timestamp": timestamps(messages),
-            "_key": pa.array([message.key() for message in messages], pa.binary()),
-            "_schema_id": pa.repeat(pa.scalar(schema_id, pa.int32()), len(rows)),
-            "_crc32": pa.array(self.crcs[rows]),
-        }
-
-    def ids_in_headers(self, rows: NDArray[np.int64]) -> pa.Array[Any]:
-        """Return the identities that ``rows`` carry in a header; null where there is none."""
-        return pa.array([_id_in_header(self.messages[row].headers()) for row in rows], pa.string())
+def metadata(records: Records, rows: Rows, schema_id: int) -> dict[str, pa.Array[Any]]:
+    """Return the metadata columns of ``rows``, without ``_batch``: the store knows its number."""
+    return {
+        "_partition": pa.array(records.partitions[rows]),
+        "_offset": pa.array(records.offsets[rows]),
+        "_timestamp": timestamps(records, rows),
+        "_key": pa.array(records.keys(rows), pa.binary()),
+        "_schema_id": pa.repeat(pa.scalar(schema_id, pa.int32()), len(rows)),
+        "_crc32": pa.array(records.crcs[rows]),
+    }
 
 
-def _id_in_header(headers: Any) -> str | None:
+def ids_in_headers(records: Records, rows: Rows) -> pa.Array[Any]:
+    """Return the identities that ``rows`` carry in a header; null where there is none."""
+    return pa.array([_id_in_header(headers) for headers in records.headers(rows)], pa.string())
+
+
+def _id_in_header(headers: Headers | None) -> str | None:
     for name, value in headers or ():
         if name == IDENTITY_HEADER and value is not None:
             return bytes(value).decode(errors="replace")
     return None
 
 
-def timestamps(messages: Sequence[Message]) -> pa.Array[Any]:
-    """Return the records' timestamps; null where a record carries none, or one that no calendar knows."""
-    at_ms = np.fromiter([message.timestamp()[1] for message in messages], np.int64, len(messages))
+def timestamps(records: Records, rows: Rows) -> pa.Array[Any]:
+    """Return the timestamps of ``rows``; null where a record carries none, or one that no calendar knows."""
+    at_ms = records.times_ms(rows)
     return pa.array(at_ms, pa.timestamp("ms", tz="UTC"), mask=(at_ms < 0) | (at_ms > LAST_TIMESTAMP_MS))
 
 

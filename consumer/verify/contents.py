@@ -8,11 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cluster.records import Records
 from consumer.load.decode import decode
 from consumer.proof.column_proof import prove_columns
 from consumer.proof.quarantine_proof import prove_quarantine, readers_of_file
 from consumer.proof.run_scope import enter_run
-from consumer.sinks.batch import Records
 from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.catalogue import read_catalogue, strangers
 from consumer.sinks.duckdb.columns import METADATA_COLUMNS

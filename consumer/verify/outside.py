@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from cluster.connection import Connection
 from cluster.errors import TopicMissing
+from cluster.reading import TopicReader, Watermarks, look_at_topic
+from cluster.records import Message
 from cluster.topics import TopicInfo
-from consumer.load.source import Source, Watermarks
 from consumer.proof.kept_manifests import ControlTopic, read_control_topic
-from consumer.sinks.batch import Message
 from consumer.sinks.duckdb.columns import ID_COLUMN, columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
@@ -74,9 +74,8 @@ def look_outside(connection: Connection, topic: str) -> Outside:
         control: ControlTopic | None = read_control_topic(connection, topic)
     except TopicMissing:
         control = None
-    with Source(connection.kafka, topic) as source:
-        info = source.identify()
-        return Outside(connection, topic, info, source.watermarks(range(info.partitions)), control)
+    info, marks = look_at_topic(connection.kafka, topic)
+    return Outside(connection, topic, info, marks, control)
 
 
 def prove_topic(store: Warehouse, outside: Outside) -> Proof:
@@ -153,7 +152,7 @@ def prove_sample(store: Warehouse, outside: Outside, *, sample: int, seed: int) 
     found = _Compared()
     notes = []
     each = max(1, -(-sample // max(1, len(outside.marks))))
-    with Source(outside.connection.kafka, outside.topic) as source:
+    with TopicReader(outside.connection.kafka, outside.topic) as source:
         for table, what in _TABLES.items():
             places = _drawn(store, table, each, seed)
             records = _read(source, places)
@@ -188,7 +187,7 @@ def _drawn(store: Warehouse, table: str, each: int, seed: int) -> list[Place]:
     return [(int(partition), int(offset)) for partition, offset in rows]
 
 
-def _read(source: Source, places: Iterable[Place]) -> dict[Place, Message]:
+def _read(source: TopicReader, places: Iterable[Place]) -> dict[Place, Message]:
     """Return the records at these places, as far as the topic has them; one of each partition at a time."""
     waiting: dict[int, list[int]] = defaultdict(list)
     for partition, offset in dict.fromkeys(places):

@@ -14,9 +14,10 @@ import fastavro
 import pytest
 
 from cluster.errors import Misconfigured, StoreFailed, WarehouseLocked
+from cluster.records import Records, Span
 from consumer.load.decode import Reader, decode
 from consumer.load.writer import Writer
-from consumer.sinks.batch import Chunk, Records, Span
+from consumer.sinks.batch import Chunk
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.ledger import verify
 from consumer.sinks.duckdb.store import Store, Stored

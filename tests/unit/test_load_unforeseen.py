@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import RegistryUnreachable, StoreFull
+from cluster.records import Records, Span
 from consumer.load.decode import Reader, decode
 from consumer.load.readers import Readers
-from consumer.sinks.batch import Records, Span
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.store import Store
 from consumer.sinks.duckdb.warehouse import open_warehouse

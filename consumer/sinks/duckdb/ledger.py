@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import duckdb
 
 from cluster.errors import WarehouseDamaged, WarehouseLocked
-from consumer.sinks.batch import Span, Tally
+from cluster.records import Span
+from consumer.sinks.batch import Tally
 from consumer.sinks.duckdb.warehouse import Warehouse
 
 _BALANCE = """

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cluster.errors import StoreFailed
-from consumer.sinks.batch import Chunk, Records, Reject, Tally, timestamps
+from cluster.records import Headers, Records
+from consumer.sinks.batch import Chunk, Reject, Tally, ids_in_headers, timestamps
 from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.refused import DATA_ERRORS, set_apart
 from consumer.sinks.duckdb.settings import LARGE_VALUE_BYTES, keep_row_groups_apart
@@ -244,16 +245,15 @@ def insert_rows(connection: duckdb.DuckDBPyConnection, statement: str, rows: pa.
 
 
 def _quarantine_rows(records: Records, rejects: list[Reject]) -> pa.Table:
-    rows = [reject.row for reject in rejects]
-    messages = [records.messages[row] for row in rows]
+    rows = np.array([reject.row for reject in rejects], dtype=np.int64)
     return pa.table(
         {
             "_partition": records.partitions[rows],
             "_offset": records.offsets[rows],
-            "_timestamp": timestamps(messages),
-            "key": pa.array([message.key() for message in messages], pa.binary()),
-            "value": pa.array([records.values[row] for row in rows], pa.binary()),
-            "headers": pa.array([_headers(message) for message in messages], _HEADERS),
+            "_timestamp": timestamps(records, rows),
+            "key": pa.array(records.keys(rows), pa.binary()),
+            "value": pa.array([records.values[row] for row in rows.tolist()], pa.binary()),
+            "headers": pa.array([_named(headers) for headers in records.headers(rows)], _HEADERS),
             "schema_id": pa.array([reject.schema_id for reject in rejects], pa.int32()),
             "phase": [reject.phase for reject in rejects],
             "error_class": [reject.kind for reject in rejects],
@@ -269,20 +269,18 @@ def _named_tombstones(chunk: Chunk) -> pa.Table | None:
     if None not in records.values:
         return None
     rows = np.array([row for row, value in enumerate(records.values) if value is None], dtype=np.int64)
-    messages = [records.messages[row] for row in rows]
     table = pa.table(
         {
             "_partition": records.partitions[rows],
             "_offset": records.offsets[rows],
-            "_timestamp": timestamps(messages),
-            "key": pa.array([message.key() for message in messages], pa.binary()),
-            "event_id": records.ids_in_headers(rows),
+            "_timestamp": timestamps(records, rows),
+            "key": pa.array(records.keys(rows), pa.binary()),
+            "event_id": ids_in_headers(records, rows),
         }
     )
     named = table.filter(pc.is_valid(table.column("event_id")))
     return named if len(named) else None
 
 
-def _headers(message: Any) -> list[dict[str, Any]] | None:
-    headers = message.headers()
+def _named(headers: Headers | None) -> list[dict[str, Any]] | None:
     return [{"name": name, "value": value} for name, value in headers] if headers else None

@@ -16,8 +16,8 @@ from confluent_kafka import Producer
 
 from cluster.errors import BrokerSilent, Misconfigured, TopicRecreated
 from cluster.local import LocalStack, warehouse_path
+from cluster.reading import TopicReader
 from cluster.topics import admin_client, describe
-from consumer.load.source import Source
 from consumer.proof.audit import audit
 from tests.kit.commands import streamproof
 from tests.kit.seconds import within
@@ -190,7 +190,7 @@ def test_a_broker_that_falls_silent_below_the_bound_is_an_error_and_not_an_end(r
     rig.produce(rig.values(range(2000)))
     record = json.loads((stack.state_dir / "stack.json").read_text())
     (broker,) = [p["process"]["pid"] for p in record["processes"] if p["name"] == "kafka"]
-    with Source(rig.connection.kafka, rig.topic, silence_s=2) as source:
+    with TopicReader(rig.connection.kafka, rig.topic, silence_s=2) as source:
         source.watermarks(range(source.identify().partitions))
         os.kill(broker, signal.SIGSTOP)
         try:
@@ -215,7 +215,7 @@ def test_a_broker_that_is_down_is_reported_within_fifteen_seconds(rig: Any) -> N
 def test_records_after_the_bound_wait_for_the_next_load(rig: Any) -> None:
     rig.create()
     rig.produce(rig.values(range(100)))
-    with Source(rig.connection.kafka, rig.topic) as source:
+    with TopicReader(rig.connection.kafka, rig.topic) as source:
         source.assign({0: 10}, {0: 60})
         records, spans = source.fetch(1000, threading.Event())
         assert [(span.start, span.end) for span in spans] == [(10, 60)]
@@ -230,7 +230,7 @@ def test_large_records_make_small_chunks(rig: Any) -> None:
     for value in big:
         producer.produce(rig.topic, value, partition=0)
     assert producer.flush(30) == 0
-    with Source(rig.connection.kafka, rig.topic) as source:
+    with TopicReader(rig.connection.kafka, rig.topic) as source:
         source.assign({0: 0}, {0: 60})
         sizes = []
         while not source.finished:
@@ -243,7 +243,7 @@ def test_large_records_make_small_chunks(rig: Any) -> None:
 def test_the_positions_that_the_source_starts_from_are_the_only_ones_that_count(rig: Any) -> None:
     rig.create(partitions=2)
     rig.produce(rig.values(range(10)), partition=0)
-    with Source(rig.connection.kafka, rig.topic) as source:
+    with TopicReader(rig.connection.kafka, rig.topic) as source:
         marks = source.watermarks([0, 1])
         assert {p: (mark.low, mark.high) for p, mark in marks.items()} == {0: (0, 10), 1: (0, 0)}
         source.assign({0: 10, 1: 0}, {0: 10, 1: 0})

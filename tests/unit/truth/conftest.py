@@ -19,8 +19,8 @@ import pyarrow as pa
 import pytest
 
 from cluster.connection import Connection
+from cluster.reading import Watermarks
 from cluster.topics import TopicInfo
-from consumer.load.source import Watermarks
 from consumer.proof.checks import run_checks
 from consumer.proof.kept_manifests import ControlTopic
 from consumer.proof.verdict import AuditResult

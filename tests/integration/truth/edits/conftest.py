@@ -121,7 +121,7 @@ def own(made: Delivered, tmp_path: Path) -> Delivered:
 def heard(made: Delivered) -> Callable[[], tuple[ControlTopic, object]]:
     """What the control topic and the topic say, asked once: a copy at each call."""
     control = audit_module.read_control_topic(made.connection, made.topic)
-    ends = audit_module.look_at_topic(made.connection, made.topic)
+    ends = audit_module.look_at_topic(made.connection.kafka, made.topic)
     return lambda: (copy.deepcopy(control), ends)
 
 

@@ -1,11 +1,13 @@
-"""The topic as a bounded source: identity, watermarks, and records from stored positions up to a fixed end.
+"""The one bounded reader of a topic: identity, watermarks, and records from given positions up to fixed ends.
+
+Open :class:`TopicReader` first. It hands on :class:`cluster.records.Records`: columns, whatever client stands behind.
 
 Positions are assigned, never subscribed to: no consumer group can move, steal or repeat them. A partition's end is
 reached when its *position* is there, not when its last record is: compaction, transaction markers and aborted records
 leave offsets without a record.
 
 Partitions are read one after the other, in the order of their numbers. Then the same topic gives the same records in
-the same order to every load, however often it is killed, and whatever depends on that order (which schema comes
+the same order to every reader, however often it is killed, and whatever depends on that order (which schema comes
 first, and so which columns) is the same too.
 """
 
@@ -16,8 +18,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from confluent_kafka import (
@@ -41,9 +42,9 @@ from cluster.errors import (
 )
 from cluster.kafka_errors import NO_GROUP, BrokerWatch, translate
 from cluster.leaders import list_offsets
+from cluster.records import Message, Records, Span
 from cluster.silence import Silence
 from cluster.topics import Admin, TopicInfo, admin_client, describe
-from consumer.sinks.batch import Message, Records, Span
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ _CONSUMER = {
     # What is read is there already: the broker waits only behind the end of a partition, where nothing is wanted, and
     # the first request for the next partition waits for that answer.
     "fetch_wait_max_ms": 1,
-    # How long a partition whose queue was full is left alone. librdkafka's own second stops the loader dead: it has
+    # How long a partition whose queue was full is left alone. librdkafka's own second stops a reader dead: it has
     # emptied the queue long before.
     "fetch_queue_backoff_ms": 10,
     "reconnect_backoff_max_ms": 1000,
@@ -76,18 +77,43 @@ _GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}  # noqa:
 _FINAL = (TopicMissing, Refused, Misconfigured)
 
 
-@dataclass(frozen=True, slots=True)
-class Watermarks:
+class Watermarks(NamedTuple):
     """What a partition holds: ``[low, high)``, ``high`` being the last stable offset."""
 
     low: int
     high: int
 
 
-class Source:
+def look_at_topic(settings: KafkaSettings, topic: str) -> tuple[TopicInfo, dict[int, Watermarks]]:
+    """Return the topic's identity, and where each partition begins and ends; no record is read.
+
+    :raises TopicMissing: there is no such topic.
+    :raises LeaderMoving: a partition has no leader that answers.
+    :raises BrokerUnreachable: no broker answers.
+    """
+    admin = admin_client(settings)
+    info = describe(admin, topic)
+    return info, watermarks(admin, topic, range(info.partitions))
+
+
+def watermarks(admin: Admin, topic: str, partitions: Iterable[int]) -> dict[int, Watermarks]:
+    """Return the first offset and the last stable offset of each partition.
+
+    :raises LeaderMoving: a partition has no leader that answers.
+    :raises BrokerUnreachable: no broker answers.
+    """
+    wanted = list(partitions)
+    low, high = (
+        list_offsets(admin, topic, dict.fromkeys(wanted, spec), "reading the watermarks")
+        for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
+    )
+    return {partition: Watermarks(low[partition], high[partition]) for partition in wanted}
+
+
+class TopicReader:
     """A consumer of one topic. Use it as a context manager.
 
-    :param silence_s: how long the broker may deliver nothing below the bound.
+    :param silence_s: how long the broker may deliver nothing below the ends.
     """
 
     def __init__(self, settings: KafkaSettings, topic: str, *, silence_s: float = SILENCE_S) -> None:
@@ -111,16 +137,8 @@ class Source:
         return describe(self._admin, self.topic)
 
     def watermarks(self, partitions: Iterable[int]) -> dict[int, Watermarks]:
-        """Return the first offset and the last stable offset of every partition.
-
-        :raises LeaderMoving: a partition has no leader that answers.
-        """
-        wanted = list(partitions)
-        low, high = (
-            list_offsets(self._admin, self.topic, dict.fromkeys(wanted, spec), "reading the watermarks")
-            for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
-        )
-        return {partition: Watermarks(low[partition], high[partition]) for partition in wanted}
+        """Return what :func:`watermarks` does."""
+        return watermarks(self._admin, self.topic, partitions)
 
     def assign(self, positions: Mapping[int, int], ends: Mapping[int, int]) -> None:
         """Read every partition from its position up to its end (half-open), one after the other."""
@@ -174,7 +192,7 @@ class Source:
         return Records.joined(parts, time.perf_counter() - began), spans
 
     def commit(self, positions: Mapping[int, int], *, timeout_s: float = 3.0) -> None:
-        """Tell the consumer group where the warehouse is, so that lag tools see it. Best effort; nothing reads it."""
+        """Tell the consumer group what has been dealt with, so that lag tools see it. Best effort; nothing reads it."""
         offsets = [TopicPartition(self.topic, partition, offset) for partition, offset in positions.items()]
         # By the administrator: a consumer that waits for a group it has no right to closes only after a minute.
         asked = self._admin.alter_consumer_group_offsets(
@@ -182,7 +200,7 @@ class Source:
         )
         try:
             for answer in asked.values():
-                told = self._admin.ask(answer, "telling the group where the warehouse is", timeout_s=timeout_s)
+                told = self._admin.ask(answer, "telling the group how far it is", timeout_s=timeout_s)
                 for partition in told.topic_partitions:
                     if partition.error is not None:
                         log.info("the group's offset was not committed: %s", partition.error)
