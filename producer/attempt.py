@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cluster.connection import Connection
 from producer.plan.agreement import Agreement
 from producer.plan.request import ProduceRequest
-from producer.resume.resume import Landed, rate_gaps, sequence_of
+from producer.resume.resume import Landed, rate_gaps
 from producer.send.delivery import BATCH_BYTES, Delivery
 from producer.send.event_log import EventLog
 from producer.send.fault_truth import Truth
@@ -24,7 +24,7 @@ from producer.send.sending import Sending
 from producer.send.supply import Supply
 from producer.send.watching import Watching
 from schemas.faults import DROPPED
-from schemas.formats.avro.codec import Encoder
+from schemas.formats import value_format
 from schemas.manifest import Manifest, Range, count, to_ranges
 
 # After a signal: two seconds for reports, one for the manifest; the process is to be gone within four.
@@ -58,7 +58,7 @@ class Attempt:
             connection.kafka,
             request.topic,
             timeout_s=request.delivery_timeout_s,
-            sequence_of=sequence_of,
+            identity_of=value_format().identity,
             clock=self._clock,
             skew_s=agreement.injector.skew_s if agreement.injector else 0.0,
             batch_bytes=min(BATCH_BYTES, agreement.largest_batch or BATCH_BYTES),
@@ -66,9 +66,9 @@ class Attempt:
         )
         announced = agreement.announced
         self._stream = agreement.scenario.open(announced.seed, announced.shard, announced.settings)
-        self._encoder = Encoder(agreement.schema.text, announced.schema_used.id)
+        self._encoder = value_format().encoder(agreement.schema.text, announced.schema_used.id)
         newer, used = agreement.newer, agreement.newer_used
-        self._newer = Encoder(newer.text, used.id) if newer and used else None
+        self._newer = value_format().encoder(newer.text, used.id) if newer and used else None
         self._truth = Truth()
         self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
         self._end, limit_s, whole = _bounds(request, agreement, landed)

@@ -18,12 +18,15 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 IDENTITY_FIELD = "event_id"
 IDENTITY_HEADER = "streamproof-event-id"  # the id in its canonical form, as ASCII
+ID_CHARACTERS = 36
 MAX_SHARDS = 1 << 12
 MAX_SEQUENCE = (1 << 62) - 1
+_BEFORE_THE_SEQUENCE = 16  # hexadecimal digits, the version and the shard among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,22 @@ def event_id(run_id: str, shard: int, sequence: int) -> str:
         raise ValueError(f"sequence {sequence} is not in [0, 2^62)")
     high = int(run_prefix(run_id), 16) << 80
     return str(uuid.UUID(int=high | (0x8 << 76) | (shard << 64) | (0b10 << 62) | sequence))
+
+
+def sequence_in(event_id: bytes) -> int:
+    """Return the sequence that an id of ours ends with; nothing else of it is looked at.
+
+    :raises ValueError: it does not end with hexadecimal digits.
+    """
+    return int(event_id.replace(b"-", b"")[_BEFORE_THE_SEQUENCE:], 16) & MAX_SEQUENCE
+
+
+def id_in_header(headers: Iterable[tuple[str, str | bytes | None]] | None) -> bytes | None:
+    """Return what the headers of a record say its identity is, ``None`` where they say nothing."""
+    for name, value in headers or ():
+        if name == IDENTITY_HEADER and value is not None:
+            return value.encode() if isinstance(value, str) else bytes(value)
+    return None
 
 
 def read_event_id(text: str) -> EventIdentity | None:

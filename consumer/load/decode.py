@@ -13,19 +13,19 @@ from cluster.records import Records, Span
 from consumer.load.unforeseen import barrier
 from consumer.sinks.batch import Chunk, EventGroup, Reject, ids_in_headers, metadata
 from consumer.sinks.duckdb.columns import ID_COLUMN, has_identity
-from schemas.formats.avro.codec import Decoder
-from schemas.formats.avro.frame import HEADER_BYTES, split_frame
+from schemas.formats import ValueDecoder, ValueFormat
 from schemas.undecodable import UndecodableValue
-
-# Ids are signed 32-bit numbers to every registry.
-_MAX_SCHEMA_ID = (1 << 31) - 1
 
 
 class Reader:
-    """A decoder together with the columns that its rows go to."""
+    """A decoder together with the columns that its rows go to.
 
-    def __init__(self, schema_id: int, decoder: Decoder, columns: list[str]) -> None:
+    :param written: the format of the values: it says how much stands before what the decoder takes.
+    """
+
+    def __init__(self, schema_id: int, decoder: ValueDecoder, columns: list[str], written: ValueFormat) -> None:
         self.schema_id = schema_id
+        self._head_bytes = written.head_bytes
         self._decoder = decoder
         self._columns = columns
         self._id_in_header = not has_identity(decoder.arrow_schema)
@@ -55,7 +55,7 @@ class Reader:
         return _joined(read), rejects
 
     def _read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
-        salvaged = self._decoder.salvage(records.payloads(rows, HEADER_BYTES))
+        salvaged = self._decoder.salvage(records.payloads(rows, self._head_bytes))
         rejects = [Reject.of(int(rows[i]), self.schema_id, fault) for i, fault in salvaged.faults.items()]
         if not salvaged.kept:
             return None, rejects
@@ -78,14 +78,15 @@ def _joined(groups: list[EventGroup]) -> EventGroup | None:
 ReaderOf = Callable[[int], Reader]
 
 
-def decode(records: Records, spans: list[Span], reader_of: ReaderOf) -> Chunk:
+def decode(records: Records, spans: list[Span], reader_of: ReaderOf, written: ValueFormat) -> Chunk:
     """Turn fetched records into a chunk: groups of events, rejects, and (what is in neither) tombstones.
 
+    :param written: the format of the values.
     :raises RegistryUnreachable: a schema is not known yet and the registry does not answer; nothing is rejected for it.
     """
     began = time.perf_counter()
     groups: list[EventGroup] = []
-    rows_of, rejects = _by_schema(records)
+    rows_of, rejects = _by_schema(records, written)
     for schema_id, rows in rows_of.items():
         try:
             reader = reader_of(schema_id)
@@ -100,9 +101,9 @@ def decode(records: Records, spans: list[Span], reader_of: ReaderOf) -> Chunk:
     return Chunk(spans, records, groups, rejects, decode_s=time.perf_counter() - began)
 
 
-def _by_schema(records: Records) -> tuple[dict[int, NDArray[np.int64]], list[Reject]]:
+def _by_schema(records: Records, written: ValueFormat) -> tuple[dict[int, NDArray[np.int64]], list[Reject]]:
     """Return the rows of each schema id, and the rejects whose frame names none. Tombstones are in neither."""
-    heads = [None if value is None else value[:HEADER_BYTES] for value in records.values]
+    heads = [None if value is None else value[: written.head_bytes] for value in records.values]
     # In the order of arrival: a table takes its schemas one by one, and the order decides what it looks like.
     distinct = list(dict.fromkeys(heads))
     if len(distinct) == 1:  # the usual batch: one writer schema, no tombstones
@@ -117,14 +118,7 @@ def _by_schema(records: Records) -> tuple[dict[int, NDArray[np.int64]], list[Rej
             continue
         rows = np.flatnonzero(numbers == number)
         try:
-            rows_of[_schema_id(head)] = rows
+            rows_of[written.schema_id(head)] = rows
         except UndecodableValue as fault:
             rejects += [Reject.of(int(row), None, fault) for row in rows]
     return rows_of, rejects
-
-
-def _schema_id(head: bytes) -> int:
-    schema_id, _ = split_frame(head)
-    if schema_id > _MAX_SCHEMA_ID:
-        raise UndecodableValue("bad_schema_id", "the schema id has more than 31 bits", phase="frame")
-    return schema_id

@@ -23,6 +23,7 @@ from consumer.sinks.duckdb.ledger import totals, verify
 from consumer.sinks.duckdb.store import BATCH_ROWS, RowsRefused, Store, Stored
 from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
 from consumer.sinks.limit import NO_LIMIT, Limit
+from schemas.formats import value_format
 from schemas.registry.gate import Registry
 
 
@@ -129,11 +130,11 @@ def _transfer(
     source.assign(stored_positions(file), ends)
     shelf = SchemaShelf(file, source.topic, registry)
     with Writer(file, store, stop, stored) as writer:
-        readers = Readers(registry, shelf.texts, lambda *schema: writer.call(shelf.adopt, *schema))
+        readers = Readers(value_format(), registry, shelf.texts, lambda *schema: writer.call(shelf.adopt, *schema))
         while not (source.finished or stop.is_set()):
             # 3. fetch and decode
             records, spans = source.fetch(store.chunk_rows, stop)
-            chunk = replace(decode(records, spans, readers), left=source.left)
+            chunk = replace(decode(records, spans, readers, readers.written), left=source.left)
             not_compared |= readers.not_compared
             # 4. commit
             writer.submit(chunk if store.careful else chunk.lean())

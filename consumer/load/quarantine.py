@@ -24,6 +24,7 @@ from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.held import HeldRecord, pages
 from consumer.sinks.duckdb.store import INSERT_EVENTS, insert_rows, without_refused
 from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from schemas.formats import value_format
 from schemas.registry.gate import Registry
 
 EXAMPLES = 3
@@ -90,13 +91,13 @@ def replay(
             raise Misconfigured("the warehouse names no topic", where=str(file.path))
         ledger.verify(file)
         shelf = SchemaShelf(file, topic, registry)
-        readers = Readers(registry, shelf.texts, shelf.adopt)
+        readers = Readers(value_format(), registry, shelf.texts, shelf.adopt)
         replayed = 0
         for page in pages(file):
             if stop.is_set():
                 raise Interrupted(f"stopped; {replayed:,} records were moved", where=str(file.path))
             _check_bytes(file, page)
-            chunk = without_refused(file, decode(Records.of(page), [], readers))
+            chunk = without_refused(file, decode(Records.of(page), [], readers, readers.written))
             replayed += _move(file, load_id, chunk)
         file.checkpoint()
         ((remaining,),) = file.rows("SELECT count(*) FROM quarantine")

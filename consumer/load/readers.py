@@ -12,7 +12,7 @@ from consumer.load.decode import Reader
 from consumer.load.unforeseen import barrier
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.formats.avro.codec import Decoder
+from schemas.formats import ValueFormat
 from schemas.manifest import SchemaUsed
 from schemas.registry.client import UnknownSchema
 from schemas.registry.contract import subject_for
@@ -68,12 +68,14 @@ class Readers:
     A registry that was made anew, or another environment's, may give an id to another schema. So the text that the
     warehouse keeps of an id is compared with the registry's before the first value of it is read.
 
+    :param written: the format of the values.
     :param known: texts of schemas by id, as the warehouse keeps them.
     :param adopt: runs where the warehouse is written.
     :ivar not_compared: why the kept text of a schema could not be compared, by id.
     """
 
-    def __init__(self, registry: Registry, known: Mapping[int, str], adopt: Adopt) -> None:
+    def __init__(self, written: ValueFormat, registry: Registry, known: Mapping[int, str], adopt: Adopt) -> None:
+        self.written = written
         self._registry = registry
         self._known = dict(known)
         self._adopt = adopt
@@ -105,8 +107,8 @@ class Readers:
         else:
             self._compare(schema_id, text)
         with barrier("schema"):
-            decoder = Decoder(text)
-        return Reader(schema_id, decoder, self._adopt(schema_id, text, decoder.arrow_schema))
+            decoder = self.written.decoder(text)
+        return Reader(schema_id, decoder, self._adopt(schema_id, text, decoder.arrow_schema), self.written)
 
     def _compare(self, schema_id: int, kept: str) -> None:
         """Compare a kept text with the registry's. One that does not answer is asked once, and stops nothing."""

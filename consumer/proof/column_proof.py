@@ -25,7 +25,7 @@ from consumer.proof.fitting import fitted, holds_more
 from consumer.proof.verdict import Unproved
 from consumer.sinks.duckdb.columns import METADATA_COLUMNS, EventColumns, columns_of_fields, quote
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.formats.avro.codec import Encoder
+from schemas.formats import RowEncoder, value_format
 from schemas.undecodable import UndecodableValue
 
 _CHUNK_ROWS = 20_480
@@ -65,7 +65,7 @@ def prove_columns(warehouse: Warehouse) -> list[Unproved]:
 
 def _fields(text: str) -> list[str]:
     try:
-        return list(Encoder(text, 0).arrow_schema.names)
+        return list(value_format().encoder(text, 0).arrow_schema.names)
     except Misconfigured:
         return []
 
@@ -73,7 +73,7 @@ def _fields(text: str) -> list[str]:
 def _prove(warehouse: Warehouse, schema_id: int, text: str) -> str:
     """Compare the events of one schema; return why it cannot be done, empty if it was."""
     try:
-        encoder = Encoder(text, schema_id)
+        encoder = value_format().encoder(text, schema_id)
     except Misconfigured:
         return "its schema cannot be encoded"
     wrong = EventColumns(warehouse).misfits(encoder.arrow_schema)
@@ -104,7 +104,7 @@ def _columns_of_others(warehouse: Warehouse, own: set[str]) -> list[str]:
     return [name for name in names if name not in own and name not in METADATA_COLUMNS]
 
 
-def _odd_rows(encoder: Encoder, chunks: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+def _odd_rows(encoder: RowEncoder, chunks: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
     """Return the places of the rows that do not give their bytes: shard, sequence, partition, offset."""
     found: list[pa.RecordBatch] = []
     waiting: deque[Future[pa.RecordBatch]] = deque()
@@ -117,7 +117,7 @@ def _odd_rows(encoder: Encoder, chunks: Iterator[pa.RecordBatch]) -> list[pa.Rec
     return [rows for rows in found if len(rows)]
 
 
-def _odd_rows_of(encoder: Encoder, chunk: pa.RecordBatch) -> pa.RecordBatch:
+def _odd_rows_of(encoder: RowEncoder, chunk: pa.RecordBatch) -> pa.RecordBatch:
     names = encoder.arrow_schema.names
     rows = pa.RecordBatch.from_arrays(chunk.columns[: len(names)], names=names)
     more = chunk.column("holds_more").to_numpy(zero_copy_only=False).astype(np.bool_)
@@ -128,7 +128,7 @@ def _odd_rows_of(encoder: Encoder, chunk: pa.RecordBatch) -> pa.RecordBatch:
     return chunk.select(["shard", "sequence", "partition", "offset"]).take(pa.array(odd, pa.int64()))
 
 
-def _checksums(encoder: Encoder, rows: pa.RecordBatch) -> NDArray[np.int64]:
+def _checksums(encoder: RowEncoder, rows: pa.RecordBatch) -> NDArray[np.int64]:
     """Return the CRC-32 of each row's value, -1 for a row that the schema does not allow."""
     try:
         with barrier("decode"):

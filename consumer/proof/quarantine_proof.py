@@ -15,7 +15,7 @@ from consumer.load.decode import Reader, ReaderOf, decode
 from consumer.proof.verdict import Example
 from consumer.sinks.duckdb.held import HeldRecord, pages
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.formats.avro.codec import Decoder
+from schemas.formats import value_format
 from schemas.registry.client import UNKNOWN_SCHEMA
 from schemas.undecodable import UndecodableValue
 
@@ -74,7 +74,7 @@ def _example(warehouse: Warehouse, record: HeldRecord) -> Example:
 
 def _misnamed(page: list[HeldRecord], reader_of: ReaderOf) -> Iterator[str]:
     """Yield the records whose bytes do not fail as the row says."""
-    rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of).rejects}
+    rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of, value_format()).rejects}
     for row, record in enumerate(page):
         reject = rejects.get(row)
         phase, kind = ("", "") if reject is None else (reject.phase, reject.kind)
@@ -95,13 +95,22 @@ def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
     """
     if phase == "frame" or record.held_phase == "frame":
         return (record.held_phase, record.held_class, record.held_schema_id) == (phase, kind, None)
-    if record.held_schema_id != int.from_bytes(record.held_value[1:5], "big"):
+    if record.held_schema_id != _named(record.held_value):
         return False
     if record.held_phase == "decode":
         return (phase, kind) == ("decode", record.held_class)
     if record.held_phase == "schema":
         return record.held_class in _OF_SCHEMAS or record.held_class[:1].isupper()
     return phase == ""
+
+
+def _named(value: bytes) -> int | None:
+    """Return the schema that a value names, ``None`` where it names none."""
+    written = value_format()
+    try:
+        return written.schema_id(value[: written.head_bytes])
+    except UndecodableValue:
+        return None
 
 
 def readers_of_file(warehouse: Warehouse) -> ReaderOf:
@@ -113,8 +122,9 @@ def readers_of_file(warehouse: Warehouse) -> ReaderOf:
         if schema_id not in texts:
             raise UndecodableValue(UNKNOWN_SCHEMA, "the file keeps no text of it", phase="schema")
         if schema_id not in made:
-            decoder = Decoder(texts[schema_id])
-            made[schema_id] = Reader(schema_id, decoder, list(decoder.arrow_schema.names))
+            written = value_format()
+            decoder = written.decoder(texts[schema_id])
+            made[schema_id] = Reader(schema_id, decoder, list(decoder.arrow_schema.names), written)
         return made[schema_id]
 
     return reader_of

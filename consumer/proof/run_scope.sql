@@ -69,14 +69,14 @@ SELECT *, event_shard({event_id}) AS _shard, event_sequence({event_id}) AS _sequ
 FROM events ANTI JOIN left_out ON events._partition = left_out.partition AND events._offset = left_out."offset"
 WHERE starts_with(CAST({event_id} AS VARCHAR), getvariable('id_start'));
 
--- Quarantined records with the identity that they carry: in the header {header}, or as the first Avro field of a
--- value of ours, which is at bytes 7 to 42: 5 bytes of frame, 1 of length (0x48 says 36), 36 of text.
+-- Quarantined records with the identity that they carry: in the header {header}, or in a value of ours, where the
+-- format says that it is ({identity_in_value}, an expression over "value").
 CREATE OR REPLACE TEMP VIEW quarantine_identities AS
 SELECT
     * EXCLUDE (headers),
     coalesce(
         TRY(decode(list_filter(headers, lambda header: header.name = '{header}')[1].value)),
-        CASE WHEN hex(value[1:1]) = '00' AND hex(value[6:6]) = '48' THEN TRY(decode(value[7:42])) END
+        {identity_in_value}
     ) AS event_id
 FROM quarantine;
 

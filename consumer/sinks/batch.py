@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cluster.records import Headers, Records, Rows, Span
-from schemas.identity import IDENTITY_HEADER
+from cluster.records import Records, Rows, Span
+from schemas.identity import id_in_header
 from schemas.places import LAST_TIMESTAMP_MS
 from schemas.undecodable import UndecodableValue
 
@@ -42,14 +42,8 @@ def metadata(records: Records, rows: Rows, schema_id: int) -> dict[str, pa.Array
 
 def ids_in_headers(records: Records, rows: Rows) -> pa.Array[Any]:
     """Return the identities that ``rows`` carry in a header; null where there is none."""
-    return pa.array([_id_in_header(headers) for headers in records.headers(rows)], pa.string())
-
-
-def _id_in_header(headers: Headers | None) -> str | None:
-    for name, value in headers or ():
-        if name == IDENTITY_HEADER and value is not None:
-            return bytes(value).decode(errors="replace")
-    return None
+    found = [id_in_header(headers) for headers in records.headers(rows)]
+    return pa.array([None if each is None else each.decode(errors="replace") for each in found], pa.string())
 
 
 def timestamps(records: Records, rows: Rows) -> pa.Array[Any]:

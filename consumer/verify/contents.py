@@ -21,7 +21,7 @@ from consumer.sinks.duckdb.identity_columns import identity_expression
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.fingerprint import fingerprint
-from schemas.formats.avro.codec import Decoder
+from schemas.formats import value_format
 from schemas.manifest import Manifest, SchemaUsed
 from schemas.registry.client import UNKNOWN_SCHEMA, unknown_in_words
 from schemas.undecodable import UndecodableValue
@@ -154,7 +154,7 @@ def _texts(
         if len(rows) > 1:
             yield f"schema id {schema_id} has {len(rows)} texts"
         try:
-            Decoder(rows[0][2])
+            value_format().decoder(rows[0][2])
         except (UndecodableValue, ValueError) as error:
             yield f"the text of schema id {schema_id} cannot be used: {error}"
     # Each once, in the order of the manifests: a set's order would change from process to process.
@@ -184,7 +184,7 @@ def _columns(store: Warehouse, kept: dict[int, list[tuple[str | None, int | None
     fields = set()
     for rows in kept.values():
         try:
-            fields |= set(Decoder(rows[0][2]).arrow_schema.names)
+            fields |= set(value_format().decoder(rows[0][2]).arrow_schema.names)
         except (UndecodableValue, ValueError):
             return  # said already
     for what, place in (("field", 0), ("column", 1)):
@@ -248,7 +248,7 @@ def _other_errors(store: Warehouse) -> Iterator[str]:
     reader_of, said = readers_of_file(store), store.rows(_ERRORS)
     messages = {(partition, offset): (phase, kind, error) for partition, offset, phase, kind, error in said}
     for page in pages(store):
-        rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of).rejects}
+        rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of, value_format()).rejects}
         for row, record in enumerate(page):
             place, reject = (record.held_partition, record.held_offset), rejects.get(row)
             phase, kind, error = messages[place]

@@ -22,8 +22,7 @@ from consumer.sinks.duckdb.columns import ID_COLUMN, columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.fingerprint import fingerprint
-from schemas.formats.avro.codec import Decoder
-from schemas.formats.avro.frame import HEADER_BYTES
+from schemas.formats import ValueDecoder, value_format
 from schemas.identity import IDENTITY_HEADER
 from schemas.places import LAST_TIMESTAMP_MS
 from schemas.registry.gate import Registry
@@ -206,7 +205,7 @@ def _compare_events(store: Warehouse, records: dict[Place, Message], found: _Com
     column_of = columns_of_fields(store)
     by_schema: dict[int, dict[Place, Message]] = defaultdict(dict)
     for place, message in records.items():
-        by_schema[int.from_bytes((message.value() or b"")[1:HEADER_BYTES], "big")][place] = message
+        by_schema[_named(message.value() or b"")][place] = message
     texts = {int(schema_id): str(text) for schema_id, text in store.rows(_TEXTS)}
     for schema_id, messages in sorted(by_schema.items()):
         decoder = _decoder(texts.get(schema_id))
@@ -221,9 +220,18 @@ def _compare_events(store: Warehouse, records: dict[Place, Message], found: _Com
             found.faults += [f"{where}: {fault}" for fault in faults]
 
 
-def _decoder(text: str | None) -> Decoder | None:
+def _named(value: bytes) -> int:
+    """Return the schema that a value names; 0, which no registry gives, where it names none."""
+    written = value_format()
     try:
-        return None if text is None else Decoder(text)
+        return written.schema_id(value[: written.head_bytes])
+    except UndecodableValue:
+        return 0
+
+
+def _decoder(text: str | None) -> ValueDecoder | None:
+    try:
+        return None if text is None else value_format().decoder(text)
     except UnsupportedSchema:
         return None
 
@@ -248,18 +256,18 @@ def _of_record(row: dict[str, Any], message: Message) -> Iterator[str]:
         yield "its time is another"
     if row["_crc32"] != zlib.crc32(value):
         yield "its bytes are not those of the checksum"
-    if row["_schema_id"] != int.from_bytes(value[1:HEADER_BYTES], "big"):
+    if row["_schema_id"] != _named(value):
         yield "its schema id is another"
     if row.get(ID_COLUMN) is not None and row[ID_COLUMN] != _identity(message):
         yield "the identity in its header is another"
 
 
 def _of_value(
-    row: dict[str, Any], message: Message, decoder: Decoder, column_of: dict[str, str], found: _Compared
+    row: dict[str, Any], message: Message, decoder: ValueDecoder, column_of: dict[str, str], found: _Compared
 ) -> list[str]:
     """Return the leaves of a value that are not as the columns say."""
     try:
-        value = decoder.decode_one((message.value() or b"")[HEADER_BYTES:])
+        value = decoder.decode_one((message.value() or b"")[value_format().head_bytes :])
     except UndecodableValue as error:
         return [f"its bytes cannot be decoded: {error}"]
     faults = []

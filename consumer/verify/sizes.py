@@ -12,7 +12,7 @@ from consumer.sinks.duckdb.columns import columns_of_fields, quote
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.contents import see_all_events
 from consumer.verify.proof import NOTHING, Proof
-from schemas.formats.avro.codec import Encoder
+from schemas.formats import value_format
 
 _CHUNK_ROWS = 20_480
 _SCHEMAS = """
@@ -56,7 +56,7 @@ def _sizes(store: Warehouse) -> Counter[int] | None:
     sizes: Counter[int] = Counter({int(p): int(size) for p, size in store.rows(_HELD) if p is not None})
     column_of = columns_of_fields(store)
     for schema_id, text in store.rows(_SCHEMAS):
-        encoder = Encoder(str(text), int(schema_id))
+        encoder = value_format().encoder(str(text), int(schema_id))
         if encoder.slow_types:
             return None
         fields = encoder.arrow_schema.names

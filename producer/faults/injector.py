@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,9 +12,9 @@ from producer.faults import alter
 from producer.faults.choice import Choice, placed, skew_s
 from producer.faults.spec import Fault
 from producer.faults.targets import FaultTargets, possible
-from producer.faults.values import undecodable
 from producer.toolkit.chance import chances
 from schemas.faults import DROPPED, DUPLICATE, HOT_KEY, KINDS, LATE, OUT_OF_ORDER, TOMBSTONE
+from schemas.formats import Breaker
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -60,7 +59,7 @@ class Injector:
     """The faults of one shard.
 
     :param target: events of this shard, ``None`` when only time or a signal ends it.
-    :param text_at: where in a framed value the text of the targets begins; behind the frame unless given.
+    :param break_value: makes a value undecodable.
     :raises Misconfigured: the scenario has nothing to put a fault into, or a number of faults cannot be spread.
     """
 
@@ -75,12 +74,12 @@ class Injector:
         shard: int,
         shards: int,
         target: int | None,
-        text_at: Callable[[bytes], int] | None = None,
+        break_value: Breaker,
     ) -> None:
         kinds = possible(faults, targets, scenario, has_key=key is not None)
         self._choice = Choice(faults, kinds, seed, shard, shards, target)
         self.targets = targets
-        self._text_at = text_at
+        self._break_value = break_value
         self._key = key
         self._seed = seed
         self._shard = shard
@@ -112,9 +111,7 @@ class Injector:
         if kind == TOMBSTONE:
             return None
         chance = float(self._chance("value", np.array([sequence]))[0])
-        if kind == _NOT_UTF8 and self._text_at is not None:
-            return undecodable(kind, value, chance, self._text_at(value))
-        return undecodable(kind, value, chance)
+        return self._break_value(kind, value, chance)
 
     def _choose(self, block: pa.RecordBatch, first: int) -> tuple[Ints, Ints]:
         """Return the number of each row's kind, and for each row the next one of its key, -1 for none."""

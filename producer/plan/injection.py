@@ -12,11 +12,11 @@ from cluster.errors import Misconfigured
 from cluster.topics import Admin, topic_configuration
 from producer.faults import Fault, FaultTargets, Injector, parse_faults
 from producer.faults.targets import fitting, possible
-from producer.faults.texts import TextPlace
 from producer.plan.request import ProduceRequest
 from producer.scenarios import Scenario, Settings, contract_of
 from schemas.fault_targets import KeySample
 from schemas.faults import CLOCK_SKEW, HOT_KEY
+from schemas.formats import value_format
 from schemas.registry.contract import ContractVersion
 from schemas.types.tree import parse
 
@@ -50,7 +50,7 @@ def make_injector(
         shard=request.shard,
         shards=request.shards,
         target=request.target,
-        text_at=TextPlace(written, targets.text) if written and targets.text else None,
+        break_value=value_format().breaker(written, targets.text),
     )
 
 

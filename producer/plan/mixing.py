@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from producer.toolkit.arrays import plain, taken
 from producer.toolkit.chance import chances
-from schemas.formats.avro.codec import Encoder
+from schemas.formats import RowEncoder
 from schemas.manifest import SchemaUsed, VersionWritten
 
 Ints = NDArray[np.int64]
@@ -65,10 +65,10 @@ class MixedEncoder:
 
     def __init__(
         self,
-        encoder: Encoder,
-        newer: Encoder | None,
+        encoder: RowEncoder,
+        newer: RowEncoder | None,
         mixing: Mixing | None,
-        prepare: Callable[[pa.RecordBatch, Encoder, Ints], pa.RecordBatch],
+        prepare: Callable[[pa.RecordBatch, RowEncoder, Ints], pa.RecordBatch],
     ) -> None:
         self._encoder = encoder
         self._newer = newer

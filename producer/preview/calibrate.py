@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from cluster.settings.kafka import KafkaSettings
-from producer.resume.resume import Landed, sequence_of
+from producer.resume.resume import Landed
 from producer.scenarios import EventStream, Identity
 from producer.send.delivery import Delivery
 from producer.send.meter import Due
 from producer.send.supply import Part, Supply, identified
-from schemas.formats.avro.codec import Encoder
+from schemas.formats import RowEncoder, value_format
 
 SECONDS = 1.0
 _RUN = "calibration"
@@ -49,7 +49,7 @@ class _NullSink(KafkaSettings):
 
 
 def calibrate(
-    stream: EventStream, encoder: Encoder, *, key: str | None, identity: Identity, seconds: float = SECONDS
+    stream: EventStream, encoder: RowEncoder, *, key: str | None, identity: Identity, seconds: float = SECONDS
 ) -> Calibration:
     """Run the path of ``produce`` into a null sink for about ``seconds``, its two first steps apart before.
 
@@ -81,12 +81,12 @@ def calibrate(
 
 
 def _delivered_per_s(
-    stream: EventStream, encoder: Encoder, *, key: str | None, identity: Identity, seconds: float
+    stream: EventStream, encoder: RowEncoder, *, key: str | None, identity: Identity, seconds: float
 ) -> float:
     """Send until ``seconds`` are over; the first part, with the opening of connections, is not counted."""
     clock = time.perf_counter
     sink = _NullSink(bootstrap_servers="127.0.0.1:1")
-    delivery = Delivery(sink, "calibration", timeout_s=10, sequence_of=sequence_of, clock=clock)
+    delivery = Delivery(sink, "calibration", timeout_s=10, identity_of=value_format().identity, clock=clock)
     began, before = 0.0, 0
     with Supply(
         stream, encoder, run_id=_RUN, shard=0, key=key, end=stream.limit, landed=Landed.nothing(), identity=identity

@@ -21,7 +21,7 @@ from producer.scenarios.foreign import blaming
 from producer.send.event_log import readable
 from producer.send.supply import identified, keys_of, with_later_columns
 from producer.toolkit.arrays import plain
-from schemas.formats.avro.codec import Encoder
+from schemas.formats import value_format
 
 MAX_EVENTS = 1_000_000
 _PREVIEW_RUN = "preview"
@@ -89,7 +89,7 @@ def preview(
     refuse_options(chosen, options or {})
     contract = contract_of(chosen)
     schema = contract.version(schema_version or contract.active)
-    encoder = Encoder(schema.text, 0)
+    encoder = value_format().encoder(schema.text, 0)
     started_at = now or dt.datetime.now(dt.UTC)
     asked = Asked(rate=0.0, options=options or {})
     stream = chosen.open(seed, 0, chosen.settings(events, int(started_at.timestamp() * 1000), asked))

@@ -20,18 +20,13 @@ from producer.resume.placing import Placing
 from producer.resume.reading import Reader, open_reader, read_to_end, watermarks
 from producer.scenarios import Identity
 from producer.shapes import Schedule
-from schemas.formats.avro.frame import HEADER_BYTES
-from schemas.identity import IDENTITY_HEADER, event_id
+from schemas.formats import value_format
+from schemas.identity import ID_CHARACTERS, event_id, id_in_header, sequence_in
 from schemas.manifest import Manifest, RateGap, control_topic
 
 log = structlog.get_logger()
 
-# After the frame comes the first field, event_id: its length (36, as an Avro varint) and its text.
-_LENGTH = b"\x48"
-_ID = slice(HEADER_BYTES + 1, HEADER_BYTES + 37)
-_ID_CHARACTERS = 36
-_SHARD_CHARACTERS = 18
-_SEQUENCE_BITS = (1 << 62) - 1
+_SHARD_CHARACTERS = 18  # of an id: run, version and shard
 # Records that a killed process had already handed to the network may still arrive.
 _QUIET_S = 0.5
 _QUIET_ATTEMPTS = 20
@@ -81,15 +76,6 @@ class Landed:
         return sequences[~known]
 
 
-def sequence_of(value: bytes) -> int:
-    """Return the sequence of an event from its framed value, without decoding it."""
-    return _sequence_in(value[_ID])
-
-
-def _sequence_in(event_id: bytes) -> int:
-    return int(event_id.replace(b"-", b"")[16:], 16) & _SEQUENCE_BITS
-
-
 def find_landed(
     kafka: KafkaSettings, manifest: Manifest, identity: Identity = "field", *, stop: threading.Event
 ) -> Landed:
@@ -123,7 +109,7 @@ def find_landed(
                 placing.note(message)
                 if not seen % _PLACED_AT_ONCE:
                     placing.settle()
-                sequence = _sequence_in(identifier)
+                sequence = sequence_in(identifier)
                 if sequence in found:
                     again.add(sequence)
                 found[sequence] = zlib.crc32(value if isinstance(value, bytes) else b"")
@@ -201,15 +187,13 @@ def _looked_up(flags: NDArray[np.bool_], sequences: NDArray[np.int64]) -> NDArra
 
 def _id_in_value(message: Message) -> bytes:
     value = message.value()
-    return value[_ID] if isinstance(value, bytes) and value.startswith(_LENGTH, HEADER_BYTES) else b""
+    return value_format().identity(value) if isinstance(value, bytes) else b""
 
 
 def _id_in_header(message: Message) -> bytes:
     headers: Any = message.headers()  # a list of pairs; the stubs allow more
-    for name, text in headers or ():
-        if name == IDENTITY_HEADER and isinstance(text, bytes) and len(text) == _ID_CHARACTERS:
-            return text
-    return b""
+    found = id_in_header(headers) or b""
+    return found if len(found) == ID_CHARACTERS else b""
 
 
 def _starts(reader: Reader, manifest: Manifest) -> dict[int, int]:

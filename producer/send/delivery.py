@@ -27,7 +27,7 @@ from producer.send.delivery_reports import NOT_WRITTEN, OF_ONE_EVENT, Copies, Re
 from producer.send.handover import hand_over
 from producer.send.meter import DelayHistogram, Due
 from producer.send.refusals import Reasons
-from schemas.identity import IDENTITY_HEADER
+from schemas.identity import IDENTITY_HEADER, sequence_in
 from schemas.manifest import Range, to_ranges
 
 QUEUE_EVENTS = 65_536
@@ -40,7 +40,7 @@ _NOTED_AT_ONCE = 128
 class Delivery:
     """An idempotent producer of one topic, and the ledger of its reports.
 
-    :param sequence_of: reads the sequence of an event from its framed value.
+    :param identity_of: reads the identity of an event from its value.
     :param clock: seconds; the clock that intended times are in.
     :param skew_s: how far the clock that records are stamped with is ahead: an injected fault.
     :param batch_bytes: how large a batch of records may become: the broker refuses a batch as a whole that is above the
@@ -54,7 +54,7 @@ class Delivery:
         topic: str,
         *,
         timeout_s: float,
-        sequence_of: Callable[[bytes], int],
+        identity_of: Callable[[bytes], bytes],
         clock: Callable[[], float],
         skew_s: float = 0.0,
         batch_bytes: int = BATCH_BYTES,
@@ -66,7 +66,7 @@ class Delivery:
         self._skew_ms = round(1000 * skew_s)
         self.reasons = Reasons()
         self.copies = Copies(self.reasons, self.placing)
-        self._sequence_of = sequence_of
+        self._identity_of = identity_of
         self._clock = clock
         self._watch = BrokerWatch(kafka, patience_s=timeout_s)
         self._failed: list[int] = []
@@ -277,7 +277,7 @@ class Delivery:
 
     def count_out(self, error: KafkaError, value: bytes, sequence: int | None = None) -> None:
         """Count an event as what its report says of it; the value names the sequence where none is given."""
-        known = self._sequence_of(value) if sequence is None else sequence
+        known = sequence_in(self._identity_of(value)) if sequence is None else sequence
         self._count_out_of(error, known, zlib.crc32(value), len(value))
 
     def _count_out_of(self, error: KafkaError, sequence: int, checksum: int, size_bytes: int) -> None:

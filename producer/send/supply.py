@@ -23,7 +23,7 @@ from producer.send.checksums import crc32s
 from producer.send.event_log import EventLog
 from producer.toolkit.arrays import plain, taken
 from producer.toolkit.ids import event_ids
-from schemas.formats.avro.codec import Encoder
+from schemas.formats import RowEncoder
 from schemas.identity import IDENTITY_FIELD, event_id
 
 _AHEAD = 3
@@ -100,7 +100,7 @@ class Supply:
     def __init__(
         self,
         stream: EventStream,
-        encoder: Encoder,
+        encoder: RowEncoder,
         *,
         run_id: str,
         shard: int,
@@ -110,7 +110,7 @@ class Supply:
         identity: Identity = "field",
         log: EventLog | None = None,
         faults: Injector | None = None,
-        newer: Encoder | None = None,
+        newer: RowEncoder | None = None,
         mixing: Mixing | None = None,
     ) -> None:
         self._stream = stream
@@ -232,7 +232,7 @@ class Supply:
             marks = Marks(injected.reach[own][wanted] + first, first + until, copies, special, truth)
             yield replace(part, marks=marks)
 
-    def _identified(self, batch: pa.RecordBatch, encoder: Encoder, sequences: NDArray[np.int64]) -> pa.RecordBatch:
+    def _identified(self, batch: pa.RecordBatch, encoder: RowEncoder, sequences: NDArray[np.int64]) -> pa.RecordBatch:
         return identified(batch, encoder, self._run_id, self._shard, sequences, identity=self._identity)
 
     def _same_as_landed(self, block: pa.RecordBatch, first: int, end: int, injected: Injected | None = None) -> None:
@@ -284,7 +284,7 @@ def keys_of(column: Any) -> list[bytes | None]:
 
 def identified(
     batch: pa.RecordBatch,
-    encoder: Encoder,
+    encoder: RowEncoder,
     run_id: str,
     shard: int,
     sequences: NDArray[np.int64],

@@ -1,1 +1,134 @@
-"""How rows become values and values rows: one folder for each format."""
+"""How rows become values and values rows: one folder for each format.
+
+A format is an object with the members of :class:`ValueFormat`; ``avro/`` is the first. Open ``avro/format.py`` to see
+one whole. Who produces, loads or proves asks :func:`value_format` for it, and knows no format by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from schemas.undecodable import UndecodableValue
+
+if TYPE_CHECKING:  # who only asks which formats there are loads no Arrow
+    import pyarrow as pa
+
+# Makes a value undecodable: its kind (``schemas/faults.py``), the value, and a number in [0, 1) that decides the rest.
+Breaker = Callable[[str, bytes, float], bytes]
+
+
+class RowEncoder(Protocol):
+    """Encodes batches of one schema.
+
+    ``arrow_schema`` is what it takes, ``schema_id`` what its values name. ``slow_types`` are the types of the schema
+    that it can only write row by row.
+    """
+
+    arrow_schema: pa.Schema
+    schema_id: int
+    slow_types: list[str]
+
+    def encode(self, batch: pa.RecordBatch) -> pa.BinaryArray:
+        """Return one value per row. Columns are taken by name and cast without loss.
+
+        :raises ValueError: a column is missing or of another type, or a null stands where the schema allows none.
+        """
+        ...
+
+    def verify(self, batch: pa.RecordBatch, rows: int = 64) -> None:
+        """Encode and decode a sample of ``batch`` by another program, and compare.
+
+        :raises RuntimeError: the two differ.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What could be decoded of a group.
+
+    ``batch`` holds the good rows in order, ``kept`` their indices in the group, ``faults`` the rest by index.
+    """
+
+    batch: pa.RecordBatch
+    kept: list[int]
+    faults: dict[int, UndecodableValue] = field(default_factory=dict)
+
+
+class ValueDecoder(Protocol):
+    """Decodes what stands behind the head of values that name one schema."""
+
+    arrow_schema: pa.Schema
+
+    def salvage(self, values: list[bytes]) -> Salvaged:
+        """Decode what can be decoded: the good rows as one batch, and the fault of every other value."""
+        ...
+
+    def decode_one(self, value: bytes) -> dict[str, Any]:
+        """Return one value as Python values.
+
+        :raises UndecodableValue: what is wrong with it.
+        """
+        ...
+
+
+class ValueFormat(Protocol):
+    """One way of writing records as values.
+
+    A value begins with a *head* of ``head_bytes``, which names its schema by the number that the registry gave it. A
+    schema is the text of a contract (``schemas/types/tree.py``).
+    """
+
+    name: str
+    head_bytes: int
+
+    def encoder(self, schema: str, schema_id: int) -> RowEncoder:
+        """Return what writes values of a schema.
+
+        :raises Misconfigured: no table can hold the schema.
+        """
+        ...
+
+    def decoder(self, schema: str) -> ValueDecoder:
+        """Return what reads values of a schema.
+
+        :raises UnsupportedSchema: no typed table can hold it; every value of it is undecodable.
+        """
+        ...
+
+    def schema_id(self, head: bytes) -> int:
+        """Return the schema that a value names.
+
+        :raises UndecodableValue: in phase ``frame``.
+        """
+        ...
+
+    def identity(self, value: bytes) -> bytes:
+        """Return the identity that a value of ours carries, as ASCII, without decoding it; empty where it has none."""
+        ...
+
+    def identity_sql(self, value: str) -> str:
+        """Return the same as an expression of DuckDB over a column of values; NULL where there is none."""
+        ...
+
+    def breaker(self, schemas: Mapping[int, Mapping[str, Any]], text: str | None) -> Breaker:
+        """Return what makes values undecodable; every kind that it takes is certain to be refused.
+
+        :param schemas: what values are written with, by id.
+        :param text: the field whose text is broken, at the top of each schema; the first field where there is none.
+        """
+        ...
+
+
+def value_format(name: str = "avro") -> ValueFormat:
+    """Return a format by its name.
+
+    :raises ValueError: there is none.
+    """
+    if name == "avro":
+        from schemas.formats.avro.format import AVRO  # deferred: it loads both Avro libraries
+
+        return AVRO
+    raise ValueError(f"no format is named {name!r}")

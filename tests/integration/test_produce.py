@@ -35,14 +35,13 @@ from cluster.topics import admin_client, apply_topics, describe, specs_for
 from producer import ProduceRequest, Progress, produce_run, produce_shard
 from producer.preview.partitions import partition_of
 from producer.resume.control_topic import read_manifest
-from producer.resume.resume import sequence_of
 from schemas.fingerprint import fingerprint
 from schemas.identity import read_event_id
 from schemas.manifest import Manifest, control_topic
 from schemas.registry.gate import Registry
 from stack.parts.java import kafka_command
 from tests.kit.commands import command_line
-from tests.kit.kafka import read_topic, topic_ends
+from tests.kit.kafka import read_topic, sequence_of, topic_ends
 from tests.kit.seconds import held, within
 from tests.kit.topics import delete_topic
 from tests.kit.waiting import wait_until

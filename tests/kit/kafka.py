@@ -11,8 +11,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, TopicMissing
 from cluster.topics import admin_client, describe
-from producer.resume.resume import sequence_of
-from schemas.identity import read_event_id
+from schemas.formats import value_format
+from schemas.identity import read_event_id, sequence_in
 
 READ_TIMEOUT_S = 60.0
 
@@ -63,13 +63,18 @@ def read_topic(connection: Connection, topic: str) -> list[Message]:
     return found
 
 
+def sequence_of(value: bytes) -> int:
+    """Return the sequence of an event from its value, which is one of ours."""
+    return sequence_in(value_format().identity(value))
+
+
 def sequences_in(connection: Connection, topic: str) -> dict[int, list[int]]:
     """Read a whole topic and return the sequences of each shard, sorted, repetitions included."""
     found: dict[int, list[int]] = {}
     for message in read_topic(connection, topic):
         value = message.value()
         assert isinstance(value, bytes)
-        found.setdefault(read_event_id(value[6:42].decode()).shard, []).append(sequence_of(value))
+        found.setdefault(read_event_id(value_format().identity(value).decode()).shard, []).append(sequence_of(value))
     return {shard: sorted(sequences) for shard, sequences in found.items()}
 
 

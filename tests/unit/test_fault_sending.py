@@ -16,7 +16,7 @@ from producer import attempt as attempt_module
 from producer.plan.agreement import Agreement
 from producer.plan.injection import make_injector
 from producer.resume.placing import Placing
-from producer.resume.resume import Landed, sequence_of
+from producer.resume.resume import Landed
 from producer.scenarios import find_scenario
 from producer.send.checksums import ChecksumWindows
 from producer.send.delivery_reports import Copies
@@ -26,6 +26,7 @@ from schemas.identity import read_event_id
 from schemas.manifest import Manifest, SchemaUsed, count
 from schemas.registry.contract import load_contract
 from tests.kit.depth import DEEP
+from tests.kit.kafka import sequence_of
 
 EVENTS = 20_000  # more than two parts
 # After so many records each: at the first, at the edge of a part and right behind it, and among what comes last.

@@ -15,7 +15,6 @@ import pytest
 from cluster.errors import Misconfigured
 from producer.faults import FaultTargets, alter, parse_faults
 from producer.faults.targets import fitting, possible
-from producer.faults.texts import TextPlace
 from producer.plan.agreement import _settings
 from producer.plan.injection import agreed_targets, make_injector, targets_of
 from producer.plan.request import ProduceRequest
@@ -23,6 +22,7 @@ from producer.scenarios import find_scenario
 from producer.toolkit.arrays import plain
 from schemas.fault_targets import KeySample
 from schemas.faults import FAMILIES, KINDS
+from schemas.formats.avro.breaking import TextPlace
 from schemas.formats.avro.codec import Encoder
 from schemas.types.tree import parse
 

@@ -13,12 +13,13 @@ from cluster.errors import Misconfigured
 from consumer.proof.detectors import DETECTORS, load_detectors
 from producer.faults import SLICE_ROWS, FaultTargets, Injector, as_text, from_mapping, parse_faults
 from producer.faults.alter import CENTURY_MS, HOT_TEXT, UNKNOWN_TEXT
-from producer.faults.values import undecodable
 from producer.scenarios import find_scenario
 from producer.send.fault_truth import INLINE_RANGES
 from producer.toolkit.arrays import plain
 from producer.toolkit.chance import chances
 from schemas.faults import FAMILIES, KINDS, members
+from schemas.formats import value_format
+from schemas.formats.avro.breaking import undecodable
 from schemas.formats.avro.codec import Decoder, Encoder
 from schemas.formats.avro.frame import split_frame
 from schemas.registry.contract import load_contract
@@ -44,6 +45,7 @@ def injector(*faults: str, shard: int = 0, shards: int = 1, target: int | None =
         shard=shard,
         shards=shards,
         target=target,
+        break_value=value_format().breaker({}, None),
     )
 
 
@@ -105,7 +107,17 @@ def test_a_number_of_faults_needs_a_number_of_events() -> None:
 
 def test_a_scenario_without_a_time_cannot_have_late_events() -> None:
     with pytest.raises(Misconfigured, match="cannot have the fault late"):
-        Injector(parse_faults(["late=1"]), FaultTargets(), scenario="s", key="k", seed=1, shard=0, shards=1, target=10)
+        Injector(
+            parse_faults(["late=1"]),
+            FaultTargets(),
+            scenario="s",
+            key="k",
+            seed=1,
+            shard=0,
+            shards=1,
+            target=10,
+            break_value=undecodable,
+        )
 
 
 # Who gets them

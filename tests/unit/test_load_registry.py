@@ -9,6 +9,7 @@ import pytest
 
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaReplaced
 from consumer.load.readers import Readers
+from schemas.formats import value_format
 from schemas.registry.client import UnknownSchema
 from schemas.undecodable import UnsupportedSchema
 
@@ -39,7 +40,7 @@ class Answers:
 
 def readers(answer: str | Exception, known: dict[int, str]) -> tuple[Readers, Answers]:
     registry: Any = Answers(answer)
-    return Readers(registry, known, lambda _, text, schema: list(schema.names)), registry
+    return Readers(value_format(), registry, known, lambda _, text, schema: list(schema.names)), registry
 
 
 @pytest.mark.parametrize(

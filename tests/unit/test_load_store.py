@@ -23,6 +23,7 @@ from consumer.sinks.duckdb.ledger import verify
 from consumer.sinks.duckdb.store import Store, Stored
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from consumer.sinks.limit import Limit, LimitBroken
+from schemas.formats import value_format
 from schemas.formats.avro.codec import Decoder
 
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}]}
@@ -73,9 +74,9 @@ def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
 
 def chunk(warehouse: Warehouse, start: int, bodies: list[bytes | None], end: int | None = None) -> Chunk:
     decoder = Decoder(json.dumps(SCHEMA))
-    reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema))
+    reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema), value_format())
     records = Records.of([FakeMessage(start + at, body) for at, body in enumerate(bodies)])
-    return decode(records, [Span(0, start, end or start + len(bodies))], lambda _: reader)
+    return decode(records, [Span(0, start, end or start + len(bodies))], lambda _: reader, value_format())
 
 
 def counts(warehouse: Warehouse) -> tuple[int, int, int]:
@@ -188,10 +189,10 @@ def test_a_record_that_carries_no_time_or_an_impossible_one_is_stored_without(wa
             return (0, -1) if self.at == 0 else (1, 2**62)
 
     decoder = Decoder(json.dumps(SCHEMA))
-    reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema))
+    reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema), value_format())
     records = Records.of([Timeless(0, value(1)), Timeless(1, value(2)), Timeless(2, b"junk")])
     store = Store(warehouse, LOAD)
-    store.add(decode(records, [Span(0, 0, 3)], lambda _: reader))
+    store.add(decode(records, [Span(0, 0, 3)], lambda _: reader, value_format()))
     store.commit()
     assert warehouse.rows(
         "SELECT DISTINCT _timestamp IS NULL FROM (FROM events UNION ALL BY NAME FROM quarantine)"

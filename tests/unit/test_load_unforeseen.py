@@ -20,7 +20,8 @@ from consumer.load.readers import Readers
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.store import Store
 from consumer.sinks.duckdb.warehouse import open_warehouse
-from schemas.formats.avro.codec import Decoder, Salvaged
+from schemas.formats import Salvaged, value_format
+from schemas.formats.avro.codec import Decoder
 from schemas.formats.avro.frame import HEADER_BYTES
 from schemas.types.tree import MAX_BRANCHES, parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
@@ -66,8 +67,8 @@ def test_records_about_which_a_library_raises_are_set_apart_with_its_class(tmp_p
     bodies = [b"\0\0\0\0\1\xff" if fate == "junk" else value(n) for n, fate in enumerate(fates)]
     odd = {body[HEADER_BYTES:]: fate for body, fate in zip(bodies, fates, strict=True) if isinstance(fate, type)}
     records = Records.of([FakeMessage(at, body) for at, body in enumerate(bodies)])
-    reader = Reader(1, OddDecoder(odd), ["n"])
-    chunk = decode(records, [Span(0, 0, len(bodies))], lambda _: reader)
+    reader = Reader(1, OddDecoder(odd), ["n"], value_format())
+    chunk = decode(records, [Span(0, 0, len(bodies))], lambda _: reader, value_format())
     good = [n for n, fate in enumerate(fates) if fate is None]
     assert [n for group in chunk.groups for n in group.table.column("n").to_pylist()] == good
     assert np.concatenate([[], *(group.rows for group in chunk.groups)]).tolist() == good
@@ -83,18 +84,18 @@ def test_records_about_which_a_library_raises_are_set_apart_with_its_class(tmp_p
 def test_what_no_value_can_be_blamed_for_ends_the_load(kind: type[BaseException]) -> None:
     bodies = [value(n) for n in range(4)]
     records = Records.of([FakeMessage(at, body) for at, body in enumerate(bodies)])
-    reader = Reader(1, OddDecoder({bodies[2][HEADER_BYTES:]: kind}), ["n"])
+    reader = Reader(1, OddDecoder({bodies[2][HEADER_BYTES:]: kind}), ["n"], value_format())
     with pytest.raises(kind):
-        decode(records, [Span(0, 0, 4)], lambda _: reader)
+        decode(records, [Span(0, 0, 4)], lambda _: reader, value_format())
 
 
 def test_a_schema_about_which_a_library_raises_is_a_fault_of_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: str) -> Decoder:
         raise RecursionError
 
-    monkeypatch.setattr("consumer.load.readers.Decoder", fail)
+    monkeypatch.setattr("schemas.formats.avro.format.Decoder", fail)
     registry: Any = SimpleNamespace(schema_text=lambda _: "{}")
-    readers: Any = Readers(registry, {7: "{}"}, lambda *_: [])
+    readers: Any = Readers(value_format(), registry, {7: "{}"}, lambda *_: [])
     for _ in range(2):
         with pytest.raises(UndecodableValue) as fault:
             readers(7)
@@ -114,10 +115,10 @@ def test_a_union_with_more_types_than_arrow_counts_is_refused_in_words(tmp_path:
     decoder = Decoder(text)
     with open_warehouse(tmp_path / "w.duckdb") as file:
         file.rows("INSERT INTO load_offsets VALUES ('c', 't', 'id', 0, 0)")
-        reader = Reader(1, decoder, EventColumns(file).fit(decoder.arrow_schema))
+        reader = Reader(1, decoder, EventColumns(file).fit(decoder.arrow_schema), value_format())
         last = b"\0\0\0\0\1" + b"\xfe\x01" + b"\x0e"  # branch 127, x = 7
         store = Store(file, "load")
-        store.add(decode(Records.of([FakeMessage(0, last)]), [Span(0, 0, 1)], lambda _: reader))
+        store.add(decode(Records.of([FakeMessage(0, last)]), [Span(0, 0, 1)], lambda _: reader, value_format()))
         store.commit()
         assert counts(file) == (1, 0, 1)
         assert file.rows("SELECT body.K127.x FROM events") == [(7,)]

@@ -13,12 +13,13 @@ from cluster.errors import Misconfigured
 from producer import ProduceRequest
 from producer.preview.partitions import murmur2, partition_of
 from producer.preview.preview import preview
-from producer.resume.resume import Landed, sequence_of
+from producer.resume.resume import Landed
 from producer.send.checksums import ChecksumWindows, crc32s
 from producer.toolkit.sharing import share
 from schemas.formats.avro.frame import frame_header
 from schemas.identity import event_id
 from schemas.manifest import MAX_CRC_WINDOWS
+from tests.kit.kafka import sequence_of
 
 
 @given(total=st.integers(0, 10**9), shards=st.integers(1, 4096))

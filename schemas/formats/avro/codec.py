@@ -19,7 +19,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +26,7 @@ import pyarrow.compute as pc
 import pyruhvro
 
 from cluster.errors import Misconfigured
+from schemas.formats import Salvaged
 from schemas.formats.avro.frame import HEADER_BYTES, frame_header
 from schemas.formats.avro.rows import fastavro_writer
 from schemas.types.arrow import arrow_schema, missing_value, raw_array, typed
@@ -130,18 +130,6 @@ class Encoder:
                 raise ValueError(f"column {missing} has a null; the schema allows none")
             columns.append(column)
         return pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
-
-
-@dataclass(frozen=True, slots=True)
-class Salvaged:
-    """What could be decoded of a group.
-
-    ``batch`` holds the good rows in order, ``kept`` their indices in the group, ``faults`` the rest by index.
-    """
-
-    batch: pa.RecordBatch
-    kept: list[int]
-    faults: dict[int, UndecodableValue] = field(default_factory=dict)
 
 
 class Decoder:

@@ -17,7 +17,7 @@ from cluster.connection import Connection
 from consumer.load.load import load
 from consumer.proof.audit import audit
 from producer.resume.control_topic import read_manifest
-from producer.resume.resume import Landed, sequence_of
+from producer.resume.resume import Landed
 from producer.scenarios import find_scenario
 from producer.send.supply import Supply
 from producer.shapes import parse
@@ -26,7 +26,7 @@ from schemas.manifest import Manifest
 from schemas.registry.contract import load_contract
 from tests.kit.commands import command_line
 from tests.kit.depth import SHAPE_KILLS
-from tests.kit.kafka import read_topic, topic_ends
+from tests.kit.kafka import read_topic, sequence_of, topic_ends
 from tests.kit.waiting import wait_until
 
 SHAPE = "ramp(1000, 8000, 3s) + constant(8000, 2s)"

@@ -1,16 +1,49 @@
-"""Where in a framed value the first byte of a text stands."""
+"""Framed values that no decoder can read, each for one reason. Every one is certain to be refused."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import fastavro
 
 from schemas.formats.avro.frame import HEADER_BYTES
 
+# Registries number schemas from 1; none gets here.
+UNKNOWN_SCHEMA_ID = 2_147_483_000
 _ID_BYTES = slice(1, HEADER_BYTES)
+
+
+def _behind_the_length(_: bytes) -> int:
+    """Return where the text of the first field begins, if that is one: behind the frame and its length."""
+    return HEADER_BYTES + 1
+
+
+def undecodable(kind: str, value: bytes, chance: float, text_at: Callable[[bytes], int] | None = None) -> bytes:
+    """Return a value made undecodable.
+
+    :param kind: ``undecodable.<why>``.
+    :param chance: in [0, 1): decides what there is to decide.
+    :param text_at: says where a text of the value begins: that of its first field, unless given.
+    """
+    match kind.partition(".")[2]:
+        case "truncated":
+            # A reader that needs every byte of the payload runs out of them wherever it is cut.
+            return value[: HEADER_BYTES + int(chance * (len(value) - HEADER_BYTES))]
+        case "bad_magic":
+            return bytes([1 + int(chance * 255)]) + value[1:]
+        case "unknown_schema":
+            return value[:1] + UNKNOWN_SCHEMA_ID.to_bytes(4, "big") + value[HEADER_BYTES:]
+        case "invalid_utf8":
+            at = (text_at or _behind_the_length)(value)
+            return value[:at] + b"\xff" + value[at + 1 :]
+        case "trailing_bytes":
+            return value + b"\x00" * (1 + int(chance * 8))
+        case "empty":
+            return b""
+        case _:
+            raise ValueError(f"unknown kind {kind}")
 
 
 class TextPlace:
