@@ -61,7 +61,7 @@ def targets_of(scenario: Scenario, schema_version: int | None = None) -> FaultTa
     """
     contract = contract_of(scenario)
     root = parse(contract.version(schema_version or contract.active).text)
-    declared: FaultTargets | None = getattr(scenario, "fault_targets", None)
+    declared = scenario.fault_targets
     if declared is None:
         node = dict(root.fields).get(scenario.event_time or "")
         declared = FaultTargets(event_time=None if node is None or node.nullable else scenario.event_time)

@@ -3,19 +3,23 @@
 A scenario is an object with the members of :class:`Scenario`: in this package, under the entry point group
 ``streamproof.scenarios``, or as ``SCENARIO`` in a module of a folder that is named. ``declared/`` makes one of a YAML
 file. :func:`find_scenario` finds all of them.
+
+Nobody looks for a member that is not named here. What not every scenario can do, :class:`BaseScenario` and
+:class:`BaseStream` say "none" to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cluster.connection import RegistrySettings
 
 if TYPE_CHECKING:  # finding a scenario by its name loads neither Arrow nor Avro
     import pyarrow as pa
 
+    from schemas.fault_targets import FaultTargets
     from schemas.registry.contract import Contract
 
 # What the manifest keeps of a run.
@@ -55,6 +59,21 @@ class EventStream(Protocol):
     def block(self, number: int) -> pa.RecordBatch:
         """Return ``block_events`` rows: the schema's columns, without ``event_id`` if that is where the identity is."""
         ...
+
+    def later_columns(self, number: int, block: pa.RecordBatch, /) -> Mapping[str, pa.Array[Any]]:
+        """Return what later versions of the schema add to block ``number``, by the name of the column.
+
+        Asked for only where a field is written that the block does not have; one that is in neither is null.
+        """
+        ...
+
+
+class BaseStream:
+    """A stream that knows no later version of its schema."""
+
+    def later_columns(self, number: int, block: pa.RecordBatch, /) -> Mapping[str, pa.Array[Any]]:  # noqa: ARG002
+        """Return no column: what a later version adds is null."""
+        return {}
 
 
 class Scenario(Protocol):
@@ -106,6 +125,11 @@ class Scenario(Protocol):
         ...
 
     @property
+    def fault_targets(self) -> FaultTargets | None:
+        """Fields that faults are put into; ``None`` says that only the event time is known."""
+        ...
+
+    @property
     def most(self) -> int:
         """Events that one shard can hold."""
         ...
@@ -127,6 +151,20 @@ class Scenario(Protocol):
     def open(self, seed: int, shard: int, settings: Settings) -> EventStream:
         """Return the events of one shard. Builds vocabularies, so it takes a moment."""
         ...
+
+
+class BaseScenario:
+    """What a scenario may leave unsaid: it takes no options, has no pace, and nothing is known of its fields."""
+
+    options: frozenset[str] = frozenset()
+    pace: float = 0.0
+    mix: str | None = None
+    event_time: str | None = None
+    fault_targets: FaultTargets | None = None
+
+    def libraries(self) -> dict[str, str]:
+        """Return no version: the events depend on this code alone."""
+        return {}
 
 
 def contract_of(scenario: Scenario) -> Contract:

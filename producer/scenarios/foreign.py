@@ -2,54 +2,150 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.errors import Misconfigured, StreamproofError
+from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from schemas.registry.contract import Contract
+
+
+# By so much must a name be like that of a member to be a slip of it.
+_A_SLIP = 0.85
 
 
 class Foreign:
-    """An object of a scenario's code, or its stream: what it has, with every call watched.
-
-    Each attribute and method is that of the object, those included that not every scenario has. The errors of
-    Streamproof's own functions pass.
-    """
+    """An object of somebody else's code, of which only what the interface names is read and called."""
 
     def __init__(self, inner: Any, file: str) -> None:
         self._inner = inner
         self._file = file
 
-    def __getattr__(self, name: str) -> Any:
+    def _read(self, name: str) -> Any:
+        """Return an attribute.
+
+        :raises AttributeError: the object has none by that name.
+        """
         try:
-            found = getattr(self._inner, name)
-        except AttributeError:
+            return getattr(self._inner, name)
+        except Exception as error:
+            if isinstance(error, AttributeError) and inspect.getattr_static(self._inner, name, self) is self:
+                raise
+            raise fault_in(error, self._file, f"reading {name}") from error
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        try:
+            return getattr(self._inner, name)(*arguments)
+        except (StreamproofError, MemoryError):
             raise
         except Exception as error:
-            raise fault_in(error, self._file, f"reading {name}") from error
-        return self._watched(name, found) if inspect.isroutine(found) else found
+            raise fault_in(error, self._file, f"{name}()") from error
 
-    def _watched(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(*arguments: Any, **named: Any) -> Any:
-            try:
-                found = method(*arguments, **named)
-            except (StreamproofError, MemoryError):
-                raise
-            except Exception as error:
-                raise fault_in(error, self._file, f"{name}()") from error
-            if name == "open":
-                return Foreign(found, self._file)
-            if name == "block" and not _is_batch(found):
+    def _lacks(self, name: str) -> bool:
+        try:
+            self._read(name)
+        except AttributeError:
+            return True
+        return False
+
+    def _refuse_unlike(self, what: str, required: tuple[str, ...], base: type, where: str) -> None:
+        """Refuse an object that lacks members, or has one that is not named as the interface names it.
+
+        :param base: class whose members may be left out.
+        :raises Misconfigured: names all of them.
+        """
+        lacking = [name for name in required if self._lacks(name)]
+        if lacking:
+            raise Misconfigured(
+                f"the {what} lacks {', '.join(lacking)}", where=where, hint="docs/scenarios.md describes each member"
+            )
+        optional = [name for name in vars(base) if not name.startswith("_") and self._lacks(name)]
+        for given in (name for name in dir(self._inner) if not name.startswith("_") and name not in required):
+            if meant := difflib.get_close_matches(given, optional, n=1, cutoff=_A_SLIP):
                 raise Misconfigured(
-                    f"block() of the scenario gives a {type(found).__name__}, it must be an Arrow RecordBatch",
-                    where=self._file,
+                    f"the {what} has {given}, which nobody asks for: did you mean {meant[0]}?",
+                    where=where,
+                    hint="Correct the name, or begin it with _",
                 )
-            return found
 
-        return watched
+
+class ForeignScenario(Foreign, BaseScenario):
+    """A scenario of somebody else. What it does not say, :class:`BaseScenario` says for it.
+
+    :raises Misconfigured: it lacks a member, or reading one fails.
+    """
+
+    def __init__(self, inner: Any, file: str, where: str) -> None:
+        super().__init__(inner, file)
+        attributes = ("name", "version", "contract", "key", "identity", "most")
+        self._refuse_unlike("scenario", (*attributes, "settings", "open"), BaseScenario, where)
+        self.name: str = self._read("name")
+        self.version: int = self._read("version")
+        self.contract: str | Contract = self._read("contract")
+        self.key: str | None = self._read("key")
+        self.identity: Identity = self._read("identity")
+        self.most: int = self._read("most")
+        for name in ("options", "pace", "mix", "event_time", "fault_targets"):
+            if not self._lacks(name):
+                setattr(self, name, self._read(name))
+
+    def settings(
+        self, planned: int | None, started_at_ms: int, asked: Asked = NOTHING_MORE, /
+    ) -> dict[str, int | float | str | None]:
+        """Return what the scenario's own method does."""
+        found: dict[str, int | float | str | None] = self._call("settings", planned, started_at_ms, asked)
+        return found
+
+    def libraries(self) -> dict[str, str]:
+        """Return what the scenario's own method does, if it has one."""
+        found: dict[str, str] = {} if self._lacks("libraries") else self._call("libraries")
+        return found
+
+    def open(self, seed: int, shard: int, settings: Settings) -> ForeignStream:
+        """Return the scenario's own stream, watched."""
+        return ForeignStream(self._call("open", seed, shard, settings), self._file)
+
+
+class ForeignStream(Foreign):
+    """A stream of somebody else. Without ``later_columns`` it is one that knows no later version.
+
+    :raises Misconfigured: it lacks a member, or reading one fails.
+    """
+
+    def __init__(self, inner: Any, file: str) -> None:
+        super().__init__(inner, file)
+        self._refuse_unlike("stream that open() returns", ("block_events", "limit", "block"), BaseStream, file)
+        self.block_events: int = self._read("block_events")
+        self.limit: int = self._read("limit")
+        self._knows_later = not self._lacks("later_columns")
+
+    def block(self, number: int) -> pa.RecordBatch:
+        """Return a block of the scenario's own stream.
+
+        :raises Misconfigured: it is something else than a batch.
+        """
+        found = self._call("block", number)
+        if not _is_batch(found):
+            raise Misconfigured(
+                f"block() of the scenario gives a {type(found).__name__}, it must be an Arrow RecordBatch",
+                where=self._file,
+            )
+        batch: pa.RecordBatch = found
+        return batch
+
+    def later_columns(self, number: int, block: pa.RecordBatch, /) -> Mapping[str, pa.Array[Any]]:
+        """Return what the scenario's own method does, if it has one."""
+        found: Mapping[str, pa.Array[Any]] = self._call("later_columns", number, block) if self._knows_later else {}
+        return found
 
     def unfit(self, error: Exception) -> Misconfigured:
         """Return an error that says of a block that it is not what the scenario promised."""
@@ -72,7 +168,7 @@ def blaming(stream: object) -> Iterator[None]:
     try:
         yield
     except (KeyError, ValueError) as error:
-        if isinstance(stream, Foreign):
+        if isinstance(stream, ForeignStream):
             raise stream.unfit(error) from error
         raise
 

@@ -268,9 +268,8 @@ def _rows(block: pa.RecordBatch, rows: NDArray[np.int64]) -> pa.RecordBatch:
 def with_later_columns(stream: EventStream, number: int, fields: set[str]) -> pa.RecordBatch:
     """Return a block, with what later versions of the schema add if one of them is written."""
     block = stream.block(number)
-    later = getattr(stream, "later_columns", None)
-    if later is not None and not fields - {IDENTITY_FIELD} <= set(block.schema.names):
-        for name, values in later(number, block).items():
+    if not fields - {IDENTITY_FIELD} <= set(block.schema.names):
+        for name, values in stream.later_columns(number, block).items():
             block = block.append_column(name, values)
     return block
 

@@ -147,6 +147,60 @@ def test_a_fault_in_somebody_elses_code_names_its_line(folder, right, wrong, tol
     assert re.search(told, f"{error['message']} {error['where']}"), error
 
 
+UNSAID = """    options = frozenset()
+    pace, most = 0.0, 1_000_000
+    mix, event_time = "sensor", None
+"""
+
+
+@pytest.mark.parametrize("base", ["", "(BaseScenario)"])
+def test_what_a_scenario_leaves_unsaid_is_none(folder, base):
+    told = MODULE.replace(UNSAID, "    most = 1_000_000\n").replace("    def libraries(self):\n        return {}\n", "")
+    told = told.replace("NOTHING_MORE\n", "NOTHING_MORE, BaseScenario\n").replace("class Beats:", f"class Beats{base}:")
+    (folder / "beats.py").write_text(told)
+    scenario = find_scenario(str(folder / "beats.py"))
+    assert (scenario.options, scenario.pace, scenario.mix, scenario.event_time) == (frozenset(), 0.0, None, None)
+    assert (scenario.fault_targets, scenario.libraries()) == (None, {})
+    stream = scenario.open(1, 0, {})
+    assert stream.later_columns(0, stream.block(0)) == {}
+
+
+def test_what_a_scenario_says_beyond_the_least_is_taken(folder):
+    more = "    fault_targets = FaultTargets(duration='tick')\n\n    def settings("
+    told = MODULE.replace("    def settings(", more, 1).replace(
+        "import pyarrow as pa\n", f"import pyarrow as pa\n{FAULTS}"
+    )
+    told = told.replace(
+        "SCENARIO = B", "    def later_columns(self, number, block):\n        return {'n': 1}\n\n\nSCENARIO = B"
+    )
+    (folder / "beats.py").write_text(told)
+    scenario = find_scenario(str(folder / "beats.py"))
+    assert scenario.fault_targets.duration == "tick"
+    assert list(scenario.open(1, 0, {}).later_columns(0, None)) == ["n"]
+
+
+FAULTS = "from producer.faults import FaultTargets\n"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("pace, most", "fault_target, most", "has fault_target, which nobody asks for: did you mean fault_targets"),
+        (
+            "    def block(",
+            "    later_column = None\n\n    def block(",
+            "has later_column, .*did you mean later_columns",
+        ),
+        ("block_events, limit", "block_event, limit", r"stream that open\(\) returns lacks block_events"),
+        ("mix, event", "mix = property(lambda self: self.nothing)\n    no, event", "reading mix: AttributeError"),
+    ],
+)
+def test_a_member_that_nobody_would_ask_for_is_no_silence(folder, right, wrong, told):
+    (folder / "beats.py").write_text(MODULE.replace(right, wrong))
+    with pytest.raises(Misconfigured, match=told):
+        find_scenario(str(folder / "beats.py")).open(1, 0, {})
+
+
 @pytest.mark.parametrize(("right", "wrong"), [("np.arange(", "np.arnge("), ('"tick": pa', '"tock": pa')])
 def test_a_run_blames_the_scenario_as_a_preview_does(folder, right, wrong):
     (folder / "beats.py").write_text(MODULE.replace(right, wrong))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cluster.errors import Misconfigured
 from producer.faults.targets import FaultTargets
-from producer.scenarios import NOTHING_MORE, Asked, Identity, Settings
+from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
 from producer.scenarios.clickstream.graph import MEDIAN_S, PRODUCT_NAMES, SIGMA, STATES, draw_paths
 from producer.scenarios.clickstream.visitors import DEVICES, VISITORS, draw_visitors, draw_visits
 from producer.toolkit.arrays import column, taken
@@ -33,7 +33,7 @@ _MEAN_LENGTH_AT_LEAST = 4
 _PATHS, _VISITORS, _SESSIONS, _BLOCK = range(4)
 
 
-class Clickstream:
+class Clickstream(BaseScenario):
     """Visitors of a web shop."""
 
     name = "clickstream"
@@ -86,7 +86,7 @@ class Clickstream:
         return ClickstreamStream(seed, shard, shards, start_ms, users=users, no_delay=bool(settings.get("no_delay")))
 
 
-class ClickstreamStream:
+class ClickstreamStream(BaseStream):
     """The events of one shard. Blocks may be asked for in any order and by any thread."""
 
     block_events = BLOCK_EVENTS

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from cluster.errors import Misconfigured
 from producer.faults.targets import FaultTargets
-from producer.scenarios import NOTHING_MORE, Asked, Identity, Settings
+from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, Identity, Settings
 from producer.scenarios.customer_events import columns
 from producer.scenarios.customer_events.catalogue import build_catalogue
 from producer.scenarios.customer_events.daytime import Daytime, window
@@ -33,7 +33,7 @@ _BLOCK_STREAM = 3
 _DAY_MS = 86_400_000
 
 
-class CustomerEvents:
+class CustomerEvents(BaseScenario):
     """Customers of a media streaming service who browse, search and play."""
 
     name = "customer_events"
@@ -42,7 +42,6 @@ class CustomerEvents:
     key = "user_id"
     identity: Identity = "field"
     options: frozenset[str] = frozenset({"time_compression"})
-    pace = 0.0
     mix = "event_type"
     event_time = "timestamp"
     fault_targets = FaultTargets(

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
-from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, Identity, Settings
+from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
 from producer.scenarios.declared.columns import Block, Frame
 from producer.scenarios.declared.document import Declaration, read_declaration
 from producer.scenarios.declared.vocabulary import fill, filled
@@ -33,13 +33,11 @@ def declared_scenario(path: Path, *, registry: RegistrySettings | None = None) -
     return DeclaredScenario(read_declaration(path, registry=registry))
 
 
-class DeclaredScenario:
+class DeclaredScenario(BaseScenario):
     """Events as a file declares them."""
 
     version = 1
     identity: Identity = "header"
-    options: frozenset[str] = frozenset()
-    pace = 0.0
 
     def __init__(self, declaration: Declaration) -> None:
         self.declaration = declaration
@@ -82,7 +80,7 @@ class DeclaredScenario:
         return DeclaredStream(self.declaration, seed, shard, shards, start_ms, limit=self.most)
 
 
-class DeclaredStream:
+class DeclaredStream(BaseStream):
     """The events of one shard. Blocks may be asked for in any order and by any thread."""
 
     def __init__(
