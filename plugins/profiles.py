@@ -11,10 +11,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from cluster.errors import Misconfigured
+from cluster.invalid import fault_text
 from cluster.local import PROJECT_ROOT
 from cluster.yaml_files import read_yaml
 from plugins.scenarios import DEFAULT_SCENARIO, locate_scenario
-from plugins.settings import Rehearsal, fault_text
+from plugins.settings import Rehearsal
 
 SUFFIXES = frozenset({".yaml", ".yml"})
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,99}$"

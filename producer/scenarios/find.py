@@ -23,13 +23,13 @@ _YAML = (".yaml", ".yml")
 
 
 def _customer_events() -> Scenario:
-    from producer.scenarios.customer_events import CustomerEvents  # deferred: Faker takes a moment to import
+    from producer.scenarios.customer_events.scenario import CustomerEvents  # deferred: Faker takes a moment to import
 
     return CustomerEvents()
 
 
 def _clickstream() -> Scenario:
-    from producer.scenarios.clickstream import Clickstream
+    from producer.scenarios.clickstream.scenario import Clickstream
 
     return Clickstream()
 

@@ -15,7 +15,7 @@ import pytest
 
 from consumer.report import write_report
 from consumer.sinks.duckdb.warehouse import open_warehouse
-from producer.scenarios.customer_events import CustomerEvents
+from producer.scenarios.customer_events.scenario import CustomerEvents
 from producer.toolkit.ids import event_ids
 from schemas.manifest import Manifest, SchemaUsed
 from streamproof.cli import run

@@ -13,10 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from producer.scenarios.customer_events import CustomerEvents, CustomerStream
 from producer.scenarios.customer_events.distributions import fit
 from producer.scenarios.customer_events.rules import check_rules, load_rules, prepare
-from producer.scenarios.customer_events.scenario import BLOCK_EVENTS
+from producer.scenarios.customer_events.scenario import BLOCK_EVENTS, CustomerEvents, CustomerStream
 from producer.toolkit.ids import event_ids
 
 SENT_AT = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)

@@ -2,7 +2,3 @@
 
 Open ``scenario.py`` first. ``graph`` is where a visitor goes next and how long it takes, ``visitors`` who comes.
 """
-
-from producer.scenarios.clickstream.scenario import Clickstream, ClickstreamStream
-
-__all__ = ["Clickstream", "ClickstreamStream"]

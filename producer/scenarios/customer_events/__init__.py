@@ -4,7 +4,3 @@ Open ``scenario.py`` first. ``population`` and ``catalogue`` are who and what, `
 ``plays`` how a play went, ``columns`` the Arrow columns, ``rules`` what must never be violated, ``distributions`` what
 is declared beside what data shows.
 """
-
-from producer.scenarios.customer_events.scenario import CustomerEvents, CustomerStream
-
-__all__ = ["CustomerEvents", "CustomerStream"]
