@@ -18,7 +18,8 @@ import pyarrow as pa
 from cluster.connection import Connection
 from cluster.topics import admin_client, apply_topics, specs_for
 from producer import ProduceRequest
-from producer.scenarios import Asked, EventStream, Scenario, contract_of, find_scenario
+from producer.plan.agreement import asked_of
+from producer.scenarios import EventStream, Scenario, contract_of, find_scenario
 from producer.send.supply import identified
 from producer.toolkit.arrays import plain
 from schemas.formats.avro.codec import Encoder
@@ -54,8 +55,7 @@ class Case:
     def stream(self, events: int) -> EventStream:
         """Return the events of one shard, as `produce` opens them."""
         scenario, now_ms = self.scenario, int(time.time() * 1000)
-        options = self.request("none", events).options()
-        return scenario.open(1, 0, scenario.settings(events, now_ms, Asked(options=options)))
+        return scenario.open(1, 0, scenario.settings(events, now_ms, asked_of(self.request("none", events), scenario)))
 
     def encoder(self) -> Encoder:
         """Return the encoder of the scenario's active schema."""
@@ -66,7 +66,7 @@ class Case:
 CUSTOMER_EVENTS = Case("customer_events", "customer_events")
 CASES = [
     CUSTOMER_EVENTS,
-    Case("clickstream", "clickstream", {"no_delay": True}),
+    Case("clickstream", "clickstream", {"options": {"no_delay": True}}),
     Case("orders (YAML)", str(Path(__file__).with_name("orders.yaml"))),
 ]
 

@@ -41,7 +41,8 @@ def _once(connection: Connection, case: Case) -> float:
         try:
             partitions = [TopicPartition(topic, partition) for partition in (0, 1, 2)]
             _end(consumer, partitions)  # connects: that is not what is measured
-            flags = ["--no-delay"] if case.arguments.get("no_delay") else []
+            options = case.arguments.get("options", {})
+            flags = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
             began = time.perf_counter()
             with subprocess.Popen(
                 [

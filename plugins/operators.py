@@ -58,11 +58,11 @@ class PlanOperator(StreamproofOperator):
         from producer.plan.request import ProduceRequest
         from producer.scenarios import find_scenario, own_rate
 
-        rehearsal = rehearsal_of(context["params"])
+        rehearsal = rehearsal_of(context["params"], self.scenario)
         settings = rehearsal.request() | {"scenario": self.scenario}
         scenario = find_scenario(self.scenario, registry=self.connection().registry)
         if settings["rate"] is None:
-            settings["rate"] = own_rate(scenario, rehearsal.shards, no_delay=rehearsal.no_delay)
+            settings["rate"] = own_rate(scenario, rehearsal.shards, settings["options"])
         request = ProduceRequest(topic=self.topic, run_id=self.run_id, **settings)
         accept(request, scenario)
         how_many = f"{rehearsal.events:,} events" if rehearsal.events else "events"
@@ -71,7 +71,7 @@ class PlanOperator(StreamproofOperator):
         self.log.info("Plan: %s, %s, %s", what, request.pace, until)
         if request.faults:
             self.log.info("Injected faults: %s", " ".join(request.faults))
-        return [settings | {"shard": shard} for shard in range(request.shards)]
+        return [settings | {"options": dict(request.options), "shard": shard} for shard in range(request.shards)]
 
 
 class SchemaGateOperator(StreamproofOperator):

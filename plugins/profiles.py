@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, create_model, model_validator
 
 from cluster.errors import Misconfigured
 from cluster.invalid import fault_text
 from cluster.local import PROJECT_ROOT
 from cluster.yaml_files import read_yaml
 from plugins.scenarios import DEFAULT_SCENARIO, locate_scenario
-from plugins.settings import Rehearsal
+from plugins.settings import Rehearsal, fault_in_words, option_fields, rehearsal_for
 
 SUFFIXES = frozenset({".yaml", ".yml"})
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,99}$"
@@ -61,8 +62,25 @@ class Profile(Rehearsal):
         return content
 
     def rehearsal(self) -> Rehearsal:
-        """Return the settings alone."""
-        return Rehearsal(**{name: getattr(self, name) for name in Rehearsal.model_fields})
+        """Return the settings alone, with the options of the scenario."""
+        model = rehearsal_for(self.scenario)
+        return model(**{name: getattr(self, name) for name in model.model_fields})
+
+
+@lru_cache(maxsize=64)
+def _profile_of(scenario: str) -> type[Profile]:
+    """Return what a profile may say that names a scenario."""
+    return create_model("Profile", __base__=Profile, __module__=__name__, **option_fields(scenario))
+
+
+def _scenario_of(content: dict[str, Any], folder: Path) -> str | None:
+    """Return the scenario that a profile is of, or ``None`` where there is none: the model says so."""
+    if "scenario" not in content:
+        return DEFAULT_SCENARIO
+    try:
+        return locate_scenario(str(content["scenario"]), beside=folder)
+    except Misconfigured:
+        return None
 
 
 def profiles_dir(env: Mapping[str, str] = os.environ) -> Path:
@@ -85,10 +103,15 @@ def load_profile(path: Path) -> Profile:
             where=str(path),
             hint="Use a-z, 0-9 and '_' in the file's name",
         )
+    scenario = _scenario_of(content, path.parent)
+    model = Profile if scenario is None else _profile_of(scenario)
     try:
-        return Profile.model_validate(content, context=path.parent)
+        return model.model_validate(content, context=path.parent)
     except ValidationError as error:
-        faults = "; ".join(fault_text(fault, Profile.model_fields) for fault in error.errors())
+        faults = "; ".join(
+            fault_text(fault, model.model_fields) if scenario is None else fault_in_words(fault, model, scenario)
+            for fault in error.errors()
+        )
         raise Misconfigured(f"the profile is not valid: {faults}", where=str(path)) from None
 
 

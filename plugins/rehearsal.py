@@ -35,7 +35,7 @@ from plugins.operators import (
     SchemaGateOperator,
 )
 from plugins.scenarios import DEFAULT_SCENARIO
-from plugins.settings import Rehearsal
+from plugins.settings import HEADINGS, Rehearsal, rehearsal_for
 
 _NUMBERS = {"minimum", "maximum", "exclusiveMinimum"}
 _SAID = {"pattern", "enum"}
@@ -135,13 +135,15 @@ def rehearsal_dag(
         check >> report
     # Only now: each task made before would keep a copy of the form, which Airflow validates again and again as it reads
     # the Dag. A run takes its settings from here.
-    dag.params.update(form(defaults or Rehearsal()))
+    model = rehearsal_for(scenario)
+    dag.params.update(form(model(**dict(defaults or Rehearsal()))))
     return dag
 
 
 def form(defaults: Rehearsal) -> dict[str, Param]:
-    """Return the trigger form: the settings' own bounds, titles and descriptions."""
-    properties = Rehearsal.model_json_schema()["properties"]
+    """Return the trigger form: the settings' own bounds, titles and descriptions, a heading's fields together."""
+    fields = type(defaults).model_json_schema()["properties"].items()
+    properties = dict(sorted(fields, key=lambda field: HEADINGS.index(field[1].get("section"))))
     return {
         name: Param(
             getattr(defaults, name),

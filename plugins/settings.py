@@ -7,10 +7,22 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from cluster.errors import Misconfigured
 from cluster.invalid import fault_text
@@ -20,8 +32,11 @@ TOPIC_PATTERN = r"^(?!.*\.manifests$)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
 MAX_SECONDS = 21_600
 # How the fields are called that are a fault each.
 FAULT_FIELDS = "fault_"
+# The field for options that are declared where only code says it.
+ANY_OPTION = "options"
 # Headings under which the form folds away what is not asked for each time.
 LOAD, SCENARIO, VERSIONS, FAULTS = "Load", "Scenario options", "Schema versions", "Injected faults"
+HEADINGS = (None, LOAD, SCENARIO, VERSIONS, FAULTS)
 
 
 _TOPIC_WORDS = (
@@ -59,6 +74,21 @@ def _faults_text(value: Any) -> Any:
         raise ValueError(fault.message) from None
 
 
+def _options_text(value: Any) -> Any:
+    """Return options as their text, whether the form wrote them as text or YAML as a mapping."""
+    if not value:
+        return None
+    from producer.scenarios.options import pairs
+
+    try:
+        given = value if isinstance(value, Mapping) else pairs(shlex.split(str(value)))
+    except Misconfigured as fault:
+        raise ValueError(fault.message) from None
+    except ValueError as fault:
+        raise ValueError(f"{value!r} cannot be read: {fault}") from None
+    return " ".join(shlex.quote(f"{name}={one}") for name, one in given.items())
+
+
 def _percent(value: Any) -> Any:
     """Return a percentage as its number: YAML may say ``95%``."""
     return (value.strip().removesuffix("%") or None) if isinstance(value, str) else value
@@ -75,7 +105,7 @@ def _fault_field(title: str, description: str) -> Any:
 
 
 class Rehearsal(BaseModel):
-    """What a run may be told, beside its scenario.
+    """What a run may be told, beside its scenario; :func:`rehearsal_for` adds the options that the scenario declares.
 
     The descriptions have no code in them: Airflow's form draws it over the line above.
     """
@@ -148,29 +178,6 @@ class Rehearsal(BaseModel):
         description="Percent; a shard that reaches less of its rate fails. Empty for a warning alone.",
     )
 
-    users: int | None = _folded(
-        SCENARIO,
-        default=None,
-        ge=1,
-        le=1_000_000_000,
-        title="User sessions",
-        description="The run ends after so many, over all shards. Only clickstream counts them.",
-    )
-    no_delay: bool = _folded(
-        SCENARIO,
-        default=False,
-        title="No delay",
-        description="Leave out the time between the events of a session. Only clickstream has it.",
-    )
-    time_compression: float | None = _folded(
-        SCENARIO,
-        default=None,
-        gt=0,
-        title="Time compression",
-        description="How much faster event time passes than the run sends; needs a rate or a shape. "
-        "Only customer_events knows it, and puts a block of events into eight hours if nothing is said.",
-    )
-
     schema_version: int | None = _folded(
         VERSIONS,
         default=None,
@@ -228,10 +235,15 @@ class Rehearsal(BaseModel):
     def request(self) -> dict[str, Any]:
         """Return what ``ProduceRequest`` takes beside scenario, topic, run and shard.
 
-        A shape takes the place of rate and duration; ``rate`` is ``None`` for the scenario's own pace.
+        Options are as they are given, and judged there. A shape takes the place of rate and duration; ``rate`` is
+        ``None`` for the scenario's own pace.
         """
         fields = self.model_dump(exclude={"topic", "full_speed"})
-        settings = {name: value for name, value in fields.items() if not name.startswith(FAULT_FIELDS)}
+        declared = fields.keys() - Rehearsal.model_fields.keys()
+        settings = {
+            name: value for name, value in fields.items() if not name.startswith(FAULT_FIELDS) and name not in declared
+        }
+        settings["options"] = self._options({name: fields[name] for name in fields if name in declared})
         settings["faults"] = list(self.injected())
         settings["require_rate"] = None if self.require_rate is None else self.require_rate / 100
         if self.full_speed:
@@ -240,6 +252,13 @@ class Rehearsal(BaseModel):
         if lasts_s is not None:
             settings |= {"rate": 0.0, "seconds": None if math.isfinite(lasts_s) else self.seconds}
         return settings
+
+    @staticmethod
+    def _options(given: dict[str, Any]) -> dict[str, Any]:
+        from producer.scenarios.options import pairs
+
+        said = given.pop(ANY_OPTION, None)
+        return given | pairs(shlex.split(said or ""))
 
     @model_validator(mode="before")
     @classmethod
@@ -270,13 +289,53 @@ class Rehearsal(BaseModel):
         return self
 
 
-def rehearsal_of(params: Mapping[str, Any]) -> Rehearsal:
+def option_fields(scenario: str) -> dict[str, Any]:
+    """Return the fields of a scenario's options, for a model; where only its code says what they are, one for all.
+
+    :param scenario: its name, or the path of its file, which is not opened.
+    """
+    from producer.scenarios.find import options_known
+
+    declared = options_known(scenario)
+    if declared is None:
+        return {ANY_OPTION: (Annotated[str | None, BeforeValidator(_options_text)], _any_option())}
+    return {option.name: option.field(json_schema_extra={"section": SCENARIO}) for option in declared}
+
+
+def _any_option() -> Any:
+    return _folded(
+        SCENARIO,
+        default=None,
+        title="Options",
+        description="Those that the scenario declares, as the flag -o takes them: depth=3 mode=fast",
+    )
+
+
+@lru_cache(maxsize=64)
+def rehearsal_for(scenario: str) -> type[Rehearsal]:
+    """Return the settings of a rehearsal of one scenario: those of every run, and the options that it declares.
+
+    :param scenario: its name, or the path of its file, which is not opened.
+    """
+    return create_model("Rehearsal", __base__=Rehearsal, __module__=__name__, **option_fields(scenario))
+
+
+def rehearsal_of(params: Mapping[str, Any], scenario: str) -> Rehearsal:
     """Return what a form, or the REST API, was filled in with.
 
     :raises Misconfigured: every fault at once.
     """
+    model = rehearsal_for(scenario)
     try:
-        return Rehearsal.model_validate(dict(params))
+        return model.model_validate(dict(params))
     except ValidationError as error:
-        faults = "; ".join(fault_text(fault, Rehearsal.model_fields) for fault in error.errors())
+        faults = "; ".join(fault_in_words(fault, model, scenario) for fault in error.errors())
         raise Misconfigured(f"the settings of the run are not valid: {faults}") from None
+
+
+def fault_in_words(fault: Any, model: type[BaseModel], scenario: str) -> str:
+    """Return one of pydantic's errors in words; for a key like no other, that the scenario takes no such option."""
+    told = fault_text(fault, model.model_fields)
+    name = Path(scenario).stem
+    unlike = fault["type"] == "extra_forbidden" and "did you mean" not in told
+    return f"{told}: scenario {name} takes no option {fault['loc'][-1]}" if unlike else told

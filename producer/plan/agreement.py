@@ -16,10 +16,11 @@ from producer.faults import Injector, parse_faults
 from producer.plan.destination import describe_control, largest_batch, refuse_other_topic
 from producer.plan.injection import agreed_targets, make_injector, refuse_hidden_clock
 from producer.plan.mixing import Mixing
-from producer.plan.request import ProduceRequest
+from producer.plan.request import OF_ALL_SHARDS, ProduceRequest
 from producer.resume.control_topic import read_run
 from producer.resume.reading import SILENCE_S as READ_SILENCE_S
-from producer.scenarios import DECLARATION, Asked, Options, Scenario, contract_of, find_scenario
+from producer.scenarios import DECLARATION, Asked, Scenario, contract_of, find_scenario
+from producer.scenarios.options import filled
 from schemas.fingerprint import fingerprint
 from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic
 from schemas.registry.contract import Contract, ContractVersion, subject_for
@@ -81,7 +82,6 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         describe_control(admin, request.topic)
         largest = largest_batch(admin, request.topic)
     scenario = find_scenario(request.scenario, registry=connection.registry)
-    refuse_options(scenario, request.options())
     schema, used = _schema(connection, request, scenario)
     newer, newer_used, mixing = _next_schema(connection, request, scenario)
     schemas = {used.id: schema} | ({newer_used.id: newer} if newer is not None and newer_used is not None else {})
@@ -165,8 +165,13 @@ def _next_schema(
 
 def _settings(request: ProduceRequest, scenario: Scenario, now: dt.datetime) -> dict[str, int | float | str | None]:
     """Return what the scenario makes of the request for one shard that begins now."""
-    asked = Asked(request.shards, request.shard, request.mean_rate, request.options())
-    return scenario.settings(_planned(request, scenario), int(now.timestamp() * 1000), asked)
+    return scenario.settings(_planned(request, scenario), int(now.timestamp() * 1000), asked_of(request, scenario))
+
+
+def asked_of(request: ProduceRequest, scenario: Scenario) -> Asked:
+    """Return what one shard asks the scenario for."""
+    options = filled(scenario.options, request.shard_options)
+    return Asked(request.shards, request.shard, request.mean_rate, options)
 
 
 # What one shard can reach on any machine, to plan for a run that only time bounds.
@@ -233,19 +238,6 @@ def refuse_endless_ramp(request: ProduceRequest) -> None:
         )
 
 
-def refuse_options(scenario: Scenario, options: Options) -> None:
-    """Refuse what a scenario does not know.
-
-    :raises Misconfigured: names every such option.
-    """
-    strange = sorted(options.keys() - scenario.options)
-    if strange:
-        known = ", ".join(sorted(scenario.options)) or "none"
-        raise Misconfigured(
-            f"scenario {scenario.name} takes no option {', '.join(strange)}", hint=f"Options that it takes: {known}"
-        )
-
-
 def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: SchemaUsed, earlier: Manifest) -> None:
     """Refuse to continue a run with anything else than what it was begun with.
 
@@ -263,6 +255,7 @@ def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: Sc
         **request.settings(),
         **scenario.libraries(),
     }
+    now |= {name: value for name, value in _not_asked(request, scenario).items() if name in earlier.common}
     before = earlier.agreed([name for name in now if name in earlier.settings])
     if used.fingerprint is None or "schema fingerprint" not in before:
         now.pop("schema fingerprint")
@@ -271,6 +264,12 @@ def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: Sc
         request.topic,
         [_changed(name, before.get(name), value) for name, value in now.items() if before.get(name) != value],
     )
+
+
+def _not_asked(request: ProduceRequest, scenario: Scenario) -> dict[str, object]:
+    """Return the options that the request leaves as they are by themselves: the run may have been begun with others."""
+    left = [option for option in scenario.options if option.name not in request.options]
+    return {(OF_ALL_SHARDS if option.over_shards else "") + option.name: option.unasked for option in left}
 
 
 def _changed(name: str, before: object, value: object) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
 from cluster.errors import Misconfigured
 from producer.faults.spec import as_text, parse_faults
+from producer.scenarios.find import options_of
+from producer.scenarios.options import Option, Options, fit, in_words
 from producer.shapes import Constant, Shape, ShardSchedule, WholeSchedule, duration_s, parse, to_text
 from producer.shapes.kinds import MAX_DURATION_S, MAX_RATE
 from producer.toolkit.sharing import share
@@ -16,6 +19,8 @@ from schemas.identity import MAX_SHARDS
 
 _MAX_RUN_ID = 240
 CATCH_UP = ("report", "skip")
+# How the settings call what the whole run was asked for, where each shard has its share.
+OF_ALL_SHARDS = "all_"
 # librdkafka counts milliseconds in 32 bits, and takes 0 of them for no end at all.
 _LEAST_TIMEOUT_S = 0.001
 _MOST_TIMEOUT_S = 2_147_483
@@ -30,9 +35,8 @@ class ProduceRequest:
     :param catch_up: what becomes of events that a stall held up: ``report`` sends them late, ``skip`` gives them up.
     :param require_rate: share of the rate that has to be reached, or the run fails; it changes nothing of the data.
     :param new_run_id: the run id was made up just now, so that nothing of the run can be anywhere.
-    :param users: sessions of the run, for scenarios that count them: they end it.
-    :param no_delay: leave out the time between the events of a session, for scenarios that have it.
-    :param time_compression: how much faster event time passes than the run sends, for scenarios that know it.
+    :param options: what only this scenario may be asked for, by the names that it declares; texts are read as what it
+        declares, and what is the same as not asking is left out.
     :param event_log: folder for a log of the events, a file for each shard.
     :param faults: what is injected on purpose, each as ``producer/faults/spec.py`` reads it.
     :param next_version_share: share of the events that are written with the next version of the schema.
@@ -60,22 +64,25 @@ class ProduceRequest:
     faults: tuple[str, ...] = ()
     next_version_share: float = 0.0
     next_version_ramp: bool = False
-    users: int | None = None
-    no_delay: bool = False
-    time_compression: float | None = None
+    options: Options = field(default_factory=dict)
     event_log: Path | None = None
     delivery_timeout_s: float = 30.0
 
     def __post_init__(self) -> None:
-        faults = self._faults()
+        declared = self._declared
+        wrong_options: list[str] = []
+        if self.options:
+            fitting, wrong_options = fit(declared, self.options, Path(self.scenario).stem)
+            object.__setattr__(self, "options", fitting)
+        faults = self._faults(wrong_options)
         if faults:
-            raise Misconfigured(
-                "the request is not valid: " + "; ".join(faults), hint="See `streamproof produce --help`"
-            )
+            hint = in_words(declared) if wrong_options else "See `streamproof produce --help`"
+            raise Misconfigured("the request is not valid: " + "; ".join(faults), hint=hint)
 
-    def _faults(self) -> list[str]:
-        bounded = self.events is not None or self.seconds is not None or self.users is not None
+    def _faults(self, wrong_options: list[str]) -> list[str]:
+        bounded = self.events is not None or self.seconds is not None or self._ends_by_itself
         wrong = self._wrong_shape()
+        unsaid = not bounded and not self.endless and not wrong_options
         ending = not wrong and self.shape is not None and math.isfinite(duration_s(parse(self.shape)))
         checks = {
             "topic is empty": not self.topic,
@@ -87,7 +94,6 @@ class ProduceRequest:
             f"events is {self.events}, it must be 0 or more": self.events is not None and self.events < 0,
             f"seconds is {self.seconds}, it must be above 0 and at most {MAX_DURATION_S:g}": self.seconds is not None
             and not 0 < self.seconds <= MAX_DURATION_S,
-            f"users is {self.users}, it must be 1 or more": self.users is not None and self.users < 1,
             f"rate is {self.rate}, it must be 0 (as fast as possible) to {MAX_RATE:g}": not 0 <= self.rate <= MAX_RATE,
             "rate and shape are both given; a rate is short for the shape constant(rate)": self.shape is not None
             and self.rate > 0,
@@ -101,20 +107,18 @@ class ProduceRequest:
             and not self.rate > 0
             and self.shape is None,
             "neither events nor seconds is given; say how much (--events, --seconds, a --shape that ends), or ask for "
-            "an endless run (--endless)": not bounded and not ending and not wrong and not self.endless,
+            "an endless run (--endless)": unsaid and not ending and not wrong,
             "an endless run has neither events nor seconds": bounded and self.endless,
             "the shape has an end, an endless run has none": ending and self.endless,
             f"next version share is {self.next_version_share}, it must be 0 to 1": not 0
             <= self.next_version_share
             <= 1,
             "next version share and ramp are both given": self.next_version_share > 0 and self.next_version_ramp,
-            f"time compression is {self.time_compression}, it must be above 0": self.time_compression is not None
-            and not (self.time_compression > 0 and math.isfinite(self.time_compression)),
             f"delivery timeout is {self.delivery_timeout_s}, it must be {_LEAST_TIMEOUT_S} to {_MOST_TIMEOUT_S}": not (
                 _LEAST_TIMEOUT_S <= self.delivery_timeout_s <= _MOST_TIMEOUT_S
             ),
         }
-        return wrong + self._wrong_injections() + [fault for fault, holds in checks.items() if holds]
+        return wrong + wrong_options + self._wrong_injections() + [fault for fault, holds in checks.items() if holds]
 
     def _wrong_shape(self) -> list[str]:
         try:
@@ -170,8 +174,8 @@ class ProduceRequest:
 
     @property
     def asked(self) -> int | None:
-        """Events of the run that are asked for; ``None`` where time, users or a signal may end it before."""
-        return None if self.users is not None else self._bound
+        """Events of the run that are asked for; ``None`` where time, an option or a signal may end it before."""
+        return None if self._ends_by_itself else self._bound
 
     @property
     def _bound(self) -> int | None:
@@ -183,21 +187,30 @@ class ProduceRequest:
             bounds += [] if self.seconds is None else [whole.before(self.seconds)]
         return min(bounds) if bounds else None
 
-    def options(self) -> dict[str, int | float | str | None]:
-        """Return what only some scenarios take, where it was asked for; ``users`` are those of this shard."""
-        asked: dict[str, int | float | str | None] = {}
-        if self.users is not None:
-            asked["users"] = share(self.users, self.shards, self.shard)
-        if self.no_delay:
-            asked["no_delay"] = 1
-        if self.time_compression is not None:
-            asked["time_compression"] = self.time_compression
-        return asked
+    @property
+    def _declared(self) -> Sequence[Option]:
+        """What the scenario declares; its code is loaded only where something of it is asked for."""
+        return options_of(self.scenario) if self.options else ()
+
+    @property
+    def _ends_by_itself(self) -> bool:
+        return any(option.ends_run and option.name in self.options for option in self._declared)
+
+    @property
+    def _shared(self) -> list[str]:
+        """Names of the options of which each shard has its share."""
+        return [option.name for option in self._declared if option.over_shards and option.name in self.options]
+
+    @property
+    def shard_options(self) -> dict[str, int | float | str | None]:
+        """The options as this shard is asked for them."""
+        shares = {name: share(int(self.options[name] or 0), self.shards, self.shard) for name in self._shared}
+        return {**self.options, **shares}
 
     @property
     def own_settings(self) -> frozenset[str]:
         """Names of settings that differ from shard to shard: their share of what the run has."""
-        return frozenset({"users"})
+        return frozenset(self._shared)
 
     def settings(self) -> dict[str, int | float | str | None]:
         """Return what must be equal when the same run is asked for again.
@@ -205,7 +218,7 @@ class ProduceRequest:
         Every shard of the run says the same, except for :attr:`own_settings`.
         """
         return {
-            **({} if self.users is None else {"all_users": self.users}),
+            **{f"{OF_ALL_SHARDS}{name}": self.options[name] for name in self._shared},
             "events": self.events,
             "seconds": self.seconds,
             "shape": None if self.asked_shape is None else to_text(self.asked_shape),
@@ -213,7 +226,7 @@ class ProduceRequest:
             "endless": int(self.endless),
             "faults": as_text(parse_faults(self.faults)),
             "next_version": "ramp" if self.next_version_ramp else self.next_version_share or None,
-            **self.options(),
+            **self.shard_options,
         }
 
 

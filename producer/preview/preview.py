@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,11 +14,11 @@ import pyarrow.compute as pc
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
-from producer.plan.agreement import refuse_options
 from producer.preview.calibrate import Calibration, calibrate
 from producer.preview.partitions import partition_of
-from producer.scenarios import Asked, Options, contract_of, find_scenario
+from producer.scenarios import Asked, contract_of, find_scenario
 from producer.scenarios.foreign import blaming
+from producer.scenarios.options import filled, fitted
 from producer.send.event_log import readable
 from producer.send.supply import identified, keys_of, with_later_columns
 from producer.toolkit.arrays import plain
@@ -34,7 +35,7 @@ class Preview:
     """Figures of the first events of a run. ``value_bytes`` counts the whole framed value.
 
     ``slow_types`` are Avro types that send the schema through the slow encoder; ``limit`` is where a shard ends at the
-    latest, such as after its users; ``calibration`` is what this machine reaches, if that was asked for.
+    latest, such as where an option says so; ``calibration`` is what this machine reaches, if that was asked for.
 
     ``event_time`` is from the earliest to the latest event; events that come late are counted as all others.
 
@@ -69,30 +70,32 @@ def preview(
     partitions: int = 3,
     schema_version: int | None = None,
     now: dt.datetime | None = None,
-    options: Options | None = None,
+    rate: float = 0.0,
+    options: Mapping[str, object] | None = None,
     registry: RegistrySettings | None = None,
     calibrating: bool = False,
 ) -> Preview:
     """Generate and encode ``events`` events as shard 0 of a run would, and describe them.
 
     :param now: when the run would start.
-    :param options: what only some scenarios take, such as ``users``.
+    :param rate: events a second that the run would send, on which some options depend.
+    :param options: what only this scenario may be asked for, as texts or in their types.
     :param registry: where a scenario that names a subject finds its schema.
     :param calibrating: measure what this machine reaches, for about two seconds.
-    :raises Misconfigured: unknown scenario, or numbers out of range.
+    :raises Misconfigured: unknown scenario, an option that it does not take, or numbers out of range.
     """
     if not 1 <= events <= MAX_EVENTS:
         raise Misconfigured(f"events is {events}, a preview takes 1 to {MAX_EVENTS:,}")
     if partitions < 1:
         raise Misconfigured(f"partitions is {partitions}, it must be 1 or more")
     chosen = find_scenario(scenario, registry=registry)
-    refuse_options(chosen, options or {})
+    asked = fitted(chosen.options, options or {}, chosen.name)
     contract = contract_of(chosen)
     schema = contract.version(schema_version or contract.active)
     encoder = value_format().encoder(schema.text, 0)
     started_at = now or dt.datetime.now(dt.UTC)
-    asked = Asked(rate=0.0, options=options or {})
-    stream = chosen.open(seed, 0, chosen.settings(events, int(started_at.timestamp() * 1000), asked))
+    asking = Asked(rate=rate, options=filled(chosen.options, asked))
+    stream = chosen.open(seed, 0, chosen.settings(events, int(started_at.timestamp() * 1000), asking))
     events = min(events, stream.limit)
 
     mix: Counter[str] = Counter()

@@ -10,11 +10,12 @@ Nobody looks for a member that is not named here. What not every scenario can do
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cluster.connection import RegistrySettings
+from producer.scenarios.options import Option, Options, fitted
 
 if TYPE_CHECKING:  # finding a scenario by its name loads neither Arrow nor Avro
     import pyarrow as pa
@@ -24,8 +25,6 @@ if TYPE_CHECKING:  # finding a scenario by its name loads neither Arrow nor Avro
 
 # What the manifest keeps of a run.
 Settings = Mapping[str, int | float | str | None]
-# What is asked of some scenarios only, such as ``users``.
-Options = Mapping[str, int | float | str | None]
 # Where an event carries its id: in the field ``event_id`` of its value, first in the schema, or in a header.
 Identity = Literal["field", "header"]
 
@@ -35,7 +34,11 @@ DECLARATION = "declaration"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the run asks for, beside how many events. ``rate`` is of the whole run; 0 is as fast as possible."""
+    """What the run asks for, beside how many events. ``rate`` is of the whole run; 0 is as fast as possible.
+
+    ``options`` has every option that the scenario declares, with its default where nothing is asked; one that shards
+    share is the share of this shard.
+    """
 
     shards: int = 1
     shard: int = 0
@@ -105,8 +108,8 @@ class Scenario(Protocol):
         ...
 
     @property
-    def options(self) -> frozenset[str]:
-        """What of ``Asked.options`` it takes."""
+    def options(self) -> Sequence[Option]:
+        """What it may be asked for beside what every run has."""
         ...
 
     @property
@@ -156,7 +159,7 @@ class Scenario(Protocol):
 class BaseScenario:
     """What a scenario may leave unsaid: it takes no options, has no pace, and nothing is known of its fields."""
 
-    options: frozenset[str] = frozenset()
+    options: Sequence[Option] = ()
     pace: float = 0.0
     mix: str | None = None
     event_time: str | None = None
@@ -177,9 +180,15 @@ def contract_of(scenario: Scenario) -> Contract:
     return load_contract(scenario.contract) if isinstance(scenario.contract, str) else scenario.contract
 
 
-def own_rate(scenario: Scenario, shards: int, *, no_delay: bool = False) -> float:
-    """Return events a second of a run that asks for no rate: the scenario's own pace for every shard."""
-    return 0.0 if no_delay else scenario.pace * shards
+def own_rate(scenario: Scenario, shards: int, given: Mapping[str, object]) -> float:
+    """Return events a second of a run that asks for no rate: the scenario's own pace for every shard.
+
+    :param given: the options that it asks for, as texts or in their types.
+    :raises Misconfigured: the scenario does not take one of them.
+    """
+    asked = fitted(scenario.options, given, scenario.name)
+    unpaced = any(option.unpaced and asked.get(option.name) for option in scenario.options)
+    return 0.0 if unpaced else scenario.pace * shards
 
 
 def find_scenario(reference: str, *, registry: RegistrySettings | None = None) -> Scenario:

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,10 @@ from typing import Any
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
 from producer.scenarios import Scenario
+from producer.scenarios.clickstream import options as clickstream
+from producer.scenarios.customer_events import options as customer_events
 from producer.scenarios.foreign import ForeignScenario, fault_in, file_of
+from producer.scenarios.options import Option
 from schemas.identity import run_prefix
 
 GROUP = "streamproof.scenarios"
@@ -35,6 +39,8 @@ def _clickstream() -> Scenario:
 
 
 SCENARIOS: dict[str, Callable[[], Scenario]] = {"clickstream": _clickstream, "customer_events": _customer_events}
+# What they declare, which takes none of their code.
+OPTIONS = {"clickstream": clickstream.OPTIONS, "customer_events": customer_events.OPTIONS}
 
 
 def locate(reference: str, folders: Sequence[Path] = ()) -> str:
@@ -104,6 +110,30 @@ def find(reference: str, *, registry: RegistrySettings | None = None) -> Scenari
             raise fault_in(error, entry.value, f"loading the entry point {entry.value}") from error
         return _checked(declared, f"entry point {entry.value}")
     raise _unknown(reference)
+
+
+def options_known(reference: str) -> tuple[Option, ...] | None:
+    """Return the options that a scenario declares, or ``None`` where only its code says; no code is run."""
+    if Path(reference).suffix in _YAML:
+        return ()
+    return OPTIONS.get(reference)
+
+
+def options_of(reference: str) -> Sequence[Option]:
+    """Return the options that a scenario declares, for which its code is loaded if need be.
+
+    :raises Misconfigured: there is no such scenario, or its code fails.
+    """
+    known = options_known(reference)
+    if known is not None:
+        return known
+    path = Path(reference)
+    return _options_of_code(reference, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=8)
+def _options_of_code(reference: str, _changed_ns: int) -> Sequence[Option]:
+    return find(reference).options
 
 
 def _is_file(reference: str) -> bool:

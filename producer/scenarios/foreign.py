@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import inspect
 import traceback
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.errors import Misconfigured, StreamproofError
 from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
+from producer.scenarios.options import Option
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -94,9 +96,11 @@ class ForeignScenario(Foreign, BaseScenario):
         self.key: str | None = self._read("key")
         self.identity: Identity = self._read("identity")
         self.most: int = self._read("most")
-        for name in ("options", "pace", "mix", "event_time", "fault_targets"):
+        for name in ("pace", "mix", "event_time", "fault_targets"):
             if not self._lacks(name):
                 setattr(self, name, self._read(name))
+        if not self._lacks("options"):
+            self.options = _declared(self._read("options"), where)
 
     def settings(
         self, planned: int | None, started_at_ms: int, asked: Asked = NOTHING_MORE, /
@@ -154,6 +158,26 @@ class ForeignStream(Foreign):
             where=self._file,
             hint="block() returns the columns of the schema, and key, mix and event_time name some of them",
         )
+
+
+def _declared(options: Any, where: str) -> tuple[Option, ...]:
+    """Return declared options.
+
+    :raises Misconfigured: one is something else, or there are two of a name.
+    """
+    hint = "Declare each as producer.scenarios.options.Option(name, type, help)"
+    if isinstance(options, str) or not isinstance(options, Iterable):
+        raise Misconfigured(
+            f"options is a {type(options).__name__}, it must be a list of options", where=where, hint=hint
+        )
+    declared = tuple(options)
+    if strange := [repr(option) for option in declared if not isinstance(option, Option)]:
+        raise Misconfigured(f"not an option: {', '.join(strange)}", where=where, hint=hint)
+    if twice := [name for name, number in Counter(option.name for option in declared).items() if number > 1]:
+        raise Misconfigured(
+            f"declared twice: option {', '.join(twice)}", where=where, hint="Give each a name of its own"
+        )
+    return declared
 
 
 def _is_batch(found: object) -> bool:

@@ -11,11 +11,13 @@ from cluster.errors import Misconfigured
 from streamproof.console import Output, plain
 from streamproof.flags.common import JsonFlag
 from streamproof.flags.connection import RegistryAddress, takes_addresses
-from streamproof.flags.run import NoDelayFlag, ScenarioPathFlag, UsersFlag
+from streamproof.flags.options import OptionFlag, takes_options
+from streamproof.flags.run import ScenarioPathFlag
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from producer import ProduceRequest
     from producer.preview.preview import Preview
     from producer.shapes import Outline
 
@@ -29,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command()(preview)
 
 
+@takes_options
 @takes_addresses
 def preview(
     scenario: Annotated[
@@ -48,8 +51,7 @@ def preview(
         str | None, typer.Option("--shape", help="Load shape, as `produce` takes it: shown as a plot.")
     ] = None,
     seconds: Annotated[float | None, typer.Option("--seconds", help="How long the run is, for the plot.")] = None,
-    users: UsersFlag = None,
-    no_delay: NoDelayFlag = False,
+    option: OptionFlag = None,
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Measure what this machine reaches, into a sink that keeps nothing.")
     ] = False,
@@ -60,19 +62,21 @@ def preview(
     """Show sample events, the mix, value sizes, the spread of keys, and the load shape. Needs no broker."""
     from producer.preview.preview import preview as look
     from producer.scenarios.find import locate, scenario_folders
+    from producer.scenarios.options import pairs
 
-    planned = _planned(rate, shape, seed, seconds)
-    options = {name: value for name, value in (("users", users), ("no_delay", int(no_delay))) if value}
+    load = _load(rate, shape, seed, seconds)
     found = look(
         locate(scenario, scenario_folders(scenario_path)),
         events=events,
         seed=seed,
         partitions=partitions,
         schema_version=schema_version,
-        options=options,
+        rate=load.mean_rate,
+        options=pairs(option or ()),
         registry=addresses.connect().known_registry,
         calibrating=calibrate,
     )
+    planned = _outline(load)
     output = Output(as_json)
     output.document(found.document() | ({} if planned is None else {"load": planned.document()}))
     if not as_json:
@@ -87,22 +91,24 @@ def preview(
             output.show(shape_plot(planned))
 
 
-def _planned(rate: float, shape: str | None, seed: int, seconds: float | None) -> Outline | None:
-    """Return the outline of the shape that `produce` would follow with these flags."""
-    if shape is None and not rate:
-        return None
+def _load(rate: float, shape: str | None, seed: int, seconds: float | None) -> ProduceRequest:
+    """Return the request that `produce` would make of these flags, for its load alone."""
     from producer import ProduceRequest
-    from producer.shapes import outline
 
     try:
-        request = ProduceRequest(
+        return ProduceRequest(
             topic="preview", run_id="preview", rate=rate, shape=shape, seed=seed, seconds=seconds, events=0
         )
     except Misconfigured as fault:
         said = fault.message.removeprefix("the request is not valid: ")
         raise Misconfigured(said, hint="See `streamproof preview --help`; docs/shapes.md has every shape") from None
-    asked = request.asked_shape
-    return None if asked is None else outline(asked, seed=seed, seconds=seconds)
+
+
+def _outline(load: ProduceRequest) -> Outline | None:
+    from producer.shapes import outline
+
+    shape = load.asked_shape
+    return None if shape is None else outline(shape, seed=load.seed, seconds=load.seconds)
 
 
 def _figures(found: Preview) -> Table:

@@ -14,14 +14,12 @@ from streamproof.console import Output, shown, warn
 from streamproof.flags.common import JsonFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 from streamproof.flags.faults import FaultFlag, NextVersionRampFlag, NextVersionShareFlag
+from streamproof.flags.options import OptionFlag, takes_options
 from streamproof.flags.run import (
     MtlsFlag,
-    NoDelayFlag,
     PropertiesFlag,
     ScenarioPathFlag,
     SslFlag,
-    TimeCompressionFlag,
-    UsersFlag,
     connect,
     rate_of,
 )
@@ -37,6 +35,7 @@ def register(app: typer.Typer) -> None:
     app.command()(produce)
 
 
+@takes_options
 @takes_addresses
 def produce(
     scenario: Annotated[
@@ -85,9 +84,7 @@ def produce(
     delivery_timeout: Annotated[
         float, typer.Option("--delivery-timeout", help="Seconds that an event may wait for its acknowledgement.")
     ] = 30.0,
-    users: UsersFlag = None,
-    no_delay: NoDelayFlag = False,
-    time_compression: TimeCompressionFlag = None,
+    option: OptionFlag = None,
     event_log: Annotated[
         Path | None,
         typer.Option(
@@ -109,12 +106,14 @@ def produce(
     """
     from producer import ProduceRequest, produce_run
     from producer.scenarios.find import locate, scenario_folders
+    from producer.scenarios.options import pairs
     from schemas.rates import share_of
     from streamproof.signals import stop_on_signals
     from streamproof.views.produce_progress import shown_progress
 
     connection = connect(addresses, properties=properties, ssl=ssl, mtls=mtls)
     located = locate(scenario, scenario_folders(scenario_path))
+    options = pairs(option or ())
     request = ProduceRequest(
         topic=topic,
         run_id=run_id or _new_run_id(),
@@ -125,14 +124,12 @@ def produce(
         seed=seed,
         events=events,
         seconds=seconds,
-        rate=rate_of(located, connection, rate=rate, shape=shape, no_delay=no_delay, shards=shards),
+        rate=rate_of(located, connection, rate=rate, shape=shape, options=options, shards=shards),
         shape=shape,
         catch_up=catch_up,
         require_rate=None if require_rate is None else share_of(require_rate),
         endless=endless,
-        users=users,
-        no_delay=no_delay,
-        time_compression=time_compression,
+        options=options,
         event_log=event_log,
         schema_version=schema_version,
         faults=tuple(fault or ()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -21,21 +22,6 @@ ScenarioPathFlag = Annotated[
         envvar=f"{ENV_PREFIX}SCENARIO_PATH",
         metavar="FOLDERS",
         help="Folders in which scenarios are looked for, separated as in PATH.",
-    ),
-]
-UsersFlag = Annotated[
-    int | None,
-    typer.Option("--users", min=1, help="End after this many user sessions, over all shards (clickstream)."),
-]
-NoDelayFlag = Annotated[
-    bool, typer.Option("--no-delay", help="Leave out the time between the events of a session (clickstream).")
-]
-TimeCompressionFlag = Annotated[
-    float | None,
-    typer.Option(
-        "--time-compression",
-        help="How much faster event time passes than sending at --rate; eight hours a block if not given "
-        "(customer_events).",
     ),
 ]
 PropertiesFlag = Annotated[
@@ -74,11 +60,20 @@ def connect(addresses: Addresses, *, properties: Path | None, ssl: bool, mtls: b
 
 
 def rate_of(
-    scenario: str, connection: Connection, *, rate: float | None, shape: str | None, no_delay: bool, shards: int
+    scenario: str,
+    connection: Connection,
+    *,
+    rate: float | None,
+    shape: str | None,
+    options: Mapping[str, str],
+    shards: int,
 ) -> float:
-    """Return the rate of a run: what was asked for, or the scenario's own pace for every shard."""
-    if rate is not None or shape is not None or no_delay:
+    """Return the rate of a run: what was asked for, or the scenario's own pace for every shard.
+
+    :raises Misconfigured: the pace depends on an option that the scenario does not take.
+    """
+    if rate is not None or shape is not None:
         return rate or 0.0
     from producer.scenarios import find_scenario, own_rate
 
-    return own_rate(find_scenario(scenario, registry=connection.registry), shards)
+    return own_rate(find_scenario(scenario, registry=connection.registry), shards, options)

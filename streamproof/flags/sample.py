@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from producer.scenarios.find import OPTIONS
+
 _HERE = {
-    ("--numberOfUsers", "-nou"): "--users",
     ("-t",): "--topic",
     ("--propertiesFilePath", "-pfp"): "--properties",
     ("--numThreads", "-nt"): "--shards",
     ("--runFor", "-rf"): "--seconds",
-    ("--noDelay", "-nd"): "--no-delay",
     ("--sslEnable", "-ssl"): "--ssl",
     ("--mTLSEnable", "-mtls"): "--mtls",
     ("--nologgingEvents", "-nle"): "not needed: no log is written without --event-log",
     ("--saslscramEnable", "-sse", "-ssu"): "in the settings sasl_*, or in --properties",
     ("-h",): "--help",
 }
-SAMPLE_FLAGS = {name.lower(): here for names, here in _HERE.items() for name in names}
+_DECLARED = {
+    option.formerly: option.flag or f"-o {option.name}" for declared in OPTIONS.values() for option in declared
+}
+SAMPLE_FLAGS = {name.lower(): here for names, here in (_HERE | _DECLARED).items() for name in names}
 
 
 def counterparts(arguments: list[str]) -> list[str]:

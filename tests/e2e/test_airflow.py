@@ -92,7 +92,6 @@ def test_topic_and_publication_are_assets_with_the_facts_of_the_run(demo: Any, w
         {"rate": 0},
         {"shards": 99},
         {"shards": 0},
-        {"users": 0},
         {"time_compression": 0},
         {"seconds": "soon"},
         {"topic": "no spaces"},
@@ -104,6 +103,11 @@ def test_topic_and_publication_are_assets_with_the_facts_of_the_run(demo: Any, w
 def test_a_value_out_of_bounds_is_refused_before_anything_runs(airflow: Airflow, conf: dict[str, Any]) -> None:
     with pytest.raises(Misconfigured, match="400"):
         airflow.trigger(DAG_ID, conf)
+
+
+def test_an_option_out_of_its_bounds_is_refused_before_anything_runs(airflow: Airflow) -> None:
+    with pytest.raises(Misconfigured, match="400"):
+        airflow.trigger(CLICKSTREAM, {"users": 0})
 
 
 @pytest.mark.parametrize("page", ["report", "index"])

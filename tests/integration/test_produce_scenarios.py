@@ -114,6 +114,14 @@ def test_clickstream_from_its_flags_to_a_passed_audit(connection, stack, topic, 
     begun = "SELECT count(*) FROM events WHERE prevglobalseq = 0 AND starts_with(_event_id, '18ac3e73')"
     assert rows(tmp_path, begun) == [(500,)]
 
+    # A run goes on with the options that it was begun with, or not at all.
+    again = ("produce", "clickstream", *flags, "--rate", 0, "--run-id", "d")
+    refused = streamproof(*again, "-o", "users=502", ok=False)
+    assert "users was 250, is now 251" in refused["error"]["message"]
+    refused = streamproof(*again, "-o", "users=500", "--no-delay", ok=False)
+    assert "no_delay was None, is now 1" in refused["error"]["message"]
+    assert streamproof(*again, "-o", "users=500")["acknowledged"] == document["acknowledged"]
+
 
 def test_a_declared_scenario_of_a_foreign_schema_passes_its_audit(connection, stack, topic, orders, tmp_path):
     document = streamproof(

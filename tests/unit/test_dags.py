@@ -161,7 +161,7 @@ def test_the_form_shows_the_main_settings_and_bounds_them(rehearse: dict[str, An
     for name, param in params.items():
         sections.setdefault(param.get("section") or "", []).append(name)
     assert list(sections)[1:] == ["Load", "Scenario options", "Schema versions", "Injected faults"]
-    assert sections["Scenario options"] == ["users", "no_delay", "time_compression"]
+    assert sections["Scenario options"] == ["time_compression"]
     assert len(sections["Injected faults"]) == 10
 
 
@@ -171,7 +171,10 @@ def test_clickstream_is_the_same_dag_at_the_pace_and_on_the_topic_of_its_own(fou
     assert "clickstream" in dag["tags"]
     assert dag["paused"] is False
     assert (dag["params"]["topic"]["default"], dag["params"]["rate"]["default"]) == ("clickstream", None)
-    assert dag["params"].keys() == rehearse["params"].keys()
+    shared = rehearse["params"].keys() - {"time_compression"}
+    assert dag["params"].keys() - shared == {"users", "no_delay"}
+    assert dag["params"]["users"]["allOf"] == [{"minimum": 1, "maximum": 1_000_000_000}]
+    assert {dag["params"][name]["section"] for name in ("users", "no_delay")} == {"Scenario options"}
 
 
 def test_a_scheduled_profile_is_a_dag_that_starts_paused(found: dict[str, Any]) -> None:
@@ -233,6 +236,9 @@ def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(read_dags: Re
         "recurring_tides_daily",
     }
     assert dags["rehearse_orders"]["params"]["topic"]["default"] == "orders"
+    # A file declares no options; what a module declares, only its code says: one field takes them all.
+    assert "options" not in dags["rehearse_orders"]["params"]
+    assert dags["rehearse_beats"]["params"]["options"]["section"] == "Scenario options"
     assert dags["recurring_orders_daily"]["params"]["topic"]["default"] == "orders"
     assert dags["recurring_tides_daily"]["params"]["topic"]["default"] == "sea"
     assert {"recurring", "tides"} <= set(dags["recurring_tides_daily"]["tags"])

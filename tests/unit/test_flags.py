@@ -47,7 +47,8 @@ def caught() -> Caught:
         (["--events", "9", "--fault", "duplicate=3", "--fault", "dropped=1"], "faults", ("duplicate=3", "dropped=1")),
         (["--events", "9", "--next-version-share", "0.25"], "next_version_share", 0.25),
         (["--events", "9", "--next-version-ramp"], "next_version_ramp", True),
-        (["--events", "9", "--rate", "10", "--time-compression", "60"], "time_compression", 60.0),
+        (["--events", "9", "--rate", "10", "--time-compression", "60"], "options", {"time_compression": 60.0}),
+        (["--events", "9", "--rate", "9", "-o", "time-compression=60"], "options", {"time_compression": 60.0}),
         (["--events", "9", "--catch-up", "skip", "--rate", "10"], "catch_up", "skip"),
     ],
 )

@@ -24,16 +24,18 @@ from plugins.settings import Rehearsal, rehearsal_of
         ("topic: ../up", "beginning with a letter or digit"),
         ("topic: customer_events.manifests", "not ending in '.manifests'"),
         ("seconds: 1.5", "seconds: 1.5 is not a whole number"),
-        ("no_delay: perhaps", "no_delay: 'perhaps' is neither true nor false"),
+        ("scenario: clickstream\nno_delay: perhaps", "no_delay: 'perhaps' is neither true nor false"),
         ("topic: [a]", "topic: ['a'] is not text"),
         ("{rate: 0, full_speed: false}", "rate 0 means as fast as possible, and full_speed is false"),
-        ("users: 0", "users: 0 is too small, it must be 1 or more"),
+        ("scenario: clickstream\nusers: 0", "users: 0 is too small, it must be 1 or more"),
         ("time_compression: 0", "time_compression: 0 is too small, it must be above 0"),
         ("schema_version: 0", "schema_version: 0 is too small, it must be 1 or more"),
         ("scenario: clikstream", "unknown scenario 'clikstream'. Did you mean clickstream?"),
         ("scenario: ./orders.yaml", "there is no scenario file ./orders.yaml"),
         ("rtae: 5", "unknown key 'rtae', did you mean 'rate'?"),
-        ("something_else: 5", "unknown key 'something_else'"),
+        ("something_else: 5", "unknown key 'something_else': scenario customer_events takes no option something_else"),
+        ("users: 5", "unknown key 'users': scenario customer_events takes no option users"),
+        ("scenario: clickstream\nuser: 5", "unknown key 'user', did you mean 'users'?"),
         ("- rate", "not a mapping"),
         ("", "not a mapping"),
         ("rate: [1", "not YAML"),
@@ -181,13 +183,29 @@ def test_a_scenario_gives_its_name_to_the_topic_and_its_options_to_the_request(t
     profile = load_profile(path)
     assert (profile.scenario, profile.topic) == ("clickstream", "clickstream")
     asked = profile.rehearsal().request()
-    assert (asked["users"], asked["no_delay"], asked["schema_version"], asked["rate"]) == (500, True, 1, None)
+    assert (asked["schema_version"], asked["rate"]) == (1, None)
+    assert asked["options"] == {"users": 500, "no_delay": True}
     assert "scenario" not in asked
     path.write_text("scenario: clickstream\ntopic: shop\n")
     assert load_profile(path).topic == "shop"
     path.write_text("time_compression: 60\n")
     assert load_profile(path).scenario == "customer_events"
-    assert load_profile(path).rehearsal().request()["time_compression"] == 60
+    assert load_profile(path).rehearsal().request()["options"] == {"time_compression": 60}
+
+
+def test_a_profile_of_somebody_elses_code_gives_its_options_as_a_mapping_or_as_a_flag_would(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "beats.py").write_text("raise RuntimeError('not when profiles are read')")
+    path = tmp_path / "daily.yaml"
+    for said in ("{depth: 3, mode: slow and steady}", "depth=3 'mode=slow and steady'"):
+        path.write_text(f"scenario: own/beats.py\noptions: {said}\n")
+        assert load_profile(path).rehearsal().request()["options"] == {"depth": "3", "mode": "slow and steady"}
+    path.write_text("scenario: own/beats.py\ndepth: 3\n")
+    with pytest.raises(Misconfigured, match="scenario beats takes no option depth"):
+        load_profile(path)
+    path.write_text("scenario: own/beats.py\noptions: depth=3 depth=4\n")
+    with pytest.raises(Misconfigured, match="option depth is given twice"):
+        load_profile(path)
 
 
 def test_a_scenario_file_is_found_beside_the_profile(tmp_path: Path) -> None:
@@ -202,4 +220,4 @@ def test_a_scenario_file_is_found_beside_the_profile(tmp_path: Path) -> None:
 
 def test_what_the_form_does_not_know_is_named() -> None:
     with pytest.raises(Misconfigured, match="unknown key 'fault_droped', did you mean 'fault_dropped'"):
-        rehearsal_of({"fault_droped": 3})
+        rehearsal_of({"fault_droped": 3}, "customer_events")

@@ -15,13 +15,13 @@ from streamproof.flags.run import connect, rate_of
 HERE = Connection.of({"bootstrap_servers": "localhost:1"}, {"url": "http://localhost:1"})
 
 
-def rate(scenario="clickstream", *, rate=None, shape=None, no_delay=False, shards=2):
-    return rate_of(scenario, HERE, rate=rate, shape=shape, no_delay=no_delay, shards=shards)
+def rate(scenario="clickstream", *, rate=None, shape=None, shards=2, **options):
+    return rate_of(scenario, HERE, rate=rate, shape=shape, options=options, shards=shards)
 
 
 def test_visitors_set_the_pace_unless_something_else_is_asked_for():
     assert rate() == 250.0
-    assert rate(rate=0.0) == rate(no_delay=True) == rate(shape="constant(10)") == 0.0
+    assert rate(rate=0.0) == rate(no_delay="true") == rate(shape="constant(10)") == 0.0
     assert rate(rate=70.0) == 70.0
     assert rate("customer_events") == 0.0
 

@@ -159,7 +159,7 @@ def test_what_a_scenario_leaves_unsaid_is_none(folder, base):
     told = told.replace("NOTHING_MORE\n", "NOTHING_MORE, BaseScenario\n").replace("class Beats:", f"class Beats{base}:")
     (folder / "beats.py").write_text(told)
     scenario = find_scenario(str(folder / "beats.py"))
-    assert (scenario.options, scenario.pace, scenario.mix, scenario.event_time) == (frozenset(), 0.0, None, None)
+    assert (scenario.options, scenario.pace, scenario.mix, scenario.event_time) == ((), 0.0, None, None)
     assert (scenario.fault_targets, scenario.libraries()) == (None, {})
     stream = scenario.open(1, 0, {})
     assert stream.later_columns(0, stream.block(0)) == {}

@@ -18,6 +18,7 @@ from cluster.errors import Misconfigured
 from producer.faults.targets import FaultTargets
 from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
 from producer.scenarios.clickstream.graph import MEDIAN_S, PRODUCT_NAMES, SIGMA, STATES, draw_paths
+from producer.scenarios.clickstream.options import OPTIONS
 from producer.scenarios.clickstream.visitors import DEVICES, VISITORS, draw_visitors, draw_visits
 from producer.toolkit.arrays import column, taken
 from producer.toolkit.draws import spread
@@ -41,7 +42,7 @@ class Clickstream(BaseScenario):
     contract = "clickstream"
     key = "userid"
     identity: Identity = "header"
-    options = frozenset({"users", "no_delay"})
+    options = OPTIONS
     pace = PACE
     mix = "event_type"
     event_time = "eventtimestamp"

@@ -17,6 +17,7 @@ from producer.scenarios.customer_events import columns
 from producer.scenarios.customer_events.catalogue import build_catalogue
 from producer.scenarios.customer_events.daytime import Daytime, window
 from producer.scenarios.customer_events.next_version import later_columns
+from producer.scenarios.customer_events.options import OPTIONS
 from producer.scenarios.customer_events.population import build_population
 from producer.scenarios.customer_events.sessions import EVENT_TYPES, SESSION_MS, Events, draw_events
 from producer.scenarios.customer_events.story import Story, in_order_of_time, tell
@@ -41,7 +42,7 @@ class CustomerEvents(BaseScenario):
     contract = "customer_events"
     key = "user_id"
     identity: Identity = "field"
-    options: frozenset[str] = frozenset({"time_compression"})
+    options = OPTIONS
     mix = "event_type"
     event_time = "timestamp"
     fault_targets = FaultTargets(

@@ -86,7 +86,7 @@ def test_the_page_says_whether_readers_have_the_run_and_why_not(lab: Any) -> Non
         ({"rate": 200, "seconds": 30}, 6000),
         ({"shape": "ramp(0, 100, 10s)"}, 500),
         ({"seconds": 30}, None),
-        ({"users": 10, "rate": 100, "seconds": 30}, None),
+        ({"scenario": "clickstream", "options": {"users": 10}, "rate": 100, "seconds": 30}, None),
     ],
     ids=str,
 )
