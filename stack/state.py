@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.disk import is_full
 from cluster.errors import Busy, Interrupted, StoreFailed, StoreFull
+from cluster.turns import take_turn
 
 # A start may take this long where Airflow and all downloads are in it.
 TURN_TIMEOUT_S = 900.0
@@ -71,18 +70,12 @@ def turn(state: Path, stop: threading.Event, on_wait: Callable[[], None]) -> Ite
         (state / "log").mkdir(parents=True, exist_ok=True)
         handle = (state / "stack.lock").open("w")
     with handle:
-        deadline = time.monotonic() + TURN_TIMEOUT_S
-        told = False
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not told:
-                    on_wait()
-                    told = True
-            if time.monotonic() > deadline:
-                raise Busy("another `streamproof up` is still starting this stack", where=str(state))
-            if stop.wait(0.2):
-                raise Interrupted("interrupted while another `streamproof up` was starting this stack")
+        take_turn(
+            handle,
+            wait_s=TURN_TIMEOUT_S,
+            busy=Busy("another `streamproof up` is still starting this stack", where=str(state)),
+            stop=stop,
+            stopped=Interrupted("interrupted while another `streamproof up` was starting this stack"),
+            on_wait=on_wait,
+        )
         yield

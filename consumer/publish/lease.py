@@ -11,6 +11,8 @@ import os
 import struct
 from pathlib import Path
 
+from cluster.turns import try_turn
+
 # struct flock of Linux: type, whence, start, length, process.
 _FLOCK = struct.Struct("hhqqi4x")
 
@@ -22,7 +24,7 @@ def is_read(snapshot: Path) -> bool:
     except OSError:
         return False
     try:
-        return _is_open_in_duckdb(descriptor) or _is_flocked(descriptor)
+        return _is_open_in_duckdb(descriptor) or not try_turn(descriptor)
     finally:
         os.close(descriptor)
 
@@ -31,11 +33,3 @@ def _is_open_in_duckdb(descriptor: int) -> bool:
     asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     kind, *_ = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
     return bool(kind != fcntl.F_UNLCK)
-
-
-def _is_flocked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False

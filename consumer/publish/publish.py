@@ -11,10 +11,8 @@ A snapshot never changes once it has its name. The last three are kept, and thos
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -26,6 +24,7 @@ import duckdb
 
 from cluster.disk import is_full
 from cluster.errors import Busy, StoreFailed, StoreFull
+from cluster.turns import take_turn
 from consumer.proof.run_scope import chosen_run, enter_run
 from consumer.publish.files import keep
 from consumer.publish.lease import is_read
@@ -39,7 +38,6 @@ __all__ = ["Publication", "publish", "run_slug"]
 KEPT_SNAPSHOTS = 3
 _BUILDING = ".building-"
 _NEW_LINK = ".current-"
-_LOCK_RETRY_S = 0.1
 
 _NEXT = "SELECT coalesce(max(number), 0) + 1 FROM publications"
 _RECORD = "INSERT INTO publications VALUES (?, ?, ?, ?, ?, ?)"
@@ -121,18 +119,9 @@ def publish(
 def _alone(folder: Path, wait_s: float) -> Iterator[None]:
     """Keep two publications of a topic apart; the lock ends with the process that holds it."""
     folder.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + wait_s
+    busy = Busy("another process publishes this topic", where=str(folder), hint="Run the command again later")
     with (folder / ".lock").open("w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise Busy(
-                        "another process publishes this topic", where=str(folder), hint="Run the command again later"
-                    ) from None
-                time.sleep(_LOCK_RETRY_S)
+        take_turn(lock, wait_s=wait_s, busy=busy)
         yield
 
 

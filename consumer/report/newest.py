@@ -8,7 +8,7 @@ who made it. So a page that is written removes the marks of those who are gone, 
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import IO
 
 from cluster.errors import StreamproofError
+from cluster.turns import take_turn, try_turn
 from consumer.report.place import PAGE, report_folder
 from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S
 
 log = logging.getLogger(__name__)
 
 _MARK = "outdated-"
+_MARK_WAIT_S = 10.0  # somebody may be looking whether the mark is left behind: that takes no time
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ def _mark(folder: Path) -> IO[str] | None:
         return None
     try:
         mark = (folder / f"{_MARK}{os.getpid()}-{os.urandom(4).hex()}").open("w")
-        fcntl.flock(mark, fcntl.LOCK_EX)
+        take_turn(mark, wait_s=_MARK_WAIT_S, busy=TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)))
     except OSError as error:
         log.warning("The page of the run cannot be marked as outdated: %s (%s)", error.strerror, folder)
         return None
@@ -96,6 +98,5 @@ def _write_again(
 def _alone(mark: Path) -> bool:
     """Tell whether nobody holds a mark."""
     with suppress(OSError), mark.open("r") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
+        return try_turn(file)
     return False

@@ -6,14 +6,12 @@ and a fetch that was cut off leaves nothing behind that counts.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import tarfile
 import tempfile
 import threading
-import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -26,6 +24,7 @@ import structlog
 
 from cluster.disk import is_full
 from cluster.errors import DependencyDown, Interrupted, StoreFailed, StoreFull
+from cluster.turns import take_turn
 
 SPEC_FILE = Path(__file__).with_name("jgo.toml")
 LOCK_FILE = Path(__file__).with_name("jgo.lock.toml")
@@ -160,24 +159,18 @@ def _stoppable(progress: Progress, stop: threading.Event) -> Progress:
 def _one_at_a_time(cache: Path, stop: threading.Event) -> Iterator[None]:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".lock").open("w") as handle:
-        deadline = time.monotonic() + LOCK_TIMEOUT_S
-        waiting = False
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise DependencyDown(
-                        f"another process has been fetching the same files for {LOCK_TIMEOUT_S:.0f} s",
-                        where=str(cache),
-                        hint="Look at what it does, end it, and try again",
-                    ) from None
-                if not waiting:
-                    log.info("waiting for another process that fetches the same files", cache=str(cache))
-                    waiting = True
-                if stop.wait(0.2):
-                    raise _interrupted() from None
+        take_turn(
+            handle,
+            wait_s=LOCK_TIMEOUT_S,
+            busy=DependencyDown(
+                f"another process has been fetching the same files for {LOCK_TIMEOUT_S:.0f} s",
+                where=str(cache),
+                hint="Look at what it does, end it, and try again",
+            ),
+            stop=stop,
+            stopped=_interrupted(),
+            on_wait=lambda: log.info("waiting for another process that fetches the same files", cache=str(cache)),
+        )
         yield
 
 
