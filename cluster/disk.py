@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 # No space, no quota, or a limit on the size of files: nothing more fits, and the remedy is the same.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _REFUSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+def no_space(said: str, path: Path | None = None) -> OSError:
+    """Return the error of a full disk, for who finds that out before the system says so, or when it says nothing."""
+    return OSError(errno.ENOSPC, said, *([] if path is None else [str(path)]))
 
 
 def is_full(error: BaseException) -> bool:

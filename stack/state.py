@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.disk import is_full
+from cluster.disk import is_full, no_space
 from cluster.errors import Busy, Interrupted, StoreFailed, StoreFull
 from cluster.turns import take_turn
 
@@ -57,7 +56,7 @@ def check_space(folder: Path, wanted_bytes: int = LOW_BYTES) -> None:
     with store_errors(folder):
         free = free_bytes(folder)
         if free < wanted_bytes:
-            raise OSError(errno.ENOSPC, f"{free / 1e6:.1f} MB are free, {wanted_bytes / 1e6:.0f} MB are wanted", folder)
+            raise no_space(f"{free / 1e6:.1f} MB are free, {wanted_bytes / 1e6:.0f} MB are wanted", folder)
 
 
 @contextmanager

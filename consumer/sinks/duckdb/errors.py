@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import psutil
 
-from cluster.disk import says_full, says_refused
+from cluster.disk import is_full, is_refused, says_full, says_refused
 from cluster.errors import (
     Interrupted,
     Misconfigured,
@@ -96,13 +96,13 @@ def store_error(error: duckdb.Error | OSError, path: Path) -> StreamproofError:
     """Return the error of the tree for what DuckDB or the file system raised about ``path``."""
     text = str(error).split("\n", 1)[0].replace(str(path), path.name)
     said, where = text.replace(path.name, ""), f"{path}: {text}"
-    if says_full(said):
+    if is_full(error) if isinstance(error, OSError) else says_full(said):
         return StoreFull(
             "no space left for the warehouse; what was being written is rolled back, everything before it is kept",
             where=where,
             hint="Free some space and run the same command again",
         )
-    if says_refused(said):
+    if is_refused(error) if isinstance(error, OSError) else says_refused(said):
         return StoreFailed(
             "the warehouse cannot be written: the disk is read-only, or belongs to somebody else",
             where=where,

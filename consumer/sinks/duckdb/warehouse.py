@@ -8,7 +8,6 @@ so queries cast them (``::TIMESTAMP``, ``::VARCHAR``) or read them through Arrow
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 import time
@@ -20,6 +19,7 @@ from typing import Any, Self
 
 import duckdb
 
+from cluster.disk import no_space
 from cluster.errors import Interrupted, Misconfigured, StoreFailed, WarehouseDamaged, WarehouseLocked
 from consumer.sinks.duckdb.catalogue import refuse_impostors
 from consumer.sinks.duckdb.errors import as_store_errors, is_locked, locked, store_error
@@ -207,9 +207,7 @@ def _build(path: Path, topic: str | None) -> None:
     with duckdb.connect(str(path), read_only=True) as connection:
         kept = connection.execute(_TABLES).fetchall()
     if kept != made:
-        raise OSError(
-            errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: the new file holds {len(kept)} of {len(made)} tables"
-        )
+        raise no_space(f"the new file holds {len(kept)} of {len(made)} tables")
 
 
 def _connect(
