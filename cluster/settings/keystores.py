@@ -26,7 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from cluster.errors import Misconfigured
+from cluster.disk import is_full
+from cluster.errors import Misconfigured, StoreFull
 from cluster.settings.secret_files import check_private
 
 _KEYTOOL_TIMEOUT_S = 30.0
@@ -112,6 +113,8 @@ def keep(content: bytes, folder: Path, name: str, *, named_by: bytes | None = No
     """Write a PEM file that only its owner can read, and return its path, which is the same for the same content.
 
     :param named_by: what the path depends on, where the content is encrypted differently every time.
+    :raises StoreFull: no space left.
+    :raises Misconfigured: the folder cannot be written.
     """
     path = folder / f"{hashlib.sha256(named_by or content).hexdigest()[:16]}-{name}.pem"
     try:
@@ -121,6 +124,12 @@ def keep(content: bytes, folder: Path, name: str, *, named_by: bytes | None = No
             file.write(content)
         Path(draft).replace(path)
     except OSError as error:
+        if is_full(error):
+            raise StoreFull(
+                "no space left for a certificate or key of the properties file",
+                where=str(path),
+                hint="Free some space, or set STREAMPROOF_STATE_DIR to a folder on another disk",
+            ) from None
         raise Misconfigured(f"the file cannot be written: {error.strerror}", where=str(path)) from None
     return path
 

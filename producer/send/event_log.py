@@ -35,6 +35,8 @@ class EventLog:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("a", encoding="utf-8", buffering=_BUFFER_BYTES)
         except OSError as error:
+            if is_full(error):
+                raise self._unwritten(error) from None
             raise Misconfigured(
                 f"the event log cannot be opened: {error.strerror}", where=str(path), hint="Correct --event-log"
             ) from None

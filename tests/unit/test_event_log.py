@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from cluster.disk import no_space
 from cluster.errors import StoreFull
 from producer.send.event_log import EventLog
 
@@ -23,6 +24,16 @@ def test_a_full_disk_is_told_as_one(count):
     with pytest.raises(StoreFull, match="the event log cannot be written: No space") as told, EventLog(FULL) as log:
         log.write(*rows(count))
     assert told.value.where == "/dev/full"
+
+
+def test_a_disk_that_is_full_before_the_log_begins_is_told_as_one(tmp_path, monkeypatch):
+    def full(path: Path, **_: object) -> None:
+        raise no_space("No space left on device", path)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(StoreFull, match="the event log cannot be written: No space") as told:
+        EventLog(tmp_path / "log" / "shard.jsonl")
+    assert told.value.exit_code == 74
 
 
 def test_what_ended_the_shard_is_told_rather_than_the_log():

