@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from cluster.records import Records, Span
 from consumer.load.unforeseen import barrier
-from consumer.sinks.batch import Chunk, EventGroup, Reject, ids_in_headers, metadata
-from consumer.sinks.duckdb.columns import ID_COLUMN, has_identity
+from consumer.sinks.batch import ID_COLUMN, Chunk, EventGroup, Reject, has_identity, ids_in_headers, metadata
 from schemas.formats import ValueDecoder, ValueFormat
 from schemas.undecodable import UndecodableValue
 

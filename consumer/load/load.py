@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,13 +16,11 @@ from cluster.errors import Interrupted, TopicRecreated
 from cluster.reading import TopicReader
 from cluster.topics import TopicInfo
 from consumer.load.decode import decode
-from consumer.load.positions import check_identity, check_topic, resume, set_aside, stored_positions
+from consumer.load.positions import check_identity, check_topic, resume
 from consumer.load.progress import LoadProgress, LoadResult, Meter, PartitionResult
 from consumer.load.readers import Readers, SchemaShelf
 from consumer.load.writer import Writer
-from consumer.sinks.duckdb.ledger import totals, verify
-from consumer.sinks.duckdb.store import BATCH_ROWS, RowsRefused, Store, Stored
-from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from consumer.sinks import BATCH_ROWS, DEFAULT_WAIT_S, Batches, Place, RowsRefused, Sink, Stored, place_of
 from consumer.sinks.limit import NO_LIMIT, Limit
 from schemas.formats import value_format
 from schemas.registry.gate import Registry
@@ -63,42 +62,43 @@ def load(
     load_id = uuid.uuid4().hex
     with TopicReader(connection.kafka, topic) as source, Registry(connection.registry) as registry:
         identity = source.identify()
-        opened = partial(open_warehouse, wait_s=wait_s, topic=topic, stop=stop)
-        kept = _step_aside(warehouse, source, identity, opened) if step_aside else None
-        with opened(warehouse) as file:
+        place = place_of(warehouse)
+        opened = partial(place.open, wait_s=wait_s, topic=topic, stop=stop)
+        kept = _step_aside(place, source, identity, opened) if step_aside else None
+        with opened() as sink:
             # 1. resume
-            verify(file)
+            sink.verify()
             there = source.watermarks(range(identity.partitions))
-            starts = resume(file, identity, there, load_id=load_id, accept_gap=accept_gap)
+            starts = resume(sink, identity, there, load_id=load_id, accept_gap=accept_gap)
             # 2. bound
             ends = {partition: marks.high for partition, marks in there.items()}
             meter = Meter(sum(ends.values()) - sum(starts.values()), progress)
-            store = partial(Store, file, load_id, limit=limit, batch_rows=batch_rows)
+            batches = partial(sink.batches, load_id, limit=limit, batch_rows=batch_rows)
             not_compared: dict[int, str] = {}
             transfer = partial(
-                _transfer, source, registry, file, ends, stop=stop, stored=meter.add, not_compared=not_compared
+                _transfer, source, registry, sink, ends, stop=stop, stored=meter.add, not_compared=not_compared
             )
             try:
-                transfer(store())
+                transfer(batches())
             except RowsRefused:
-                transfer(store(careful=True))
+                transfer(batches(careful=True))
             done = meter.progress
             if done.offsets_done < done.offsets_total:
                 raise Interrupted(
                     f"stopped; {done.rows:,} events of this run are stored",
-                    where=f"{topic}, {file.path}",
+                    where=f"{topic}, {sink.where}",
                     hint="The same command continues",
                 )
             # 5. checkpoint
-            file.checkpoint()
-            check_identity(file, source.identify())
-            held = totals(file.connection)
+            sink.checkpoint()
+            check_identity(sink, source.identify())
+            held = sink.totals()
         # 6. settle
         source.commit(ends)
-    limit.hold(held.events, held.quarantined, where=str(file.path))
+    limit.hold(held.events, held.quarantined, where=sink.where)
     return LoadResult(
         topic=topic,
-        warehouse=file.path,
+        warehouse=Path(sink.where),
         rows=done.rows,
         quarantined=done.quarantined,
         tombstones=done.tombstones,
@@ -115,9 +115,9 @@ def load(
 def _transfer(
     source: TopicReader,
     registry: Registry,
-    file: Warehouse,
+    sink: Sink,
     ends: Mapping[int, int],
-    store: Store,
+    batches: Batches,
     *,
     stop: threading.Event,
     stored: Callable[[Stored], None],
@@ -125,27 +125,29 @@ def _transfer(
 ) -> None:
     """Take steps 3 and 4 from the stored positions to the ends, or until a stop.
 
-    :raises RowsRefused: DuckDB refused a row, and the batch is rolled back.
+    :raises RowsRefused: the sink refused a row, and the batch is rolled back.
     """
-    source.assign(stored_positions(file), ends)
-    shelf = SchemaShelf(file, source.topic, registry)
-    with Writer(file, store, stop, stored) as writer:
+    source.assign(sink.positions(), ends)
+    shelf = SchemaShelf(sink, source.topic, registry)
+    with Writer(batches, stop, stored) as writer:
         readers = Readers(value_format(), registry, shelf.texts, lambda *schema: writer.call(shelf.adopt, *schema))
         while not (source.finished or stop.is_set()):
             # 3. fetch and decode
-            records, spans = source.fetch(store.chunk_rows, stop)
+            records, spans = source.fetch(batches.chunk_rows, stop)
             chunk = replace(decode(records, spans, readers, readers.written), left=source.left)
             not_compared |= readers.not_compared
             # 4. commit
-            writer.submit(chunk if store.careful else chunk.lean())
+            writer.submit(chunk if batches.careful else chunk.lean())
 
 
-def _step_aside(path: Path, source: TopicReader, topic: TopicInfo, opened: Callable[[Path], Warehouse]) -> Path | None:
-    """Rename a warehouse that holds another topic, or one whose log was cut, and return its new path."""
-    with opened(path) as file:
+def _step_aside(
+    place: Place, source: TopicReader, topic: TopicInfo, opened: Callable[[], AbstractContextManager[Sink]]
+) -> Path | None:
+    """Rename a sink that holds another topic, or one whose log was cut, and return its new name."""
+    with opened() as sink:
         try:
-            check_topic(file, topic, source.watermarks(range(topic.partitions)))
+            check_topic(sink, topic, source.watermarks(range(topic.partitions)))
             return None
         except TopicRecreated:
-            file.checkpoint()
-    return set_aside(file.path)
+            sink.checkpoint()
+    return Path(place.set_aside())

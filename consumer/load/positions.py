@@ -7,56 +7,44 @@ has passed the position, is told apart before anything is read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from pathlib import Path
 
 from cluster.errors import TopicRecreated
 from cluster.reading import Watermarks
 from cluster.records import Span
 from cluster.topics import TopicInfo
-from consumer.sinks.batch import Tally
-from consumer.sinks.duckdb import ledger
-from consumer.sinks.duckdb.warehouse import Warehouse
+from consumer.sinks import Origin, Sink
 
 
 def resume(
-    warehouse: Warehouse, topic: TopicInfo, there: Mapping[int, Watermarks], *, load_id: str, accept_gap: bool = False
+    sink: Sink, topic: TopicInfo, there: Mapping[int, Watermarks], *, load_id: str, accept_gap: bool = False
 ) -> dict[int, int]:
     """Return the offset at which every partition goes on; partitions that are new begin at their first record.
 
     :param accept_gap: write down in the ledger what retention deleted before it was read, and go on behind it.
     :raises TopicRecreated: the positions belong to another topic, or lie outside what the topic holds.
     """
-    check_topic(warehouse, topic, there)
-    stored = stored_positions(warehouse)
+    check_topic(sink, topic, there)
+    stored = sink.positions()
     expired = [Span(p, at, there[p].low) for p, at in stored.items() if at < there[p].low]
     if expired and not accept_gap:
         gaps = "; ".join(f"partition {s.partition}: stored {s.start}, first record {s.end}" for s in expired[:3])
         raise TopicRecreated(
             f"retention deleted {sum(s.end - s.start for s in expired)} offsets before they were read: {gaps}",
-            where=f"{topic.name}, {warehouse.path}",
+            where=f"{topic.name}, {sink.where}",
             hint="Give --accept-gap to note the gap in the ledger and go on behind it",
         )
-    with warehouse.transaction() as connection:
-        for span in expired:
-            gap = Tally(span, expired=span.end - span.start)
-            ledger.record(connection, ledger.next_batch(connection), load_id, gap)
-            ledger.advance(connection, span)
-        for partition in sorted(set(there) - set(stored)):
-            connection.execute(
-                "INSERT INTO load_offsets VALUES (?, ?, ?, ?, ?)",
-                [topic.cluster_id, topic.name, topic.topic_id, partition, there[partition].low],
-            )
-    return stored_positions(warehouse)
+    new = {partition: marks.low for partition, marks in there.items() if partition not in stored}
+    sink.begin(topic, new, expired, load_id)
+    return sink.positions()
 
 
-def check_topic(warehouse: Warehouse, topic: TopicInfo, there: Mapping[int, Watermarks]) -> None:
+def check_topic(sink: Sink, topic: TopicInfo, there: Mapping[int, Watermarks]) -> None:
     """Check that the positions were taken from this very topic, and that it holds what was loaded from it.
 
     :raises TopicRecreated: it was another one, or its log was cut below a position.
     """
-    check_identity(warehouse, topic)
-    stored = stored_positions(warehouse)
+    check_identity(sink, topic)
+    stored = sink.positions()
     ahead = {p: at for p, at in stored.items() if p not in there or at > there[p].high}
     if ahead:
         cut = "; ".join(
@@ -65,45 +53,27 @@ def check_topic(warehouse: Warehouse, topic: TopicInfo, there: Mapping[int, Wate
         )
         raise TopicRecreated(
             f"the topic holds less than was loaded from it: {cut}",
-            where=f"{topic.name}, {warehouse.path}",
+            where=f"{topic.name}, {sink.where}",
             hint="Its log was cut. Give --set-aside to keep this warehouse under another name and load into a new one",
         )
 
 
-def check_identity(warehouse: Warehouse, topic: TopicInfo) -> None:
+def check_identity(sink: Sink, topic: TopicInfo) -> None:
     """Check that the warehouse was loaded from this very topic.
 
     :raises TopicRecreated: it was another one, of the same name.
     """
-    known = warehouse.rows("SELECT DISTINCT cluster_id, topic_id FROM load_offsets ORDER BY ALL")
-    others = [row for row in known if row != (topic.cluster_id, topic.topic_id)]
+    others = [origin for origin in sink.origins() if origin != Origin(topic.cluster_id, topic.topic_id)]
     if not others:
         return
-    cluster_id, topic_id = others[0]
+    cluster_id, topic_id = others[0].cluster_id, others[0].topic_id
     if cluster_id != topic.cluster_id:
         what = f"the warehouse was loaded from cluster {cluster_id}, this is cluster {topic.cluster_id}"
     else:
         what = f"the topic was deleted and created again: stored id {topic_id}, id there {topic.topic_id}"
-    positions = ", ".join(f"{partition}: {at}" for partition, at in stored_positions(warehouse).items())
+    positions = ", ".join(f"{partition}: {at}" for partition, at in sink.positions().items())
     raise TopicRecreated(
         f"{what}; stored positions {positions}",
-        where=f"{topic.name}, {warehouse.path}",
+        where=f"{topic.name}, {sink.where}",
         hint="Give --set-aside to keep this warehouse under another name and load the topic into a new one",
     )
-
-
-def set_aside(path: Path) -> Path:
-    """Give a warehouse another name, so that a new one can take its place. Nothing is deleted.
-
-    The file must be closed: then there is no write-ahead log left beside it.
-    """
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    other = path.with_name(f"{path.stem}.set-aside-{stamp}{path.suffix}")
-    if other.exists():
-        raise FileExistsError(other)
-    return path.rename(other)
-
-
-def stored_positions(warehouse: Warehouse) -> dict[int, int]:
-    """Return the offset at which every partition goes on."""
-    return dict(warehouse.rows("SELECT partition, next_offset FROM load_offsets ORDER BY partition"))

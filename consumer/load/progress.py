@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from consumer.sinks.duckdb.store import Stored
+from consumer.sinks import Stored
 from consumer.sinks.limit import quarantined_share
 
 

@@ -5,49 +5,19 @@ from __future__ import annotations
 import threading
 import uuid
 import zlib
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from cluster.connection import Connection
 from cluster.errors import Interrupted, Misconfigured, WarehouseDamaged
-from cluster.records import Records, Span
+from cluster.records import Records
 from consumer.load.decode import decode
-from consumer.load.positions import stored_positions
 from consumer.load.readers import Readers, SchemaShelf
-from consumer.sinks.batch import Chunk, Tally
-from consumer.sinks.duckdb import ledger
-from consumer.sinks.duckdb.held import HeldRecord, pages
-from consumer.sinks.duckdb.store import INSERT_EVENTS, insert_rows, without_refused
-from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from consumer.sinks import DEFAULT_WAIT_S, Sink, place_of
+from consumer.sinks.held import HeldRecord, QuarantineClass
 from schemas.formats import value_format
 from schemas.registry.gate import Registry
-
-EXAMPLES = 3
-
-_SUMMARY = f"""
-    SELECT phase, error_class, count(*)::BIGINT AS records, any_value(error ORDER BY _partition, _offset) AS error,
-           list_sort(list_distinct(list(schema_id))) AS schema_ids,
-           list({{'partition': _partition, 'offset': _offset}} ORDER BY _partition, _offset)[:{EXAMPLES}] AS examples
-    FROM quarantine GROUP BY phase, error_class ORDER BY records DESC, phase, error_class
-"""  # noqa: S608 - a constant
-_LEAVE = "DELETE FROM quarantine USING moved WHERE quarantine._partition = moved.p AND quarantine._offset = moved.o"
-
-
-@dataclass(frozen=True, slots=True)
-class QuarantineClass:
-    """Records that failed in the same way. ``error`` is one of their messages; it holds no payload."""
-
-    phase: str
-    error_class: str
-    records: int
-    error: str
-    schema_ids: list[int | None]  # None: the frame names no schema
-    examples: list[dict[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +36,8 @@ class ReplayResult:
 
 def list_quarantine(warehouse: Path, *, wait_s: float = DEFAULT_WAIT_S) -> list[QuarantineClass]:
     """Return what the quarantine holds, by phase and class, most frequent first."""
-    with open_warehouse(warehouse, wait_s=wait_s, create=False) as file:
-        return [QuarantineClass(*row) for row in file.rows(_SUMMARY)]
+    with place_of(warehouse).open(wait_s=wait_s, create=False) as sink:
+        return sink.quarantined()
 
 
 def replay(
@@ -83,28 +53,27 @@ def replay(
     """
     load_id = uuid.uuid4().hex
     with (
-        open_warehouse(warehouse, wait_s=wait_s, create=False, stop=stop) as file,
+        place_of(warehouse).open(wait_s=wait_s, create=False, stop=stop) as sink,
         Registry(connection.registry) as registry,
     ):
-        topic = file.meta().get("topic")
+        topic = sink.topic
         if topic is None:
-            raise Misconfigured("the warehouse names no topic", where=str(file.path))
-        ledger.verify(file)
-        shelf = SchemaShelf(file, topic, registry)
+            raise Misconfigured("the warehouse names no topic", where=sink.where)
+        sink.verify()
+        shelf = SchemaShelf(sink, topic, registry)
         readers = Readers(value_format(), registry, shelf.texts, shelf.adopt)
         replayed = 0
-        for page in pages(file):
+        for page in sink.held():
             if stop.is_set():
-                raise Interrupted(f"stopped; {replayed:,} records were moved", where=str(file.path))
-            _check_bytes(file, page)
-            chunk = without_refused(file, decode(Records.of(page), [], readers, readers.written))
-            replayed += _move(file, load_id, chunk)
-        file.checkpoint()
-        ((remaining,),) = file.rows("SELECT count(*) FROM quarantine")
-    return ReplayResult(topic, file.path, replayed, remaining)
+                raise Interrupted(f"stopped; {replayed:,} records were moved", where=sink.where)
+            _check_bytes(sink, page)
+            replayed += sink.readmit(load_id, decode(Records.of(page), [], readers, readers.written))
+        sink.checkpoint()
+        remaining = sum(each.records for each in sink.quarantined())
+    return ReplayResult(topic, Path(sink.where), replayed, remaining)
 
 
-def _check_bytes(file: Warehouse, page: list[HeldRecord]) -> None:
+def _check_bytes(sink: Sink, page: list[HeldRecord]) -> None:
     """Look whether the bytes are those that came, before they become events.
 
     :raises WarehouseDamaged: somebody changed them.
@@ -114,30 +83,6 @@ def _check_bytes(file: Warehouse, page: list[HeldRecord]) -> None:
         first = f"partition {changed[0].held_partition}, offset {changed[0].held_offset}"
         raise WarehouseDamaged(
             f"{len(changed):,} records in quarantine have other bytes than came from Kafka, the first at {first}",
-            where=str(file.path),
+            where=sink.where,
             hint="Nothing of this page was moved. Load the topic into a new file, or restore a copy of this one",
         )
-
-
-def _move(file: Warehouse, load_id: str, chunk: Chunk) -> int:
-    """Move the decoded records of a page, in one transaction, and return how many."""
-    if not chunk.groups:
-        return 0
-    positions = stored_positions(file)
-    rows = np.concatenate([group.rows for group in chunk.groups])
-    partitions, offsets = chunk.records.partitions[rows], chunk.records.offsets[rows]
-    schema_ids = sorted({group.schema_id for group in chunk.groups})
-    with file.transaction() as connection:
-        number = ledger.next_batch(connection)
-        for group in chunk.groups:
-            insert_rows(connection, INSERT_EVENTS, group.table, number)
-        connection.register("moved", pa.table({"p": partitions, "o": offsets}))
-        ((left,),) = connection.execute(_LEAVE).fetchall()
-        connection.unregister("moved")
-        if left != len(rows):
-            raise RuntimeError(f"{len(rows)} records were decoded, {left} left the quarantine")
-        for partition, count in Counter(partitions.tolist()).items():
-            nowhere = Span(partition, positions[partition], positions[partition])
-            moved = Tally(nowhere, events=count, quarantined=-count, schema_ids=schema_ids)
-            ledger.record(connection, number, load_id, moved)
-    return len(rows)

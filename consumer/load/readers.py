@@ -1,4 +1,4 @@
-"""From a schema id to the reader of its values: known schemas from the warehouse, new ones from the registry."""
+"""From a schema id to the reader of its values: known schemas from the sink, new ones from the registry."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pyarrow as pa
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaReplaced, StreamproofError
 from consumer.load.decode import Reader
 from consumer.load.unforeseen import barrier
-from consumer.sinks.duckdb.columns import EventColumns
-from consumer.sinks.duckdb.warehouse import Warehouse
+from consumer.sinks import Sink
 from schemas.formats import ValueFormat
 from schemas.manifest import SchemaUsed
 from schemas.registry.client import UnknownSchema
@@ -22,35 +21,28 @@ from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _NO_ANSWER = "the registry does not answer"
 
-# Makes the warehouse ready for a schema (id, text, Arrow schema) and returns the columns of its fields.
+# Makes the sink ready for a schema (id, text, Arrow schema) and returns the columns of its fields.
 Adopt = Callable[[int, str, pa.Schema], list[str]]
 
 
 class SchemaShelf:
-    """The schemas that a warehouse has met, kept with it, so that a registry that is down does not stop them."""
+    """The schemas that a sink has met, kept with it, so that a registry that is down does not stop them."""
 
-    def __init__(self, warehouse: Warehouse, topic: str, registry: Registry) -> None:
-        self._warehouse = warehouse
+    def __init__(self, sink: Sink, topic: str, registry: Registry) -> None:
+        self._sink = sink
         self._subject = subject_for(topic)
         self._registry = registry
-        self._columns = EventColumns(warehouse)
-        rows = warehouse.rows("SELECT schema_id, schema FROM schema_versions")
-        self.texts: dict[int, str] = {int(schema_id): str(text) for schema_id, text in rows}
+        self.texts = sink.schemas()
 
     def adopt(self, schema_id: int, text: str, schema: pa.Schema) -> list[str]:
-        """Make ``events`` accept a schema, keep its text, and return the columns of its fields.
+        """Make the sink accept a schema, keep its text, and return the columns of its fields.
 
-        :raises SchemaConflict: the table cannot hold it beside what it holds.
+        :raises SchemaConflict: the sink cannot hold it beside what it holds.
         """
-        with barrier("schema"), self._warehouse.errors():
-            columns = self._columns.fit(schema)
+        with barrier("schema"):
+            columns = self._sink.adopt(schema)
         if schema_id not in self.texts:
-            used = self._named(text)
-            with self._warehouse.transaction() as connection:
-                connection.execute(
-                    "INSERT INTO schema_versions VALUES (?, ?, ?, ?, now())",
-                    [schema_id, used and used.subject, used and used.version, text],
-                )
+            self._sink.keep_schema(schema_id, text, self._named(text))
             self.texts[schema_id] = text
         return columns
 
@@ -66,7 +58,7 @@ class Readers:
     """Readers by schema id, each made once.
 
     A registry that was made anew, or another environment's, may give an id to another schema. So the text that the
-    warehouse keeps of an id is compared with the registry's before the first value of it is read.
+    sink keeps of an id is compared with the registry's before the first value of it is read.
 
     :param written: the format of the values.
     :param known: texts of schemas by id, as the warehouse keeps them.

@@ -1,4 +1,4 @@
-"""One thread that works on the warehouse while the next chunk is fetched and decoded.
+"""One thread that works on the sink while the next chunk is fetched and decoded.
 
 A commit takes as long as several chunks, so several may wait: few enough, and small enough, that memory is bounded.
 Whatever fails in the thread is raised where the next chunk is handed over. Nothing that was handed over later is
@@ -14,9 +14,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import ParamSpec, Self, TypeVar
 
+from consumer.sinks import Batches, Stored
 from consumer.sinks.batch import Chunk
-from consumer.sinks.duckdb.store import Store, Stored
-from consumer.sinks.duckdb.warehouse import Warehouse
 
 # Chunks, and bytes of values in them, that are being stored or wait. Decoded, a chunk takes about 1.5 times its values.
 MAX_PENDING = 8
@@ -37,14 +36,11 @@ class Writer:
     :param stored: called, in the caller's thread, with what each batch held once it is durable.
     """
 
-    def __init__(
-        self, warehouse: Warehouse, store: Store, stop: threading.Event, stored: Callable[[Stored], None]
-    ) -> None:
-        self._warehouse = warehouse
-        self._store = store
+    def __init__(self, batches: Batches, stop: threading.Event, stored: Callable[[Stored], None]) -> None:
+        self._batches = batches
         self._stop = stop
         self._stored = stored
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="warehouse")
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="sink")
         self._waiting: deque[Future[Stored | None]] = deque()
         self._sizes: dict[Future[Stored | None], int] = {}
         self._failed = False
@@ -64,11 +60,11 @@ class Writer:
         self._sizes[future] = size_bytes
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function on the warehouse's thread and return what it gives.
+        """Run a function on the sink's thread and return what it gives.
 
         What was handed over is committed first: the function may change tables.
         """
-        self._waiting.append(self._pool.submit(self._store.commit))
+        self._waiting.append(self._pool.submit(self._batches.commit))
         return self._pool.submit(function, *args, **kwargs).result()
 
     def _add(self, chunk: Chunk) -> Stored | None:
@@ -76,7 +72,7 @@ class Writer:
         if self._failed:
             return None
         try:
-            return self._store.add(chunk)
+            return self._batches.add(chunk)
         except BaseException:
             self._failed = True
             raise
@@ -104,8 +100,8 @@ class Writer:
         finally:
             self._drop_what_waits()
             if self._waiting:
-                self._warehouse.connection.interrupt()
-            self._pool.submit(self._store.rollback)
+                self._batches.interrupt()
+            self._pool.submit(self._batches.rollback)
             self._pool.shutdown(wait=True)
 
     def _drop_what_waits(self) -> None:
@@ -116,11 +112,11 @@ class Writer:
         """Commit what was handed over. After a stop there is little time: what only waits is dropped."""
         if self._stop.is_set():
             self._drop_what_waits()
-        self._waiting.append(self._pool.submit(self._store.commit))
+        self._waiting.append(self._pool.submit(self._batches.commit))
         deadline = None
         while self._waiting:
             self._reap()
             if self._stop.is_set():
                 deadline = deadline or time.monotonic() + ABANDON_AFTER_S
                 if time.monotonic() > deadline:
-                    self._warehouse.connection.interrupt()
+                    self._batches.interrupt()

@@ -26,7 +26,9 @@ from consumer.proof.findings import find
 from consumer.proof.kept_manifests import ControlTopic, read_control_topic, store_manifests, stored_manifests
 from consumer.proof.run_scope import chosen_run, known_runs, unknown_run
 from consumer.proof.verdict import CLASSES, AuditResult, Findings, PartitionPosition, judge
-from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from consumer.sinks import DEFAULT_WAIT_S
+from consumer.sinks.duckdb.sink import DuckDBSink
+from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from schemas.manifest import Manifest, RateGap
 
 _KEEP = """
@@ -90,7 +92,7 @@ def audit(
     control = read_control_topic(connection, topic)
     info, marks = look_at_topic(connection.kafka, topic)
     with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
-        check_identity(store, info)
+        check_identity(DuckDBSink(store), info)
         control.hold_against({partition: mark.high for partition, mark in marks.items()})
         store_manifests(store, control)
         run = _run_of(store, control, run_id, topic)

@@ -23,7 +23,8 @@ from cluster.errors import Misconfigured
 from consumer.load.unforeseen import barrier
 from consumer.proof.fitting import fitted, holds_more
 from consumer.proof.verdict import Unproved
-from consumer.sinks.duckdb.columns import METADATA_COLUMNS, EventColumns, columns_of_fields, quote
+from consumer.sinks.batch import METADATA_COLUMNS
+from consumer.sinks.duckdb.columns import EventColumns, columns_of_fields, quote
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.formats import RowEncoder, value_format
 from schemas.undecodable import UndecodableValue

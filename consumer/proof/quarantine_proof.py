@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from cluster.records import Records
 from consumer.load.decode import Reader, ReaderOf, decode
 from consumer.proof.verdict import Example
-from consumer.sinks.duckdb.held import HeldRecord, pages
+from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.warehouse import Warehouse
+from consumer.sinks.held import HeldRecord
 from schemas.formats import value_format
 from schemas.registry.client import UNKNOWN_SCHEMA
 from schemas.undecodable import UndecodableValue

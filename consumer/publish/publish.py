@@ -31,7 +31,8 @@ from consumer.publish.lease import is_read
 from consumer.publish.paths import run_slug, topic_folder
 from consumer.publish.permit import permit
 from consumer.publish.snapshot import write_snapshot
-from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, open_warehouse
+from consumer.sinks import DEFAULT_WAIT_S
+from consumer.sinks.duckdb.warehouse import open_warehouse
 
 __all__ = ["Publication", "publish", "run_slug"]
 

@@ -24,7 +24,8 @@ from consumer.publish.paths import run_slug
 from consumer.report.facts import Facts, as_json, gather, has_records
 from consumer.report.newest import left_behind, outdated, page_kept
 from consumer.report.place import PAGE, SUMMARY, report_folder
-from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from consumer.sinks import DEFAULT_WAIT_S
+from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 
 __all__ = [
     "ReportEntry",

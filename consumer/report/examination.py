@@ -10,7 +10,8 @@ from typing import Any
 
 from consumer.proof.kept_manifests import stored_manifests
 from consumer.proof.run_scope import chosen_run, enter_run
-from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from consumer.sinks import DEFAULT_WAIT_S
+from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from schemas.manifest import Manifest
 
 # Takes DuckDB's connection, the relation with the run's events, and the run's manifests; returns a JSON-ready mapping.

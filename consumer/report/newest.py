@@ -20,7 +20,7 @@ from typing import IO
 from cluster.errors import StreamproofError
 from cluster.turns import take_turn, try_turn
 from consumer.report.place import PAGE, report_folder
-from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S
+from consumer.sinks import DEFAULT_WAIT_S
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,204 @@
-"""Where records go.
+"""Where records go: a store that takes rows and positions in one transaction.
 
-``batch.py`` is what a sink is given, ``limit.py`` what it holds a load to, ``duckdb/`` the sink.
+A sink is an object with the members of :class:`Sink`, opened by a :class:`Place`; ``duckdb/`` is the first. Open
+``duckdb/sink.py`` to see one whole. ``batch.py`` is what a sink is given, ``limit.py`` what it holds a load to.
 """
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # who only names a sink loads no Arrow
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from cluster.records import Span
+    from cluster.topics import TopicInfo
+    from consumer.sinks.batch import Chunk
+    from consumer.sinks.held import HeldRecord, QuarantineClass
+    from consumer.sinks.limit import Limit
+    from schemas.manifest import SchemaUsed
+
+# How long to wait for another process that has the sink open.
+DEFAULT_WAIT_S = 10.0
+# How many records one transaction stores, about: one row group of DuckDB.
+BATCH_ROWS = 122_880
+
+
+class RowsRefused(Exception):
+    """The sink refused a row, and the batch is rolled back: load on from the stored positions, carefully."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a committed batch held."""
+
+    events: int
+    quarantined: int
+    tombstones: int
+    absent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all that a sink holds."""
+
+    events: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The topic that positions were taken from. A topic that is made anew has another id."""
+
+    cluster_id: str
+    topic_id: str
+
+
+class Batches(Protocol):
+    """Chunks into transactions. One thread calls it, :meth:`interrupt` apart. Any error rolls the open batch back.
+
+    ``careful`` says that every row is tried before it is stored; ``chunk_rows`` how many records a chunk should have.
+    """
+
+    careful: bool
+
+    @property
+    def chunk_rows(self) -> int:
+        """Return how many records a chunk should have."""
+        ...
+
+    def add(self, chunk: Chunk) -> Stored | None:
+        """Put a chunk into the batch. If that makes the batch full, commit it and return what it held.
+
+        :raises RowsRefused: a row was refused, and the batches are not careful.
+        :raises StreamproofError: as :meth:`commit`.
+        """
+        ...
+
+    def commit(self) -> Stored | None:
+        """Commit the batch, if there is one: rows, quarantine, ledger, and each position by compare-and-set.
+
+        :raises LimitBroken: the quarantine would hold more than the limit.
+        :raises WarehouseLocked: somebody else moved a position.
+        :raises StoreFull: there is no room.
+        """
+        ...
+
+    def rollback(self) -> None:
+        """Forget what was added since the last commit."""
+        ...
+
+    def interrupt(self) -> None:
+        """End what the other thread waits for; its call fails."""
+        ...
+
+
+class Sink(Protocol):
+    """The store of one topic, open."""
+
+    @property
+    def where(self) -> str:
+        """Return what messages call it, without secrets."""
+        ...
+
+    @property
+    def topic(self) -> str | None:
+        """Return the topic that it holds, ``None`` where nobody noted it."""
+        ...
+
+    def verify(self) -> None:
+        """Check that positions, ledger and rows agree.
+
+        :raises WarehouseDamaged: they do not.
+        """
+        ...
+
+    def origins(self) -> list[Origin]:
+        """Return which topics the positions were taken from: one, or none yet."""
+        ...
+
+    def positions(self) -> dict[int, int]:
+        """Return the offset at which every partition goes on."""
+        ...
+
+    def totals(self) -> Totals:
+        """Return how many events and quarantined records the ledger holds."""
+        ...
+
+    def begin(self, topic: TopicInfo, first: Mapping[int, int], expired: list[Span], load_id: str) -> None:
+        """Note where new partitions begin, and go on behind what retention deleted, as one transaction."""
+        ...
+
+    def schemas(self) -> dict[int, str]:
+        """Return the texts of the schemas that it has met, by id."""
+        ...
+
+    def adopt(self, schema: pa.Schema) -> list[str]:
+        """Make room for rows of a schema, and return the columns of its fields.
+
+        :raises SchemaConflict: it cannot hold them beside what it holds.
+        """
+        ...
+
+    def keep_schema(self, schema_id: int, text: str, used: SchemaUsed | None) -> None:
+        """Keep the text of a schema that is new."""
+        ...
+
+    def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> Batches:
+        """Return what stores chunks."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Make what is committed durable in its final form."""
+        ...
+
+    def quarantined(self) -> list[QuarantineClass]:
+        """Return what the quarantine holds, by phase and class, most frequent first."""
+        ...
+
+    def held(self) -> Iterator[list[HeldRecord]]:
+        """Yield the quarantine in pages of bounded size; records may leave it meanwhile."""
+        ...
+
+    def readmit(self, load_id: str, chunk: Chunk) -> int:
+        """Move the decoded records of a page from the quarantine to the events, as one transaction.
+
+        :return: how many; those that the store refuses stay.
+        """
+        ...
+
+
+class Place(Protocol):
+    """Where a sink is, open or not."""
+
+    def open(
+        self,
+        *,
+        topic: str | None = None,
+        wait_s: float = DEFAULT_WAIT_S,
+        create: bool = True,
+        stop: threading.Event | None = None,
+    ) -> AbstractContextManager[Sink]:
+        """Open the sink, and close it in the end.
+
+        :param create: make one where there is none.
+        :raises StreamproofError: docs/consumer.md lists each kind.
+        """
+        ...
+
+    def set_aside(self) -> str:
+        """Give a closed sink another name, so that a new one can take its place, and return that name."""
+        ...
+
+
+def place_of(warehouse: Path) -> Place:
+    """Return the place that a path names."""
+    from consumer.sinks.duckdb.sink import DuckDBFile  # deferred: it loads DuckDB
+
+    return DuckDBFile(warehouse)

@@ -15,9 +15,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cluster.records import Records, Rows, Span
-from schemas.identity import id_in_header
+from schemas.identity import IDENTITY_FIELD, id_in_header
 from schemas.places import LAST_TIMESTAMP_MS
 from schemas.undecodable import UndecodableValue
+
+ID_COLUMN = "_event_id"  # identities from headers; there only where a schema without the field event_id was met
+METADATA_COLUMNS = ("_partition", "_offset", "_timestamp", "_key", "_schema_id", "_crc32", "_batch", ID_COLUMN)
 
 
 class Fate(IntEnum):
@@ -26,6 +29,12 @@ class Fate(IntEnum):
     EVENT = 0
     QUARANTINED = 1
     TOMBSTONE = 2
+
+
+def has_identity(schema: pa.Schema) -> bool:
+    """Tell whether events of a schema carry their identity in their value; otherwise it is in a header."""
+    place = schema.get_field_index(IDENTITY_FIELD)
+    return place >= 0 and pa.types.is_string(schema.field(place).type) and not schema.field(place).nullable
 
 
 def metadata(records: Records, rows: Rows, schema_id: int) -> dict[str, pa.Array[Any]]:

@@ -15,9 +15,10 @@ import duckdb
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, StoreFailed
+from consumer.sinks import DEFAULT_WAIT_S
 from consumer.sinks.duckdb.catalogue import impostors, read_catalogue, refuse_impostors
 from consumer.sinks.duckdb.migrations import NEWEST, format_of
-from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_as_it_is
+from consumer.sinks.duckdb.warehouse import Warehouse, open_as_it_is
 from consumer.verify.contents import (
     prove_bytes,
     prove_held,

@@ -13,9 +13,9 @@ from consumer.load.decode import decode
 from consumer.proof.column_proof import prove_columns
 from consumer.proof.quarantine_proof import prove_quarantine, readers_of_file
 from consumer.proof.run_scope import enter_run
+from consumer.sinks.batch import METADATA_COLUMNS
 from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.catalogue import read_catalogue, strangers
-from consumer.sinks.duckdb.columns import METADATA_COLUMNS
 from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.identity_columns import identity_expression
 from consumer.sinks.duckdb.warehouse import Warehouse

@@ -18,7 +18,8 @@ from cluster.reading import TopicReader, Watermarks, look_at_topic
 from cluster.records import Message
 from cluster.topics import TopicInfo
 from consumer.proof.kept_manifests import ControlTopic, read_control_topic
-from consumer.sinks.duckdb.columns import ID_COLUMN, columns_of_fields
+from consumer.sinks.batch import ID_COLUMN
+from consumer.sinks.duckdb.columns import columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.fingerprint import fingerprint

@@ -13,7 +13,7 @@ from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 
 if TYPE_CHECKING:
-    from consumer.load.quarantine import QuarantineClass
+    from consumer.sinks.held import QuarantineClass
 
 TopicArgument = Annotated[str, typer.Argument(help="Topic whose warehouse to look into.")]
 quarantine = typer.Typer(help="Records that could not be decoded or stored.", no_args_is_help=True)

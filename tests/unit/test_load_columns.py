@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.sinks.duckdb.columns import METADATA_COLUMNS, EventColumns, SchemaConflict, column_names, quote
+from consumer.sinks.batch import METADATA_COLUMNS
+from consumer.sinks.duckdb.columns import EventColumns, SchemaConflict, column_names, quote
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 
 

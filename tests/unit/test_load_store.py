@@ -17,10 +17,11 @@ from cluster.errors import Misconfigured, StoreFailed, WarehouseLocked
 from cluster.records import Records, Span
 from consumer.load.decode import Reader, decode
 from consumer.load.writer import Writer
+from consumer.sinks import Stored
 from consumer.sinks.batch import Chunk
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.ledger import verify
-from consumer.sinks.duckdb.store import Store, Stored
+from consumer.sinks.duckdb.store import Store
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from consumer.sinks.limit import Limit, LimitBroken
 from schemas.formats import value_format
@@ -229,7 +230,7 @@ def test_an_error_of_the_writer_is_raised_to_the_reader_and_nothing_later_is_sto
     warehouse.rows("ALTER TABLE load_batches DROP COLUMN insert_s")
 
     def hand_over() -> None:
-        with Writer(warehouse, store, threading.Event(), lambda _: None) as writer:
+        with Writer(store, threading.Event(), lambda _: None) as writer:
             for one in good:
                 writer.submit(one)
 
@@ -253,7 +254,7 @@ def test_after_an_error_of_the_writer_not_even_another_partition_is_stored(wareh
     other = replace(good, spans=[Span(1, 0, 1)], records=replace(good.records, partitions=good.records.partitions + 1))
 
     def hand_over() -> None:
-        with Writer(warehouse, Failing(warehouse, LOAD, batch_rows=1), threading.Event(), lambda _: None) as writer:
+        with Writer(Failing(warehouse, LOAD, batch_rows=1), threading.Event(), lambda _: None) as writer:
             writer.submit(good)
             writer.submit(other)
             handed_over.set()
@@ -277,7 +278,7 @@ def test_what_waits_is_bounded_by_its_bytes(warehouse: Warehouse, monkeypatch: p
             pending -= 1
             return stored
 
-    with Writer(warehouse, Counting(warehouse, LOAD), threading.Event(), lambda _: None) as writer:
+    with Writer(Counting(warehouse, LOAD), threading.Event(), lambda _: None) as writer:
         for number, one in enumerate(chunks):
             if number >= 2:
                 threading.Timer(0.2, go_on.release).start()
@@ -293,7 +294,7 @@ def test_an_error_of_the_reader_rolls_the_open_batch_back(warehouse: Warehouse) 
     stored: list[Stored] = []
 
     def hand_over() -> None:
-        with Writer(warehouse, Store(warehouse, LOAD), threading.Event(), stored.append) as writer:
+        with Writer(Store(warehouse, LOAD), threading.Event(), stored.append) as writer:
             writer.submit(chunk(warehouse, 0, [value(1)]))
             raise ZeroDivisionError
 
@@ -317,7 +318,7 @@ def test_a_stop_commits_what_was_added_and_drops_what_waits(warehouse: Warehouse
                 go_on.wait(10)
             return result
 
-    with Writer(warehouse, Slow(warehouse, LOAD), stop, stored.append) as writer:
+    with Writer(Slow(warehouse, LOAD), stop, stored.append) as writer:
         for one in chunks:
             writer.submit(one)
         began.result(10)

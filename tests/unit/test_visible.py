@@ -15,7 +15,7 @@ from rich.text import Text
 
 from cluster.errors import DataRejected
 from cluster.visible import visible
-from consumer.load.quarantine import QuarantineClass
+from consumer.sinks.held import QuarantineClass
 from streamproof import cli, console, logs
 from streamproof.commands import quarantine
 from streamproof.console import Output, VisibleConsole, plain, print_error

@@ -24,8 +24,9 @@ import duckdb
 from consumer.proof.audit import latest_audit
 from consumer.proof.run_scope import chosen_run, enter_run, known_runs
 from consumer.proof.sql_files import SqlFile, lacking, read_folder
+from consumer.sinks import DEFAULT_WAIT_S
 from consumer.sinks.duckdb.errors import as_store_errors
-from consumer.sinks.duckdb.warehouse import DEFAULT_WAIT_S, Warehouse, open_warehouse
+from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 
 CHECKS = Path(__file__).parent
 SEVERITIES = ("blocking", "warning")

@@ -14,12 +14,10 @@ import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
 from cluster.errors import StoreFailed
+from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.identity import IDENTITY_FIELD
 from schemas.undecodable import UndecodableValue
 
-ID_COLUMN = "_event_id"  # identities from headers; there only where a schema without the field event_id was met
-METADATA_COLUMNS = ("_partition", "_offset", "_timestamp", "_key", "_schema_id", "_crc32", "_batch", ID_COLUMN)
 # From one type to a type that holds all of its values and all of the other's.
 _WIDER: dict[frozenset[str], str] = {
     frozenset({"INTEGER", "BIGINT"}): "BIGINT",
@@ -72,12 +70,6 @@ def column_names(fields: Iterable[str], known: dict[str, str]) -> dict[str, str]
 def columns_of_fields(warehouse: Warehouse) -> dict[str, str]:
     """Return which column of ``events`` holds each field of the schemas that were loaded."""
     return {str(field): str(name) for field, name in warehouse.rows("SELECT field, column_name FROM event_columns")}
-
-
-def has_identity(schema: pa.Schema) -> bool:
-    """Tell whether events of a schema carry their identity in their value; otherwise it is in a header."""
-    place = schema.get_field_index(IDENTITY_FIELD)
-    return place >= 0 and pa.types.is_string(schema.field(place).type) and not schema.field(place).nullable
 
 
 class EventColumns:

@@ -13,6 +13,7 @@ import duckdb
 
 from cluster.errors import WarehouseDamaged, WarehouseLocked
 from cluster.records import Span
+from consumer.sinks import Totals
 from consumer.sinks.batch import Tally
 from consumer.sinks.duckdb.warehouse import Warehouse
 
@@ -106,14 +107,6 @@ class _Balance:
             yield f"{name} has a checksum of {self.crc}, its ledger says {self.ledger_crc}"
         if not self.inside:
             yield f"{name} has a record outside the offsets of its ledger"
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Sums over the whole ledger."""
-
-    events: int
-    quarantined: int
 
 
 def totals(connection: duckdb.DuckDBPyConnection) -> Totals:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from cluster.errors import StoreFailed
 from cluster.records import Headers, Records
+from consumer.sinks import BATCH_ROWS, RowsRefused, Stored
 from consumer.sinks.batch import Chunk, Reject, Tally, ids_in_headers, timestamps
 from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.refused import DATA_ERRORS, set_apart
@@ -27,8 +28,7 @@ from consumer.sinks.limit import NO_LIMIT, Limit, LimitBroken
 
 # Measured (docs/consumer.md). From 131,072 nested rows in one Arrow table on, DuckDB has read wrong inner values.
 CHUNK_ROWS = 20_480
-# A batch is committed at the first of these.
-BATCH_ROWS = 122_880  # one row group of DuckDB
+# A batch is committed at the first of these, or when it has its rows.
 MAX_BATCH_BYTES = 128 * 1024 * 1024
 MAX_LARGE_BATCH_BYTES = 48 * 1024 * 1024  # where values are large; it is followed by a checkpoint
 MAX_BATCH_S = 10.0
@@ -38,20 +38,6 @@ INSERT_EVENTS = f"INSERT INTO events BY NAME SELECT *, ?::BIGINT AS _batch FROM 
 _INSERT_REJECTS = f"INSERT INTO quarantine BY NAME SELECT *, ?::BIGINT AS batch FROM {_INCOMING}"  # noqa: S608
 _INSERT_TOMBSTONES = f"INSERT INTO tombstones BY NAME SELECT *, ?::BIGINT AS batch FROM {_INCOMING}"  # noqa: S608
 _HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
-
-
-class RowsRefused(Exception):
-    """DuckDB refused a row, and the batch is rolled back: load on from the stored positions, carefully."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What a committed batch held."""
-
-    events: int
-    quarantined: int
-    tombstones: int
-    absent: int
 
 
 @dataclass(slots=True)
@@ -188,6 +174,10 @@ class Store:
         if self._batch is not None:
             self._warehouse.rollback()
             self._batch = None
+
+    def interrupt(self) -> None:
+        """End the statement that another thread waits for."""
+        self._warehouse.connection.interrupt()
 
     def _insert(self, chunk: Chunk) -> _OpenBatch:
         began = time.perf_counter()

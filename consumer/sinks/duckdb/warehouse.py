@@ -21,13 +21,13 @@ import duckdb
 
 from cluster.disk import no_space
 from cluster.errors import Interrupted, Misconfigured, StoreFailed, WarehouseDamaged, WarehouseLocked
+from consumer.sinks import DEFAULT_WAIT_S
 from consumer.sinks.duckdb.catalogue import refuse_impostors
 from consumer.sinks.duckdb.errors import as_store_errors, is_locked, locked, store_error
 from consumer.sinks.duckdb.leftovers import clear, workshop
 from consumer.sinks.duckdb.migrations import NEWEST, format_of, migrate
 from consumer.sinks.duckdb.settings import LARGE_VALUE_BYTES, LOAD, PROVE, Purpose, keep_row_groups_apart
 
-DEFAULT_WAIT_S = 10.0
 _DDL = Path(__file__).with_name("warehouse.sql")
 _TABLES = "SELECT table_name FROM system.main.duckdb_tables() WHERE NOT temporary ORDER BY 1"
 _RETRY_S = 0.1
