@@ -10,6 +10,7 @@ Packages are imported in ``work``: the Dag processor reads this module every few
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, Context
@@ -56,13 +57,14 @@ class PlanOperator(StreamproofOperator):
     def work(self, context: Context) -> list[dict[str, Any]]:
         from producer.plan.acceptance import accept
         from producer.plan.request import ProduceRequest
+        from producer.plan.rules import rate_or_own
         from producer.scenarios import find_scenario, own_rate
 
         rehearsal = rehearsal_of(context["params"], self.scenario)
         settings = rehearsal.request() | {"scenario": self.scenario}
         scenario = find_scenario(self.scenario, registry=self.connection().registry)
-        if settings["rate"] is None:
-            settings["rate"] = own_rate(scenario, rehearsal.shards, settings["options"])
+        own = partial(own_rate, scenario, rehearsal.shards, settings["options"])
+        settings["rate"] = rate_or_own(settings["rate"], settings["shape"], own)
         request = ProduceRequest(topic=self.topic, run_id=self.run_id, **settings)
         accept(request, scenario)
         how_many = f"{rehearsal.events:,} events" if rehearsal.events else "events"

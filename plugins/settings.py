@@ -246,12 +246,16 @@ class Rehearsal(BaseModel):
         settings["options"] = self._options({name: fields[name] for name in fields if name in declared})
         settings["faults"] = list(self.injected())
         settings["require_rate"] = None if self.require_rate is None else self.require_rate / 100
-        if self.full_speed:
-            settings["rate"] = 0.0
-        lasts_s = self.lasts_s()
-        if lasts_s is not None:
-            settings |= {"rate": 0.0, "seconds": None if math.isfinite(lasts_s) else self.seconds}
-        return settings
+        return settings | self._load()
+
+    def _load(self) -> dict[str, float | None]:
+        """Return rate and duration, as the shape and full speed leave them."""
+        from producer.plan.rules import load_told
+
+        rate, seconds = load_told(
+            rate=0.0 if self.full_speed else self.rate, seconds=self.seconds, lasts_s=self.lasts_s()
+        )
+        return {"rate": rate, "seconds": seconds}
 
     @staticmethod
     def _options(given: dict[str, Any]) -> dict[str, Any]:
@@ -282,10 +286,19 @@ class Rehearsal(BaseModel):
                 parse_faults(self.injected())
             except Misconfigured as fault:
                 raise ValueError(fault.message) from None
-        if self.next_version_share and self.next_version_ramp:
-            raise ValueError("next_version_share and next_version_ramp are both given")
-        if self.catch_up == "skip" and self.shape is None and self.full_speed:
-            raise ValueError("catch_up: skip needs a rate or a shape: nothing is late without one")
+        from producer.plan.rules import contradictions
+
+        broken = contradictions(
+            **self._load(),
+            lasts_s=lasts_s,
+            events=self.events,
+            catch_up=self.catch_up,
+            require_rate=self.require_rate,
+            next_version_share=self.next_version_share,
+            next_version_ramp=self.next_version_ramp,
+        )
+        if broken:
+            raise ValueError("; ".join(broken))
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from producer.plan.agreement import asked_of, refuse_endless_ramp
+from producer.plan.agreement import asked_of
 from producer.plan.injection import agreed_targets, make_injector
 from producer.plan.request import ProduceRequest
 from producer.scenarios import Scenario, contract_of
@@ -20,7 +20,6 @@ def accept(request: ProduceRequest, scenario: Scenario) -> None:
     version = contract.version(request.schema_version or contract.active).version
     if request.next_version_share or request.next_version_ramp:
         contract.version(version + 1)
-    refuse_endless_ramp(request)
     now_ms = int(dt.datetime.now(dt.UTC).timestamp() * 1000)
     settings = scenario.settings(request.target, now_ms, asked_of(request, scenario))
     if request.faults:

@@ -150,7 +150,6 @@ def _next_schema(
     """Return the version that a mixed run writes beside its own, registered, and which events get it."""
     if not request.next_version_ramp and not request.next_version_share:
         return None, None, None
-    refuse_endless_ramp(request)
     contract = contract_of(scenario)
     number = (request.schema_version or contract.active) + 1
     if number > contract.latest().version:
@@ -224,18 +223,6 @@ def _how_to_register(contract: Contract, topic: str, registry_url: str) -> str:
         f"Write to topic {own}, whose subject it is, or take the schema over: "
         f"`curl -fsS {address} > {own}.avsc && streamproof schemas gate {own}.avsc --topic {topic}"
     )
-
-
-def refuse_endless_ramp(request: ProduceRequest) -> None:
-    """Refuse a ramp from one schema version to the next of which nobody knows the end.
-
-    :raises Misconfigured: neither a number of events nor a rate with a duration is given.
-    """
-    if request.next_version_ramp and request.target is None:
-        raise Misconfigured(
-            "a ramp from one schema version to the next needs a number of events",
-            hint="Give a number of events (--events), or a rate with a duration (--rate with --seconds)",
-        )
 
 
 def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: SchemaUsed, earlier: Manifest) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cluster.errors import Misconfigured
 from producer.faults.spec import as_text, parse_faults
+from producer.plan.rules import contradictions
 from producer.scenarios.find import options_of
 from producer.scenarios.options import Option, Options, fit, in_words
 from producer.shapes import Constant, Shape, ShardSchedule, WholeSchedule, duration_s, parse, to_text
@@ -83,7 +84,19 @@ class ProduceRequest:
         bounded = self.events is not None or self.seconds is not None or self._ends_by_itself
         wrong = self._wrong_shape()
         unsaid = not bounded and not self.endless and not wrong_options
-        ending = not wrong and self.shape is not None and math.isfinite(duration_s(parse(self.shape)))
+        # A shape that cannot be read may have any end: what it is wrong with is told already.
+        lasts_s = None if self.shape is None else math.inf if wrong else duration_s(parse(self.shape))
+        ending = lasts_s is not None and math.isfinite(lasts_s)
+        together = contradictions(
+            rate=self.rate,
+            lasts_s=lasts_s,
+            events=self.events,
+            seconds=self.seconds,
+            catch_up=self.catch_up,
+            require_rate=self.require_rate,
+            next_version_share=self.next_version_share,
+            next_version_ramp=self.next_version_ramp,
+        )
         checks = {
             "topic is empty": not self.topic,
             f"run id must have 1 to {_MAX_RUN_ID} characters": not 1 <= len(self.run_id) <= _MAX_RUN_ID,
@@ -95,17 +108,9 @@ class ProduceRequest:
             f"seconds is {self.seconds}, it must be above 0 and at most {MAX_DURATION_S:g}": self.seconds is not None
             and not 0 < self.seconds <= MAX_DURATION_S,
             f"rate is {self.rate}, it must be 0 (as fast as possible) to {MAX_RATE:g}": not 0 <= self.rate <= MAX_RATE,
-            "rate and shape are both given; a rate is short for the shape constant(rate)": self.shape is not None
-            and self.rate > 0,
             f"catch-up is {self.catch_up}, it must be report or skip": self.catch_up not in CATCH_UP,
-            "catch-up skip needs a rate or a shape: nothing is late without one": self.catch_up == "skip"
-            and not self.rate > 0
-            and self.shape is None,
             f"require-rate is {self.require_rate}, it must be above 0 and at most 1": self.require_rate is not None
             and not 0 < self.require_rate <= 1,
-            "require-rate needs a rate or a shape: without one nothing is asked for": self.require_rate is not None
-            and not self.rate > 0
-            and self.shape is None,
             "neither events nor seconds is given; say how much (--events, --seconds, a --shape that ends), or ask for "
             "an endless run (--endless)": unsaid and not ending and not wrong,
             "an endless run has neither events nor seconds": bounded and self.endless,
@@ -113,12 +118,12 @@ class ProduceRequest:
             f"next version share is {self.next_version_share}, it must be 0 to 1": not 0
             <= self.next_version_share
             <= 1,
-            "next version share and ramp are both given": self.next_version_share > 0 and self.next_version_ramp,
             f"delivery timeout is {self.delivery_timeout_s}, it must be {_LEAST_TIMEOUT_S} to {_MOST_TIMEOUT_S}": not (
                 _LEAST_TIMEOUT_S <= self.delivery_timeout_s <= _MOST_TIMEOUT_S
             ),
         }
-        return wrong + wrong_options + self._wrong_injections() + [fault for fault, holds in checks.items() if holds]
+        broken = [fault for fault, holds in checks.items() if holds]
+        return wrong + wrong_options + self._wrong_injections() + broken + together
 
     def _wrong_shape(self) -> list[str]:
         try:

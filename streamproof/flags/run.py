@@ -72,8 +72,11 @@ def rate_of(
 
     :raises Misconfigured: the pace depends on an option that the scenario does not take.
     """
-    if rate is not None or shape is not None:
-        return rate or 0.0
-    from producer.scenarios import find_scenario, own_rate
+    from producer.plan.rules import rate_or_own
 
-    return own_rate(find_scenario(scenario, registry=connection.registry), shards, options)
+    def own() -> float:
+        from producer.scenarios import find_scenario, own_rate
+
+        return own_rate(find_scenario(scenario, registry=connection.registry), shards, options)
+
+    return rate_or_own(rate, shape, own)

@@ -112,12 +112,20 @@ def test_a_preview_of_version_2_shows_its_fields() -> None:
     [
         ({"next_version_share": 1.5}, "must be 0 to 1"),
         ({"next_version_share": 0.5, "next_version_ramp": True}, "both given"),
+        ({"next_version_ramp": True, "events": None, "endless": True}, "needs a number of events"),
+        ({"next_version_ramp": True, "events": None, "seconds": 5}, "needs a number of events"),
         ({"faults": ("dupe=1",)}, "did you mean"),
     ],
 )
 def test_a_request_that_cannot_be_is_refused(settings: dict[str, object], said: str) -> None:
     with pytest.raises(Misconfigured, match=said):
-        ProduceRequest(topic="t", run_id="r", events=10, **settings)  # type: ignore[arg-type]
+        ProduceRequest(**{"topic": "t", "run_id": "r", "events": 10} | settings)  # type: ignore[arg-type]
+
+
+def test_a_ramp_takes_its_number_of_events_from_a_rate_or_shape_too() -> None:
+    for load in ({"rate": 10.0, "seconds": 3.0}, {"shape": "constant(10, 3s)"}):
+        asked = {"topic": "t", "run_id": "r", "next_version_ramp": True} | load
+        assert ProduceRequest(**asked).target == 30  # type: ignore[arg-type]
 
 
 def test_faults_and_versions_are_settings_of_the_run() -> None:

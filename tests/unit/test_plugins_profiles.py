@@ -134,7 +134,9 @@ def test_a_shape_may_be_text_or_mappings_and_takes_the_place_of_rate_and_duratio
         ("shape: {ramp: {strat: 1}}", "unknown field 'strat' of ramp, did you mean 'start'? (shape.ramp"),
         ('shape: "constant(1, 7h)"', "the shape lasts 25200 s, a run may last 21600 s"),
         ("catch_up: hurry", "catch_up: 'hurry' is not one of 'report' or 'skip'"),
-        ("{catch_up: skip, rate: 0}", "needs a rate or a shape"),
+        ("{catch_up: skip, rate: 0}", "catch-up skip needs a rate or a shape"),
+        ("{require_rate: 95%, full_speed: true}", "require-rate needs a rate or a shape"),
+        ("{next_version_ramp: true, full_speed: true}", "needs a number of events"),
     ],
 )
 def test_a_shape_that_cannot_be_used_says_why(tmp_path: Path, content: str, fault: str) -> None:
