@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from producer.plan.agreement import asked_of
+from producer.plan.agreement import asked_of, next_version
 from producer.plan.injection import agreed_targets, make_injector
 from producer.plan.request import ProduceRequest
 from producer.scenarios import Scenario, contract_of
@@ -17,9 +17,8 @@ def accept(request: ProduceRequest, scenario: Scenario) -> None:
         version that the contract does not have, or more events than the scenario holds.
     """
     contract = contract_of(scenario)
-    version = contract.version(request.schema_version or contract.active).version
-    if request.next_version_share or request.next_version_ramp:
-        contract.version(version + 1)
+    contract.version(request.schema_version or contract.active)
+    next_version(request, contract)
     now_ms = int(dt.datetime.now(dt.UTC).timestamp() * 1000)
     settings = scenario.settings(request.target, now_ms, asked_of(request, scenario))
     if request.faults:

@@ -148,18 +148,28 @@ def _next_schema(
     connection: Connection, request: ProduceRequest, scenario: Scenario
 ) -> tuple[ContractVersion | None, SchemaUsed | None, Mixing | None]:
     """Return the version that a mixed run writes beside its own, registered, and which events get it."""
-    if not request.next_version_ramp and not request.next_version_share:
+    number = next_version(request, contract_of(scenario))
+    if number is None:
         return None, None, None
-    contract = contract_of(scenario)
+    newer, used = _schema(connection, replace(request, schema_version=number), scenario)
+    ramp_over = request.target if request.next_version_ramp else None
+    return newer, used, Mixing(request.seed, request.shard, request.next_version_share, ramp_over)
+
+
+def next_version(request: ProduceRequest, contract: Contract) -> int | None:
+    """Return the version that a mixed run writes beside its own, ``None`` for a run of one version.
+
+    :raises Misconfigured: the contract has no such version.
+    """
+    if not request.next_version_ramp and not request.next_version_share:
+        return None
     number = (request.schema_version or contract.active) + 1
     if number > contract.latest().version:
         raise Misconfigured(
             f"contract {contract.name} has no version {number}: there is no next one to mix in",
             hint="Write the next version into its folder, or choose an earlier one with --schema-version",
         )
-    newer, used = _schema(connection, replace(request, schema_version=number), scenario)
-    ramp_over = request.target if request.next_version_ramp else None
-    return newer, used, Mixing(request.seed, request.shard, request.next_version_share, ramp_over)
+    return number
 
 
 def _settings(request: ProduceRequest, scenario: Scenario, now: dt.datetime) -> dict[str, int | float | str | None]:

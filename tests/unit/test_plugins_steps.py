@@ -248,7 +248,7 @@ REFUSED = (
     ("clickstream", {"time_compression": 60}, "scenario clickstream takes no option time_compression"),
     ("customer_events", {"time_compression": 60, "rate": 0}, "needs a number above 0 and a rate"),
     ("customer_events", {"schema_version": 9}, "contract customer_events has no version 9"),
-    ("clickstream", {"next_version_share": 0.5}, "contract clickstream has no version 2"),
+    ("clickstream", {"next_version_share": 0.5}, "contract clickstream has no version 2: there is no next one"),
     ("customer_events", {"next_version_ramp": True, "rate": 0}, "needs a number of events"),
     ("clickstream", {"fault_hot_key": 1, "events": 1000}, "is too few events to stand out"),
     ("customer_events", {"catch_up": "skip", "rate": None}, "catch-up skip needs a rate or a shape"),
