@@ -24,7 +24,8 @@ from consumer.load.unforeseen import barrier
 from consumer.proof.fitting import fitted, holds_more
 from consumer.proof.verdict import Unproved
 from consumer.sinks.batch import METADATA_COLUMNS
-from consumer.sinks.duckdb.columns import EventColumns, columns_of_fields, quote
+from consumer.sinks.column_types import quote
+from consumer.sinks.duckdb.columns import EventColumns, columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.formats import RowEncoder, value_format
 from schemas.undecodable import UndecodableValue

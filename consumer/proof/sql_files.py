@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from cluster.errors import Misconfigured
-from consumer.sinks.duckdb.columns import quote
+from consumer.sinks.column_types import quote
 
 _HEADER = re.compile(r"^-- (severity|description|needs): *(.*)$", re.MULTILINE)
 

@@ -20,7 +20,7 @@ from consumer.proof.sql_files import lacking, read_folder
 from consumer.publish.files import PublishedFile, describe, fault_of, files_of, known_files, protect
 from consumer.publish.paths import run_slug
 from consumer.publish.permit import proved_now
-from consumer.sinks.duckdb.columns import quote
+from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.settings import PUBLISH
 from consumer.sinks.duckdb.warehouse import Warehouse
 

@@ -20,8 +20,8 @@ from consumer.proof.sql_files import SqlFile, lacking, read_folder
 from consumer.publish.files import sha256_of
 from consumer.publish.paths import run_slug, snapshot_name
 from consumer.publish.snapshot import EVENTS_VARIABLE, MARTS, RUN_COLUMNS, TABLES
+from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.catalogue import Catalogue, other_columns, read_catalogue
-from consumer.sinks.duckdb.columns import quote
 from consumer.sinks.duckdb.errors import store_error
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.sinks.batch import METADATA_COLUMNS
-from consumer.sinks.duckdb.columns import EventColumns, SchemaConflict, column_names, quote
+from consumer.sinks.column_types import SchemaConflict, quote
+from consumer.sinks.duckdb.columns import EventColumns, column_names, column_type
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 
 
@@ -121,3 +122,23 @@ def test_members_that_differ_in_case_only_are_a_conflict(warehouse: Warehouse) -
 def test_a_record_without_fields_is_a_conflict(warehouse: Warehouse) -> None:
     with pytest.raises(SchemaConflict, match="no fields"):
         EventColumns(warehouse).fit(pa.schema([]))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "INTEGER",
+        "DECIMAL(10,2)",
+        "TIMESTAMP WITH TIME ZONE",
+        "TIMESTAMP_MS",
+        '"NULL"',
+        'STRUCT("a" INTEGER, "we""ird" VARCHAR[])',
+        'MAP(VARCHAR, STRUCT("A" STRUCT("n" BLOB)))',
+        'UNION("x" INTEGER, "y" STRUCT("z" DOUBLE[][]))',
+    ],
+)
+def test_a_type_goes_into_the_tree_and_back(warehouse: Warehouse, kind: str) -> None:
+    (there,) = warehouse.connection.sql(f"SELECT NULL::{kind}").types
+    tree = column_type(there)
+    assert str(tree) == kind
+    assert column_type(warehouse.connection.sql(f"SELECT NULL::{tree}").types[0]) == tree

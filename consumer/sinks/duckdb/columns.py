@@ -15,19 +15,9 @@ from duckdb.sqltypes import DuckDBPyType
 
 from cluster.errors import StoreFailed
 from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
+from consumer.sinks.column_types import ColumnType, SchemaConflict, merge, quote
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.undecodable import UndecodableValue
 
-# From one type to a type that holds all of its values and all of the other's.
-_WIDER: dict[frozenset[str], str] = {
-    frozenset({"INTEGER", "BIGINT"}): "BIGINT",
-    frozenset({"INTEGER", "DOUBLE"}): "DOUBLE",
-    frozenset({"FLOAT", "DOUBLE"}): "DOUBLE",
-    frozenset({"TIMESTAMP_MS", "TIMESTAMP"}): "TIMESTAMP",
-    frozenset({"TIMESTAMP_MS", "TIMESTAMP_NS"}): "TIMESTAMP_NS",
-    frozenset({"TIMESTAMP", "TIMESTAMP_NS"}): "TIMESTAMP_NS",
-}
-_NULL = '"NULL"'
 # What DuckDB raises about a type that it cannot make a column of; everything else is the store's failure.
 _TYPE_REFUSED = (
     duckdb.BinderException,
@@ -37,18 +27,6 @@ _TYPE_REFUSED = (
     duckdb.ParserException,
 )
 _INCOMING = "incoming_schema"
-
-
-class SchemaConflict(UndecodableValue):
-    """The table cannot take this schema beside those that it holds."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("schema_conflict", message, phase="schema")
-
-
-def quote(identifier: str) -> str:
-    """Return an SQL identifier for any name: the one way in which names enter statements."""
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def column_names(fields: Iterable[str], known: dict[str, str]) -> dict[str, str]:
@@ -89,13 +67,17 @@ class EventColumns:
         names = column_names(schema.names, self._columns)
         incoming = dict(zip(names.values(), self._types_of(schema), strict=True))
         there = self._types_in_table()
-        added = {name: _spell(kind) for name, kind in incoming.items() if name not in there}
+        added: dict[str, str] = {}
+        for name, kind in incoming.items():
+            if name not in there:
+                kind.refuse_twins()
+                added[name] = str(kind)
         if not has_identity(schema) and ID_COLUMN not in there:
             added[ID_COLUMN] = "VARCHAR"
         changed = {
-            name: merged
+            name: str(merged)
             for name, kind in incoming.items()
-            if name in there and (merged := merge(there[name], kind, name)) != str(there[name])
+            if name in there and (merged := merge(there[name], kind, name)) != there[name]
         }
         if added or changed:
             try:
@@ -124,7 +106,7 @@ class EventColumns:
                 wrong[field] = f"field {field} has no column"
                 continue
             try:
-                fits = DuckDBPyType(merge(there[column], kind, column)) == there[column]
+                fits = merge(there[column], kind, column) == there[column]
             except SchemaConflict:
                 fits = False
             if not fits:
@@ -148,7 +130,7 @@ class EventColumns:
                 found.append(f"two fields are said to be in column {column}")
         return found
 
-    def _types_of(self, schema: pa.Schema) -> list[DuckDBPyType]:
+    def _types_of(self, schema: pa.Schema) -> list[ColumnType]:
         connection = self._warehouse.connection
         try:
             connection.register(_INCOMING, pa.Table.from_batches([], schema))
@@ -157,11 +139,11 @@ class EventColumns:
             raise SchemaConflict(f"DuckDB has no type for it: {error}") from error
         finally:
             connection.unregister(_INCOMING)
-        return list(types)
+        return [column_type(kind) for kind in types]
 
-    def _types_in_table(self) -> dict[str, DuckDBPyType]:
+    def _types_in_table(self) -> dict[str, ColumnType]:
         relation = self._warehouse.connection.sql("SELECT * FROM events LIMIT 0")
-        return dict(zip(relation.columns, relation.types, strict=True))
+        return dict(zip(relation.columns, map(column_type, relation.types), strict=True))
 
     def _grow(self, added: dict[str, str], changed: dict[str, str], fields: dict[str, str]) -> None:
         with self._warehouse.transaction() as connection:
@@ -186,67 +168,11 @@ def _put_in_front(connection: duckdb.DuckDBPyConnection, added: dict[str, str]) 
     connection.execute(f"CREATE TABLE events ({', '.join(f'{quote(name)} {kind}' for name, kind in columns.items())})")
 
 
-def merge(old: DuckDBPyType, new: DuckDBPyType, where: str) -> str:
-    """Return the type, as SQL, that holds every value of both.
-
-    :raises SchemaConflict: there is none.
-    """
-    left, right = str(old), str(new)
-    if right in (left, _NULL):
-        return left
-    if left == _NULL:
-        return _spell(new)
-    if wider := _WIDER.get(frozenset({left, right})):
-        return wider
-    if old.id == new.id:
-        match old.id:
-            case "struct" | "union":
-                return f"{old.id.upper()}({_merge_members(old, new, where)})"
-            case "list":
-                return merge(_children(old)[0], _children(new)[0], f"{where}[]") + "[]"
-            case "map":
-                (old_key, old_value), (new_key, new_value) = _children(old), _children(new)
-                key = merge(old_key, new_key, f"{where} (key)")
-                return f"MAP({key}, {merge(old_value, new_value, f'{where}[]')})"
-    raise SchemaConflict(f"{where} is {left} in the table and {right} in the schema")
-
-
-def _merge_members(old: DuckDBPyType, new: DuckDBPyType, where: str) -> str:
-    ours, theirs = _members(old, where), _members(new, where)
-    merged = {
-        name: merge(kind, theirs[name][1], f"{where}.{label}") if name in theirs else str(kind)
-        for name, (label, kind) in ours.items()
-    }
-    merged |= {name: _spell(kind) for name, (_, kind) in theirs.items() if name not in ours}
-    labels = {name: label for name, (label, _) in (theirs | ours).items()}
-    return ", ".join(f"{quote(labels[name])} {kind}" for name, kind in merged.items())
-
-
-def _members(kind: DuckDBPyType, where: str) -> dict[str, tuple[str, DuckDBPyType]]:
-    """Return members by lower-case name; the first child of a union is its tag."""
-    start = 1 if kind.id == "union" else 0
-    labels = [label for label, _ in kind.children[start:]]
-    members = dict(zip(map(str.lower, labels), zip(labels, _children(kind)[start:], strict=True), strict=True))
-    if len(members) != len(labels):
-        raise SchemaConflict(f"{where} has names that differ in nothing but case")
-    return members
-
-
-def _spell(kind: DuckDBPyType) -> str:
-    """Return a type as SQL after checking that a table can hold it."""
-    _check(kind)
-    return str(kind)
-
-
-def _check(kind: DuckDBPyType, where: str = "the record") -> None:
-    if kind.id in ("struct", "union"):
-        for label, child in _members(kind, where).values():
-            _check(child, label)
-    elif kind.id in ("list", "map"):
-        for child in _children(kind):
-            _check(child, where)
-
-
-def _children(kind: DuckDBPyType) -> list[DuckDBPyType]:
-    """Return the types below a nested type."""
-    return [child for _, child in kind.children if isinstance(child, DuckDBPyType)]
+def column_type(kind: DuckDBPyType) -> ColumnType:
+    """Return one of DuckDB's types as a tree."""
+    if kind.id not in ("struct", "union", "list", "map"):
+        return ColumnType(str(kind))
+    members = [(name, column_type(child)) for name, child in kind.children if isinstance(child, DuckDBPyType)]
+    return ColumnType(
+        kind.id.upper(), tuple(members[1:] if kind.id == "union" else members)
+    )  # a union has its tag first
