@@ -79,6 +79,18 @@ def test_every_relative_link_in_the_documentation_leads_somewhere():
     assert broken == []
 
 
+def test_every_file_that_a_text_names_is_there():
+    named = re.compile(rf"`((?:{'|'.join(PACKAGES)}|tests|docs|bench)/[\w./-]+)`")
+    texts = [path for path in (*tracked(".md"), *tracked(".py")) if path.name != "CHANGELOG.md"]
+    gone = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in texts
+        for name in named.findall(path.read_text())
+        if not (ROOT / name).exists()
+    ]
+    assert gone == []
+
+
 def test_every_public_module_function_and_class_says_what_it_is():
     silent = []
     for path in tracked(".py"):
