@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import NamedTuple, Self
 
@@ -48,7 +48,11 @@ from cluster.topics import Admin, TopicInfo, admin_client, describe
 
 log = logging.getLogger(__name__)
 
+# Group ids of Streamproof begin with this: one rule with a prefix allows them all.
+GROUP_PREFIX = "streamproof-"
 SILENCE_S = 10.0
+_NEVER = threading.Event()
+_FETCH_ROWS = 10_000
 # consume() waits for as many records as it was asked for. It lets no signal through meanwhile, and a partition that
 # ends with offsets without a record gives fewer, so it never waits longer than this.
 _WAIT_S = 0.05
@@ -113,12 +117,16 @@ def watermarks(admin: Admin, topic: str, partitions: Iterable[int]) -> dict[int,
 class TopicReader:
     """A consumer of one topic. Use it as a context manager.
 
+    :param purpose: names the group that :meth:`commit` tells, with the topic. Nothing is read from a group, and who may
+        not use it reads all the same.
     :param silence_s: how long the broker may deliver nothing below the ends.
     """
 
-    def __init__(self, settings: KafkaSettings, topic: str, *, silence_s: float = SILENCE_S) -> None:
+    def __init__(
+        self, settings: KafkaSettings, topic: str, *, purpose: str = "read", silence_s: float = SILENCE_S
+    ) -> None:
         self.topic = topic
-        self._group = f"streamproof-load-{topic}"
+        self._group = f"{GROUP_PREFIX}{purpose}-{topic}"
         self._silence_s = silence_s
         self._address = settings.bootstrap_servers
         self._admin: Admin = admin_client(settings)
@@ -190,6 +198,16 @@ class TopicReader:
             self._watch.check()
         spans = [Span(p, start, self._positions[p]) for p, start in starts.items() if self._positions[p] > start]
         return Records.joined(parts, time.perf_counter() - began), spans
+
+    def messages(self, stop: threading.Event = _NEVER) -> Iterator[Message]:
+        """Yield the records up to the ends one by one, as messages of Kafka's client. A stop ends it early.
+
+        :raises BrokerSilent: nothing came for ``silence_s`` although the end is not reached.
+        :raises TopicRecreated: a position is not in the topic any more.
+        """
+        while not (self.finished or stop.is_set()):
+            records, _ = self.fetch(_FETCH_ROWS, stop)
+            yield from records.messages
 
     def commit(self, positions: Mapping[int, int], *, timeout_s: float = 3.0) -> None:
         """Tell the consumer group what has been dealt with, so that lag tools see it. Best effort; nothing reads it."""
@@ -287,5 +305,5 @@ class TopicReader:
         return BrokerSilent(
             f"nothing came for {self._silence_s:.0f} s although records are there",
             where=f"{self._address}, {self.topic}, partitions {waiting}",
-            hint="Everything that came is kept; run the same command again when the broker answers",
+            hint="Run the same command again when the broker answers",
         )

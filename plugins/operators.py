@@ -303,10 +303,10 @@ class ReportOperator(LoadingOperator):
 
     def _anything_sent(self) -> bool:
         """Tell whether a shard of the run has begun; where nobody can say, one may have."""
-        from consumer.proof.kept_manifests import read_control_topic
+        from schemas.control_topic import read_control_topic
 
         try:
-            manifests = read_control_topic(self.connection(), self.topic).manifests
+            manifests = read_control_topic(self.connection().kafka, self.topic).manifests
         except TopicMissing:
             return False
         except StreamproofError as error:

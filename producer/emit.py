@@ -15,11 +15,10 @@ from producer.attempt import Attempt
 from producer.judgement import Tally, stopped, undelivered
 from producer.plan.agreement import agree
 from producer.plan.request import ProduceRequest
-from producer.resume.control_topic import WRITE_TIMEOUT_S, write_manifest
 from producer.resume.resume import Landed, find_landed, refuse_unaccounted
-from producer.send.fault_truth import paged
 from producer.send.meter import Progress
 from producer.send.refusals import with_help
+from schemas.control_topic import WRITE_TIMEOUT_S, paged, write_manifest
 from schemas.manifest import Manifest, count
 
 log = structlog.get_logger()

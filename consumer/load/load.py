@@ -60,7 +60,7 @@ def load(
     """
     began = time.monotonic()
     load_id = uuid.uuid4().hex
-    with TopicReader(connection.kafka, topic) as source, Registry(connection.registry) as registry:
+    with TopicReader(connection.kafka, topic, purpose="load") as source, Registry(connection.registry) as registry:
         identity = source.identify()
         place = place_of(warehouse)
         opened = partial(place.open, wait_s=wait_s, topic=topic, stop=stop)

@@ -23,12 +23,13 @@ from cluster.topics import admin_client
 from consumer.load.positions import check_identity
 from consumer.proof.contradictions import against_registry
 from consumer.proof.findings import find
-from consumer.proof.kept_manifests import ControlTopic, read_control_topic, store_manifests, stored_manifests
+from consumer.proof.kept_manifests import hold_against, store_manifests, stored_manifests
 from consumer.proof.run_scope import chosen_run, known_runs, unknown_run
 from consumer.proof.verdict import CLASSES, AuditResult, Findings, PartitionPosition, judge
 from consumer.sinks import DEFAULT_WAIT_S
 from consumer.sinks.duckdb.sink import DuckDBSink
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.manifest import Manifest, RateGap
 
 _KEEP = """
@@ -89,11 +90,11 @@ def audit(
     :raises DependencyDown: Kafka does not answer.
     """
     began = time.monotonic()
-    control = read_control_topic(connection, topic)
+    control = read_control_topic(connection.kafka, topic)
     info, marks = look_at_topic(connection.kafka, topic)
     with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
         check_identity(DuckDBSink(store), info)
-        control.hold_against({partition: mark.high for partition, mark in marks.items()})
+        hold_against(control, {partition: mark.high for partition, mark in marks.items()})
         store_manifests(store, control)
         run = _run_of(store, control, run_id, topic)
         manifests = stored_manifests(store, run)
@@ -197,7 +198,7 @@ def went_on(connection: Connection, warehouse: Path, topic: str, run_id: str) ->
     :raises Misconfigured: there is no warehouse.
     :raises DependencyDown: Kafka does not answer.
     """
-    control = read_control_topic(connection, topic)
+    control = read_control_topic(connection.kafka, topic)
     if not any(run == run_id for run, _ in control.manifests):
         return False
     with open_warehouse(warehouse, create=False, topic=topic) as store:

@@ -17,11 +17,11 @@ from cluster.errors import TopicMissing
 from cluster.reading import TopicReader, Watermarks, look_at_topic
 from cluster.records import Message
 from cluster.topics import TopicInfo
-from consumer.proof.kept_manifests import ControlTopic, read_control_topic
 from consumer.sinks.batch import ID_COLUMN
 from consumer.sinks.duckdb.columns import columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
+from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.fingerprint import fingerprint
 from schemas.formats import ValueDecoder, value_format
 from schemas.identity import IDENTITY_HEADER
@@ -71,7 +71,7 @@ def look_outside(connection: Connection, topic: str) -> Outside:
     :raises DependencyDown: Kafka does not answer.
     """
     try:
-        control: ControlTopic | None = read_control_topic(connection, topic)
+        control: ControlTopic | None = read_control_topic(connection.kafka, topic)
     except TopicMissing:
         control = None
     info, marks = look_at_topic(connection.kafka, topic)

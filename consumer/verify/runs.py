@@ -15,12 +15,13 @@ from pydantic import ValidationError
 from consumer.proof.audit import ONLY_HERE, latest_audit
 from consumer.proof.checks import CheckResult, evaluate, latest_results, load_checks
 from consumer.proof.findings import find
-from consumer.proof.kept_manifests import ControlTopic, fault_rows
+from consumer.proof.kept_manifests import fault_rows
 from consumer.proof.verdict import CLASSES, Findings, Judgement, PartitionPosition, judge
 from consumer.publish.files import PublishedFile, fault_of
 from consumer.publish.paths import snapshot_name
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
+from schemas.control_topic import ControlTopic
 from schemas.manifest import FaultTruth, Manifest
 
 _MANIFESTS = "SELECT run_id, shard, status, document FROM manifests ORDER BY run_id, shard"

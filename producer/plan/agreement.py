@@ -17,8 +17,7 @@ from producer.plan.destination import describe_control, largest_batch, refuse_ot
 from producer.plan.injection import agreed_targets, make_injector, refuse_hidden_clock
 from producer.plan.mixing import Mixing
 from producer.plan.request import OF_ALL_SHARDS, ProduceRequest
-from producer.resume.control_topic import read_run
-from producer.resume.reading import SILENCE_S as READ_SILENCE_S
+from producer.resume.earlier import read_run
 from producer.scenarios import DECLARATION, Asked, Scenario, contract_of, find_scenario
 from producer.scenarios.options import filled
 from schemas.fingerprint import fingerprint
@@ -85,8 +84,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
     schema, used = _schema(connection, request, scenario)
     newer, newer_used, mixing = _next_schema(connection, request, scenario)
     schemas = {used.id: schema} | ({newer_used.id: newer} if newer is not None and newer_used is not None else {})
-    with telling_if_silent("Kafka", f"reading the manifests of topic {request.topic}", until_s=READ_SILENCE_S):
-        said = read_run(connection.kafka, request.topic, request.run_id, request.shard)
+    said = read_run(connection.kafka, request.topic, request.run_id, request.shard)
     earlier = said.own
     refuse_other_topic(request.run_id, info, said.bounds, earlier, said.others)
     if earlier is not None:

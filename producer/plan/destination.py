@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cluster.errors import StreamproofError, TopicMissing, TopicRecreated
+from cluster.reading import Watermarks
 from cluster.topics import Admin, TopicInfo, describe, topic_configuration
 from schemas.manifest import Manifest, Terms, control_topic
 
-Bounds = Mapping[int, tuple[int, int]]
+Bounds = Mapping[int, Watermarks]
 
 
 def describe_control(admin: Admin, topic: str) -> None:

@@ -1,20 +1,14 @@
-"""The truth about injected faults, as a shard's manifest says it: in the manifest, or on pages beside it."""
+"""The truth about injected faults, as a shard's manifest says it."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.faults import CLOCK_SKEW, DROPPED, DUPLICATE, KINDS, TOMBSTONE, UNDECODABLE
-from schemas.manifest import FaultPage, FaultTruth, Manifest, Range
+from schemas.manifest import FaultTruth, Range
 
 Ints = NDArray[np.int64]
-
-# A range takes 24 bytes at most in JSON below ten billion events, and a record may hold a megabyte.
-INLINE_RANGES = 5_000
-PAGE_RANGES = 25_000
 
 
 class Truth:
@@ -78,22 +72,3 @@ def ranges_of(sequences: Ints) -> list[Range]:
     firsts = sequences[np.concatenate([[0], breaks + 1])]
     ends = sequences[np.concatenate([breaks, [len(sequences) - 1]])] + 1
     return list(zip(firsts.tolist(), ends.tolist(), strict=True))
-
-
-def paged(manifest: Manifest) -> tuple[Manifest, list[FaultPage]]:
-    """Return the manifest with its truth if that fits, else without it, and the pages that hold it."""
-    if sum(len(truth.sequences) + len(truth.unsure) for truth in manifest.faults) <= INLINE_RANGES:
-        return manifest.model_copy(update={"fault_pages": 0}), []
-    pages = [
-        FaultPage(run_id=manifest.run_id, shard=manifest.shard, attempt=manifest.resumed, page=number, faults=[truth])
-        for number, truth in enumerate(_cut(manifest.faults))
-    ]
-    return manifest.model_copy(update={"faults": [], "fault_pages": len(pages)}), pages
-
-
-def _cut(truths: Iterable[FaultTruth]) -> Iterable[FaultTruth]:
-    for truth in truths:
-        for first in range(0, len(truth.sequences), PAGE_RANGES):
-            yield FaultTruth(kind=truth.kind, sequences=truth.sequences[first : first + PAGE_RANGES])
-        for first in range(0, len(truth.unsure), PAGE_RANGES):
-            yield FaultTruth(kind=truth.kind, unsure=truth.unsure[first : first + PAGE_RANGES])

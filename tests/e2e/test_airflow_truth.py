@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, expect
 from cluster.connection import Connection
 from cluster.errors import DependencyDown
 from cluster.local import PROJECT_ROOT, LocalStack
-from consumer.proof.kept_manifests import read_control_topic
+from schemas.control_topic import read_control_topic
 from streamproof.airflow_api import Airflow, RunState
 from streamproof.topic_count import TopicCount
 from tests.kit.waiting import wait_until
@@ -86,7 +86,7 @@ def test_a_run_that_is_marked_as_failed_is_loaded_audited_checked_and_reported(
     found = {task.task_id: task.state for task in run.tasks}
     assert {found[name] for name in ("load", "audit", "check")} == {"success"}
     assert (found["generate"], found["publish"], found["report"]) == ("failed", "skipped", "failed")
-    (manifest,) = read_control_topic(connection, STOPPED).manifests.values()
+    (manifest,) = read_control_topic(connection.kafka, STOPPED).manifests.values()
     assert (manifest.status, manifest.interrupted) == ("finished", True)
     assert 0 < manifest.acknowledged < 120_000
     text = page(signed_in, run_id).text

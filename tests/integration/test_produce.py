@@ -17,7 +17,7 @@ from itertools import accumulate
 from typing import Any
 
 import pytest
-from confluent_kafka import DeserializingConsumer
+from confluent_kafka import DeserializingConsumer, Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 
@@ -34,7 +34,7 @@ from cluster.errors import (
 from cluster.topics import admin_client, apply_topics, describe, specs_for
 from producer import ProduceRequest, Progress, produce_run, produce_shard
 from producer.preview.partitions import partition_of
-from producer.resume.control_topic import read_manifest
+from producer.resume.earlier import read_manifest
 from schemas.fingerprint import fingerprint
 from schemas.identity import read_event_id
 from schemas.manifest import Manifest, control_topic
@@ -56,6 +56,13 @@ def records(connection: Connection, topic: str) -> Values:
 
 def sequences(found: Values) -> list[int]:
     return sorted(sequence_of(value) for _, _, value in found)
+
+
+def tell(connection: Connection, topic: str, key: str, value: bytes) -> None:
+    """Write a record to the control topic."""
+    producer = Producer(connection.kafka.as_librdkafka())
+    producer.produce(control_topic(topic), value, key)
+    assert producer.flush(20) == 0
 
 
 def run(connection: Connection, request: ProduceRequest, **more: Any) -> Manifest:
@@ -276,6 +283,35 @@ def test_a_run_whose_manifests_were_deleted_is_not_sent_again(connection, ready_
         run(connection, request)
     assert len(records(connection, ready_topic)) == 300
     assert run(connection, replace(request, run_id="another")).acknowledged == 300
+
+
+@pytest.mark.parametrize(
+    "change",
+    [None, {"run_id": "elsewhere"}, {"topic": "elsewhere"}, {"colour": "blue"}],
+    ids=["not a manifest", "of another run", "copied from another topic", "of a later version"],
+)
+def test_a_run_of_which_a_manifest_cannot_be_read_is_not_sent_again(connection, ready_topic, change):
+    request = ProduceRequest(topic=ready_topic, run_id="unread", events=300)
+    said = json.loads(run(connection, request).model_dump_json())
+    tell(connection, ready_topic, "unread/0", b"{" if change is None else json.dumps(said | change).encode())
+    with pytest.raises(Misconfigured, match="manifest of run unread, shard 0 cannot be read") as caught:
+        run(connection, request)
+    assert f"{control_topic(ready_topic)} partition 0 offset 2" in caught.value.where
+    assert "use a new run id" in caught.value.hint
+    assert len(records(connection, ready_topic)) == 300
+
+
+def test_another_shard_of_which_only_the_beginning_can_be_read_stops_nobody(connection, ready_topic):
+    request = ProduceRequest(topic=ready_topic, run_id="newer", events=200, shards=2)
+    said = json.loads(run(connection, request.for_shard(1)).model_dump_json())
+    tell(connection, ready_topic, "newer/1", json.dumps(said | {"colour": "blue"}).encode())
+    assert run(connection, request.for_shard(0)).acknowledged == 100
+    tell(connection, ready_topic, "newer/1", json.dumps(said | {"colour": "blue", "seed": 9}).encode())
+    with pytest.raises(Misconfigured, match=r"seed was 9 for shard 1, is now 1"):
+        run(connection, request.for_shard(0))
+    tell(connection, ready_topic, "newer/1", b"{}")
+    with pytest.raises(Misconfigured, match="manifest of run newer, shard 1 cannot be read"):
+        run(connection, request.for_shard(0))
 
 
 def test_a_rate_intends_the_same_in_every_second_and_the_delay_is_reported(connection, ready_topic):

@@ -11,7 +11,8 @@ from cluster.connection import Connection
 from cluster.errors import TopicRecreated
 from cluster.topics import admin_client, apply_topics, describe, specs_for
 from producer import ProduceRequest, produce_shard
-from producer.resume.control_topic import read_manifest, write_manifest
+from producer.resume.earlier import read_manifest
+from schemas.control_topic import write_manifest
 from schemas.manifest import Manifest
 from tests.kit.topics import delete_topic, make_ready
 

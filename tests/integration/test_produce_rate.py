@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from cluster.connection import Connection
-from producer.resume.control_topic import read_manifest
+from producer.resume.earlier import read_manifest
 from streamproof.cli import run
 from tests.kit.seconds import held
 from tests.kit.topics import make_ready

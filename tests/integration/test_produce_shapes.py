@@ -12,7 +12,7 @@ import pytest
 from cluster.connection import Connection
 from cluster.errors import Interrupted, Misconfigured
 from producer import ProduceRequest, Progress, produce_run, produce_shard
-from producer.resume.control_topic import read_manifest
+from producer.resume.earlier import read_manifest
 from producer.shapes import parse
 from schemas.manifest import Manifest
 from tests.kit.kafka import read_topic, sequence_of

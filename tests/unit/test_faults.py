@@ -14,9 +14,9 @@ from consumer.proof.detectors import DETECTORS, load_detectors
 from producer.faults import SLICE_ROWS, FaultTargets, Injector, as_text, from_mapping, parse_faults
 from producer.faults.alter import CENTURY_MS, HOT_TEXT, UNKNOWN_TEXT
 from producer.scenarios import find_scenario
-from producer.send.fault_truth import INLINE_RANGES
 from producer.toolkit.arrays import plain
 from producer.toolkit.chance import chances
+from schemas.control_topic import INLINE_RANGES
 from schemas.faults import FAMILIES, KINDS, members
 from schemas.formats import value_format
 from schemas.formats.avro.breaking import undecodable

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cluster.connection import Connection
-from producer.resume.control_topic import read_manifest
+from producer.resume.earlier import read_manifest
 from tests.kit.commands import command_line
 from tests.kit.depth import PRODUCER_KILLS
 from tests.kit.kafka import TopicEnds, sequences_in, topic_ends

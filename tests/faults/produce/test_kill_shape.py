@@ -16,7 +16,7 @@ import pytest
 from cluster.connection import Connection
 from consumer.load.load import load
 from consumer.proof.audit import audit
-from producer.resume.control_topic import read_manifest
+from producer.resume.earlier import read_manifest
 from producer.resume.resume import Landed
 from producer.scenarios import find_scenario
 from producer.send.supply import Supply

@@ -22,10 +22,10 @@ from cluster.connection import Connection
 from cluster.reading import Watermarks
 from cluster.topics import TopicInfo
 from consumer.proof.checks import run_checks
-from consumer.proof.kept_manifests import ControlTopic
 from consumer.proof.verdict import AuditResult
 from consumer.publish.publish import publish
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from schemas.control_topic import ControlTopic
 from schemas.fault_targets import FaultTargets, KeySample
 from schemas.fingerprint import fingerprint
 from schemas.formats.avro.codec import Encoder

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from consumer.proof.kept_manifests import ControlTopic, store_manifests, stored_manifests
+from consumer.proof.kept_manifests import store_manifests, stored_manifests
+from schemas.control_topic import ControlTopic
+from schemas.manifest import FaultPage, Terms
 
 RUN = "rehearsal/one"
 
@@ -88,6 +91,55 @@ def test_a_manifest_under_a_key_that_is_not_its_own_is_unreadable(claims: list[A
     topic = ControlTopic()
     topic.take(Record(b"another run/0", claims[0].model_dump_json().encode()))
     assert (len(topic.unreadable), topic.manifests) == (1, {})
+
+
+@pytest.mark.parametrize("last", ["running", "finished", "broken", "taken back", "a page", "a page of another run"])
+@pytest.mark.parametrize("first", ["finished", "broken", "taken back", "a page"])
+def test_the_newest_record_of_a_key_counts_whether_or_not_the_topic_was_compacted(
+    claims: list[Any], first: str, last: str
+) -> None:
+    # The key of a manifest and of a page at once.
+    claim = claims[0].model_copy(update={"run_id": "r/0/faults", "shard": 3, "shards": 4})
+    page = FaultPage(run_id="r", shard=0, attempt=0, page=3, faults=[])
+    key = claim.key().encode()
+    assert page.key().encode() == key
+    values = {
+        "running": claim.model_copy(update={"status": "running"}).model_dump_json().encode(),
+        "finished": claim.model_dump_json().encode(),
+        "broken": b"{",
+        "taken back": None,
+        "a page": page.model_dump_json().encode(),
+        "a page of another run": page.model_copy(update={"run_id": "q"}).model_dump_json().encode(),
+    }
+    whole, compacted = ControlTopic(), ControlTopic()
+    for at, name in enumerate((first, last)):
+        whole.take(Record(key, values[name], at))
+    compacted.take(Record(key, values[last], 1))
+    assert (whole.manifests, whole.deleted, whole.unread) == (
+        compacted.manifests,
+        compacted.deleted,
+        compacted.unread,
+    )
+    assert [page for pages in whole.pages.values() for page in pages.values()] == [
+        page for pages in compacted.pages.values() for page in pages.values()
+    ]
+    assert len(whole.unread) == (last in {"broken", "a page of another run"})
+
+
+@pytest.mark.parametrize("key", ["r/0/faults/x", "r/+1", "r/ 1", "r/01", "/0", "r/٣"])
+def test_a_key_that_no_shard_writes_is_of_no_run(claims: list[Any], key: str) -> None:
+    topic = ControlTopic()
+    topic.take(Record(key.encode(), claims[0].model_dump_json().encode()))
+    assert (topic.manifests, topic.deleted, topic.unread_of("r")) == ({}, set(), {})
+    assert len(topic.unreadable) == 1
+
+
+def test_of_a_manifest_of_a_later_version_what_the_shard_was_begun_with_is_still_read(claims: list[Any]) -> None:
+    later = json.dumps(json.loads(claims[1].model_dump_json()) | {"format": 2, "colour": "blue"}).encode()
+    topic = ControlTopic()
+    topic.take(Record(claims[1].key().encode(), later))
+    assert topic.manifests == {}
+    assert topic.unread_of(RUN)[1].terms == Terms.model_validate_json(later)
 
 
 def test_a_manifest_that_was_copied_from_another_topic_counts_for_none(claims: list[Any]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from consumer.proof.checks import run_checks
-from consumer.proof.kept_manifests import ControlTopic
 from consumer.proof.verdict import AuditResult
 from consumer.report import write_report
+from schemas.control_topic import ControlTopic
 from schemas.fault_targets import FaultTargets
 from schemas.identity import event_id
 from schemas.manifest import FaultPage, FaultTruth, SchemaUsed, VersionWritten

@@ -19,9 +19,9 @@ from cluster.connection import Connection
 from consumer.load.load import load
 from consumer.proof.audit import audit
 from consumer.proof.checks import run_checks
-from consumer.proof.kept_manifests import ControlTopic
 from consumer.publish.publish import publish
 from producer import ProduceRequest, produce_shard
+from schemas.control_topic import ControlTopic
 from schemas.registry.contract import load_contract, subject_for
 from schemas.registry.gate import Registry, gate
 from tests.integration.truth.edits.places import EVENTS, FAULTED, PLAIN, SHARDS
@@ -120,7 +120,7 @@ def own(made: Delivered, tmp_path: Path) -> Delivered:
 @pytest.fixture(scope="session")
 def heard(made: Delivered) -> Callable[[], tuple[ControlTopic, object]]:
     """What the control topic and the topic say, asked once: a copy at each call."""
-    control = audit_module.read_control_topic(made.connection, made.topic)
+    control = audit_module.read_control_topic(made.connection.kafka, made.topic)
     ends = audit_module.look_at_topic(made.connection.kafka, made.topic)
     return lambda: (copy.deepcopy(control), ends)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from consumer.proof.audit import audit
-from consumer.proof.kept_manifests import ControlTopic
+from schemas.control_topic import ControlTopic
 from schemas.manifest import FaultTruth, Manifest
 from tests.integration.truth.edits.conftest import Delivered
 from tests.integration.truth.edits.places import FAULTED, PLAIN
