@@ -25,9 +25,9 @@ from rich.table import Table
 
 from bench.broker import private_stack
 from cluster.connection import Connection
+from cluster.reading import TopicReader
 from cluster.topics import admin_client, apply_topics, specs_for
 from producer import ProduceRequest, produce_shard
-from producer.resume.reading import open_reader, read_to_end, watermarks
 from producer.shapes import WholeSchedule, parse
 from schemas.registry.contract import load_contract, subject_for
 from schemas.registry.gate import Registry
@@ -106,11 +106,12 @@ def _measured(connection: Connection, shape: str) -> dict[str, Any]:
 
 def _sent_at(connection: Connection, topic: str) -> list[int]:
     """Return the timestamp of every record, in milliseconds."""
-    with open_reader(connection.kafka) as reader:
-        bounds = watermarks(reader, topic)
-        starts = {partition: low for partition, (low, _) in bounds.items()}
-        ends = {partition: high for partition, (_, high) in bounds.items()}
-        return [message.timestamp()[1] for message in read_to_end(reader, topic, starts, ends)]
+    with TopicReader(connection.kafka, topic) as reader:
+        bounds = reader.watermarks(range(reader.identify().partitions))
+        starts = {partition: mark.low for partition, mark in bounds.items()}
+        ends = {partition: mark.high for partition, mark in bounds.items()}
+        reader.assign(starts, ends)
+        return [message.timestamp()[1] for message in reader.messages()]
 
 
 def _deviations(schedule: WholeSchedule, sent_at: list[int]) -> list[float]:

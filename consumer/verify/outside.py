@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -48,7 +47,6 @@ _GONE = 'SELECT count(*) FROM {table} JOIN ends ON _partition = partition WHERE 
 _TABLES = {"events": "events", "quarantine": "quarantined records", "tombstones": "tombstones"}
 _HELD = "SELECT epoch_ms(_timestamp), key, value, headers FROM quarantine WHERE _partition = ? AND _offset = ?"
 _VOID = "SELECT epoch_ms(_timestamp), key, event_id FROM tombstones WHERE _partition = ? AND _offset = ?"
-_NEVER = threading.Event()
 
 Place = tuple[int, int]
 
@@ -196,9 +194,7 @@ def _read(source: TopicReader, places: Iterable[Place]) -> dict[Place, Message]:
     while any(waiting.values()):
         at = {partition: offsets.pop(0) for partition, offsets in waiting.items() if offsets}
         source.assign(at, {partition: offset + 1 for partition, offset in at.items()})
-        while not source.finished:
-            records, _ = source.fetch(len(at), _NEVER)
-            found |= {(message.partition(), message.offset()): message for message in records.messages}
+        found |= {(message.partition(), message.offset()): message for message in source.messages()}
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,9 +15,9 @@ from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from cluster.connection import KafkaSettings
-from cluster.errors import Busy, DataRejected, TopicRecreated
+from cluster.errors import Busy, DataRejected, Interrupted, TopicRecreated
+from cluster.reading import TopicReader, Watermarks
 from producer.resume.placing import Placing
-from producer.resume.reading import Reader, open_reader, read_to_end, watermarks
 from producer.scenarios import Identity
 from producer.shapes import Schedule
 from schemas.formats import value_format
@@ -93,12 +93,14 @@ def find_landed(
     again: set[int] = set()
     placing = Placing()
     seen = 0
-    with open_reader(kafka) as reader:
-        starts = _starts(reader, manifest)
+    with TopicReader(kafka, manifest.topic) as reader:
+        partitions = range(reader.identify().partitions)
+        bounds = reader.watermarks(partitions)
+        starts = _starts(bounds, manifest)
         for attempt in range(_QUIET_ATTEMPTS):
-            ends = {partition: high for partition, (_, high) in watermarks(reader, manifest.topic).items()}
+            ends = {partition: mark.high for partition, mark in bounds.items()}
             before = seen
-            for message in read_to_end(reader, manifest.topic, starts, ends, stop=stop):
+            for message in _up_to(reader, starts, ends, stop):
                 value = message.value()
                 identifier = identity_of(message)
                 if not identifier.startswith(prefix):
@@ -118,6 +120,7 @@ def find_landed(
                 break
             starts = ends
             stop.wait(_QUIET_S)
+            bounds = reader.watermarks(partitions)
         else:
             raise Busy(
                 f"shard {manifest.shard} of run {manifest.run_id} is still being written",
@@ -147,9 +150,9 @@ def refuse_unaccounted(
     # An id begins with the run and the version digit.
     prefix = event_id(announced.run_id, 0, 0)[: _SHARD_CHARACTERS - 3].encode()
     log.info("no run of the topic is known, looking whether it holds this one", topic=announced.topic)
-    with open_reader(kafka) as reader:
-        lows = {partition: low for partition, (low, _) in watermarks(reader, announced.topic).items()}
-        for message in read_to_end(reader, announced.topic, lows, unaccounted, stop=stop):
+    with TopicReader(kafka, announced.topic) as reader:
+        lows = {partition: mark.low for partition, mark in reader.watermarks(unaccounted).items()}
+        for message in _up_to(reader, lows, unaccounted, stop):
             if _id_in_value(message).startswith(prefix) or _id_in_header(message).startswith(prefix):
                 raise DataRejected(
                     f"the topic holds events of run {announced.run_id}, and its manifests are gone",
@@ -196,8 +199,22 @@ def _id_in_header(message: Message) -> bytes:
     return found if len(found) == ID_CHARACTERS else b""
 
 
-def _starts(reader: Reader, manifest: Manifest) -> dict[int, int]:
-    bounds = watermarks(reader, manifest.topic)
+def _up_to(
+    reader: TopicReader, starts: Mapping[int, int], ends: Mapping[int, int], stop: threading.Event
+) -> Iterator[Message]:
+    """Yield every record in ``[start, end)`` of each partition.
+
+    :raises Interrupted: ``stop`` was set before the ends.
+    """
+    reader.assign(starts, ends)
+    yield from reader.messages(stop)
+    if not reader.finished:
+        raise Interrupted(
+            f"stopped while reading topic {reader.topic}, before anything was sent", hint="The same command continues"
+        )
+
+
+def _starts(bounds: Mapping[int, Watermarks], manifest: Manifest) -> dict[int, int]:
     starts = {partition: manifest.start_offsets.get(partition, low) for partition, (low, _) in bounds.items()}
     for partition, (low, high) in bounds.items():
         if not low <= starts[partition] <= high:

@@ -11,10 +11,10 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Message
 
 from cluster.connection import Connection
 from cluster.errors import Interrupted
+from cluster.reading import TopicReader
 from cluster.topics import TopicSpec, admin_client, apply_topics, specs_for
 from producer import ProduceRequest, produce_shard
 from producer.resume.placing import Placing
-from producer.resume.reading import open_reader, read_to_end, watermarks
 from schemas.manifest import Manifest, PlaceWindows, count
 from schemas.registry.contract import load_contract, subject_for
 from schemas.registry.gate import Registry
@@ -44,10 +44,11 @@ def _fields(spec: TopicSpec) -> dict[str, Any]:
 
 
 def messages(connection: Connection, topic: str) -> list[Message]:
-    with open_reader(connection.kafka) as reader:
-        bounds = watermarks(reader, topic)
+    with TopicReader(connection.kafka, topic) as reader:
+        bounds = reader.watermarks(range(reader.identify().partitions))
         starts, ends = ({p: marks[place] for p, marks in bounds.items()} for place in (0, 1))
-        return list(read_to_end(reader, topic, starts, ends))
+        reader.assign(starts, ends)
+        return list(reader.messages())
 
 
 def seen(found: list[Message]) -> PlaceWindows:

@@ -26,8 +26,8 @@ from cluster.errors import (
 from cluster.kafka_errors import BrokerWatch, translate
 from cluster.leaders import list_offsets, while_leaders_move
 from cluster.local import warehouse_path
+from cluster.reading import watermarks
 from cluster.topics import admin_client, describe, load_topics, specs_for
-from producer.resume.reading import watermarks
 from schemas.manifest import control_topic
 from tests.kit.seconds import within
 
@@ -265,29 +265,20 @@ class HalfAwakeBroker:
 
     def __init__(self, *refusals: int) -> None:
         self.refusals = list(refusals)
-        self.watch = SimpleNamespace(servers="kafka:9092")
-        self.consumer = self
 
-    def list_topics(self, topic: str, timeout: float) -> SimpleNamespace:
-        return SimpleNamespace(topics={topic: SimpleNamespace(error=None, partitions={0: None})})
+    def list_offsets(self, asked: dict[TopicPartition, OffsetSpec], **_: object) -> dict[TopicPartition, OffsetSpec]:
+        return asked
 
-    def get_watermark_offsets(self, partition: TopicPartition, timeout: float, cached: bool) -> tuple[int, int]:
-        return 3, self.answer()
+    def ask(self, spec: OffsetSpec, doing: str, *, where: str, timeout_s: float) -> SimpleNamespace:
+        self.answer(doing, where)
+        return SimpleNamespace(offset=3 if spec is OffsetSpec.earliest() else 5)
 
-    def list_offsets(self, asked: dict[TopicPartition, object], **_: object) -> dict[TopicPartition, None]:
-        return dict.fromkeys(asked)
-
-    def ask(self, _: None, doing: str, *, where: str, timeout_s: float) -> SimpleNamespace:
-        return SimpleNamespace(offset=self.answer(doing, where))
-
-    def answer(self, doing: str = "", where: str = "") -> int:
+    def answer(self, doing: str, where: str) -> None:
         if self.refusals:
-            error = KafkaError(self.refusals.pop(0))
-            raise translate(error, doing, where=where) if doing else KafkaException(error)
-        return 5
+            raise translate(KafkaError(self.refusals.pop(0)), doing, where=where)
 
 
 @pytest.mark.parametrize("code", [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART])
 def test_offsets_are_asked_for_again_until_the_leader_has_taken_its_place(code):
-    assert watermarks(HalfAwakeBroker(code, code), "t") == {0: (3, 5)}
+    assert watermarks(HalfAwakeBroker(code, code), "t", [0]) == {0: (3, 5)}
     assert list_offsets(HalfAwakeBroker(code, code), "t", {0: OffsetSpec.latest()}, "asking") == {0: 5}

@@ -223,6 +223,22 @@ def test_records_after_the_bound_wait_for_the_next_load(rig: Any) -> None:
         assert source.finished
 
 
+def test_single_messages_are_those_up_to_the_ends_and_a_stop_ends_them_early(rig: Any) -> None:
+    rig.create(partitions=2)
+    rig.produce(rig.values(range(10)), partition=0)
+    rig.produce(rig.values(range(10, 15)), partition=1)
+    stop = threading.Event()
+    with TopicReader(rig.connection.kafka, rig.topic) as reader:
+        reader.assign({1: 0, 0: 2}, {0: 8, 1: 5})
+        found = [(message.partition(), message.offset()) for message in reader.messages(stop)]
+        assert found == [(0, at) for at in range(2, 8)] + [(1, at) for at in range(5)]
+        assert reader.finished
+        reader.assign({0: 0}, {0: 10})
+        stop.set()
+        assert list(reader.messages(stop)) == []
+        assert not reader.finished
+
+
 def test_large_records_make_small_chunks(rig: Any) -> None:
     rig.create(max_message_bytes="2000000")
     big = [b"\x00" * 900_000 for _ in range(60)]
