@@ -39,6 +39,7 @@ _KEEP = """
 """
 _LATEST = "SELECT arg_max(document, number) FROM audits WHERE run_id = ?"
 ONLY_HERE = "the control topic has no manifest of the run any more, and the file cannot be its own witness"
+UNREAD = "a shard that no manifest speaks of has one that cannot be read"
 # What later steps read in the document of an audit, and of each of its partitions.
 _READ_AGAIN: dict[str, type] = {
     **dict.fromkeys(("audit_id", "verdict", "reason", "claims"), str),
@@ -102,6 +103,7 @@ def audit(
         findings = replace(findings, impossible=_impossible(control, run))
         if run not in control.runs():
             findings = replace(findings, doubts=[*findings.doubts, ONLY_HERE])
+        findings = replace(findings, doubts=[*findings.doubts, *_unread(control, run, findings)])
         claims = fingerprint(manifests) if _finished(manifests) else ""
         partitions = _positions(store, run, marks, claims)
         if claims and findings.settled:
@@ -175,6 +177,13 @@ def _run_of(store: Warehouse, control: ControlTopic, run_id: str | None, topic: 
 def _impossible(control: ControlTopic, run_id: str) -> list[str]:
     """Return what manifests of the run claim that cannot be, a sentence each."""
     return [f"shard {shard}: {claim}" for (run, shard), claim in sorted(control.impossible.items()) if run == run_id]
+
+
+def _unread(control: ControlTopic, run_id: str, findings: Findings) -> list[str]:
+    """Return a doubt for each unreadable manifest of a shard that the others do not count: it may be of this run."""
+    counted = {shard.shard for shard in findings.shards}
+    unread = control.unread_of(run_id)
+    return [f"{UNREAD}: shard {number}, {unread[number]}" for number in sorted(unread.keys() - counted)]
 
 
 def _witnessed(connection: Connection, store: Warehouse, findings: Findings) -> Findings:

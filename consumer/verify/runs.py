@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from consumer.proof.audit import ONLY_HERE, latest_audit
+from consumer.proof.audit import ONLY_HERE, UNREAD, latest_audit
 from consumer.proof.checks import CheckResult, evaluate, latest_results, load_checks
 from consumer.proof.findings import find
 from consumer.proof.kept_manifests import fault_rows
@@ -121,7 +121,7 @@ def _truth_of(manifest: Manifest, control: ControlTopic | None) -> list[FaultTru
 
 
 def _not_told(manifests: Manifests, control: ControlTopic) -> Iterator[str]:
-    """Yield the manifests of which the control topic does not tell, or tells something newer."""
+    """Yield the manifests of which the control topic does not tell, tells something newer, or what cannot be read."""
     for key, manifest in manifests.items():
         theirs = control.manifests.get(key)
         where = f"run {key[0]} shard {key[1]}"
@@ -129,6 +129,10 @@ def _not_told(manifests: Manifests, control: ControlTopic) -> Iterator[str]:
             yield f"the control topic has no manifest of {where}, and the file cannot be its own witness"
         elif _went_on(manifest, theirs):
             yield f"{where} went on since it was audited: audit it again"
+    for run_id in sorted({run_id for run_id, _ in manifests}):
+        for shard, record in sorted(control.unread_of(run_id).items()):
+            if (run_id, shard) not in manifests:
+                yield f"the control topic has a manifest of run {run_id} shard {shard} that cannot be read: {record}"
 
 
 def _went_on(kept: Manifest, there: Manifest) -> bool:
@@ -182,7 +186,7 @@ def _with_outside(findings: Findings, said: Mapping[str, Any]) -> Findings:
 
     A doubt can only lower a verdict. A text that the registry vouched for is compared with it by its own proof.
     """
-    doubts = [ONLY_HERE] if ONLY_HERE in said.get("doubts", []) else []
+    doubts = [each for each in map(str, said.get("doubts", [])) if each == ONLY_HERE or each.startswith(UNREAD)]
     asked = replace(findings, unwitnessed=[])
     vouched = said.get("not_compared") == asked.not_compared
     return replace(asked if vouched else findings, doubts=[*findings.doubts, *doubts])

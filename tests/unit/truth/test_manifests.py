@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from consumer.proof.kept_manifests import store_manifests, stored_manifests
+from consumer.sinks.duckdb.warehouse import open_as_it_is
+from consumer.verify.runs import prove_manifests, prove_verdicts
 from schemas.control_topic import ControlTopic
 from schemas.manifest import FaultPage, Terms
 
@@ -157,6 +159,20 @@ def test_an_unreadable_manifest_makes_the_verdict_unknown_and_the_audit_says_whe
     result = audited.audit()
     assert result.verdict == "UNKNOWN"
     assert any("offset 7" in note for note in result.notes)
+
+
+def test_an_unreadable_manifest_of_a_shard_that_the_others_do_not_count_is_never_passed(audited: Any) -> None:
+    assert audited.audit().verdict == "PASSED"
+    audited.control.take(Record(f"{RUN}/2".encode(), b"{", at=7))
+    result = audited.audit()
+    assert result.verdict == "UNKNOWN"
+    assert "shard 2, customer_events.manifests partition 0 offset 7" in result.reason
+    with open_as_it_is(audited.path) as store:
+        verdicts, manifests = prove_verdicts(store), prove_manifests(store, audited.control)
+    assert manifests.verdict == "UNKNOWN"
+    said = f"the control topic has a manifest of run {RUN} shard 2 that cannot be read"
+    assert manifests.unknown == [f"{said}: customer_events.manifests partition 0 offset 7"]
+    assert (verdicts.verdict, verdicts.notes) == ("PASSED", [f"run {RUN} is UNKNOWN, as its audit says"])
 
 
 def test_a_run_that_kafka_forgot_is_not_proved_by_the_file_alone(audited: Any) -> None:
