@@ -56,6 +56,12 @@ def event_id(run_id: str, shard: int, sequence: int) -> str:
     return str(uuid.UUID(int=high | (0x8 << 76) | (shard << 64) | (0b10 << 62) | sequence))
 
 
+def event_ids_begin(run_id: str) -> str:
+    """Return how every event id of a run begins: 48 bits of the run, and the version digit."""
+    prefix = run_prefix(run_id)
+    return f"{prefix[:8]}-{prefix[8:]}-8"
+
+
 def sequence_in(event_id: bytes) -> int:
     """Return the sequence that an id of ours ends with; nothing else of it is looked at.
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from consumer.proof.evidence import Evidence
 from consumer.proof.verdict import Balance
-from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.faults import TOMBSTONE, UNDECODABLE
 from schemas.manifest import FaultTruth, Manifest, count
 
@@ -24,12 +24,12 @@ _ARRIVED = """
 """
 
 
-def take_balance(warehouse: Warehouse, manifests: Sequence[Manifest]) -> Balance:
+def take_balance(evidence: Evidence, manifests: Sequence[Manifest]) -> Balance:
     """Count, for the run at hand (``run_scope.sql``).
 
     :param manifests: those of the run.
     """
-    ((decoded, undecoded),) = warehouse.rows(_ARRIVED)
+    ((decoded, undecoded),) = evidence.rows(_ARRIVED)
     finished = [manifest for manifest in manifests if manifest.status == "finished"]
     designs = [_by_design(manifest) for manifest in finished]
     return Balance(

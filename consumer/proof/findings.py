@@ -1,106 +1,25 @@
-"""What is wrong with a run, found by SQL over the run at hand (``findings.sql``)."""
+"""What is wrong with a run in a warehouse: its records compared, and what only the file itself can be asked."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
+from dataclasses import replace
 
-from consumer.proof.balance import take_balance
 from consumer.proof.column_proof import prove_columns
+from consumer.proof.comparison import MAX_EXAMPLES, compare, lay_out
 from consumer.proof.contradictions import contradictions, unwitnessed
-from consumer.proof.place_proof import prove_places
 from consumer.proof.quarantine_proof import prove_quarantine
 from consumer.proof.run_scope import enter_run
 from consumer.proof.scoring import has_faults, score
-from consumer.proof.verdict import Example, Findings, ShardAudit, VersionAudit
+from consumer.proof.verdict import Findings, VersionAudit
 from consumer.sinks.duckdb import ledger
-from consumer.sinks.duckdb.errors import as_store_errors
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.identity import event_id
-from schemas.manifest import Manifest, count, disagreements
+from schemas.manifest import Manifest
 
-_FINDINGS = Path(__file__).with_name("findings.sql")
-MAX_EXAMPLES = 10
-
-_TOTALS = """
-    SELECT
-        (SELECT count(*) FROM run_events),
-        (SELECT count(*) FROM missing),
-        (SELECT coalesce(sum(copies - 1), 0) FROM stored),
-        (SELECT count(*) FROM stored WHERE standing = 'phantom'),
-        (SELECT count(*) FROM stored WHERE standing = 'acknowledged' AND copies_differ),
-        (SELECT count(*) FROM compared WHERE NOT incomparable AND claimed <> found),
-        (SELECT count(*) FROM edited),
-        (SELECT count(*) FROM run_records WHERE quarantined),
-        (SELECT count(*) FROM reordered),
-        (SELECT count(*) FROM stored WHERE standing = 'acknowledged')
-            - (SELECT coalesce(sum(present), 0) FROM compared WHERE NOT incomparable),
-        (SELECT count(*) FROM quarantine_identities WHERE event_id IS NULL OR NOT is_event_id(event_id))
-"""
-# An event counts in one class: not again where its window differs anyway, its copies do, or it is no event of the run.
-_EDITED = """
-    CREATE OR REPLACE TEMP TABLE edited AS
-    FROM columns_differ AS odd
-    ANTI JOIN (FROM compared WHERE NOT incomparable AND claimed <> found) AS altered
-        ON altered.shard = odd.shard AND odd.sequence >= altered.first AND odd.sequence < altered.next
-    ANTI JOIN (FROM stored WHERE standing = 'phantom' OR copies_differ) AS other
-        ON other.shard IS NOT DISTINCT FROM odd.shard AND other.sequence IS NOT DISTINCT FROM odd.sequence
-"""
-_STORED_PER_SHARD = """
-    SELECT shard, count(*), count(*) FILTER (standing = 'unknown')
-    FROM stored WHERE shard IS NOT NULL GROUP BY shard
-"""
-# Gaps and islands: neighbours share the difference between their number and their rank.
-_LOST_RANGES = """
-    SELECT shard, min(sequence), max(sequence) + 1
-    FROM (SELECT shard, sequence, sequence - row_number() OVER (PARTITION BY shard ORDER BY sequence) AS island
-          FROM missing)
-    GROUP BY shard, island ORDER BY 1, 2 LIMIT 10000
-"""
 # Copies of an event count once.
 _LOADED_PER_SCHEMA = """
     SELECT _schema_id, count(*) FROM (SELECT DISTINCT _schema_id, _shard, _sequence FROM run_events) GROUP BY 1
 """
-_LOST_PER_SHARD = "SELECT shard, count(*) FROM missing GROUP BY shard"
-
-# Each selects shard, sequence, partition, offset, a note, and the id itself where it is not made of the others.
-_EXAMPLES = {
-    "lost": "SELECT shard, sequence, NULL, NULL, '', NULL FROM missing ORDER BY 1, 2",
-    "duplicated": """
-        SELECT record.shard, record.sequence, record.partition, record."offset",
-               CASE WHEN record.quarantined THEN 'in quarantine' ELSE '' END, record.event_id
-        FROM run_records AS record
-        JOIN (SELECT shard, sequence FROM stored WHERE copies > 1 AND shard IS NOT NULL ORDER BY 1, 2 LIMIT 10)
-            USING (shard, sequence)
-        ORDER BY 1, 2, 3, 4
-    """,
-    "phantom": """
-        SELECT shard, sequence, position >> 48, position & 281474976710655,
-               CASE WHEN shard IS NULL THEN 'not a valid identity' ELSE '' END, malformed
-        FROM stored WHERE standing = 'phantom' ORDER BY 1, 2, 3, 4
-    """,
-    "altered": """
-        SELECT shard, sequence, position >> 48, position & 281474976710655, 'its copies differ', NULL
-        FROM stored WHERE standing = 'acknowledged' AND copies_differ
-        UNION ALL
-        SELECT shard, first, NULL, NULL,
-               CASE WHEN next = first + 1 THEN ''
-                    ELSE 'at least one of sequences ' || first || ' to ' || (next - 1) END, NULL
-        FROM compared WHERE NOT incomparable AND claimed <> found
-        UNION ALL
-        SELECT shard, sequence, partition, "offset", 'its columns are not what its record says', NULL
-        FROM edited
-        ORDER BY 1, 2, 3, 4, 5
-    """,
-    "undecodable": """
-        SELECT event_shard(event_id), event_sequence(event_id), _partition, _offset, error_class, event_id
-        FROM quarantine_identities WHERE starts_with(event_id, getvariable('id_start'))
-        ORDER BY 3, 4
-    """,
-    "reordered": """
-        SELECT shard, sequence, position >> 48, position & 281474976710655, '', NULL FROM reordered ORDER BY 3, 4
-    """,
-}
 
 
 def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findings:
@@ -109,56 +28,22 @@ def find(warehouse: Warehouse, run_id: str, manifests: list[Manifest]) -> Findin
     :param manifests: those of the run; they must be stored in the warehouse.
     """
     enter_run(warehouse, run_id)
-    expected_shards = max((manifest.shards for manifest in manifests), default=0)
-    with as_store_errors(warehouse.path):
-        warehouse.connection.execute("SET VARIABLE expected_shards = ?", [expected_shards])
-        warehouse.connection.execute(_FINDINGS.read_text())
+    lay_out(warehouse, manifests)
     unproved = prove_columns(warehouse)
-    warehouse.rows(_EDITED)
-    places = prove_places(warehouse, manifests)
     held = prove_quarantine(warehouse)
     scores, explained, scored = score(warehouse, run_id, manifests) if has_faults(manifests) else ([], {}, {})
-    totals = [int(value) for value in warehouse.rows(_TOTALS)[0]]
-    loaded, missing, duplicated, phantom, differing, windows, edited, *others = totals
-    undecodable, reordered, uncompared, unattributed = others
-    counted = {
-        "lost": missing,
-        "duplicated": duplicated,
-        "phantom": phantom,
-        "altered": differing + windows + edited,
-        "undecodable": undecodable,
-        "reordered": reordered,
-    }
-    # Some of these go through all records again: only where there is something to show.
-    examples = {
-        name: _examples(warehouse, run_id, query) if counted[name] else [] for name, query in _EXAMPLES.items()
-    } | scored
-    examples["misplaced"] = places.examples
-    examples["altered"] = [*held.examples, *examples["altered"]][:MAX_EXAMPLES]
-    return Findings(
-        balance=take_balance(warehouse, manifests),
-        expected=sum(manifest.acknowledged for manifest in manifests if manifest.status == "finished"),
-        loaded=loaded,
-        missing=missing,
-        duplicated=duplicated,
-        phantom=phantom,
-        altered=differing + windows + edited + held.altered,
-        undecodable=undecodable,
-        reordered=reordered,
-        uncompared=max(0, uncompared),
-        unattributed=unattributed,
-        shards=_shards(warehouse, manifests, expected_shards, missing),
-        examples=examples,
+    found = compare(warehouse, run_id, manifests)
+    misplaced = found.examples.pop("misplaced")
+    altered = [*held.examples, *found.examples["altered"]][:MAX_EXAMPLES]
+    return replace(
+        found,
+        altered=found.altered + held.altered,
+        examples=found.examples | scored | {"misplaced": misplaced, "altered": altered},
         faults=scores,
         explained=explained,
         versions=_versions(warehouse, manifests),
-        truth_complete=all(manifest.truth_complete for manifest in manifests),
-        disagreements=[str(each) for each in disagreements(manifests)],
         unproved=unproved,
         doubts=[*held.doubts, *(f"in the file, {fault}" for fault in ledger.contradictions(warehouse))],
-        misplaced=places.misplaced,
-        unplaced=places.uncompared,
-        silent=places.silent,
         unwitnessed=unwitnessed(warehouse, manifests),
         contradictions=contradictions(warehouse, manifests),
     )
@@ -174,44 +59,4 @@ def _versions(warehouse: Warehouse, manifests: list[Manifest]) -> list[VersionAu
     return [
         VersionAudit(version, schema_id, events, loaded.get(schema_id, 0))
         for (version, schema_id), events in sorted(written.items())
-    ]
-
-
-def _shards(warehouse: Warehouse, manifests: list[Manifest], expected: int, missing: int) -> list[ShardAudit]:
-    """Return one row for every shard that there must be, and for those that there should not be."""
-    stored = {shard: (n, unknown) for shard, n, unknown in warehouse.rows(_STORED_PER_SHARD)}
-    lost = dict(warehouse.rows(_LOST_PER_SHARD)) if missing else {}
-    ranges: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for shard, first, end in warehouse.rows(_LOST_RANGES) if missing else []:
-        ranges[shard].append((first, end))
-    claims = {manifest.shard: manifest for manifest in manifests}
-    audits = []
-    for shard in sorted({*range(expected), *claims}):
-        n, unknown_stored = stored.get(shard, (0, 0))
-        claim = claims.get(shard)
-        if claim is None:
-            audits.append(ShardAudit(shard, "missing", stored=n))
-            continue
-        audits.append(
-            ShardAudit(
-                shard,
-                claim.status,
-                generated=claim.next_sequence - claim.first_sequence,
-                acknowledged=claim.acknowledged,
-                failed=count(claim.failed),
-                unknown=count(claim.unknown),
-                unknown_stored=unknown_stored,
-                stored=n,
-                lost=lost.get(shard, 0),
-                lost_ranges=ranges[shard],
-            )
-        )
-    return audits
-
-
-def _examples(warehouse: Warehouse, run_id: str, query: str) -> list[Example]:
-    """Return the first few of a finding, in a stable order."""
-    return [
-        Example(identity or event_id(run_id, shard, sequence), shard, sequence, partition, offset, note)
-        for shard, sequence, partition, offset, note, identity in warehouse.rows(f"{query} LIMIT {MAX_EXAMPLES}")
     ]

@@ -13,8 +13,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from consumer.proof.evidence import Evidence
 from consumer.proof.verdict import Example
-from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.manifest import Manifest
 from schemas.places import crcs_of_keys, mixed
 
@@ -49,27 +49,27 @@ class PlaceProof:
     silent: list[int]
 
 
-def prove_places(warehouse: Warehouse, manifests: list[Manifest]) -> PlaceProof:
+def prove_places(evidence: Evidence, manifests: list[Manifest]) -> PlaceProof:
     """Compare the places of the run's records with those that the manifests claim.
 
     Needs the tables of ``findings.sql``. About half a CPU second for a million records.
     """
     finished = [manifest for manifest in manifests if manifest.status == "finished"]
     silent = [manifest.shard for manifest in finished if not _says_where(manifest)]
-    with warehouse.errors():
-        connection = warehouse.connection
+    with evidence.errors():
+        connection = evidence.connection
         connection.execute(_CLAIMED.read_text())
         if len(silent) < len(finished):
             connection.register("summed", _summed(connection))
             connection.execute("INSERT INTO placed_sums BY NAME FROM summed")
             connection.unregister("summed")
         connection.execute(_COMPARED.read_text())
-    misplaced, uncompared = (int(value) for value in warehouse.rows(_TOTALS)[0])
+    misplaced, uncompared = (int(value) for value in evidence.rows(_TOTALS)[0])
     examples = [
         Example(
             f"partition {partition}, offsets {first} to {last}", shard, None, partition, first, "at least one of them"
         )
-        for shard, partition, first, last in warehouse.rows(_WINDOWS)
+        for shard, partition, first, last in evidence.rows(_WINDOWS)
     ]
     return PlaceProof(misplaced, examples, uncompared, silent)
 

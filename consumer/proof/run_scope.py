@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import Misconfigured
+from consumer.proof.evidence import CLAIMS
 from consumer.sinks.duckdb.errors import as_store_errors
 from consumer.sinks.duckdb.identity_columns import identity_expression
 from consumer.sinks.duckdb.settings import PROVE
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.formats import value_format
-from schemas.identity import IDENTITY_HEADER, run_prefix
+from schemas.identity import IDENTITY_HEADER, event_ids_begin, run_prefix
 
 _SCOPE = Path(__file__).with_name("run_scope.sql")
 
@@ -61,13 +62,12 @@ def unknown_run(run_id: str | None, known: list[str], where: str) -> Misconfigur
 
 
 def enter_run(warehouse: Warehouse, run_id: str | None) -> None:
-    """Set the session's variables to a run and create its tables and views (``run_scope.sql``).
+    """Set the session's variables to a run and create its tables and views (``run_claims.sql``, ``run_scope.sql``).
 
     Without a run the views are there and empty.
     """
     prefix = run_prefix(run_id) if run_id is not None else ""
-    # An id begins with 48 bits of the run and the version digit; no id begins with a question mark.
-    id_start = f"{prefix[:8]}-{prefix[8:]}-8" if run_id is not None else "?"
+    id_start = event_ids_begin(run_id) if run_id is not None else "?"  # no id begins with a question mark
     event_id = identity_expression(warehouse)
     with as_store_errors(warehouse.path):
         connection = warehouse.connection
@@ -76,4 +76,5 @@ def enter_run(warehouse: Warehouse, run_id: str | None) -> None:
             connection.execute(f"SET VARIABLE {name} = ?", [value])
         text = _SCOPE.read_text().replace("{event_id}", event_id).replace("{header}", IDENTITY_HEADER)
         text = text.replace("{identity_in_value}", value_format().identity_sql("value"))
+        connection.execute(CLAIMS.read_text())
         connection.execute(text)

@@ -195,12 +195,17 @@ def _create(path: Path, topic: str | None) -> None:
             raise store_error(error, path) from error
 
 
+def lay_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the tables and macros of a warehouse of the newest format in an empty database."""
+    connection.execute(_DDL.read_text())
+
+
 def _build(path: Path, topic: str | None) -> None:
     meta = {"format": str(NEWEST), "created_at": datetime.now(UTC).isoformat(), "duckdb": duckdb.__version__}
     if topic is not None:
         meta["topic"] = topic
     with duckdb.connect(str(path)) as connection:
-        connection.execute(_DDL.read_text())
+        lay_tables(connection)
         connection.executemany("INSERT INTO meta VALUES (?, ?)", [list(pair) for pair in meta.items()])
         connection.execute("CHECKPOINT")  # closing does so too, and says nothing when it cannot
         made = connection.execute(_TABLES).fetchall()
