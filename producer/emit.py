@@ -81,7 +81,13 @@ def _produce(
         landed = find_landed(connection.kafka, agreement.announced, agreement.scenario.identity, stop=stop)
         log.info("shard continues", run_id=request.run_id, shard=request.shard, landed=landed.count)
     else:
-        refuse_unaccounted(connection.kafka, agreement.announced, agreement.unaccounted, stop=stop)
+        refuse_unaccounted(
+            connection.kafka,
+            agreement.announced,
+            agreement.unaccounted,
+            taken_back=agreement.taken_back,
+            stop=stop,
+        )
     # 3. announce
     write_manifest(connection.kafka, agreement.announced)
     attempt = Attempt(connection, request, agreement, landed, stop=stop, progress=progress, began=began)

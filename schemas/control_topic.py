@@ -16,7 +16,9 @@ producer never sends again what a manifest might account for.
 4. Who sends refuses the run (:class:`Misconfigured`): what the record accounts for would perhaps be sent twice. Of the
    other shards of its run it needs what they were begun with, and no more: a manifest of a later version that still
    says that stops nobody.
-5. A record whose key names no shard is of no run. It is told of, and stops nobody.
+5. A manifest that was taken back accounts for nothing, and what it did account for may still be in the topic: who sends
+   looks there first, who judges has no manifest.
+6. A record whose key names no shard is of no run. It is told of, and stops nobody.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ from schemas.undecodable import UnsupportedSchema
 class Agreement:
     """All that is fixed for one attempt. ``earlier`` is what the control topic holds of the attempt before.
 
-    ``unaccounted``: ends of the partitions of a topic that holds records, although no run of it is known.
+    ``unaccounted``: ends of the partitions of a topic that holds records, although no run of it is known, or although
+    the manifest of the shard was taken back (``taken_back``).
     ``largest_batch``: bytes of records that the topic takes together, ``None`` where nobody may ask.
     """
 
@@ -44,6 +45,7 @@ class Agreement:
     newer_used: SchemaUsed | None = None
     mixing: Mixing | None = None
     unaccounted: Mapping[int, int] = field(default_factory=dict)
+    taken_back: bool = False
     largest_batch: int | None = None
 
     @property
@@ -137,9 +139,21 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         fault_targets=targets,
     )
     _refuse_other_run(announced, said.others)
-    look = said.empty and not request.new_run_id
+    look = (said.empty or said.taken_back) and not request.new_run_id
     unaccounted = {partition: high for partition, (low, high) in said.bounds.items() if look and low < high}
-    return Agreement(scenario, schema, announced, None, injector, newer, newer_used, mixing, unaccounted, largest)
+    return Agreement(
+        scenario,
+        schema,
+        announced,
+        None,
+        injector,
+        newer,
+        newer_used,
+        mixing,
+        unaccounted,
+        said.taken_back,
+        largest,
+    )
 
 
 def _next_schema(

@@ -16,12 +16,14 @@ class RunSaid:
     """What the control topic holds of a run, as one of its shards sees it.
 
     ``own`` is the newest manifest of the shard, ``others`` what the other shards were begun with. ``empty``: it holds
-    nothing at all, of no run. ``bounds`` are first offset and end of each partition of the data topic.
+    nothing at all, of no run. ``taken_back``: a record without a value is the newest under the shard's key.
+    ``bounds`` are first offset and end of each partition of the data topic.
     """
 
     own: Manifest | None
     others: list[Terms]
     empty: bool
+    taken_back: bool
     bounds: dict[int, Watermarks]
 
 
@@ -42,7 +44,8 @@ def read_run(kafka: KafkaSettings, topic: str, run_id: str, shard: int) -> RunSa
             )
         shards[number] = record.terms
     others = [terms for number, terms in sorted(shards.items()) if number != shard]
-    return RunSaid(found.manifests.get((run_id, shard)), others, found.untouched, bounds)
+    own, taken_back = found.manifests.get((run_id, shard)), (run_id, shard) in found.deleted
+    return RunSaid(own, others, found.untouched, taken_back, bounds)
 
 
 def read_manifest(kafka: KafkaSettings, topic: str, run_id: str, shard: int) -> Manifest | None:

@@ -135,29 +135,35 @@ def refuse_unaccounted(
     announced: Manifest,
     unaccounted: Mapping[int, int],
     *,
+    taken_back: bool,
     stop: threading.Event,
 ) -> None:
-    """Look for events of the run in a topic whose control topic is empty, before its first event is sent.
+    """Look for events that no manifest accounts for any more, before the first event is sent.
 
-    They are there when the control topic was deleted and made anew: the run would be sent a second time.
+    They are there when the control topic was deleted and made anew, or when the manifest of the shard was taken back:
+    they would be sent a second time.
 
-    :param unaccounted: ends of the partitions to look at; none where the control topic knows any run.
+    :param unaccounted: ends of the partitions to look at; none where there is no need.
+    :param taken_back: look for events of the shard, not of the whole run: other shards may have their manifests.
     :raises DataRejected: there are some.
     :raises Interrupted: ``stop`` was set.
     """
     if not unaccounted:
         return
-    # An id begins with the run and the version digit.
-    prefix = event_id(announced.run_id, 0, 0)[: _SHARD_CHARACTERS - 3].encode()
-    log.info("no run of the topic is known, looking whether it holds this one", topic=announced.topic)
+    # An id begins with the run and the version digit; the shard follows.
+    characters = _SHARD_CHARACTERS if taken_back else _SHARD_CHARACTERS - 3
+    prefix = event_id(announced.run_id, announced.shard, 0)[:characters].encode()
+    control = control_topic(announced.topic)
+    why = f"the manifest of the shard was taken back in {control}" if taken_back else f"{control} is empty"
+    log.info("looking whether the topic holds events of the run", topic=announced.topic, reason=why)
     with TopicReader(kafka, announced.topic) as reader:
         lows = {partition: mark.low for partition, mark in reader.watermarks(unaccounted).items()}
         for message in _up_to(reader, lows, unaccounted, stop):
             if _id_in_value(message).startswith(prefix) or _id_in_header(message).startswith(prefix):
+                place = f"partition {message.partition()}, offset {message.offset()} of topic {announced.topic}"
                 raise DataRejected(
                     f"the topic holds events of run {announced.run_id}, and its manifests are gone",
-                    where=f"partition {message.partition()}, offset {message.offset()} of topic {announced.topic}; "
-                    f"{control_topic(announced.topic)} is empty",
+                    where=f"{place}; {why}",
                     hint="Sent again, they would be there twice; use a new run id",
                 )
 

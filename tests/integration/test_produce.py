@@ -58,7 +58,7 @@ def sequences(found: Values) -> list[int]:
     return sorted(sequence_of(value) for _, _, value in found)
 
 
-def tell(connection: Connection, topic: str, key: str, value: bytes) -> None:
+def tell(connection: Connection, topic: str, key: str, value: bytes | None) -> None:
     """Write a record to the control topic."""
     producer = Producer(connection.kafka.as_librdkafka())
     producer.produce(control_topic(topic), value, key)
@@ -283,6 +283,22 @@ def test_a_run_whose_manifests_were_deleted_is_not_sent_again(connection, ready_
         run(connection, request)
     assert len(records(connection, ready_topic)) == 300
     assert run(connection, replace(request, run_id="another")).acknowledged == 300
+
+
+def test_a_shard_whose_manifest_was_taken_back_is_not_sent_again(connection, ready_topic):
+    request = ProduceRequest(topic=ready_topic, run_id="back", events=200, shards=2)
+    for shard in (0, 1):
+        run(connection, request.for_shard(shard))
+    tell(connection, ready_topic, "back/0", None)
+    with pytest.raises(DataRejected, match="holds events of run back, and its manifests are gone") as caught:
+        run(connection, request.for_shard(0))
+    assert f"the manifest of the shard was taken back in {control_topic(ready_topic)}" in caught.value.where
+    assert len(records(connection, ready_topic)) == 200
+    # Of a shard that sent nothing there is nothing to send again.
+    tell(connection, ready_topic, "half/0", None)
+    half = replace(request, run_id="half")
+    for shard in (1, 0):
+        assert run(connection, half.for_shard(shard)).acknowledged == 100
 
 
 @pytest.mark.parametrize(
