@@ -10,7 +10,8 @@ Nobody looks for a member that is not named here. What not every scenario can do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -77,6 +78,32 @@ class BaseStream:
     def later_columns(self, number: int, block: pa.RecordBatch, /) -> Mapping[str, pa.Array[Any]]:  # noqa: ARG002
         """Return no column: what a later version adds is null."""
         return {}
+
+
+class Rule(Protocol):
+    """What no event may break: a short name, and what must hold in words."""
+
+    @property
+    def id(self) -> str:
+        """Return the name."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """Return what must hold."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What a run was, of which the events are examined. ``sent_at`` is when the last one was sent.
+
+    :param began: when event time begins, if that is known.
+    """
+
+    seed: int
+    sent_at: dt.datetime
+    began: dt.datetime | None = None
 
 
 class Scenario(Protocol):
@@ -155,6 +182,21 @@ class Scenario(Protocol):
         """Return the events of one shard. Builds vocabularies, so it takes a moment."""
         ...
 
+    def examine(
+        self, connection: Any, source: str, run: Examined, progress: Callable[[Rule], None] | None = ..., /
+    ) -> dict[str, Any] | None:
+        """Hold events of one run against the rules of the scenario; ``None`` says that it declares none.
+
+        Returns ``events``, ``violations``, ``violations_per_million``, ``rules``, ``figures`` and ``curves``, as
+        ``streamproof realism --json`` prints them. Everything that is made in the database is temporary.
+
+        :param connection: of DuckDB.
+        :param source: a relation in SQL with the columns of the contract.
+        :param progress: is told each rule before it is checked.
+        :raises Misconfigured: columns are missing.
+        """
+        ...
+
 
 class BaseScenario:
     """What a scenario may leave unsaid: it takes no options, has no pace, and nothing is known of its fields."""
@@ -168,6 +210,17 @@ class BaseScenario:
     def libraries(self) -> dict[str, str]:
         """Return no version: the events depend on this code alone."""
         return {}
+
+    def examine(
+        self,
+        connection: Any,  # noqa: ARG002 - what a scenario with rules looks at
+        source: str,  # noqa: ARG002
+        run: Examined,  # noqa: ARG002
+        progress: Callable[[Rule], None] | None = None,  # noqa: ARG002
+        /,
+    ) -> dict[str, Any] | None:
+        """Return ``None``: no rule is declared."""
+        return None
 
 
 def contract_of(scenario: Scenario) -> Contract:

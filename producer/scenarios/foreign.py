@@ -6,13 +6,13 @@ import difflib
 import inspect
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.errors import Misconfigured, StreamproofError
-from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
+from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, BaseStream, Examined, Identity, Rule, Settings
 from producer.scenarios.options import Option
 
 if TYPE_CHECKING:
@@ -117,6 +117,15 @@ class ForeignScenario(Foreign, BaseScenario):
     def open(self, seed: int, shard: int, settings: Settings) -> ForeignStream:
         """Return the scenario's own stream, watched."""
         return ForeignStream(self._call("open", seed, shard, settings), self._file)
+
+    def examine(
+        self, connection: Any, source: str, run: Examined, progress: Callable[[Rule], None] | None = None, /
+    ) -> dict[str, Any] | None:
+        """Return what the scenario's own method does, if it has one."""
+        if self._lacks("examine"):
+            return None
+        found: dict[str, Any] | None = self._call("examine", connection, source, run, progress)
+        return found
 
 
 class ForeignStream(Foreign):

@@ -1,10 +1,12 @@
-"""``streamproof realism``: hold data against docs/realism.md, rule by rule and distribution by distribution."""
+"""``streamproof realism``: hold data against what its scenario declares, rule by rule, figure by figure."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +14,12 @@ from cluster.errors import EXIT_OK, Misconfigured, StoreFailed, VerdictFailed
 from schemas.manifest import Manifest
 from streamproof.console import Output, print_error
 from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.run import ScenarioPathFlag
 
-SCENARIO = "customer_events"
+if TYPE_CHECKING:
+    from producer.scenarios import Examined
+
+Examine = Callable[[Any, str, "Examined"], dict[str, Any]]
 _PARQUET = (".parquet", ".pq")
 
 
@@ -29,25 +35,30 @@ def realism(  # noqa: PLR0917 - typer reads them by name
             metavar="[RUN|FILE]", help="A run of the topic, the latest by default; or a Parquet or DuckDB file."
         ),
     ] = None,
-    topic: Annotated[str, typer.Option("--topic", help="Topic that the run was sent to.")] = SCENARIO,
+    topic: Annotated[str, typer.Option("--topic", help="Topic that the run was sent to.")] = "customer_events",
     warehouse: WarehouseFlag = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the events in a file; a run's is known.")] = 1,
+    scenario: Annotated[
+        str, typer.Option("--scenario", help="Scenario of the events in a file; a run's is known.")
+    ] = "customer_events",
+    scenario_path: ScenarioPathFlag = None,
     wait: WaitFlag = 10.0,
     as_json: JsonFlag = False,
 ) -> int:
-    """Check every rule of docs/realism.md over customer_events, and fit the distributions that it declares.
+    """Check every rule that the scenario of the events declares, and fit the distributions that it declares.
 
-    The result of a run is kept in the warehouse, and `streamproof report` shows it. Rules that are broken end with
-    exit 65; a figure that is off does not.
+    Those of customer_events are in docs/realism.md. The result of a run is kept in the warehouse, and `streamproof
+    report` shows it. Rules that are broken end with exit 65; a figure that is off does not.
     """
     from streamproof.views.realism import show_realism, shown_rules
 
     output = Output(as_json)
     with shown_rules(as_json) as progress:
         if what is not None and _is_file(what):
-            document = _of_file(Path(what), seed, progress)
+            document = _of_file(Path(what), seed, scenario, _rules_of(scenario, scenario_path, progress))
         else:
-            document = _of_run(topic, what, warehouse, wait, progress)
+            examine = partial(_rules_of, folders=scenario_path, progress=progress)
+            document = _of_run(topic, what, warehouse, wait, examine)
     show_realism(output, document)
     broken = [rule["rule"] for rule in document["rules"] if rule["violations"]]
     if not broken:
@@ -56,7 +67,7 @@ def realism(  # noqa: PLR0917 - typer reads them by name
     error = VerdictFailed(
         f"rules are broken: {', '.join(broken)}",
         where=document.get("run_id") or document.get("file", ""),
-        hint="docs/realism.md states each rule; faults that were injected, and events that are missing, break some",
+        hint="Each rule says what must hold; faults that were injected, and events that are missing, break some",
     )
     output.document(document | {"error": error.document()})
     print_error(error, as_json=False)
@@ -67,34 +78,54 @@ def _is_file(what: str) -> bool:
     return Path(what).suffix in (*_PARQUET, ".duckdb", ".db") or Path(what).is_file()
 
 
-def _of_run(topic: str, run_id: str | None, warehouse: Path | None, wait: float, progress: Any) -> dict[str, Any]:
+def _rules_of(scenario: str, folders: str | None, progress: Any) -> Examine:
+    """Return what examines events of a scenario.
+
+    :raises Misconfigured: there is no such scenario here. What is returned raises it where no rule is declared.
+    """
+    from producer.scenarios import find_scenario
+    from producer.scenarios.find import locate, scenario_folders
+
+    found = find_scenario(locate(scenario, scenario_folders(folders)))
+
+    def examine(connection: Any, source: str, run: Examined) -> dict[str, Any]:
+        document = found.examine(connection, source, run, progress)
+        if document is None:
+            raise Misconfigured(
+                f"the scenario {found.name} declares no rules",
+                hint="`streamproof check` runs the checks of its pack: docs/scenarios.md",
+            )
+        return document
+
+    return examine
+
+
+def _of_run(
+    topic: str, run_id: str | None, warehouse: Path | None, wait: float, rules_of: Callable[[str], Examine]
+) -> dict[str, Any]:
     from cluster.local import warehouse_path
     from consumer.report.examination import examine_run
-    from producer.scenarios.customer_events.realism import examine
+    from producer.scenarios import Examined
 
     def examined(connection: Any, source: str, manifests: list[Manifest]) -> dict[str, Any]:
         first = manifests[0]
-        if first.scenario != SCENARIO:
-            raise Misconfigured(
-                f"the run is of the scenario {first.scenario}; rules are declared for {SCENARIO}", where=first.run_id
-            )
         start_ms = first.settings.get("event_time_start_ms")
         began = dt.datetime.fromtimestamp(start_ms / 1000, dt.UTC) if isinstance(start_ms, int) else None
         sent_at = max(dt.datetime.fromisoformat(manifest.ended_at or manifest.started_at) for manifest in manifests)
-        found = examine(connection, source, seed=first.seed, sent_at=sent_at, began=began, progress=progress)
-        if not found.events:
+        found = rules_of(first.scenario)(connection, source, Examined(first.seed, sent_at, began))
+        if not found["events"]:
             raise Misconfigured(
                 "no event of the run is in the warehouse", where=first.run_id, hint=f"Run `streamproof load {topic}`"
             )
-        return found.document()
+        return found
 
     return examine_run(warehouse or warehouse_path(topic), topic, run_id, examined, wait_s=wait)
 
 
-def _of_file(path: Path, seed: int, progress: Any) -> dict[str, Any]:
+def _of_file(path: Path, seed: int, scenario: str, examine: Examine) -> dict[str, Any]:
     import duckdb
 
-    from producer.scenarios.customer_events.realism import examine
+    from producer.scenarios import Examined
 
     if not path.is_file():
         raise Misconfigured(f"there is no file {path}", hint="Name a Parquet or DuckDB file, or a run with --topic")
@@ -114,11 +145,11 @@ def _of_file(path: Path, seed: int, progress: Any) -> dict[str, Any]:
                     where=str(path),
                     hint="Rules hold within a run: give a file with the events of one, or a run with --topic",
                 )
-            found = examine(connection, source, seed=seed, sent_at=dt.datetime.now(dt.UTC), progress=progress)
+            found = examine(connection, source, Examined(seed, dt.datetime.now(dt.UTC)))
     except duckdb.Error as error:
         missing = isinstance(error, duckdb.BinderException | duckdb.CatalogException)
         message = str(error).splitlines()[0]
         if missing:
-            raise Misconfigured(f"these are not events of {SCENARIO}: {message}", where=str(path)) from error
+            raise Misconfigured(f"these are not events of {scenario}: {message}", where=str(path)) from error
         raise StoreFailed(f"the file cannot be read: {message}", where=str(path)) from error
-    return {"file": str(path)} | found.document()
+    return {"file": str(path)} | found

@@ -19,6 +19,7 @@ from producer.scenarios.customer_events.scenario import CustomerEvents
 from producer.toolkit.ids import event_ids
 from schemas.manifest import Manifest, SchemaUsed
 from streamproof.cli import run
+from tests.unit.test_scenario_places import MODULE, SCHEMA
 
 SENT_AT = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 EVENTS, SEED, RUN, TOPIC = 4000, 5, "a run/one", "customer_events"
@@ -188,3 +189,24 @@ def test_a_run_that_is_not_loaded_is_not_praised(warehouse, capsys):
 def test_an_unknown_run_is_refused(warehouse, capsys):
     assert run(["realism", "never", "--topic", TOPIC, "--warehouse", str(warehouse), "--json"]) == 78
     assert "never" in said(capsys)["error"]["message"]
+
+
+def test_a_run_of_another_scenario_is_held_against_its_own_rules_or_none(tmp_path, warehouse, capsys):
+    names = """'"scenario":"customer_events"', '"scenario":"beats"'"""
+    with open_warehouse(warehouse, topic=TOPIC) as store:
+        store.connection.execute(f"UPDATE manifests SET document = replace(document, {names})")
+    (tmp_path / "beat.avsc").write_text(SCHEMA)
+    (tmp_path / "beats.py").write_text(MODULE)
+    asked = ["realism", "--topic", TOPIC, "--warehouse", str(warehouse), "--scenario-path", str(tmp_path), "--json"]
+    assert run(asked) == 78
+    assert said(capsys)["error"]["message"] == "the scenario beats declares no rules"
+    rules = "{'rule': 'B1', 'text': 'Some.', 'violations': 0, 'per_million': 0.0, 'examples': []}"
+    rest = "'violations': 0, 'violations_per_million': 0, 'figures': [], 'curves': []"
+    found = f"{{'events': 3, 'rules': [{rules}], {rest}}}"
+    examine = f"    def examine(self, connection, source, run, progress=None):\n        return {found}\n\n    def open("
+    (tmp_path / "beats.py").write_text(MODULE.replace("    def open(", examine))
+    assert run(asked) == 0
+    assert [rule["rule"] for rule in said(capsys)["rules"]] == ["B1"]
+    (tmp_path / "beats.py").unlink()
+    assert run(asked) == 78
+    assert "unknown scenario 'beats'" in said(capsys)["error"]["message"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from cluster.errors import Misconfigured
 from producer.faults.targets import FaultTargets
-from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, Identity, Settings
+from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, Examined, Identity, Rule, Settings
 from producer.scenarios.customer_events import columns
 from producer.scenarios.customer_events.catalogue import build_catalogue
 from producer.scenarios.customer_events.daytime import Daytime, window
@@ -94,6 +95,15 @@ class CustomerEvents(BaseScenario):
             block_events=block_events,
             span_ms=float(span_ms or SPAN_MS),
         )
+
+    def examine(
+        self, connection: Any, source: str, run: Examined, progress: Callable[[Rule], None] | None = None, /
+    ) -> dict[str, Any]:
+        """Check events of one run against docs/realism.md, and fit the distributions that it declares."""
+        from producer.scenarios.customer_events.realism import examine  # deferred: to generate takes none of it
+
+        found = examine(connection, source, seed=run.seed, sent_at=run.sent_at, began=run.began, progress=progress)
+        return found.document()
 
 
 def _evenly(planned: int | None) -> tuple[int, int, float]:
