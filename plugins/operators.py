@@ -266,6 +266,8 @@ class PublishOperator(WarehouseOperator):
         with page_kept(self.warehouse_file(), self.topic, self.run_id, folder):
             publication = publish(self.warehouse_file(), self.topic, self.run_id, folder)
         self.log.info("Published %s rows as %s", f"{publication.rows:,}", publication.path)
+        for sentence in (*publication.renewed, *publication.absent):
+            self.log.warning("%s", sentence)
         facts: dict[str, Any] = {
             "run_id": self.run_id,
             "rows": publication.rows,

@@ -116,7 +116,8 @@ def rehearsal_dag(
         check = CheckOperator(
             task_id="check",
             # After the audit, which stores the manifests, and whatever it says.
-            doc_md="Runs the SQL checks of `consumer/proof/checks`; a blocking one that does not hold fails the task.",
+            doc_md="Runs the SQL checks of every run and of the scenario's pack; a blocking one that does not hold "
+            "fails the task.",
         ).as_teardown()
         publish = PublishOperator(
             task_id="publish",

@@ -183,6 +183,11 @@ class Manifest(Terms):
 
     format: Literal[1] = 1
     status: Literal["running", "finished"]
+    pack: dict[str, str] = Field(
+        default_factory=dict,
+        description="queries that the scenario brought for those who judge and read its events, by kind and name, with "
+        "their severities: see schemas/packs.py",
+    )
     started_at: str = Field(description="ISO 8601, UTC: the first attempt's first moment")
     ended_at: str | None = None
     start_offsets: dict[int, int] = Field(

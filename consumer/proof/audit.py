@@ -219,7 +219,9 @@ def went_on(connection: Connection, warehouse: Path, topic: str, run_id: str) ->
 
 def fingerprint(manifests: list[Manifest]) -> str:
     """Return a digest of what the manifests claim: a run that is continued later claims something else."""
-    return hashlib.sha256("\n".join(manifest.model_dump_json() for manifest in manifests).encode()).hexdigest()
+    # What earlier versions did not say is not part of it: their audits are of the same claims.
+    texts = [manifest.model_dump_json(exclude=None if manifest.pack else {"pack"}) for manifest in manifests]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _positions(store: Warehouse, run_id: str, marks: dict[int, Watermarks], claims: str) -> list[PartitionPosition]:

@@ -7,7 +7,8 @@ and ``run`` where it is about a run. A query whose needs are not there does not 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -15,18 +16,19 @@ import duckdb
 from cluster.errors import Misconfigured
 from consumer.sinks.column_types import quote
 
-_HEADER = re.compile(r"^-- (severity|description|needs): *(.*)$", re.MULTILINE)
+_HEADER = re.compile(r"^-- (severity|description|needs|title|kind|bar|beside): *(.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """One query and what its header says. ``name`` is the file's, without suffix."""
+    """One query and what its header says. ``name`` is the file's, without suffix; ``head`` the whole header."""
 
     name: str
     severity: str
     description: str
     needs: tuple[str, ...]
     query: str
+    head: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_folder(folder: Path, *, severities: tuple[str, ...] = ("",)) -> list[SqlFile]:
@@ -48,7 +50,8 @@ def read_folder(folder: Path, *, severities: tuple[str, ...] = ("",)) -> list[Sq
         if unknown:
             faults.append(f"{path.name} needs what is not known: {', '.join(unknown)}")
         query = text.rstrip().rstrip(";")
-        files.append(SqlFile(path.stem, header.get("severity", ""), header.get("description", ""), needs, query))
+        said = (header.get("severity", ""), header.get("description", ""))
+        files.append(SqlFile(path.stem, *said, needs, query, header))
     if faults:
         raise Misconfigured("; ".join(faults), where=str(folder), hint="docs/checks.md shows a complete header")
     return sorted(files, key=lambda file: (file.severity, file.name))

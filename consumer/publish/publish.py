@@ -49,7 +49,8 @@ _PUBLISHED = "SELECT path FROM publications ORDER BY number"
 class Publication:
     """A snapshot that readers see now. ``rows`` counts the events of every run in it.
 
-    ``renewed`` says which files of earlier runs were not as they were published, and what became of them.
+    ``renewed`` says which files of earlier runs were not as they were published, and what became of them; ``absent``
+    which marts could not be made here, and why.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Publication:
     published_at: str
     database: Path
     renewed: list[str] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
         """Return a JSON-ready mapping."""
@@ -113,7 +115,9 @@ def publish(
             _prune(folder, [Path(path).name for (path,) in store.rows(_PUBLISHED)])
         store.checkpoint()
     database = folder / "current" / "snapshot.duckdb"
-    return Publication(final, written.rows, len(written.files), run, now.isoformat(), database, written.renewed)
+    return Publication(
+        final, written.rows, len(written.files), run, now.isoformat(), database, written.renewed, written.absent
+    )
 
 
 @contextmanager

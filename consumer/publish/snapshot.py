@@ -16,8 +16,9 @@ from pathlib import Path
 import duckdb
 
 from consumer.proof.run_scope import known_runs
-from consumer.proof.sql_files import lacking, read_folder
+from consumer.proof.sql_files import lacking
 from consumer.publish.files import PublishedFile, describe, fault_of, files_of, known_files, protect
+from consumer.publish.marts import marts_of_runs
 from consumer.publish.paths import run_slug
 from consumer.publish.permit import proved_now
 from consumer.sinks.column_types import quote
@@ -25,7 +26,6 @@ from consumer.sinks.duckdb.settings import PUBLISH
 from consumer.sinks.duckdb.warehouse import Warehouse
 
 _EVENTS = "events"
-MARTS = Path(__file__).parent / "marts"
 # Set this variable before the first query to read a snapshot that was moved or is mounted elsewhere.
 EVENTS_VARIABLE = "streamproof_events"
 
@@ -48,6 +48,7 @@ TABLES = """
         reordered BIGINT, undecodable BIGINT, failed BIGINT, unknown BIGINT
     );
     CREATE TABLE files (run_id VARCHAR, file VARCHAR, sha256 VARCHAR, rows BIGINT);
+    CREATE TABLE marts (mart VARCHAR, scenario VARCHAR);
     CREATE TABLE publication (topic VARCHAR, run_id VARCHAR, published_at TIMESTAMPTZ, rows BIGINT, runs BIGINT);
 """
 RUN_COLUMNS = (
@@ -58,11 +59,16 @@ RUN_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a snapshot holds. ``renewed`` says which files of earlier runs were not as they were published."""
+    """What a snapshot holds.
+
+    ``renewed`` says which files of earlier runs were not as they were published, and ``absent`` which marts could not
+    be made, as the pack of their scenario is not on this machine.
+    """
 
     rows: int
     files: list[PublishedFile]
     renewed: list[str]
+    absent: list[str]
 
 
 def write_snapshot(
@@ -101,8 +107,9 @@ def write_snapshot(
         else:
             files.append(_export(store, run, building))
             renewed.append(f"{earlier}: {fault}; it was written anew from the warehouse")
-    rows = _write_database(store, building, final, files, doubted, facts=(topic, run_id, now))
-    return Written(rows, files, [*renewed, *(f"{reason}; it is left out" for reason in doubted.values())])
+    rows, absent = _write_database(store, building, final, files, doubted, facts=(topic, run_id, now))
+    renewed += [f"{reason}; it is left out" for reason in doubted.values()]
+    return Written(rows, files, renewed, absent)
 
 
 def _export(store: Warehouse, run_id: str, building: Path) -> PublishedFile:
@@ -131,7 +138,8 @@ def _write_database(
     doubted: dict[str, str],
     *,
     facts: tuple[str, str, datetime],
-) -> int:
+) -> tuple[int, list[str]]:
+    """Write the database of a snapshot; return its number of events, and what was not made."""
     topic, run_id, now = facts
     published = {file.run_id for file in files}
     path = building / "snapshot.duckdb"
@@ -141,11 +149,13 @@ def _write_database(
         database.execute(f"SET VARIABLE {EVENTS_VARIABLE} = ?", [_pattern(building)])
         place = f"coalesce(getvariable('{EVENTS_VARIABLE}'), {_text(_pattern(final))})"
         database.execute(f"CREATE VIEW events AS FROM read_parquet({place}, union_by_name = true)")
-        for mart in read_folder(MARTS):
+        database.execute(TABLES)
+        marts = marts_of_runs(store, sorted(published))
+        for scenario, mart in marts.queries:
             if not lacking(database, mart, has_run=True):
                 database.execute(f"CREATE TABLE {quote(mart.name)} AS\n{mart.query}")
                 database.execute(f"COMMENT ON TABLE {quote(mart.name)} IS {_text(mart.description)}")
-        database.execute(TABLES)
+                database.execute("INSERT INTO marts VALUES (?, nullif(?, ''))", [mart.name, scenario])
         for run, verdict, document in store.rows(_LEDGER):
             said = json.loads(document)
             if not said:
@@ -161,7 +171,7 @@ def _write_database(
         for file in files:
             database.execute("INSERT INTO files VALUES (?, ?, ?, ?)", [file.run_id, file.file, file.sha256, file.rows])
     protect(building / "snapshot.duckdb")
-    return rows
+    return rows, marts.absent
 
 
 def first_query(database: Path) -> str:

@@ -1,40 +1,24 @@
-"""What the report shows: one query per figure, over the run at hand. Where a column is missing, the figure is empty."""
+"""What the report shows: one query per figure, over the run at hand. What the events say is drawn by ``content.py``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import duckdb
-
 from consumer.proof.audit import audit_as_of_now
 from consumer.proof.checks import CheckResult, checked_after, latest_results
 from consumer.proof.kept_manifests import stored_manifests
+from consumer.proof.packs import pack_of_run
 from consumer.proof.run_scope import enter_run
+from consumer.report.content import Content, Row, read_content
 from consumer.report.examination import latest_realism
 from consumer.report.outcome import Outcome, outcome
-from consumer.sinks.duckdb.errors import as_store_errors
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.manifest import Manifest
 from schemas.rates import RateReached, rate_reached
 
-Row = tuple[Any, ...]
-
-MAX_GROUPS = 12
-
-_EVENT_MIX = "SELECT event_type, count(*) FROM run_events GROUP BY 1 ORDER BY 2 DESC, 1"
-_PLAYS = """
-    SELECT content.genre, device.type, count(*)
-    FROM run_events WHERE event_type = 'content_play' GROUP BY 1, 2
-"""
-_BUFFERING = """
-    SELECT details.network_type, count(*), 100.0 * count(*) FILTER (details.buffering_incidents > 0) / count(*),
-           avg(details.buffering_incidents)
-    FROM run_events WHERE details IS NOT NULL GROUP BY 1 ORDER BY 3 DESC, 1
-"""
 _PARTITIONS = """
     SELECT partition, count(*), count(DISTINCT key) FROM run_records GROUP BY 1 ORDER BY 1
 """
@@ -92,9 +76,8 @@ class Facts:
     audit: dict[str, Any] | None
     manifests: list[Manifest]
     checks: list[CheckResult]
-    event_mix: list[Row] = field(default_factory=list)
-    plays: list[Row] = field(default_factory=list)
-    buffering: list[Row] = field(default_factory=list)
+    content: list[Content] = field(default_factory=list)
+    undrawn: list[str] = field(default_factory=list)
     partitions: list[Row] = field(default_factory=list)
     loaded: list[Row] = field(default_factory=list)
     batches: list[Row] = field(default_factory=list)
@@ -152,6 +135,7 @@ def gather(warehouse: Warehouse, topic: str, run_id: str) -> Facts:
     """Read everything for one run. Nothing is written."""
     enter_run(warehouse, run_id)
     audit = audit_as_of_now(warehouse, run_id)
+    content, undrawn = read_content(warehouse, pack_of_run(warehouse, run_id))
     ledger = warehouse.rows(_LEDGER)
     published = warehouse.rows(_PUBLISHED, [run_id])
     return Facts(
@@ -161,9 +145,8 @@ def gather(warehouse: Warehouse, topic: str, run_id: str) -> Facts:
         checks_are_old=audit is not None and checked_after(warehouse, run_id, audit["audit_id"]) is False,
         manifests=stored_manifests(warehouse, run_id),
         checks=latest_results(warehouse, run_id),
-        event_mix=_where_it_applies(warehouse, _EVENT_MIX),
-        plays=_where_it_applies(warehouse, _PLAYS),
-        buffering=_where_it_applies(warehouse, _BUFFERING),
+        content=content,
+        undrawn=undrawn,
         partitions=warehouse.rows(_PARTITIONS),
         loaded=warehouse.rows(_LOADED),
         batches=warehouse.rows(_BATCHES),
@@ -179,26 +162,6 @@ def has_records(warehouse: Warehouse, run_id: str) -> bool:
     """Tell whether anything of the run is stored, whoever sent it."""
     enter_run(warehouse, run_id)
     return warehouse.rows(_KNOWN) != [(0,)]
-
-
-def _where_it_applies(warehouse: Warehouse, query: str) -> list[Row]:
-    """Return the rows of a query on columns that another topic's events may lack."""
-    with as_store_errors(warehouse.path):
-        try:
-            return warehouse.connection.execute(query).fetchall()
-        except duckdb.BinderException:
-            return []
-
-
-def totals(rows: Sequence[Row], name: int, value: int, *, limit: int = MAX_GROUPS) -> list[tuple[str, int]]:
-    """Return sums by name, the largest first; what is beyond ``limit`` is summed as one more row."""
-    sums: dict[str, int] = {}
-    for row in rows:
-        key = "none" if row[name] is None else str(row[name])
-        sums[key] = sums.get(key, 0) + int(row[value])
-    ordered = sorted(sums.items(), key=lambda pair: (-pair[1], pair[0]))
-    rest = sum(count for _, count in ordered[limit:])
-    return ordered[:limit] + ([(f"{len(ordered) - limit} others", rest)] if rest else [])
 
 
 def as_json(value: object) -> str:

@@ -8,12 +8,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from consumer.report.facts import Facts, totals
+from consumer.report.content import MAX_GROUPS, Content, totals
+from consumer.report.facts import Facts
 from consumer.report.svg import Bar, bars, columns, compared, heatmap
 from consumer.report.text import milliseconds, number, percent
 
 _TABLE_ROWS = 600
 _FEW_SECONDS = 5
+_MAX_COLUMNS = 6
 _PERCENTILES = {
     "p50": "half of the events",
     "p90": "9 in 10",
@@ -34,6 +36,7 @@ class Figure:
     head: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     key: tuple[str, str] | None = None
+    tall: bool = False
 
 
 def rates(facts: Facts) -> Figure:
@@ -128,69 +131,78 @@ def delays(facts: Facts) -> Figure:
     )
 
 
-def event_mix(facts: Facts) -> Figure:
-    """Events by type."""
-    name, title = "mix", "Event mix"
-    if not facts.event_mix:
-        return Figure(name, title, "The stored events have no type.", None)
-    counts = totals(facts.event_mix, 0, 1)
+def content(drawing: Content) -> Figure:
+    """What the events say: a drawing of the scenario's pack."""
+    draw = {"heatmap": _heatmap, "shares": _shares, "percent": _percent}[drawing.query.head["kind"]]
+    return draw(drawing, drawing.query.name, drawing.query.head.get("title", drawing.query.name))
+
+
+def _shares(drawing: Content, name: str, title: str) -> Figure:
+    counts = totals(drawing.rows, 0, 1)
     total = sum(count for _, count in counts) or 1
     rows = [Bar(kind, count, f"{percent(100 * count / total)}  ·  {number(count)}") for kind, count in counts]
     return Figure(
         name,
         title,
-        f"{number(total)} stored events by type.",
+        _lead(drawing, total=number(total)),
         bars(name, title, rows, full=total),
-        ("type", "events", "share"),
+        (*drawing.columns[:2], "share"),
         [[kind, number(count), percent(100 * count / total, 2)] for kind, count in counts],
     )
 
 
-def plays(facts: Facts) -> Figure:
-    """Plays by genre and device."""
-    name, title = "plays", "Plays by genre and device"
-    if not facts.plays:
-        return Figure(name, title, "The stored events have no plays.", None)
-    genres = [genre for genre, _ in totals(facts.plays, 0, 2)]
-    devices = [device for device, _ in totals(facts.plays, 1, 2, limit=6)]
+def _heatmap(drawing: Content, name: str, title: str) -> Figure:
+    names = [each for each, _ in totals(drawing.rows, 0, 2)]
+    across = [each for each, _ in totals(drawing.rows, 1, 2, limit=_MAX_COLUMNS)]
     counts: dict[tuple[str, str], float] = {}
-    for genre, device, count in facts.plays:
-        row = str(genre) if str(genre) in genres else genres[-1]
-        column = str(device) if str(device) in devices else devices[-1]
+    for first, second, count, *_ in drawing.rows:
+        row = str(first) if str(first) in names else names[-1]
+        column = str(second) if str(second) in across else across[-1]
         counts[row, column] = counts.get((row, column), 0) + count
-    (top_genre, top_device), most = max(counts.items(), key=lambda item: item[1])
+    (top, column), most = max(counts.items(), key=lambda item: item[1])
     return Figure(
         name,
         title,
-        f"{number(sum(counts.values()))} plays. Most on one device: {top_genre} on {top_device}, {number(most)}.",
-        heatmap(name, title, genres, devices, counts),
-        ("genre", *devices),
-        [[genre, *(number(counts.get((genre, device), 0)) for device in devices)] for genre in genres],
+        _lead(drawing, total=number(sum(counts.values())), row=top, column=column, most=number(most)),
+        heatmap(name, title, names, across, counts),
+        (drawing.columns[0], *across),
+        [[row, *(number(counts.get((row, column), 0)) for column in across)] for row in names],
+        tall=True,
     )
 
 
-def buffering(facts: Facts) -> Figure:
-    """Plays that stalled, by network."""
-    name, title = "buffering", "Buffering by network"
-    if not facts.buffering:
-        return Figure(name, title, "The stored events have no play details.", None)
+def _percent(drawing: Content, name: str, title: str) -> Figure:
+    head, columns = drawing.query.head, drawing.columns
+    bar = columns.index(head["bar"])
+    beside = columns.index(head["beside"]) if "beside" in head else None
     rows = [
-        Bar(str(network), share, f"{percent(share)}  ·  {incidents:.2f} per play", "b")
-        for network, _, share, incidents in facts.buffering
+        Bar(
+            str(row[0]),
+            row[bar],
+            percent(row[bar]) + ("" if beside is None else f"  ·  {row[beside]:.2f} {columns[beside]}"),
+            "b",
+        )
+        for row in drawing.rows[:MAX_GROUPS]
     ]
-    return Figure(
-        name,
-        title,
-        "Share of plays that stalled at least once, and stalls per play.",
-        bars(
-            name,
-            title,
-            rows,
-            full=100.0,
-        ),
-        ("network", "plays", "stalled", "stalls per play"),
-        [[str(name), number(n), percent(share, 2), f"{per:.3f}"] for name, n, share, per in facts.buffering],
-    )
+    table = [
+        [percent(value, 2) if place == bar else _cell(value) for place, value in enumerate(row)]
+        for row in drawing.rows[:_TABLE_ROWS]
+    ]
+    return Figure(name, title, _lead(drawing), bars(name, title, rows, full=100.0), columns, table)
+
+
+def _lead(drawing: Content, **values: str) -> str:
+    """Return the description of a drawing, with the values that it names."""
+    told = drawing.query.description
+    for name, value in values.items():
+        told = told.replace(f"{{{name}}}", value)
+    return told
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return number(value) if isinstance(value, int) else str(value)
 
 
 def partitions(facts: Facts) -> Figure:

@@ -26,12 +26,6 @@ _FIGURES: tuple[Callable[[Facts], figures.Figure], ...] = (
     figures.loaded,
     figures.delays,
 )
-# Of columns that other schemas do not have: left out where there is nothing to draw.
-_CONTENT: tuple[Callable[[Facts], figures.Figure], ...] = (
-    figures.plays,
-    figures.event_mix,
-    figures.buffering,
-)
 NOT_AUDITED = "No audit of this run is recorded, so nothing is proved."
 
 
@@ -74,7 +68,7 @@ def render(facts: Facts, *, written_at: datetime) -> str:
         faults=[row | {"meaning": KINDS.get(row["kind"], "")} for row in audit.get("faults", [])],
         versions=audit.get("versions", []),
         flow=[draw(facts) for draw in _FIGURES],
-        content=[figure for draw in _CONTENT if (figure := draw(facts)).drawing] + [figures.partitions(facts)],
+        content=[*(figures.content(drawing) for drawing in facts.content), figures.partitions(facts)],
         realism=figures.realism(facts),
         ledger=_ledger(facts),
         checks=facts.checks,

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -15,16 +16,20 @@ from typing import Any, Self
 import duckdb
 
 from cluster.errors import Misconfigured, StoreFailed
+from consumer.proof.packs import RunPack
 from consumer.proof.run_scope import enter_run
-from consumer.proof.sql_files import SqlFile, lacking, read_folder
+from consumer.proof.sql_files import SqlFile, lacking
 from consumer.publish.files import sha256_of
+from consumer.publish.marts import marts_of_packs
 from consumer.publish.paths import run_slug, snapshot_name
-from consumer.publish.snapshot import EVENTS_VARIABLE, MARTS, RUN_COLUMNS, TABLES
+from consumer.publish.snapshot import EVENTS_VARIABLE, RUN_COLUMNS, TABLES
 from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.catalogue import Catalogue, other_columns, read_catalogue
 from consumer.sinks.duckdb.errors import store_error
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
+from schemas.packs import MARTS as MARTS_OF_A_PACK
+from schemas.packs import find_pack
 
 DATABASE = "snapshot.duckdb"
 _EVENTS = "events"
@@ -32,13 +37,16 @@ _EVENTS = "events"
 _ROUNDING = 0.0011
 
 _TABLES = {"runs", "publication"}
-_YOUNGER = {"files"}  # not in snapshots of earlier versions
+_YOUNGER = {"files", "marts"}  # not in snapshots of earlier versions
+# What had marts before packs were known.
+_FIRST = "customer_events"
 # As DuckDB spells the view that a snapshot is made with.
 _VIEW = re.compile(
     rf"CREATE VIEW events AS SELECT \* FROM read_parquet\(COALESCE\(getvariable\('{EVENTS_VARIABLE}'\), "  # noqa: S608 - a pattern
     r"'([^']|'')*/events/\*\.parquet'\), \(union_by_name = true\)\);?"
 )
 _RUNS = "SELECT run_id, verdict, published, loaded FROM runs ORDER BY ALL"
+_MARTS = "SELECT mart, coalesce(scenario, '') FROM marts ORDER BY ALL"
 _FACTS = "SELECT run_id, rows, runs, CAST(epoch_us(published_at) AS BIGINT), topic FROM publication"
 _ROWS = "SELECT count(*), count(DISTINCT (_partition, _offset)), min(_run_id), max(_run_id) FROM read_parquet(?)"
 _SAID = "SELECT arg_max(verdict, number) FROM audits WHERE run_id = ?"
@@ -103,10 +111,37 @@ def _snapshot_of(folder: Path) -> Path:
     )
 
 
-def prove_snapshot_names(snapshot: Snapshot, marts: list[SqlFile]) -> Proof:
+@dataclass(frozen=True, slots=True)
+class SnapshotMarts:
+    """The marts that a snapshot must have.
+
+    :param here: those that can be made again here, with the scenario whose they are; empty for those of every run.
+    :param elsewhere: by name, why others cannot be made again here.
+    :param said: what the snapshot itself says: mart and scenario; ``None`` in snapshots of earlier versions.
+    """
+
+    here: list[tuple[str, SqlFile]]
+    elsewhere: dict[str, str]
+    said: list[tuple[str, str]] | None
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all of them."""
+        return {mart.name for _, mart in self.here} | self.elsewhere.keys()
+
+    def misnamed(self) -> Iterator[str]:
+        """Yield how what the snapshot says differs from what is here."""
+        counts = Counter(self.said or [])
+        for scenario, mart in self.here if self.said is not None else ():
+            if counts[mart.name, scenario] != 1:
+                whose = f"of the scenario {scenario}" if scenario else "of every run"
+                yield f"the table marts does not name {mart.name}, {whose}, once"
+
+
+def prove_snapshot_names(snapshot: Snapshot, marts: SnapshotMarts) -> Proof:
     """Prove that the snapshot holds its view, its marts and its run ledger, and nothing else."""
     catalogue = read_catalogue(snapshot.connection)
-    wanted = _TABLES | {mart.name for mart in marts}
+    wanted = _TABLES | marts.names
     faults = [f"the macro {name} is not ours" for name in sorted(catalogue.macros)]
     faults += [f"the table {name} is missing" for name in sorted(wanted - catalogue.tables.keys())]
     faults += [f"the table {name} is not ours" for name in sorted(catalogue.tables.keys() - wanted - _YOUNGER)]
@@ -114,6 +149,7 @@ def prove_snapshot_names(snapshot: Snapshot, marts: list[SqlFile]) -> Proof:
     faults += [f"the {what} is not ours" for what in catalogue.others]
     for table, ours in _our_catalogue().tables.items():
         faults += other_columns(table, catalogue.tables.get(table, ours), ours)
+    faults += marts.misnamed()
     said = snapshot.rows("SELECT sql FROM system.main.duckdb_views() WHERE internal IS FALSE AND view_name = 'events'")
     if not said:
         faults.append("the view events is missing")
@@ -131,14 +167,34 @@ def _our_catalogue() -> Catalogue:
         return read_catalogue(connection)
 
 
-def applicable(snapshot: Snapshot) -> list[SqlFile]:
-    """Return the marts that a snapshot of these events has; those that it holds, where the events cannot be read."""
-    marts = read_folder(MARTS)
+def applicable(snapshot: Snapshot) -> SnapshotMarts:
+    """Return the marts that a snapshot of these events has; those that it holds, where the events cannot be read.
+
+    :raises Misconfigured: a pack of one of its scenarios has a fault.
+    """
+    there = read_catalogue(snapshot.connection).tables
+    said = _said_marts(snapshot) if "marts" in there else None
+    of: dict[str, dict[str, str]] = {_FIRST: {}} if said is None else {}
+    for mart, scenario in said or []:
+        of.setdefault(scenario, {})[f"{MARTS_OF_A_PACK}/{mart}"] = ""
+    packs = [RunPack(scenario, find_pack(scenario), told) for scenario, told in of.items() if scenario]
+    known = marts_of_packs(packs).queries
     try:
-        return [mart for mart in marts if not lacking(snapshot.connection, mart, has_run=True)]
+        here = [(scenario, mart) for scenario, mart in known if not lacking(snapshot.connection, mart, has_run=True)]
     except duckdb.Error:
-        there = read_catalogue(snapshot.connection).tables
-        return [mart for mart in marts if mart.name in there]
+        here = [(scenario, mart) for scenario, mart in known if mart.name in there]
+    elsewhere = {name: pack.why for pack in packs for name in pack.absent(MARTS_OF_A_PACK)}
+    names = {mart.name for _, mart in known} | elsewhere.keys()
+    elsewhere |= {mart: "it is no mart of this installation" for mart, _ in said or [] if mart not in names}
+    return SnapshotMarts(here, elsewhere, said)
+
+
+def _said_marts(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Return what the snapshot says of its marts; nothing where that cannot be read: then its names are not right."""
+    try:
+        return [(str(mart), str(scenario)) for mart, scenario in snapshot.rows(_MARTS)]
+    except duckdb.Error:
+        return []
 
 
 def prove_files(snapshot: Snapshot) -> Proof:
@@ -189,7 +245,7 @@ def prove_files(snapshot: Snapshot) -> Proof:
 
 def _hashes(snapshot: Snapshot) -> dict[str, tuple[str, int]] | None:
     """Return SHA-256 and rows of each file as it was published; ``None`` for a snapshot of an earlier version."""
-    if not read_catalogue(snapshot.connection).tables.keys() & _YOUNGER:
+    if "files" not in read_catalogue(snapshot.connection).tables:
         return None
     said = snapshot.rows("SELECT file, sha256, rows FROM files ORDER BY file")
     return {str(name): (str(digest), int(rows)) for name, digest, rows in said}
@@ -209,10 +265,10 @@ def _facts(snapshot: Snapshot, rows: int, runs: int) -> Iterator[str]:
         yield f"the table publication says run {run_id} and another time than the folder {snapshot.folder.name}"
 
 
-def prove_marts(snapshot: Snapshot, marts: list[SqlFile]) -> Proof:
+def prove_marts(snapshot: Snapshot, marts: SnapshotMarts) -> Proof:
     """Prove that each mart is what its query gives for the files."""
     faults = []
-    for mart in marts:
+    for _, mart in marts.here:
         try:
             stored = snapshot.rows(f"FROM {quote(mart.name)}")
             now = snapshot.rows(f"FROM (\n{mart.query}\n)")
@@ -222,7 +278,9 @@ def prove_marts(snapshot: Snapshot, marts: list[SqlFile]) -> Proof:
         odd = _first_difference(stored, now)
         if odd:
             faults.append(f"{mart.name} is not what its query gives: {odd}")
-    return Proof.of("marts", "each mart is what its query gives for the files", f"{len(marts)} marts", faults)
+    unknown = [f"{name} was not made again: {why}" for name, why in sorted(marts.elsewhere.items())]
+    looked = f"{len(marts.here)} marts"
+    return Proof.of("marts", "each mart is what its query gives for the files", looked, faults, unknown=unknown)
 
 
 def _first_difference(stored: list[tuple[Any, ...]], now: list[tuple[Any, ...]]) -> str:

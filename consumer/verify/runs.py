@@ -13,9 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from consumer.proof.audit import ONLY_HERE, UNREAD, latest_audit
-from consumer.proof.checks import CheckResult, evaluate, latest_results, load_checks
+from consumer.proof.checks import NOT_RUN, CheckResult, checks_of, evaluate, latest_results
 from consumer.proof.findings import find
 from consumer.proof.kept_manifests import fault_rows
+from consumer.proof.packs import pack_of_run
 from consumer.proof.verdict import CLASSES, Findings, Judgement, PartitionPosition, judge
 from consumer.publish.files import PublishedFile, fault_of
 from consumer.publish.paths import snapshot_name
@@ -23,6 +24,7 @@ from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.control_topic import ControlTopic
 from schemas.manifest import FaultTruth, Manifest
+from schemas.packs import CHECKS as CHECKS_OF_A_PACK
 
 _MANIFESTS = "SELECT run_id, shard, status, document FROM manifests ORDER BY run_id, shard"
 _FAULTS = "SELECT run_id, shard, kind, unsure, first, next FROM manifest_faults ORDER BY ALL"
@@ -253,20 +255,25 @@ def prove_checks(store: Warehouse) -> Proof:
     faults += [f"check_results: run {r} has no manifest" for r in sorted({r for _, r in checked if r} - set(runs))]
     faults += [f"realism: run {r} has no manifest" for (r,) in store.rows(_EXAMINED) if r not in runs]
     faults += _unordered(store, "checks")
-    looked, notes = 0, []
+    looked, notes, unknown = 0, [], []
     for run_id in runs:
         stored = {each.check: each for each in latest_results(store, run_id)}
         if not stored:
             notes.append(f"run {run_id} was not checked")
             continue
-        known = [check for check in load_checks() if check.name in stored]
+        pack = pack_of_run(store, run_id)
+        here, away = checks_of(pack), pack.absent(CHECKS_OF_A_PACK)
+        unrun = {name for name, each in stored.items() if each.detail.startswith(NOT_RUN) and each.passed is False}
+        known = [check for check in here if check.name in stored.keys() - unrun]
         looked += len(known)
         notes += [
             f"run {run_id}: {name} is not a check of this installation"
-            for name in stored
+            for name in sorted(stored.keys() - unrun - away.keys())
             if name not in {c.name for c in known}
         ]
-        missing = sorted({check.name for check in load_checks()} - stored.keys())
+        notes += [f"run {run_id}: {name} was not run, as its pack was not there" for name in sorted(unrun)]
+        unknown += [f"run {run_id}: {name} was not run again: {pack.why}" for name in sorted(away.keys() - unrun)]
+        missing = sorted({check.name for check in here} - stored.keys())
         if missing:
             faults.append(f"run {run_id}: {', '.join(missing)} has no result")
         for result in evaluate(store, run_id, known):
@@ -277,6 +284,7 @@ def prove_checks(store: Warehouse) -> Proof:
         "each check finds what its kept result says",
         f"{looked} results of {len(runs)} runs",
         faults,
+        unknown=unknown,
         notes=notes,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import quote
 
 from cluster.admin import CALL_TIMEOUT_S
@@ -22,6 +23,7 @@ from producer.scenarios import DECLARATION, Asked, Scenario, contract_of, find_s
 from producer.scenarios.options import filled
 from schemas.fingerprint import fingerprint
 from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic
+from schemas.packs import find_pack, queries_of
 from schemas.registry.contract import Contract, ContractVersion, subject_for
 from schemas.registry.gate import Registry
 from schemas.undecodable import UnsupportedSchema
@@ -131,6 +133,7 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         settings=asked | _settings(request, scenario, now),
         common=sorted({*asked, *scenario.libraries()} - request.own_settings),
         schema_used=used,
+        pack=queries_of(find_pack(scenario.name, beside=_folder_of(request.scenario))),
         started_at=now.isoformat(timespec="milliseconds"),
         start_offsets={partition: high for partition, (_, high) in said.bounds.items()},
         brokers=connection.kafka.shown,
@@ -182,6 +185,12 @@ def next_version(request: ProduceRequest, contract: Contract) -> int | None:
             hint="Write the next version into its folder, or choose an earlier one with --schema-version",
         )
     return number
+
+
+def _folder_of(reference: str) -> Path | None:
+    """Return the folder of a scenario that is a file."""
+    path = Path(reference)
+    return path.parent if path.suffix else None
 
 
 def _settings(request: ProduceRequest, scenario: Scenario, now: dt.datetime) -> dict[str, int | float | str | None]:

@@ -113,7 +113,7 @@ def publish(  # noqa: PLR0917 - typer reads them by name
     output = Output(as_json)
     output.document(done.document())
     output.show(f"[bold green]published[/] {done.rows:,} events of {done.runs} run{'s' if done.runs != 1 else ''}")
-    for sentence in done.renewed:
+    for sentence in (*done.renewed, *done.absent):
         output.show(Text(f"note  {sentence}", style="yellow"))
     show_line(output, "snapshot", done.path)
     show_line(output, "read it", query_command(done.database, first_query(done.database)))

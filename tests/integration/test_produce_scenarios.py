@@ -123,6 +123,25 @@ def test_clickstream_from_its_flags_to_a_passed_audit(connection, stack, topic, 
     assert streamproof(*again, "-o", "users=500")["acknowledged"] == document["acknowledged"]
 
 
+def test_the_pack_beside_a_scenario_is_told_by_the_manifest_and_its_checks_are_run(
+    connection, stack, topic, orders, tmp_path, monkeypatch
+):
+    (tmp_path / "orders.pack" / "checks").mkdir(parents=True)
+    (tmp_path / "orders.pack" / "checks" / "paid.sql").write_text(
+        "-- severity: blocking\n-- description: Nobody has paid.\n-- needs: events.status, run\n"
+        "SELECT count(*) AS offending, 'paid' AS detail FROM run_events WHERE status = 'PAID' HAVING count(*) > 0"
+    )
+    streamproof("produce", orders, "--topic", topic, "--events", 500, "--run-id", "o")
+    assert judged(connection, topic, tmp_path, "o").verdict == "PASSED"
+    assert rows(tmp_path, "SELECT document ->> '$.pack.\"checks/paid\"' FROM manifests") == [("blocking",)]
+    check = ("check", topic, "--warehouse", tmp_path / "topic.duckdb", "--publications", tmp_path)
+    for folder, detail in (("", "not run: the pack of the scenario orders is not on this machine"), (tmp_path, "paid")):
+        monkeypatch.setenv("STREAMPROOF_SCENARIO_PATH", str(folder))
+        (result,) = [each for each in streamproof(*check, ok=False)["results"] if each["check"] == "paid"]
+        assert result["passed"] is False
+        assert result["detail"].startswith(detail)
+
+
 def test_a_declared_scenario_of_a_foreign_schema_passes_its_audit(connection, stack, topic, orders, tmp_path):
     document = streamproof(
         "produce",

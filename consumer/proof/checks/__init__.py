@@ -1,5 +1,8 @@
 """Aggregate checks: one ``.sql`` file each, with a header. Adding a check is adding a file.
 
+Those of this folder are of every run; those of a scenario are in its pack (``schemas/packs.py``). Where the pack of a
+run is not on this machine, each of its checks has a result all the same: it was not run, so it has not passed.
+
 A check selects what offends: rows of ``offending`` (a count) and ``detail`` (text). No row means that it passed.
 Its header says how bad a failure is, what is promised, and what the check needs to make sense::
 
@@ -21,16 +24,20 @@ from typing import Any
 
 import duckdb
 
+from cluster.errors import Misconfigured
 from consumer.proof.audit import latest_audit
+from consumer.proof.packs import RunPack, pack_of_run
 from consumer.proof.run_scope import chosen_run, enter_run, known_runs
 from consumer.proof.sql_files import SqlFile, lacking, read_folder
 from consumer.sinks import DEFAULT_WAIT_S
 from consumer.sinks.duckdb.errors import as_store_errors
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from schemas.packs import CHECKS as CHECKS_OF_A_PACK
 
 CHECKS = Path(__file__).parent
 SEVERITIES = ("blocking", "warning")
 MAX_DETAILS = 5
+NOT_RUN = "not run: "
 
 _SCOPE = CHECKS.parent / "checks_scope.sql"
 _NEXT = "SELECT coalesce(max(number), 0) + 1 FROM check_results"
@@ -96,13 +103,12 @@ def run_checks(
     """Run every check on a run and keep the results in the warehouse. Failures are results, not errors.
 
     :param run_id: the run; the latest one when ``None``, and the topic as a whole when no run is known.
-    :param checks: those to run; all of this folder when ``None``.
+    :param checks: those to run; all of this folder and of the pack of the run's scenario when ``None``.
     :raises Misconfigured: there is no warehouse, no such run, or a header is wrong.
     """
-    wanted = load_checks() if checks is None else checks
     with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
         run = chosen_run(store, run_id) if run_id is not None or known_runs(store) else None
-        results = evaluate(store, run, wanted)
+        results = evaluate(store, run, checks)
         now = datetime.now(UTC)
         audited = latest_audit(store, run) if run is not None else None
         with store.transaction() as db:
@@ -117,12 +123,34 @@ def run_checks(
 def evaluate(store: Warehouse, run_id: str | None, checks: Sequence[SqlFile] | None = None) -> list[CheckResult]:
     """Run checks on a run of an open warehouse, and keep nothing. What was injected is left out of the run at hand.
 
-    :param checks: those to run; all of this folder when ``None``.
+    :param checks: those to run; all of this folder and of the pack of the run's scenario when ``None``.
     """
+    pack = pack_of_run(store, run_id)
+    wanted = checks_of(pack) if checks is None else checks
     enter_run(store, run_id)
     with as_store_errors(store.path):
         store.connection.execute(_SCOPE.read_text())
-    return [_run(store, check, run_id) for check in (load_checks() if checks is None else checks)]
+    results = [_run(store, check, run_id) for check in wanted]
+    return results + ([] if checks is not None else _not_run(pack))
+
+
+def checks_of(pack: RunPack) -> list[SqlFile]:
+    """Return the checks of every run and those of a pack, blocking ones first, then by name.
+
+    :raises Misconfigured: a header is not complete, or a check of the pack has the name of another.
+    """
+    ours = load_checks()
+    own = pack.queries(CHECKS_OF_A_PACK, severities=SEVERITIES, taken=frozenset(check.name for check in ours))
+    return sorted([*ours, *own], key=lambda check: (check.severity, check.name))
+
+
+def _not_run(pack: RunPack) -> list[CheckResult]:
+    """Return a result for each check of a pack that is not here. A promise that nobody looked at is not kept."""
+    return [
+        # What says nothing known of its severity is taken for the worse.
+        CheckResult(name, severity if severity in SEVERITIES else SEVERITIES[0], "", False, 0, f"{NOT_RUN}{pack.why}")
+        for name, severity in pack.absent(CHECKS_OF_A_PACK).items()
+    ]
 
 
 def checked_after(warehouse: Warehouse, run_id: str, audit_id: str) -> bool | None:
@@ -133,7 +161,11 @@ def checked_after(warehouse: Warehouse, run_id: str, audit_id: str) -> bool | No
 
 def latest_results(warehouse: Warehouse, run_id: str | None) -> list[CheckResult]:
     """Return the results of the run's latest round of checks; empty when there was none."""
-    descriptions = {check.name: check.description for check in load_checks()}
+    try:
+        known = checks_of(pack_of_run(warehouse, run_id))
+    except Misconfigured:  # a fault in the pack does not hide what was found before
+        known = load_checks()
+    descriptions = {check.name: check.description for check in known}
     run = run_id or ""
     return [
         CheckResult(name, severity, descriptions.get(name, ""), passed, offending, detail or "")

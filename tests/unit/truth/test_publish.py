@@ -16,8 +16,11 @@ import pytest
 
 from cluster.errors import Busy, Misconfigured, StoreFull, VerdictFailed, VerdictUnknown
 from consumer.proof.checks import run_checks
+from consumer.proof.packs import RunPack
+from consumer.publish.marts import marts_of_packs
 from consumer.publish.publish import Publication, publish, run_slug
 from schemas.identity import event_id
+from schemas.packs import find_pack
 from streamproof.cli import run
 
 publish_module = importlib.import_module("consumer.publish.publish")
@@ -25,6 +28,7 @@ snapshot_module = importlib.import_module("consumer.publish.snapshot")
 
 RUN = "rehearsal/one"
 TOPIC = "customer_events"
+MARTS = marts_of_packs([RunPack(TOPIC, find_pack(TOPIC))]).queries
 
 
 def publish_it(lab: Any, run_id: str | None = RUN) -> Publication:
@@ -52,8 +56,9 @@ def test_a_proved_run_is_published(proved: Any) -> None:
 def test_the_marts_agree_with_the_events(proved: Any) -> None:
     database = publish_it(proved).database
     tables = {row[0] for row in read(database, "SELECT table_name FROM duckdb_tables()")}
-    marts = {path.stem for path in (Path(snapshot_module.__file__).parent / "marts").glob("*.sql")}
-    assert tables == marts | {"runs", "files", "publication"}
+    marts = {mart.name: scenario for scenario, mart in MARTS}
+    assert tables == marts.keys() | {"runs", "files", "publication", "marts"}
+    assert dict(read(database, "SELECT mart, coalesce(scenario, '') FROM marts")) == marts
     plays = read(database, "SELECT count(*) FROM events WHERE event_type = 'content_play'")
     assert read(database, "SELECT sum(plays)::BIGINT FROM plays_by_genre_and_device") == plays
     for mart in ("event_mix", "events_per_second", "partition_skew"):
@@ -391,5 +396,5 @@ def test_slugs_are_safe_for_files_and_different_for_different_runs() -> None:
 
 def test_the_guide_lists_every_mart() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "report.md").read_text()
-    for mart in (Path(snapshot_module.__file__).parent / "marts").glob("*.sql"):
-        assert f"| `{mart.stem}` |" in guide, mart.stem
+    for _, mart in MARTS:
+        assert f"| `{mart.name}` |" in guide, mart.name

@@ -111,6 +111,8 @@ CHANGES: dict[str, tuple[Change, str, bool]] = {
     "mart's row deleted": (database("DELETE FROM partition_skew WHERE partition = 1"), "partition_skew", True),
     "mart's row invented": (database("INSERT INTO events_per_second FROM events_per_second LIMIT 1"), "events_per_second", True),
     "mart dropped": (database("DROP TABLE plays_by_genre_and_device"), "plays_by_genre_and_device", True),
+    "mart not named": (database("DELETE FROM marts WHERE mart = 'event_mix'"), "event_mix", True),
+    "mart of another": (database("UPDATE marts SET scenario = NULL WHERE mart = 'event_mix'"), "event_mix", True),
     "mart that is a view": (database("DROP TABLE event_mix; CREATE VIEW event_mix AS SELECT 'plain' AS run_id"), "event_mix", True),
     "verdict": (database("UPDATE runs SET verdict = 'FAILED' WHERE run_id = 'plain'"), "plain", True),
     "published": (database("UPDATE runs SET published = false WHERE run_id = 'plain'"), "plain", True),
