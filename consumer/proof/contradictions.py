@@ -1,7 +1,7 @@
 """What cannot be true at once: the file's schemas, columns and topic against each other, and against the manifests.
 
 Such a contradiction is damage, whatever the rows say: nobody who reads the file can know which of its sides is right.
-What the ledger says is ``ledger.py``'s to judge.
+What the ledger says is ``consumer/sinks/duckdb/ledger.py``'s to judge.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 -- The records of the run at hand, as audits, checks, marts and reports see them; after run_claims.sql. Everything is
 -- temporary: the file is not touched. Variables: run_id, run_prefix, id_start (how every event id of the run begins).
 -- {event_id} is where identities are: the column of the field event_id, or the one of the header {header}
--- (identity_columns.py).
+-- (consumer/sinks/duckdb/identity_columns.py).
 
 -- Positions that checks leave out, because what is wrong there was injected: empty unless a check fills it
 -- (checks_scope.sql). copy: the record is the second one of an event.

@@ -1,6 +1,6 @@
 """The gate: what is on disk against what the registry holds, and nothing registered that does not fit.
 
-Open :func:`gate` first. ``registry_client.py`` talks to the registry, ``diff.py`` says what changed,
+Open :func:`gate` first. ``client.py`` talks to the registry, ``diff.py`` says what changed,
 ``compatibility.py`` says why something does not fit.
 """
 

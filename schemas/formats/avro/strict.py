@@ -6,7 +6,7 @@ fastavro takes a negative enum or union index (and counts from the end), any byt
 a map with one key twice, and bytes after the end.
 
 Values come back raw: logical types as the number or the bytes beneath, maps as lists of pairs, unions as
-``(branch, value)``. ``arrow_types.py`` gives them their types.
+``(branch, value)``. ``schemas/types/arrow.py`` gives them their types.
 """
 
 from __future__ import annotations
