@@ -12,7 +12,7 @@ from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, Refused, StreamproofError
 from producer.alone import alone
 from producer.attempt import Attempt
-from producer.judgement import Tally, stopped, undelivered
+from producer.judgement import Outcome, Tally, stopped, undelivered
 from producer.plan.agreement import agree
 from producer.plan.request import ProduceRequest
 from producer.resume.resume import Landed, find_landed, refuse_unaccounted
@@ -34,7 +34,31 @@ def produce_shard(
     progress: Callable[[Progress], None] | None = None,
     at_ready: Callable[[], None] | None = None,
 ) -> Manifest:
-    """Produce one shard of a run to its end and return its manifest; the only process of this machine that does.
+    """Produce one shard of a run to its end, as :func:`run_shard` does, and return its manifest.
+
+    :raises Interrupted: stopped; the same request continues.
+    :raises Refused: login, rights or TLS, at the start or while events were sent.
+    :raises DeliveryTimedOut: events failed or are unknown; the same request sends them again.
+    :raises RecordsUndelivered: the same, and some of them would be refused again.
+    :raises StreamproofError: as :func:`run_shard`.
+    """
+    outcome = run_shard(connection, request, stop=stop, progress=progress, at_ready=at_ready)
+    if outcome.error is not None:
+        raise outcome.error
+    if outcome.manifest is None:
+        raise RuntimeError("a shard ended without an error and without a manifest")
+    return outcome.manifest
+
+
+def run_shard(
+    connection: Connection,
+    request: ProduceRequest,
+    *,
+    stop: threading.Event,
+    progress: Callable[[Progress], None] | None = None,
+    at_ready: Callable[[], None] | None = None,
+) -> Outcome:
+    """Produce one shard of a run and return what it ended with; the only process of this machine that does.
 
     1. agree: the topic exists, the schema is registered, and what the data depends on is fixed
     2. resume: a finished shard is recognised; of an unfinished one the broker is asked which events landed
@@ -42,40 +66,38 @@ def produce_shard(
     4. send: what is missing, when it is due; a stop, the time limit or a broker that is gone end it
     5. settle: wait for every delivery report, until a deadline; then nothing is left without a verdict
     6. declare: the ``finished`` manifest, which names what failed and what is unknown
-    7. judge: raise unless every event was acknowledged
+    7. judge: an error unless every event was acknowledged
 
-    :param stop: set by a signal: ends within four seconds, with a manifest, and :class:`Interrupted`.
+    :param stop: set by a signal: ends within four seconds, with a manifest and :class:`Interrupted` as the error.
     :param at_ready: called when the first events can be sent; the schedule begins when it returns.
     :raises Busy: another process on this machine produces the same shard.
-    :raises Interrupted: stopped; the same request continues. Carries ``manifest``.
-    :raises Refused: login, rights or TLS, at the start or while events were sent. Carries ``manifest`` then.
-    :raises DeliveryTimedOut: events failed or are unknown; the same request sends them again. Carries ``manifest``.
-    :raises RecordsUndelivered: the same, and some of them would be refused again. Carries ``manifest``.
+    :raises Interrupted: stopped before the first event could be sent; the same request continues.
+    :raises Refused: login, rights or TLS, at the start.
     :raises BrokerUnreachable: no broker at the start, or none left to take the manifest at the end.
     :raises Misconfigured: topic or schema missing, or the run id was used with other settings.
     :raises TopicRecreated: the run was begun on a former topic of the same name.
     :raises DataRejected: the topic holds events of the run that no manifest accounts for.
     """
     with alone(connection.kafka.bootstrap_servers, request.topic, request.run_id, request.shard):
-        return _produce(connection, request, stop=stop, progress=progress, at_ready=at_ready)
+        return _run(connection, request, stop=stop, progress=progress, at_ready=at_ready)
 
 
-def _produce(
+def _run(
     connection: Connection,
     request: ProduceRequest,
     *,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None,
     at_ready: Callable[[], None] | None,
-) -> Manifest:
-    """Do what :func:`produce_shard` promises."""
+) -> Outcome:
+    """Do what :func:`run_shard` promises."""
     began = time.perf_counter()
     # 1. agree
     agreement = agree(connection, request)
     # 2. resume
     if agreement.done and agreement.earlier is not None:
         log.info("shard is finished already", run_id=request.run_id, shard=request.shard)
-        return agreement.earlier
+        return Outcome(agreement.earlier, tally=Tally.of(agreement.earlier))
     landed = Landed.nothing()
     if agreement.earlier is not None:
         landed = find_landed(connection.kafka, agreement.announced, agreement.scenario.identity, stop=stop)
@@ -99,8 +121,7 @@ def _produce(
     manifest = attempt.manifest()
     _declare(connection, manifest, attempt)
     # 7. judge
-    _judge(connection, manifest, attempt)
-    return manifest
+    return _judge(connection, manifest, attempt)
 
 
 def _declare(connection: Connection, manifest: Manifest, attempt: Attempt) -> None:
@@ -119,8 +140,8 @@ def _declare(connection: Connection, manifest: Manifest, attempt: Attempt) -> No
         ) from None
 
 
-def _judge(connection: Connection, manifest: Manifest, attempt: Attempt) -> None:
-    """Raise unless the shard ran to its end with every event acknowledged."""
+def _judge(connection: Connection, manifest: Manifest, attempt: Attempt) -> Outcome:
+    """Return what the shard came to: an error unless it ran to its end with every event acknowledged."""
     delivery, request = attempt.delivery, attempt.request
     copies, keyed = delivery.copies, attempt.agreement.scenario.key is not None
     was_stopped = manifest.interrupted and attempt.stop.is_set()
@@ -139,7 +160,4 @@ def _judge(connection: Connection, manifest: Manifest, attempt: Attempt) -> None
             problem = Refused(problem.message, where=where, hint=delivery.broken.hint)
     elif delivery.broken is not None:
         problem = delivery.broken
-    if problem is not None:
-        # For whoever reports the figures.
-        problem.manifest, problem.tally = manifest, tally  # type: ignore[attr-defined]
-        raise problem
+    return Outcome(manifest, problem, tally)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cluster.errors import DeliveryTimedOut, Interrupted, RateMissed, RecordsUndelivered, StreamproofError
 from producer.send.refusals import Reason, in_order
@@ -45,6 +45,15 @@ class Tally:
     def open(self) -> int:
         """Events that were not acknowledged."""
         return self.failed + self.unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt at a shard ended with: its manifest and tally, if it came so far, and its error, if it failed."""
+
+    manifest: Manifest | None = None
+    error: StreamproofError | None = None
+    tally: Tally = field(default_factory=Tally)
 
 
 def stopped(tally: Tally, *, run_id: str, where: str) -> Interrupted:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from typing import Any, TextIO, cast
 
@@ -17,11 +17,10 @@ import structlog
 
 from cluster.connection import Connection
 from cluster.errors import DependencyDown, StreamproofError
-from producer.emit import produce_shard
-from producer.judgement import Tally
+from producer.emit import run_shard
+from producer.judgement import Outcome
 from producer.plan.request import ProduceRequest
 from producer.send.meter import Progress
-from schemas.manifest import Manifest
 
 log = structlog.get_logger()
 
@@ -33,15 +32,6 @@ _READY = "ready"
 _GO = "go"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a shard came to: its manifest and tally, if it has them, and its error, if it failed."""
-
-    manifest: Manifest | None = None
-    error: StreamproofError | None = None
-    tally: Tally = field(default_factory=Tally)
-
-
 def outcome_of(
     connection: Connection,
     request: ProduceRequest,
@@ -51,10 +41,9 @@ def outcome_of(
 ) -> Outcome:
     """Produce one shard in this process."""
     try:
-        manifest = produce_shard(connection, request, stop=stop, progress=progress, at_ready=at_ready)
+        return run_shard(connection, request, stop=stop, progress=progress, at_ready=at_ready)
     except StreamproofError as error:
-        return Outcome(getattr(error, "manifest", None), error, getattr(error, "tally", Tally()))
-    return Outcome(manifest, tally=Tally.of(manifest))
+        return Outcome(error=error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ from typing import Any
 
 from cluster.connection import Connection
 from cluster.errors import DeliveryTimedOut, Interrupted, RecordsUndelivered, StreamproofError, Terminal
-from producer.judgement import Tally, stopped, too_slow, undelivered
+from producer.judgement import Outcome, Tally, stopped, too_slow, undelivered
 from producer.plan.request import ProduceRequest
 from producer.send.meter import Progress
 from producer.send.refusals import Reason, in_order
-from producer.worker import STOP_GRACE_S, Outcome, Worker, outcome_of
+from producer.worker import STOP_GRACE_S, Worker, outcome_of
 from schemas.manifest import Manifest, count
 from schemas.rates import RateReached, rate_reached
 

@@ -16,12 +16,12 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 
-from cluster.errors import BrokerSilent, Interrupted, RecordsUndelivered
+from cluster.errors import BrokerSilent, RecordsUndelivered
 from plugins.metadata import make_ready
 from stack.services.airflow import WAREHOUSE_POOL
 
 producing, loading = importlib.import_module("producer.emit"), importlib.import_module("consumer.load.load")
-produce_shard, load = producing.produce_shard, loading.load
+produce_shard, run_shard, load = producing.produce_shard, producing.run_shard, loading.load
 
 
 def dying_generator(connection: Any, request: Any, **more: Any) -> Any:
@@ -46,12 +46,12 @@ class CutOffOnce:
             if progress.acknowledged:
                 stop.set()
 
-        try:
-            return produce_shard(connection, request, stop=stop, progress=stop_early)
-        except Interrupted as interrupted:
-            self.cut.add("generator")
-            self.acknowledged_then = interrupted.manifest.acknowledged  # type: ignore[attr-defined]
-            raise
+        outcome = run_shard(connection, request, stop=stop, progress=stop_early)
+        if outcome.error is None:
+            return outcome.manifest
+        self.cut.add("generator")
+        self.acknowledged_then = outcome.manifest.acknowledged
+        raise outcome.error
 
     def loader(self, *arguments: Any, progress: Any, **more: Any) -> Any:
         """Lose the broker after the first batch is stored."""

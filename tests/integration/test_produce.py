@@ -33,6 +33,7 @@ from cluster.errors import (
 )
 from cluster.topics import admin_client, apply_topics, describe, specs_for
 from producer import ProduceRequest, Progress, produce_run, produce_shard
+from producer.emit import run_shard
 from producer.preview.partitions import partition_of
 from producer.resume.earlier import read_manifest
 from schemas.fingerprint import fingerprint
@@ -375,9 +376,10 @@ def test_an_oversized_event_is_counted_and_named_and_the_others_arrive(connectio
 
     allow(420)
     request = ProduceRequest(topic=ready_topic, run_id="large", events=20, rate=10)
-    with pytest.raises(RecordsUndelivered, match="not acknowledged") as caught:
-        run(connection, request)
-    manifest = caught.value.manifest  # type: ignore[attr-defined]
+    outcome = run_shard(connection, request, stop=threading.Event())
+    assert isinstance(outcome.error, RecordsUndelivered)
+    assert "not acknowledged" in outcome.error.message
+    manifest = outcome.manifest
     refused = {sequence for begin, end in manifest.failed for sequence in range(begin, end)}
     assert refused
     assert manifest.unknown == []

@@ -12,6 +12,7 @@ import pytest
 from cluster.connection import Connection
 from cluster.errors import Interrupted, Misconfigured
 from producer import ProduceRequest, Progress, produce_run, produce_shard
+from producer.emit import run_shard
 from producer.resume.earlier import read_manifest
 from producer.shapes import parse
 from schemas.manifest import Manifest
@@ -77,9 +78,9 @@ def test_no_event_of_a_shape_goes_before_it_is_due_nor_later_than_the_delay_says
 def test_a_stopped_shape_goes_on_where_it_was(connection, ready_topic, stop_at):
     request = ProduceRequest(topic=ready_topic, run_id="resumed", shape="ramp(0, 2000, 4s)")
     early = stop_at(1_000, total=4_000)
-    with pytest.raises(Interrupted) as caught:
-        produce_shard(connection, request, stop=early.stop, progress=early)
-    first: Manifest = caught.value.manifest  # type: ignore[attr-defined]
+    outcome = run_shard(connection, request, stop=early.stop, progress=early)
+    assert isinstance(outcome.error, Interrupted)
+    first = outcome.manifest
     assert first.acknowledged < 3000
     second = produce_shard(connection, request, stop=threading.Event())
     assert (second.acknowledged, second.resumed) == (4000, 1)

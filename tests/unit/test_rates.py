@@ -10,9 +10,8 @@ import pytest
 from cluster.errors import Misconfigured, RateMissed
 from plugins.settings import Rehearsal
 from producer import ProduceRequest, RunResult, workers
-from producer.judgement import too_slow
+from producer.judgement import Outcome, too_slow
 from producer.send.pacing import Pacer
-from producer.worker import Outcome
 from schemas.manifest import Manifest, SchemaUsed, Sending
 from schemas.rates import rate_reached, share_of
 
