@@ -1,4 +1,4 @@
-"""What a scenario brings for those who judge and read its events: its pack, a folder of queries (docs/adr/014).
+"""What a scenario brings for those who judge and read its events: its pack, a folder of queries (docs/adr/015).
 
 ::
 
