@@ -319,7 +319,7 @@ def test_init_makes_the_pool_and_the_password_that_the_rest_relies_on(compose: C
 
 
 def test_the_versions_are_those_that_the_local_stack_runs(compose: ComposeFile) -> None:
-    lock = (PROJECT_ROOT / "stack" / "jgo.toml").read_text()
+    lock = (PROJECT_ROOT / "stack" / "parts" / "jgo.toml").read_text()
     kafka = compose.services["kafka"].image.split(":")[1]
     registry = compose.services["registry"].image.split(":")[1]
     assert f"kafka_2.13:{kafka}" in lock

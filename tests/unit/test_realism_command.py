@@ -109,6 +109,15 @@ def test_what_is_no_such_data_is_refused(tmp_path, capsys, name, content, words,
     assert words in said(capsys)["error"]["message"]
 
 
+def test_a_file_is_held_against_the_rules_of_the_scenario_that_is_named(tmp_path, table, capsys):
+    path = parquet(tmp_path, table)
+    assert run(["realism", path, "--seed", str(SEED), "--scenario", "clickstream", "--json"]) == 78
+    assert said(capsys)["error"]["message"] == "the scenario clickstream declares no rules"
+    assert run(["realism", path, "--seed", str(SEED), "--scenario", "customer_event", "--json"]) == 78
+    assert "unknown scenario 'customer_event'" in said(capsys)["error"]["message"]
+    assert run(["realism", path, "--seed", str(SEED), "--scenario", "customer_events", "--json"]) == 0
+
+
 def test_a_damaged_file_is_a_fault_of_the_store(tmp_path, capsys):
     (tmp_path / "events.parquet").write_bytes(b"PAR1 and then nothing")
     assert run(["realism", str(tmp_path / "events.parquet"), "--json"]) == 74
