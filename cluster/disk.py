@@ -12,7 +12,7 @@ _REFUSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def no_space(said: str, path: Path | None = None) -> OSError:
-    """Return the error of a full disk, for who finds that out before the system says so, or when it says nothing."""
+    """Return the error of a full disk, where that is found out before the system says so, or when it says nothing."""
     return OSError(errno.ENOSPC, said, *([] if path is None else [str(path)]))
 
 

@@ -69,7 +69,7 @@ def replay(
             _check_bytes(sink, page)
             replayed += sink.readmit(load_id, decode(Records.of(page), [], readers, readers.written))
         sink.checkpoint()
-        remaining = sum(each.records for each in sink.quarantined())
+        remaining = sink.totals().quarantined
     return ReplayResult(topic, Path(sink.where), replayed, remaining)
 
 

@@ -16,7 +16,7 @@ from consumer.proof.verdict import Example
 from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.held import HeldRecord
-from schemas.formats import value_format
+from schemas.formats import named_schema, value_format
 from schemas.registry.client import UNKNOWN_SCHEMA
 from schemas.undecodable import UndecodableValue
 
@@ -96,22 +96,13 @@ def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
     """
     if phase == "frame" or record.held_phase == "frame":
         return (record.held_phase, record.held_class, record.held_schema_id) == (phase, kind, None)
-    if record.held_schema_id != _named(record.held_value):
+    if record.held_schema_id != named_schema(value_format(), record.held_value):
         return False
     if record.held_phase == "decode":
         return (phase, kind) == ("decode", record.held_class)
     if record.held_phase == "schema":
         return record.held_class in _OF_SCHEMAS or record.held_class[:1].isupper()
     return phase == ""
-
-
-def _named(value: bytes) -> int | None:
-    """Return the schema that a value names, ``None`` where it names none."""
-    written = value_format()
-    try:
-        return written.schema_id(value[: written.head_bytes])
-    except UndecodableValue:
-        return None
 
 
 def readers_of_file(warehouse: Warehouse) -> ReaderOf:

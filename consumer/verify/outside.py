@@ -22,7 +22,7 @@ from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.fingerprint import fingerprint
-from schemas.formats import ValueDecoder, value_format
+from schemas.formats import ValueDecoder, named_schema, value_format
 from schemas.identity import IDENTITY_HEADER
 from schemas.places import LAST_TIMESTAMP_MS
 from schemas.registry.gate import Registry
@@ -219,11 +219,7 @@ def _compare_events(store: Warehouse, records: dict[Place, Message], found: _Com
 
 def _named(value: bytes) -> int:
     """Return the schema that a value names; 0, which no registry gives, where it names none."""
-    written = value_format()
-    try:
-        return written.schema_id(value[: written.head_bytes])
-    except UndecodableValue:
-        return 0
+    return named_schema(value_format(), value) or 0
 
 
 def _decoder(text: str | None) -> ValueDecoder | None:

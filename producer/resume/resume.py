@@ -21,7 +21,7 @@ from producer.resume.placing import Placing
 from producer.scenarios import Identity
 from producer.shapes import Schedule
 from schemas.formats import value_format
-from schemas.identity import ID_CHARACTERS, event_id, id_in_header, sequence_in
+from schemas.identity import ID_CHARACTERS, event_id, event_ids_begin, id_in_header, sequence_in
 from schemas.manifest import Manifest, RateGap, control_topic
 
 log = structlog.get_logger()
@@ -151,8 +151,8 @@ def refuse_unaccounted(
     if not unaccounted:
         return
     # An id begins with the run and the version digit; the shard follows.
-    characters = _SHARD_CHARACTERS if taken_back else _SHARD_CHARACTERS - 3
-    prefix = event_id(announced.run_id, announced.shard, 0)[:characters].encode()
+    of_shard = event_id(announced.run_id, announced.shard, 0)[:_SHARD_CHARACTERS]
+    prefix = (of_shard if taken_back else event_ids_begin(announced.run_id)).encode()
     control = control_topic(announced.topic)
     why = f"the manifest of the shard was taken back in {control}" if taken_back else f"{control} is empty"
     log.info("looking whether the topic holds events of the run", topic=announced.topic, reason=why)

@@ -132,3 +132,11 @@ def value_format(name: str = "avro") -> ValueFormat:
 
         return AVRO
     raise ValueError(f"no format is named {name!r}")
+
+
+def named_schema(written: ValueFormat, value: bytes) -> int | None:
+    """Return the schema that a value names, ``None`` where it names none."""
+    try:
+        return written.schema_id(value[: written.head_bytes])
+    except UndecodableValue:
+        return None
