@@ -15,14 +15,20 @@ from typing import Any, Literal
 from cluster.errors import Misconfigured
 from schemas.manifest import Manifest, Sending
 
-# An acknowledgement takes its time; this much after the last event was due is in time.
+# An acknowledgement takes its time; this much after the last event was due is in time, and never more than this share of
+# the schedule: what takes longer than the whole of it would hide any rate, however wrong.
 IN_TIME_S = 0.1
+_IN_TIME_SHARE = 0.1
 # Below this share of the rate that was asked for, a run is warned of.
 MISSED_BELOW = 0.95
 
-Cause = Literal["late start", "generator", "kafka", "process", "lost", "skipped"]
+Cause = Literal["short", "late start", "generator", "kafka", "process", "lost", "skipped"]
 
 _CAUSES: dict[Cause, tuple[str, str]] = {
+    "short": (
+        "its schedule took {schedule_ms:.3g} ms, and the last acknowledgement alone may take {in_time_ms:.0f} ms",
+        "Send for a second or longer to see which rate is reached, or ask for less",
+    ),
     "late start": (
         "its shards began up to {late:.1f} s apart",
         "Run its shards side by side: fewer shards, or more tasks at a time",
@@ -109,7 +115,7 @@ def rate_reached(manifests: Sequence[Manifest]) -> RateReached | None:
     late_s = _late_start_s(shards)
     seconds = _seconds(shards)
     startup_s = max(each.startup_s for each in sent)
-    in_time_s = max(due_s, seconds - IN_TIME_S)
+    in_time_s = max(due_s, seconds - min(IN_TIME_S, _IN_TIME_SHARE * due_s))
     # Stopped at once: the first event is due at the first moment, and tells no rate.
     hardly = due <= len(sent) and done < due
     if not due or not due_s or hardly:
@@ -184,10 +190,15 @@ def _cause(
         "process": max(0.0, over_s - generator_s - kafka_s),
     }
     heaviest = max(weights, key=lambda cause: weights[cause])
+    schedule_s = max(each.due_s for each in sent)
+    if not lost and max(each.seconds - each.due_s for each in sent) + late_s <= IN_TIME_S:
+        # Nothing is later than an acknowledgement may be: what was measured names no one who held it up.
+        heaviest = "short"
     due, due_s = sum(each.due for each in sent), max(sum(each.due_s for each in sent) / len(sent), 1e-9)
     # Events as seconds of the schedule, so that both can be compared.
     if skipped and skipped * due_s / due >= weights[heaviest]:
         heaviest = "skipped"
     elif lost > skipped and lost * due_s / due >= weights[heaviest]:
         heaviest = "lost"
-    return heaviest, {"seconds": weights.get(heaviest, 0.0), "late": late_s, "lost": lost, "skipped": skipped}
+    words = {"seconds": weights.get(heaviest, 0.0), "late": late_s, "lost": lost, "skipped": skipped}
+    return heaviest, words | {"schedule_ms": 1000 * schedule_s, "in_time_ms": 1000 * IN_TIME_S}

@@ -6,6 +6,8 @@ import threading
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured, RateMissed
 from plugins.settings import Rehearsal
@@ -69,6 +71,30 @@ def test_start_up_and_the_way_of_the_last_acknowledgement_are_no_part_of_the_rat
     rate = rate_reached([manifest(sending(due=2500, due_s=5, seconds=5.06, startup_s=12))])
     assert str(rate) == "500/s of 500/s asked (100.0 %)"
     assert (rate.seconds, rate.startup_s, rate.missed, rate.cause) == (5.06, 12, False, "")
+
+
+@given(
+    due_s=st.floats(1e-6, 1e4),
+    seconds=st.floats(1e-3, 1e4),
+    due=st.integers(100, 10**9),
+    shards=st.integers(1, 4),
+)
+def test_no_rate_reads_as_more_than_a_tenth_above_what_came_in_the_seconds_of_sending(due_s, seconds, due, shards):
+    """Above all not that of a schedule which is shorter than an acknowledgement takes."""
+    run = [
+        manifest(sending(due=due, due_s=due_s, seconds=seconds), shard=number, shards=shards)
+        for number in range(shards)
+    ]
+    rate = rate_reached(run)
+    assert rate.reached <= 1.1000001 * shards * due / seconds
+    assert rate.share <= 1.1000001 * due_s / seconds
+    assert rate.cause if rate.missed else not rate.cause
+
+
+def test_a_schedule_too_short_to_tell_a_rate_is_missed_and_blames_nobody():
+    rate = rate_reached([manifest(sending(due=20_000, due_s=20_000 / 9e8, seconds=0.096))])
+    assert (rate.missed, rate.share) == (True, pytest.approx(20_000 / 9e8 / 0.096, rel=0.01))
+    assert rate.cause == "its schedule took 0.0222 ms, and the last acknowledgement alone may take 100 ms"
 
 
 def test_a_share_that_is_not_whole_never_reads_as_all_of_it():
