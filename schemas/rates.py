@@ -15,8 +15,8 @@ from typing import Any, Literal
 from cluster.errors import Misconfigured
 from schemas.manifest import Manifest, Sending
 
-# An acknowledgement takes its time; this much after the last event was due is in time, and never more than this share of
-# the schedule: what takes longer than the whole of it would hide any rate, however wrong.
+# An acknowledgement takes its time; this much after the last event was due is in time, and never more than this share
+# of the schedule: what takes longer than the whole of it would hide any rate, however wrong.
 IN_TIME_S = 0.1
 _IN_TIME_SHARE = 0.1
 # Below this share of the rate that was asked for, a run is warned of.

@@ -18,27 +18,27 @@ TOGETHER: dict[str, tuple[str, ...]] = {
     "airflow": ("tests/e2e/test_airflow", "tests/e2e/test_local_airflow"),
     # They hold seconds to a rate, or a stop to a second.
     "timing": (
-        "tests/faults/produce/test_kill_shape.py",
-        "tests/integration/test_produce_shapes.py",
-        "tests/integration/test_produce_rate.py",
-        "tests/integration/test_produce.py::test_seconds_end_a_run",
-        "tests/integration/test_produce.py::test_a_signal_ends",
-        "tests/integration/load/test_load_kill.py::test_a_stopped_command",
+        "tests/faults/producer/test_kill_shape.py",
+        "tests/integration/producer/test_shapes.py",
+        "tests/integration/producer/test_rate.py",
+        "tests/integration/producer/test_produce.py::test_seconds_end_a_run",
+        "tests/integration/producer/test_produce.py::test_a_signal_ends",
+        "tests/integration/consumer/load/test_kill.py::test_a_stopped_command",
     ),
 }
 # Groups that take longest, in the order in which they begin.
 LONGEST_FIRST = (
-    "tests/faults/produce/test_memory.py",  # in the deep tests alone
+    "tests/faults/producer/test_memory.py",  # in the deep tests alone
     "airflow",
     "tests/faults/security/test_security.py",
     "timing",
-    "tests/faults/produce/test_broker.py",
+    "tests/faults/producer/test_broker.py",
     "tests/e2e/test_whole_dag.py",
-    "tests/integration/load/test_load_memory.py",
-    "tests/integration/load/test_load_kill.py",
-    "tests/integration/test_produce.py",
-    "tests/integration/truth/test_truth_path.py",
-    "tests/unit/test_stack_lifecycle.py",
+    "tests/integration/consumer/load/test_memory.py",
+    "tests/integration/consumer/load/test_kill.py",
+    "tests/integration/producer/test_produce.py",
+    "tests/integration/consumer/proof/test_truth_path.py",
+    "tests/unit/stack/test_lifecycle.py",
 )
 
 

@@ -1,0 +1,19 @@
+"""Whatever somebody does to what a warehouse says of its runs, and to its names, is found, and its place named."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.consumer.proof.edits.conftest import Delivered
+from tests.integration.consumer.proof.edits.doors import assert_found, tries
+from tests.integration.consumer.proof.edits.kinds import OF_SAYINGS, Edit
+from tests.integration.consumer.proof.edits.places import draw
+
+pytestmark = pytest.mark.usefixtures("_kafka_asked_once")
+
+
+@pytest.mark.parametrize(("edit", "door", "place"), tries(OF_SAYINGS))
+def test_a_hand_edit_is_found_and_its_place_is_named(
+    made: Delivered, own: Delivered, edit: Edit, door: str, place: int
+) -> None:
+    assert_found(own, edit, door, draw(made.warehouse, edit.run, place))

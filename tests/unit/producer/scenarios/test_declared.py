@@ -1,0 +1,412 @@
+"""A scenario from a YAML file: what it may say, what happens where it says nothing, and every fault at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cluster.errors import Misconfigured
+from producer.preview.preview import preview
+from producer.scenarios import Asked, contract_of, find_scenario
+from producer.scenarios.declared.defaults import words
+from producer.scenarios.declared.rules import PARAMETERS, WAYS
+from producer.send.supply import identified
+from schemas.formats.avro.codec import Decoder, Encoder
+from tests.kit import ROOT
+from tests.kit.depth import examples
+
+START_MS = 1_760_000_000_000
+ITEM = {
+    "type": "record",
+    "name": "Item",
+    "fields": [
+        {"name": "line", "type": "int"},
+        {"name": "sku", "type": "string"},
+        {"name": "price", "type": "double"},
+        {"name": "order", "type": "string"},
+    ],
+}
+FIELDS = [
+    {"name": "order_id", "type": "string"},
+    {"name": "customerId", "type": "string"},
+    {"name": "customer", "type": {"type": "record", "name": "C", "fields": [
+        {"name": "name", "type": "string"},
+        {"name": "email", "type": ["null", "string"]},
+        {"name": "birth_date", "type": {"type": "int", "logicalType": "date"}},
+    ]}},
+    {"name": "status", "type": {"type": "enum", "name": "S", "symbols": ["NEW", "PAID", "SHIPPED"]}},
+    {"name": "total", "type": {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2}},
+    {"name": "items", "type": {"type": "array", "items": ITEM}},
+    {"name": "tags", "type": {"type": "map", "values": "string"}},
+    {"name": "trace", "type": {"type": "string", "logicalType": "uuid"}},
+    {"name": "extra", "type": ["null", "string", "long"]},
+    {"name": "placed_at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+    {"name": "shipped_at", "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}]},
+    {"name": "clock", "type": {"type": "int", "logicalType": "time-millis"}},
+    {"name": "signature", "type": {"type": "fixed", "name": "F", "size": 8}},
+    {"name": "note", "type": ["null", "string"]},
+    {"name": "express", "type": "boolean"},
+]  # fmt: skip
+RULES = """
+key: customerId
+pools:
+  customers:
+    size: 500
+    skew: 1.0
+    columns:
+      id: {sequence: {prefix: C-, width: 6}}
+      name: {faker: name}
+  products:
+    size: 50
+    columns:
+      sku: {sequence: {prefix: SKU-, width: 4}}
+      price: {distribution: {kind: lognormal, median: 25, sigma: 0.7, round: 2}}
+fields:
+  customerId: {pool: customers.id}
+  customer.name: {pool: customers.name}
+  status: {choice: {NEW: 5, PAID: 3, SHIPPED: 2}}
+  items: {length: [1, 5]}
+  items[].line: {sequence: {}}
+  items[].sku: {pool: products.sku}
+  items[].price: {pool: products.price}
+  items[].order: {reference: order_id}
+  shipped_at: {reference: {field: placed_at, plus: {kind: exponential, mean: 86400}}, nulls: 0.6}
+  note: {faker: sentence, null: 0.8}
+"""
+
+
+@pytest.fixture
+def declare(tmp_path):
+    def declare(rules, fields=FIELDS, name="orders"):
+        record = {"type": "record", "name": "Order", "fields": fields}
+        (tmp_path / "order.avsc").write_text(json.dumps(record))
+        text = rules if isinstance(rules, str) else yaml.safe_dump(rules)
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(f"schema: order.avsc\n{text}")
+        return str(path)
+
+    return declare
+
+
+def block(path, number=0, *, seed=1, shard=0, shards=1):
+    scenario = find_scenario(path)
+    return scenario.open(seed, shard, scenario.settings(1000, START_MS, Asked(shards, shard))).block(number)
+
+
+def one(declare, rule, kind, *, number=0):
+    """Return the values of a field of its own, and of a sequence beside it."""
+    path = declare({"fields": {"x": rule}}, [{"name": "x", "type": kind}])
+    return block(path, number).column("x").to_pylist()
+
+
+def test_a_file_says_how_nested_values_arise_and_they_agree_with_each_other(declare):
+    path = declare(RULES)
+    rows = block(path).slice(0, 2000).to_pylist()
+    names: dict[str, str] = {}
+    prices: dict[str, Any] = {}
+    for row in rows:
+        assert names.setdefault(row["customerId"], row["customer"]["name"]) == row["customer"]["name"]
+        assert [item["line"] for item in row["items"]] == list(range(1, len(row["items"]) + 1))
+        for item in row["items"]:
+            assert prices.setdefault(item["sku"], item["price"]) == item["price"]
+            assert item["order"] == row["order_id"]
+        if row["shipped_at"] is not None:
+            assert row["shipped_at"] > row["placed_at"]
+    assert {len(row["items"]) for row in rows} == {1, 2, 3, 4, 5}
+    assert 0.55 < sum(row["shipped_at"] is None for row in rows) / len(rows) < 0.65
+    assert 0.75 < sum(row["note"] is None for row in rows) / len(rows) < 0.85
+    assert len({row["order_id"] for row in rows}) == len(rows)
+
+
+def test_every_type_of_avro_is_filled_by_default_and_can_be_encoded(declare):
+    path = declare("fields: {}")
+    scenario = find_scenario(path)
+    text = contract_of(scenario).version(1).text
+    encoder = Encoder(text, 1)
+    whole = identified(block(path).slice(0, 300), encoder, "run", 0, np.arange(300), identity="header")
+    encoder.verify(whole, rows=300)
+    rows = Decoder(text).decode([value[5:] for value in encoder.encode(whole).to_pylist()]).to_pylist()
+    assert all("@" in row["customer"]["email"] for row in rows if row["customer"]["email"])
+    assert all(1930 < row["customer"]["birth_date"].year < 2010 for row in rows)
+    assert {type(row["extra"]) for row in rows} == {str, int, type(None)}
+    assert {row["express"] for row in rows} == {True, False}
+
+
+SCALARS = [
+    *("boolean", "int", "long", "float", "double", "string", "bytes"),
+    *({"type": "int", "logicalType": kind} for kind in ("date", "time-millis")),
+    *({"type": "long", "logicalType": kind} for kind in ("time-micros", "timestamp-millis", "timestamp-micros")),
+    *({"type": "long", "logicalType": f"local-timestamp-{unit}"} for unit in ("millis", "micros")),
+    {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 3},
+    {"type": "fixed", "name": "D", "size": 5, "logicalType": "decimal", "precision": 9, "scale": 0},
+    {"type": "string", "logicalType": "uuid"},
+    {"type": "enum", "name": "E", "symbols": ["A", "B"]},
+    {"type": "fixed", "name": "F", "size": 3},
+]
+NAMES = [
+    "x",
+    "id",
+    "age",
+    "createdAt",
+    "e_mail",
+    "lat",
+    "price",
+    "birth_date",
+    "country",
+    "user_id",
+    "ts",
+    "qty",
+    "name",
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(SCALARS), st.integers(0, 3)), min_size=1, max_size=5))
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_schema_has_defaults_that_fit_it(declare, drawn):
+    fields = {}
+    for number, (name, kind, wrap) in enumerate(drawn):
+        one = kind | {"name": f"{kind['name']}{number}"} if isinstance(kind, dict) and "name" in kind else kind
+        wrapped = [one, ["null", one], {"type": "array", "items": one}, {"type": "map", "values": one}][wrap]
+        fields[name] = {"name": name, "type": wrapped}
+    path = declare("fields: {}", list(fields.values()))
+    encoder = Encoder(contract_of(find_scenario(path)).version(1).text, 1)
+    encoder.verify(block(path).slice(0, 100), rows=100)
+
+
+def test_events_are_a_function_of_seed_shard_and_number(declare):
+    path = declare(RULES)
+    assert block(path, 3).equals(block(path, 3))
+    assert not block(path, 3).equals(block(path, 3, seed=2))
+    assert not block(path, 3).equals(block(path, 3, shard=1, shards=2))
+    pools = [set(block(path, shard=shard, shards=2).column("customerId").to_pylist()) for shard in (0, 1)]
+    assert pools[0] & pools[1]
+
+
+def test_a_new_field_changes_no_other(declare):
+    before = block(declare(RULES))
+    after = block(declare(RULES, [{"name": "first", "type": "string"}, *FIELDS]))
+    assert after.drop_columns(["first"]).equals(before)
+
+
+def test_a_sequence_is_dense_over_the_shards(declare):
+    path = declare({"fields": {"x": {"sequence": {"start": 10, "step": 2}}}}, [{"name": "x", "type": "long"}])
+    numbers = [n for shard in (0, 1) for n in block(path, shard=shard, shards=2).slice(0, 50).column("x").to_pylist()]
+    assert sorted(numbers) == list(range(10, 210, 2))
+
+
+@pytest.mark.parametrize(
+    ("rule", "kind", "check"),
+    [
+        ({"choice": {"a": 3, "b": 1}}, "string", lambda v: 0.73 < v.count("a") / len(v) < 0.77),
+        ({"choice": [True, False]}, "boolean", lambda v: set(v) == {True, False}),
+        ({"constant": 7}, "int", lambda v: set(v) == {7}),
+        ({"distribution": [5, 6]}, "double", lambda v: 5 <= min(v) < max(v) <= 6),
+        ({"distribution": 4}, "float", lambda v: set(v) == {4.0}),
+        ({"distribution": {"kind": "normal", "mean": 50, "sd": 5}}, "int", lambda v: 49 < np.mean(v) < 51),
+        ({"distribution": {"kind": "poisson", "mean": 3}}, "long", lambda v: 2.9 < np.mean(v) < 3.1),
+        ({"distribution": {"kind": "exponential", "mean": 9, "max": 10}}, "double", lambda v: max(v) == 10),
+        ({"distribution": {"kind": "lognormal", "median": 8, "sigma": 1}}, "double", lambda v: 7 < np.median(v) < 9),
+        ({"faker": {"provider": "city", "pool": 20, "skew": 1}}, "string", lambda v: len(set(v)) <= 20),
+        ({"faker": {"provider": "random_int", "arguments": {"max": 9}}}, "int", lambda v: set(v) == set(range(10))),
+        ({"uuid": True}, "string", lambda v: len(set(v)) == len(v) and v[0][14] == "4"),
+        ({"bytes": [2, 4]}, "bytes", lambda v: {len(x) for x in v} == {2, 3, 4}),
+        ({"sequence": {"prefix": "A", "width": 4}}, "string", lambda v: v[:2] == ["A0001", "A0002"]),
+        ({"timestamp": {}}, "long", lambda v: v == sorted(v) and v[0] == START_MS - 10_000),
+        ({"timestamp": {}}, "string", lambda v: v[0] == "2025-10-09T08:53:10.000Z"),
+        ({"timestamp": {"back_s": 60}}, "long", lambda v: v[0] == START_MS - 70_000),
+        ({"branches": {"string": 1, "long": 0}}, ["string", "long"], lambda v: {type(x) for x in v} == {str}),
+        ({"length": 2}, {"type": "map", "values": "int"}, lambda v: {len(dict(x)) for x in v} == {2}),
+        ({"nulls": 1.0}, ["null", "string"], lambda v: set(v) == {None}),
+    ],
+)  # fmt: skip
+def test_each_way_gives_what_it_says(declare, rule, kind, check):
+    assert check(one(declare, rule, kind))
+
+
+@pytest.mark.parametrize(
+    ("rule", "share"),
+    [
+        ({"nulls": 0.5}, {type(None): 0.5, str: 0.25, int: 0.25}),
+        ({"nulls": 0.2, "branches": {"string": 3, "long": 1}}, {type(None): 0.2, str: 0.6, int: 0.2}),
+        ({"nulls": 0}, {str: 0.5, int: 0.5}),
+        ({"nulls": 1, "branches": {"string": 3}}, {type(None): 1}),
+        ({"branches": {None: 1, "string": 1}}, {type(None): 0.5, str: 0.5}),
+    ],
+)
+def test_a_union_of_several_types_has_the_share_of_nulls_that_its_rule_says(declare, rule, share):
+    values = [type(value) for value in one(declare, rule, ["null", "string", "long"])]
+    assert {kind: values.count(kind) / len(values) for kind in set(values)} == pytest.approx(share, abs=0.02)
+
+
+def test_the_table_of_the_guide_has_every_way_and_every_distribution():
+    guide = (ROOT / "docs" / "scenarios.md").read_text()
+    assert [name for name in (*WAYS, "nulls", *PARAMETERS) if f"`{name}" not in guide] == []
+
+
+POOL = "pools: {people: {columns: {name: {faker: name}, mail: {faker: email}}}}\n"
+FAULTY = """
+key: custmerId
+pols: {}
+pools:
+  p: {size: 10, columns: {x: {reference: a}}}
+fields:
+  custmerId: {sequence: {}}
+  customer.name: {faker: nme}
+  status: {choice: [NEW, PAYED]}
+  items: {faker: name}
+  items[].price: {distribution: {kind: lognormal, medain: 3}}
+  items[].sku: {pool: q.x}
+  items[].line: {faker: name}
+  total: {reference: 'items[].price'}
+  customer: {constant: 1}
+  extra: {branches: {text: 1}}
+  note: {choice: [a], constant: b}
+  placed_at: {null: 0.5}
+  trace: {reference: customerId}
+  customerId: {reference: trace}
+  shipped_at: {faker: date_time}
+  express: {choice: [yes, 1]}
+"""
+
+
+def test_every_fault_is_named_at_once_with_its_path_and_the_nearest_name(declare):
+    with pytest.raises(Misconfigured) as raised:
+        find_scenario(declare(FAULTY))
+    told = raised.value.message
+    for part in (
+        "key: there is no plain field custmerId at the top, did you mean customerId?",
+        "pols: unknown key, did you mean pools?",
+        "pools.p.columns.x: a pool's column cannot be of reference",
+        "fields.custmerId: the schema has no such field, did you mean customerId?",
+        "fields.customer.name.faker: Faker has no provider nme, did you mean name?",
+        "fields.status.choice: 'PAYED' is no symbol, did you mean PAID?",
+        "fields.items: it is of type array: its rule is length",
+        "fields.items[].price.distribution.medain: unknown key, did you mean median?",
+        "fields.items[].sku.pool: there is no pool q",
+        "fields.items[].line.faker: it gives text, the field is of type int",
+        "fields.total.reference: items[].price is in a list that total is not in",
+        "fields.customer: it is a record: give rules to its fields, such as customer.name",
+        "fields.extra.branches: there is no branch text",
+        "fields.note: choice and constant cannot stand together: keep one",
+        "fields.placed_at.nulls: the schema allows no null there",
+        "fields.trace.reference: the references go round in a circle",
+        "fields.shipped_at.faker: Faker's date_time depends on the clock",
+        "fields.express.choice: its values are of different kinds",
+    ):
+        assert part in told
+    assert [line for line in told.splitlines()[1:] if not line.startswith("  ")] == []
+    assert told.startswith(f"{len(told.splitlines()) - 1} faults:\n")
+
+
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ("fields: {total: 3}", "fields.total: a rule is a mapping that says one way"),
+        ("fields: {items: {length: -1}}", "fields.items.length: the number of items is 0 or more, not -1"),
+        ("fields: {items: {length: [-2, 2]}}", "not -2"),
+        ("fields: {items: {length: 5000}}", "the number of items is at most 1,000, not 5,000"),
+        ("fields: {tags: {length: 30}}", "fields.tags.length: it is 30, a map has at most 22 items"),
+        ("fields: {signature: {bytes: 4}}", "fields.signature.bytes: the field is a fixed of 8 bytes"),
+        ("fields: {extra: {nulls: 0.1, branches: {'null': 1, string: 1}}}", "fields.extra: nulls and the weight of"),
+        ("fields: {extra: {branches: {text: 1}}}", "there is no branch text, there is null, string, long"),
+        ("fields: {note: {choice: [null, a]}}", r"fields.note.choice.values.0: must be a text, .*null needs quotes"),
+        ("fields: {note: {constant: null}}", "fields.note: constant has no value"),
+        ("fields: {no: {uuid: true}}", "fields: a name that YAML reads as False: put it in quotes"),
+        ("fields: {status: {choice: {NEW: x}}}", "fields.status.choice.weights.0: must be a number"),
+        ("fields: {total: {distribution: {kind: norml}}}", r"'norml' is none of uniform, .*did you mean normal\?"),
+        ("fields: {total: {reference: price}}", r"no field price, did you mean items\[\].price\?"),
+        (POOL + "fields: {note: {pool: people.nmae}}", r"has no column nmae, did you mean name\?"),
+        (POOL + "fields: {note: {pool: people.x}}", "has no column x, there is name, mail"),
+        (POOL + "fields: {note: {pool: people}}", "say which column of the pool: people.name, people.mail"),
+        ("event_time: note", "event_time: the field note holds no time: placed_at, shipped_at would do"),
+        ("event_time: clock", "event_time: the field clock holds no time"),
+        ("fields: {note: {uuid: true}, note: {faker: name}}", r"has a key twice: fields.note \(lines 2 and 2\)"),
+        ("fields:\n  note: {uuid: true", r"not YAML at line \d, column \d+: expected"),
+    ],
+)
+def test_a_rule_that_cannot_be_kept_is_refused_in_words(declare, rules, told):
+    with pytest.raises(Misconfigured, match=told) as raised:
+        find_scenario(declare(rules))
+    assert "Input should" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("- a\n", "not YAML"),
+        ("a: [", "not YAML at line"),
+        ("fields: 3\n", "fields: must be a mapping"),
+        ("subject: s\n", "say either schema"),
+        ("fields: {total: {distribution: 1.0e+20}}\n", "field total: a value does not fit the type decimal"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(declare, text, told):
+    with pytest.raises(Misconfigured, match=told):
+        block(declare(text))
+
+
+def test_a_subject_without_a_registry_and_a_schema_that_is_not_there_are_told(tmp_path):
+    (tmp_path / "a.yaml").write_text("subject: orders-value\n")
+    with pytest.raises(Misconfigured, match="no registry is known"):
+        find_scenario(str(tmp_path / "a.yaml"))
+    (tmp_path / "b.yaml").write_text("schema: none.avsc\n")
+    with pytest.raises(Misconfigured, match=r"none\.avsc"):
+        find_scenario(str(tmp_path / "b.yaml"))
+
+
+def test_a_change_of_the_file_is_told_from_a_change_of_its_comments(declare):
+    digests = [
+        find_scenario(declare(rules)).libraries()["declaration"]
+        for rules in (RULES, "# a comment\n" + RULES, RULES.replace("NEW: 5", "NEW: 6"))
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_field_for_the_identity_is_left_to_the_run(declare):
+    fields = [{"name": "event_id", "type": "string"}, {"name": "x", "type": "int"}]
+    path = declare("fields: {}", fields)
+    assert block(path).schema.names == ["x"]
+    with pytest.raises(Misconfigured, match=r"event_id: it takes the identity"):
+        find_scenario(declare({"fields": {"event_id": {"uuid": True}}}, fields))
+
+
+def test_a_preview_shows_a_declared_scenario(declare):
+    found = preview(declare(RULES), events=500)
+    assert found.mix.keys() == {"NEW", "PAID", "SHIPPED"}
+    assert found.keys > 50
+    assert sum(found.partition_shares) == pytest.approx(1, abs=0.001)
+    assert json.dumps(found.document())
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule", "seconds"),
+    [
+        ("long", {"timestamp": {"back_s": [0, 3600]}}, 3600),
+        ("int", {"timestamp": {}}, 5),
+        ("string", {"timestamp": {"back_s": [0, 3600]}}, 3600),
+        (["null", {"type": "long", "logicalType": "timestamp-micros"}], {"timestamp": {}, "nulls": 0.5}, 5),
+    ],
+)
+def test_a_preview_shows_from_when_to_when_events_are(declare, kind, rule, seconds):
+    path = declare({"event_time": "x", "fields": {"x": rule}}, [{"name": "x", "type": kind}])
+    first, last = map(dt.datetime.fromisoformat, preview(path, events=500).event_time)
+    assert seconds * 0.9 - 1 < (last - first).total_seconds() < seconds + 6
+    assert last <= dt.datetime.now(dt.UTC)
+
+
+def test_a_preview_of_events_without_any_time_shows_none(declare):
+    fields = [{"name": "x", "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}]}]
+    assert preview(declare({"fields": {"x": {"nulls": 1.0}}}, fields), events=50).event_time is None
+
+
+def test_names_are_compared_as_words():
+    assert [words(name) for name in ("customerName", "URL", "created-at", "e_mail")] == [
+        *("customer_name", "url", "created_at", "e_mail"),
+    ]
