@@ -68,7 +68,7 @@ _SHOWN_CONTRADICTIONS = 20
 
 def audit(
     connection: Connection,
-    warehouse: Path,
+    warehouse_path: Path,
     topic: str,
     run_id: str | None = None,
     *,
@@ -93,26 +93,26 @@ def audit(
     began = time.monotonic()
     control = read_control_topic(connection.kafka, topic)
     info, marks = look_at_topic(connection.kafka, topic)
-    with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
-        check_identity(DuckDBSink(store), info)
+    with open_warehouse(warehouse_path, wait_s=wait_s, create=False, topic=topic) as warehouse:
+        check_identity(DuckDBSink(warehouse), info)
         hold_against(control, {partition: mark.high for partition, mark in marks.items()})
-        store_manifests(store, control)
-        run = _run_of(store, control, run_id, topic)
-        manifests = stored_manifests(store, run)
-        findings = _witnessed(connection, store, find(store, run, manifests))
+        store_manifests(warehouse, control)
+        run = _run_of(warehouse, control, run_id, topic)
+        manifests = stored_manifests(warehouse, run)
+        findings = _witnessed(connection, warehouse, find(warehouse, run, manifests))
         findings = replace(findings, impossible=_impossible(control, run))
         if run not in control.runs():
             findings = replace(findings, doubts=[*findings.doubts, ONLY_HERE])
         findings = replace(findings, doubts=[*findings.doubts, *_unread(control, run, findings)])
         claims = fingerprint(manifests) if _finished(manifests) else ""
-        partitions = _positions(store, run, marks, claims)
+        partitions = _positions(warehouse, run, marks, claims)
         if claims and findings.settled:
             partitions = _bounded_by_time(connection, topic, partitions, manifests)
         result = _result(topic, run, findings, partitions, _notes(findings, manifests, control), claims, began)
-        with store.transaction() as db:
+        with warehouse.transaction() as db:
             row = [result.audit_id, run, datetime.fromisoformat(result.audited_at), result.verdict]
             db.execute(_KEEP, [*row, json.dumps(result.document())])
-        store.checkpoint()
+        warehouse.checkpoint()
     return result
 
 
@@ -162,13 +162,13 @@ def loaded_since(warehouse: Warehouse, audit_id: str) -> tuple[bool, bool]:
     return bool(own), bool(any_batch)
 
 
-def _run_of(store: Warehouse, control: ControlTopic, run_id: str | None, topic: str) -> str:
+def _run_of(warehouse: Warehouse, control: ControlTopic, run_id: str | None, topic: str) -> str:
     """Return the run to audit, looking in what the control topic and the warehouse know."""
     if run_id is None or any(run == run_id for run, _ in control.manifests):
-        return chosen_run(store, run_id)
+        return chosen_run(warehouse, run_id)
     if any(run == run_id for run, _ in control.impossible):
         return run_id
-    known = [run.run_id for run in known_runs(store)]
+    known = [run.run_id for run in known_runs(warehouse)]
     if run_id in known:
         return run_id
     raise unknown_run(run_id, known, f"control topic of {topic}")
@@ -186,11 +186,11 @@ def _unread(control: ControlTopic, run_id: str, findings: Findings) -> list[str]
     return [f"{UNREAD}: shard {number}, {unread[number]}" for number in sorted(unread.keys() - counted)]
 
 
-def _witnessed(connection: Connection, store: Warehouse, findings: Findings) -> Findings:
+def _witnessed(connection: Connection, warehouse: Warehouse, findings: Findings) -> Findings:
     """Ask the registry for the texts that no manifest vouches for; where it does not answer, that stays unsaid."""
     if not findings.unwitnessed:
         return findings
-    wrong, silent = against_registry(store, connection.registry, findings.unwitnessed)
+    wrong, silent = against_registry(warehouse, connection.registry, findings.unwitnessed)
     return replace(findings, unwitnessed=silent, contradictions=[*findings.contradictions, *wrong])
 
 
@@ -199,7 +199,7 @@ def _finished(manifests: list[Manifest]) -> bool:
     return bool(manifests) and shards >= set(range(max(manifest.shards for manifest in manifests)))
 
 
-def went_on(connection: Connection, warehouse: Path, topic: str, run_id: str) -> bool:
+def went_on(connection: Connection, warehouse_path: Path, topic: str, run_id: str) -> bool:
     """Tell whether the shards of a run claim something else now than when it was audited last, or it never was.
 
     A run of which no manifest is known did not go on: there is nothing to audit.
@@ -210,10 +210,10 @@ def went_on(connection: Connection, warehouse: Path, topic: str, run_id: str) ->
     control = read_control_topic(connection.kafka, topic)
     if not any(run == run_id for run, _ in control.manifests):
         return False
-    with open_warehouse(warehouse, create=False, topic=topic) as store:
-        audited = latest_audit(store, run_id)
-        store_manifests(store, control)
-        manifests = stored_manifests(store, run_id)
+    with open_warehouse(warehouse_path, create=False, topic=topic) as warehouse:
+        audited = latest_audit(warehouse, run_id)
+        store_manifests(warehouse, control)
+        manifests = stored_manifests(warehouse, run_id)
     return audited is None or audited["claims"] != (fingerprint(manifests) if _finished(manifests) else "")
 
 
@@ -224,7 +224,7 @@ def fingerprint(manifests: list[Manifest]) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
-def _positions(store: Warehouse, run_id: str, marks: dict[int, Watermarks], claims: str) -> list[PartitionPosition]:
+def _positions(warehouse: Warehouse, run_id: str, marks: dict[int, Watermarks], claims: str) -> list[PartitionPosition]:
     """Return how far each partition is loaded, and the end that it must reach.
 
     The end is taken after the manifests were read, so a run whose manifests have all finished lies below it. The
@@ -232,8 +232,8 @@ def _positions(store: Warehouse, run_id: str, marks: dict[int, Watermarks], clai
 
     :param claims: fingerprint of the manifests when all have finished, else empty.
     """
-    loaded = dict(store.rows(_POSITIONS))
-    earlier = latest_audit(store, run_id) or {}
+    loaded = dict(warehouse.rows(_POSITIONS))
+    earlier = latest_audit(warehouse, run_id) or {}
     same = claims != "" and earlier.get("claims") == claims
     first = {row["partition"]: row["bound"] for row in earlier["partitions"]} if same else {}
     return [

@@ -75,9 +75,9 @@ class RunPack:
 NO_PACK = RunPack()
 
 
-def pack_of_run(store: Warehouse, run_id: str | None) -> RunPack:
+def pack_of_run(warehouse: Warehouse, run_id: str | None) -> RunPack:
     """Return the pack of a run's scenario, by what its manifests say; :data:`NO_PACK` where none is stored."""
-    rows = [] if run_id is None else store.rows(_SAID, [run_id])
+    rows = [] if run_id is None else warehouse.rows(_SAID, [run_id])
     if not rows:
         return NO_PACK
     scenario, said = str(rows[0][0]), json.loads(rows[0][1] or "{}")

@@ -76,14 +76,14 @@ def fault_of(path: Path, published: PublishedFile | None) -> str:
     return "" if now == published else "it was changed after it was published"
 
 
-def known_files(store: Warehouse) -> dict[str, PublishedFile]:
+def known_files(warehouse: Warehouse) -> dict[str, PublishedFile]:
     """Return what each file was when it was last published, by name."""
-    return {file.file: file for file in (PublishedFile(*row) for row in store.rows(_LATEST))}
+    return {file.file: file for file in (PublishedFile(*row) for row in warehouse.rows(_LATEST))}
 
 
-def files_of(store: Warehouse, snapshot: Path) -> set[str]:
+def files_of(warehouse: Warehouse, snapshot: Path) -> set[str]:
     """Return the names of the files that a snapshot was published with, as the warehouse knows."""
-    return {str(name) for (name,) in store.rows(_OF_SNAPSHOT, [str(snapshot)])}
+    return {str(name) for (name,) in warehouse.rows(_OF_SNAPSHOT, [str(snapshot)])}
 
 
 def keep(db: duckdb.DuckDBPyConnection, publication: int, files: Iterable[PublishedFile]) -> None:

@@ -20,7 +20,7 @@ _DETAILS = "`streamproof report` shows the details; what was published before st
 _LOADED_TO = "SELECT partition, next_offset FROM load_offsets"
 
 
-def permit(store: Warehouse, run_id: str) -> str:
+def permit(warehouse: Warehouse, run_id: str) -> str:
     """Refuse to publish what is not proved now, and return the id of the audit that permits it.
 
     What the file says of its own proofs only says what to look for.
@@ -31,20 +31,22 @@ def permit(store: Warehouse, run_id: str) -> str:
        against its rows with them
     4. no blocking check fails, run again
     """
-    enter_run(store, run_id)
-    found = latest_audit(store, run_id)
+    enter_run(warehouse, run_id)
+    found = latest_audit(warehouse, run_id)
     if found is None:
         raise VerdictUnknown("the run has not been audited", where=run_id, hint="Run `streamproof audit` first")
-    _check_audit(store, run_id, found)
-    followed = checked_after(store, run_id, found["audit_id"])
+    _check_audit(warehouse, run_id, found)
+    followed = checked_after(warehouse, run_id, found["audit_id"])
     if followed is None:
         raise VerdictUnknown("the run has not been checked", where=run_id, hint="Run `streamproof check` first")
     if not followed:
         raise VerdictUnknown(
             "the checks are older than the audit", where=run_id, hint="Run `streamproof check` again, then publish"
         )
-    _look_again(store, run_id, found)
-    failed = [result for result in evaluate(store, run_id) if result.severity == "blocking" and result.passed is False]
+    _look_again(warehouse, run_id, found)
+    failed = [
+        result for result in evaluate(warehouse, run_id) if result.severity == "blocking" and result.passed is False
+    ]
     if failed:
         raise VerdictFailed(
             "blocking checks failed: " + "; ".join(f"{result.check} ({result.detail})" for result in failed[:3]),
@@ -54,9 +56,9 @@ def permit(store: Warehouse, run_id: str) -> str:
     return str(found["audit_id"])
 
 
-def _check_audit(store: Warehouse, run_id: str, found: dict[str, Any]) -> None:
+def _check_audit(warehouse: Warehouse, run_id: str, found: dict[str, Any]) -> None:
     """Refuse a run whose latest audit did not pass, or is of something else than what is there now."""
-    own, any_batch = loaded_since(store, found["audit_id"])
+    own, any_batch = loaded_since(warehouse, found["audit_id"])
     if found["verdict"] != "PASSED":
         if any_batch:
             raise VerdictUnknown(
@@ -68,13 +70,13 @@ def _check_audit(store: Warehouse, run_id: str, found: dict[str, Any]) -> None:
         raise kind(f"the audit says {found['verdict']}: {found['reason'].rstrip('.')}", where=run_id, hint=_DETAILS)
     if own:
         raise VerdictUnknown("events of the run were loaded after its audit", where=run_id, hint="Audit the run again")
-    if fingerprint(stored_manifests(store, run_id)) != found["claims"]:
+    if fingerprint(stored_manifests(warehouse, run_id)) != found["claims"]:
         raise VerdictUnknown("the run was continued after its audit", where=run_id, hint="Audit the run again")
 
 
-def _look_again(store: Warehouse, run_id: str, audited: dict[str, Any]) -> None:
+def _look_again(warehouse: Warehouse, run_id: str, audited: dict[str, Any]) -> None:
     """Refuse what is not as the audit saw it, or is not what the judge lets pass, whatever the audit's record says."""
-    findings = find(store, run_id, stored_manifests(store, run_id))
+    findings = find(warehouse, run_id, stored_manifests(warehouse, run_id))
     now = {"loaded": findings.loaded, "uncompared": findings.uncompared, "lost": findings.missing}
     now |= {name: getattr(findings, name) for name in CLASSES if name not in now}
     differing = [
@@ -88,7 +90,7 @@ def _look_again(store: Warehouse, run_id: str, audited: dict[str, Any]) -> None:
             where=run_id,
             hint="Somebody changed it since. `streamproof audit` names every event; what was published before stays",
         )
-    judgement = _judged(store, findings, audited)
+    judgement = _judged(warehouse, findings, audited)
     if judgement.verdict != "PASSED":
         kind = VerdictUnknown if judgement.verdict == "UNKNOWN" else VerdictFailed
         raise kind(
@@ -98,27 +100,27 @@ def _look_again(store: Warehouse, run_id: str, audited: dict[str, Any]) -> None:
         )
 
 
-def proved_now(store: Warehouse, run_id: str) -> str:
+def proved_now(warehouse: Warehouse, run_id: str) -> str:
     """Return why a run that was published before is not proved any more, empty if it is."""
-    enter_run(store, run_id)
-    audited = latest_audit(store, run_id)
+    enter_run(warehouse, run_id)
+    audited = latest_audit(warehouse, run_id)
     try:
-        manifests = stored_manifests(store, run_id)
+        manifests = stored_manifests(warehouse, run_id)
     except WarehouseDamaged as damage:  # of this run alone: it must not keep another one from its readers
         return damage.message
     if audited is None or fingerprint(manifests) != audited["claims"]:
         return "its manifests are not those of its audit"
-    judgement = _judged(store, find(store, run_id, manifests), audited)
+    judgement = _judged(warehouse, find(warehouse, run_id, manifests), audited)
     return "" if judgement.verdict == "PASSED" else judgement.reason.rstrip(".")
 
 
-def _judged(store: Warehouse, findings: Findings, audited: dict[str, Any]) -> Judgement:
-    return judge(findings, _positions(store, audited))
+def _judged(warehouse: Warehouse, findings: Findings, audited: dict[str, Any]) -> Judgement:
+    return judge(findings, _positions(warehouse, audited))
 
 
-def _positions(store: Warehouse, audited: dict[str, Any]) -> list[PartitionPosition]:
+def _positions(warehouse: Warehouse, audited: dict[str, Any]) -> list[PartitionPosition]:
     """Return how far each partition is loaded now, against the bounds of the audit."""
-    loaded = dict(store.rows(_LOADED_TO))
+    loaded = dict(warehouse.rows(_LOADED_TO))
     return [
         PartitionPosition(row["partition"], loaded.get(row["partition"], 0), row["bound"], row["end"])
         for row in audited["partitions"]

@@ -68,7 +68,7 @@ class Publication:
 
 
 def publish(
-    warehouse: Path,
+    warehouse_path: Path,
     topic: str,
     run_id: str | None,
     publications: Path,
@@ -90,10 +90,10 @@ def publish(
     :raises StoreFull: the disk is full; what was published before stays.
     """
     folder = topic_folder(publications, topic)
-    with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
-        run = chosen_run(store, run_id)
-        audit_id = permit(store, run)
-        enter_run(store, run)  # the checks left out what was injected
+    with open_warehouse(warehouse_path, wait_s=wait_s, create=False, topic=topic) as warehouse:
+        run = chosen_run(warehouse, run_id)
+        audit_id = permit(warehouse, run)
+        enter_run(warehouse, run)  # the checks left out what was injected
         with _as_publication_errors(folder), _alone(folder, wait_s):
             now = datetime.now(UTC)
             name = f"{now:%Y%m%dT%H%M%S.%fZ}-{run_slug(run)}"
@@ -101,19 +101,19 @@ def publish(
             _remove_leftovers(folder)
             building.mkdir(parents=True)
             try:
-                written = write_snapshot(store, run, building, final, folder / "current", topic=topic, now=now)
+                written = write_snapshot(warehouse, run, building, final, folder / "current", topic=topic, now=now)
                 _settle(building)
                 building.rename(final)
             except BaseException:
                 shutil.rmtree(building, ignore_errors=True)
                 raise
             _swap(folder, final)
-            with store.transaction() as db:
+            with warehouse.transaction() as db:
                 ((number,),) = db.execute(_NEXT).fetchall()
                 db.execute(_RECORD, [number, now, run, str(final), written.rows, audit_id])
                 keep(db, number, written.files)
-            _prune(folder, [Path(path).name for (path,) in store.rows(_PUBLISHED)])
-        store.checkpoint()
+            _prune(folder, [Path(path).name for (path,) in warehouse.rows(_PUBLISHED)])
+        warehouse.checkpoint()
     database = folder / "current" / "snapshot.duckdb"
     return Publication(
         final, written.rows, len(written.files), run, now.isoformat(), database, written.renewed, written.absent

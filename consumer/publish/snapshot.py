@@ -72,7 +72,7 @@ class Written:
 
 
 def write_snapshot(
-    store: Warehouse, run_id: str, building: Path, final: Path, previous: Path, *, topic: str, now: datetime
+    warehouse: Warehouse, run_id: str, building: Path, final: Path, previous: Path, *, topic: str, now: datetime
 ) -> Written:
     """Write a snapshot into ``building``, to be read at ``final``.
 
@@ -81,18 +81,18 @@ def write_snapshot(
        else written anew if the run is proved again, and left out if it is not
     3. the database: marts, run ledger, and what the files are
 
-    :param store: the warehouse, with the run entered.
+    :param warehouse: the warehouse, with the run entered.
     :param previous: the snapshot to take earlier runs from; may be missing.
     """
     (building / _EVENTS).mkdir()
-    files = [_export(store, run_id, building)]
+    files = [_export(warehouse, run_id, building)]
     renewed: list[str] = []
     doubted: dict[str, str] = {}
     before = previous.resolve()
-    known = known_files(store)
-    slugs = {run_slug(run.run_id): run.run_id for run in known_runs(store)}
-    passed = {run for run, verdict, document in store.rows(_LEDGER) if verdict == "PASSED" and document != "{}"}
-    there = {path.name for path in (before / _EVENTS).glob("*.parquet")} | files_of(store, before)
+    known = known_files(warehouse)
+    slugs = {run_slug(run.run_id): run.run_id for run in known_runs(warehouse)}
+    passed = {run for run, verdict, document in warehouse.rows(_LEDGER) if verdict == "PASSED" and document != "{}"}
+    there = {path.name for path in (before / _EVENTS).glob("*.parquet")} | files_of(warehouse, before)
     for name in sorted(there - {files[0].file}):
         run = slugs.get(Path(name).stem)
         if run is None or run not in passed:
@@ -102,36 +102,36 @@ def write_snapshot(
         if not fault:
             _link(earlier, building / _EVENTS / name)
             files.append(known[name])
-        elif reason := proved_now(store, run):
+        elif reason := proved_now(warehouse, run):
             doubted[run] = f"{name}: {fault}, and the run is not proved any more: {reason}"
         else:
-            files.append(_export(store, run, building))
+            files.append(_export(warehouse, run, building))
             renewed.append(f"{earlier}: {fault}; it was written anew from the warehouse")
-    rows, absent = _write_database(store, building, final, files, doubted, facts=(topic, run_id, now))
+    rows, absent = _write_database(warehouse, building, final, files, doubted, facts=(topic, run_id, now))
     renewed += [f"{reason}; it is left out" for reason in doubted.values()]
     return Written(rows, files, renewed, absent)
 
 
-def _export(store: Warehouse, run_id: str, building: Path) -> PublishedFile:
+def _export(warehouse: Warehouse, run_id: str, building: Path) -> PublishedFile:
     """Write the file of a run, which must have been entered, and return what it is."""
     path = building / _EVENTS / f"{run_slug(run_id)}.parquet"
     # In the order of the table, so that the same run gives the same file; a group of rows is in memory as one.
-    store.connection.execute("SET preserve_insertion_order = true")
-    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_group_rows(store)}"
-    store.connection.execute(f"COPY ({_EXPORT}) TO {_text(path)} ({options})")
-    store.connection.execute("SET preserve_insertion_order = false")
+    warehouse.connection.execute("SET preserve_insertion_order = true")
+    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_group_rows(warehouse)}"
+    warehouse.connection.execute(f"COPY ({_EXPORT}) TO {_text(path)} ({options})")
+    warehouse.connection.execute("SET preserve_insertion_order = false")
     protect(path)
     return describe(path, run_id)
 
 
-def _group_rows(store: Warehouse) -> int:
+def _group_rows(warehouse: Warehouse) -> int:
     """Return how many rows a group of a Parquet file may have: all of DuckDB's, or fewer where values are large."""
-    value_bytes = int(store.rows(_LARGEST_AVERAGE)[0][0])
+    value_bytes = int(warehouse.rows(_LARGEST_AVERAGE)[0][0])
     return max(1, min(_GROUP_ROWS, _GROUP_BYTES // max(1, value_bytes)))
 
 
 def _write_database(
-    store: Warehouse,
+    warehouse: Warehouse,
     building: Path,
     final: Path,
     files: list[PublishedFile],
@@ -150,13 +150,13 @@ def _write_database(
         place = f"coalesce(getvariable('{EVENTS_VARIABLE}'), {_text(_pattern(final))})"
         database.execute(f"CREATE VIEW events AS FROM read_parquet({place}, union_by_name = true)")
         database.execute(TABLES)
-        marts = marts_of_runs(store, sorted(published))
+        marts = marts_of_runs(warehouse, sorted(published))
         for scenario, mart in marts.queries:
             if not lacking(database, mart, has_run=True):
                 database.execute(f"CREATE TABLE {quote(mart.name)} AS\n{mart.query}")
                 database.execute(f"COMMENT ON TABLE {quote(mart.name)} IS {_text(mart.description)}")
                 database.execute("INSERT INTO marts VALUES (?, nullif(?, ''))", [mart.name, scenario])
-        for run, verdict, document in store.rows(_LEDGER):
+        for run, verdict, document in warehouse.rows(_LEDGER):
             said = json.loads(document)
             if not said:
                 verdict, said = "UNKNOWN", _UNREADABLE  # noqa: PLW2901 - what is shown, not what is kept

@@ -83,7 +83,7 @@ class ReportEntry:
 
 
 def write_report(
-    warehouse: Path,
+    warehouse_path: Path,
     topic: str,
     run_id: str | None,
     publications: Path,
@@ -99,13 +99,13 @@ def write_report(
     :raises Misconfigured: there is no warehouse, or nothing is known about the run.
     :raises StoreFailed: the page cannot be written.
     """
-    if even_if_unknown and run_id is not None and not warehouse.expanduser().exists():
+    if even_if_unknown and run_id is not None and not warehouse_path.expanduser().exists():
         return _write(Facts(run_id, topic, audit=None, manifests=[], checks=[]), publications, [])
-    with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
-        run = run_id if even_if_unknown and run_id is not None else _run_of(store, run_id)
+    with open_warehouse(warehouse_path, wait_s=wait_s, create=False, topic=topic) as warehouse:
+        run = run_id if even_if_unknown and run_id is not None else _run_of(warehouse, run_id)
         # While nobody else has the warehouse: so the page that is written last is the newest.
         outdated_by = left_behind(report_folder(publications, topic, run))
-        return _write(gather(store, topic, run), publications, outdated_by)
+        return _write(gather(warehouse, topic, run), publications, outdated_by)
 
 
 def _write(facts: Facts, publications: Path, outdated_by: list[Path]) -> ReportResult:
@@ -176,14 +176,14 @@ def _entry(path: Path, written_ns: int) -> ReportEntry | None:  # noqa: ARG001 -
         return None
 
 
-def _run_of(store: Warehouse, run_id: str | None) -> str:
+def _run_of(warehouse: Warehouse, run_id: str | None) -> str:
     """Return the run; one that left no manifest counts when something of it is stored."""
     if run_id is None:
-        return chosen_run(store, None)
-    known = [run.run_id for run in known_runs(store)]
-    if run_id in known or has_records(store, run_id):
+        return chosen_run(warehouse, None)
+    known = [run.run_id for run in known_runs(warehouse)]
+    if run_id in known or has_records(warehouse, run_id):
         return run_id
-    raise unknown_run(run_id, known, str(store.path))
+    raise unknown_run(run_id, known, str(warehouse.path))
 
 
 def _summary(facts: Facts, written_at: datetime) -> dict[str, Any]:

@@ -22,19 +22,19 @@ _LATEST = "SELECT arg_max(document, number) FROM realism WHERE run_id = ?"
 
 
 def examine_run(
-    warehouse: Path, topic: str, run_id: str | None, examine: Examine, *, wait_s: float = DEFAULT_WAIT_S
+    warehouse_path: Path, topic: str, run_id: str | None, examine: Examine, *, wait_s: float = DEFAULT_WAIT_S
 ) -> dict[str, Any]:
     """Let the events of a run be examined, keep what was found, and return it with ``run_id``.
 
     :param run_id: the run; the latest one when ``None``.
     :raises Misconfigured: there is no warehouse, or no manifest of the run.
     """
-    with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
-        run = chosen_run(store, run_id)
-        enter_run(store, run)
-        with store.errors():
-            found = {"run_id": run} | examine(store.connection, "run_events", stored_manifests(store, run))
-        with store.transaction() as connection:
+    with open_warehouse(warehouse_path, wait_s=wait_s, create=False, topic=topic) as warehouse:
+        run = chosen_run(warehouse, run_id)
+        enter_run(warehouse, run)
+        with warehouse.errors():
+            found = {"run_id": run} | examine(warehouse.connection, "run_events", stored_manifests(warehouse, run))
+        with warehouse.transaction() as connection:
             connection.execute(_KEEP, [run, datetime.now(UTC), json.dumps(found)])
         return found
 

@@ -76,32 +76,36 @@ def verify_warehouse(
     :raises DependencyDown: broker or registry do not answer.
     """
     began = time.monotonic()
-    with open_as_it_is(path, wait_s=wait_s) as store:
+    with open_as_it_is(path, wait_s=wait_s) as warehouse:
         # 1. names
-        proofs = [_made("names", lambda: prove_names(store))]
+        proofs = [_made("names", lambda: prove_names(warehouse))]
         against = ALONE
-        if not impostors(read_catalogue(store.connection)):
-            topic = _topic_of(store)
+        if not impostors(read_catalogue(warehouse.connection)):
+            topic = _topic_of(warehouse)
             asked = connection or Connection.of()
             outside = look_outside(asked, topic) if asked.known_kafka is not None else None
             # 2. rows
-            proofs += list(_rows(store))
+            proofs += list(_rows(warehouse))
             # 3. runs
-            proofs += list(_runs(store, lambda: prove_manifests(store, None if outside is None else outside.control)))
+            proofs += list(
+                _runs(warehouse, lambda: prove_manifests(warehouse, None if outside is None else outside.control))
+            )
             # 4. outside
             if outside is not None:
-                proofs.append(_made("topic", lambda: prove_topic(store, outside)))
+                proofs.append(_made("topic", lambda: prove_topic(warehouse, outside)))
             if asked.known_registry is not None:
                 with Registry(asked.registry) as registry:
-                    proofs.append(_made("registry", lambda: prove_registry(store, registry)))
+                    proofs.append(_made("registry", lambda: prove_registry(warehouse, registry)))
             # 5. sample
             if outside is not None:
-                proofs.append(_made("sample", lambda: prove_sample(store, outside, sample=sample, seed=seed)))
+                proofs.append(_made("sample", lambda: prove_sample(warehouse, outside, sample=sample, seed=seed)))
             against = _against(asked, outside)
     return Verification(path, "warehouse", against, proofs, round(time.monotonic() - began, 3))
 
 
-def verify_publication(folder: Path, warehouse: Path | None = None, *, wait_s: float = DEFAULT_WAIT_S) -> Verification:
+def verify_publication(
+    folder: Path, warehouse_path: Path | None = None, *, wait_s: float = DEFAULT_WAIT_S
+) -> Verification:
     """Prove a publication from itself and, beside its warehouse, row by row. Nothing is written.
 
     1. names: the snapshot holds its view, its marts and its run ledger, and nothing else
@@ -110,7 +114,7 @@ def verify_publication(folder: Path, warehouse: Path | None = None, *, wait_s: f
     4. rows: the files hold the very events of the warehouse
 
     :param folder: of a topic, whose current snapshot is meant, or of a snapshot.
-    :param warehouse: what it was published from; ``None`` leaves out 4.
+    :param warehouse_path: what it was published from; ``None`` leaves out 4.
     :raises Misconfigured: the folder holds no snapshot, or the warehouse is none.
     """
     began = time.monotonic()
@@ -123,30 +127,30 @@ def verify_publication(folder: Path, warehouse: Path | None = None, *, wait_s: f
             # 2. files  3. marts
             proofs.append(_made("files", lambda: prove_files(snapshot)))
             proofs.append(_made("marts", lambda: prove_marts(snapshot, marts)))
-        if names.verdict == "PASSED" and warehouse is not None:
-            with open_as_it_is(warehouse, wait_s=wait_s) as store:
-                refuse_impostors(store.connection, store.path)
+        if names.verdict == "PASSED" and warehouse_path is not None:
+            with open_as_it_is(warehouse_path, wait_s=wait_s) as warehouse:
+                refuse_impostors(warehouse.connection, warehouse.path)
                 # 4. rows
-                proofs.append(_made("rows", lambda: prove_rows(snapshot, store)))
-    against = "itself alone" if warehouse is None else f"the warehouse {warehouse}"
+                proofs.append(_made("rows", lambda: prove_rows(snapshot, warehouse)))
+    against = "itself alone" if warehouse_path is None else f"the warehouse {warehouse_path}"
     return Verification(folder, "publication", against, proofs, round(time.monotonic() - began, 3))
 
 
-def _rows(store: Warehouse) -> Iterator[Proof]:
-    yield _made("origin", lambda: prove_origin(store))
-    yield _made("ledger", lambda: prove_ledger(store))
-    yield _made("places", lambda: prove_places(store))
-    yield _made("schemas", lambda: prove_schemas(store, read_manifests(store).values()))
-    yield _made("columns", lambda: prove_bytes(store))
-    yield _made("sizes", lambda: prove_sizes(store))
-    yield _made("quarantine", lambda: prove_held(store))
+def _rows(warehouse: Warehouse) -> Iterator[Proof]:
+    yield _made("origin", lambda: prove_origin(warehouse))
+    yield _made("ledger", lambda: prove_ledger(warehouse))
+    yield _made("places", lambda: prove_places(warehouse))
+    yield _made("schemas", lambda: prove_schemas(warehouse, read_manifests(warehouse).values()))
+    yield _made("columns", lambda: prove_bytes(warehouse))
+    yield _made("sizes", lambda: prove_sizes(warehouse))
+    yield _made("quarantine", lambda: prove_held(warehouse))
 
 
-def _runs(store: Warehouse, manifests: Callable[[], Proof]) -> Iterator[Proof]:
+def _runs(warehouse: Warehouse, manifests: Callable[[], Proof]) -> Iterator[Proof]:
     yield _made("manifests", manifests)
-    yield _made("verdicts", lambda: prove_verdicts(store))
-    yield _made("checks", lambda: prove_checks(store))
-    yield _made("publications", lambda: prove_publications(store))
+    yield _made("verdicts", lambda: prove_verdicts(warehouse))
+    yield _made("checks", lambda: prove_checks(warehouse))
+    yield _made("publications", lambda: prove_publications(warehouse))
 
 
 def _against(asked: Connection, outside: Outside | None) -> str:
@@ -180,14 +184,14 @@ def _made(name: str, prove: Callable[[], Proof]) -> Proof:
     return Proof.of(name, "could not be looked at", NOTHING, unknown=[why])
 
 
-def _topic_of(store: Warehouse) -> str:
+def _topic_of(warehouse: Warehouse) -> str:
     """Return the topic of a warehouse of today's format."""
-    meta = store.meta()
-    found = format_of(meta, store.path)
+    meta = warehouse.meta()
+    found = format_of(meta, warehouse.path)
     if found != NEWEST:
         raise Misconfigured(
             f"the warehouse has format {found}, and is proved in format {NEWEST}",
-            where=str(store.path),
+            where=str(warehouse.path),
             hint="Any command that writes it, such as `streamproof audit`, brings it to today's format",
         )
     return meta.get("topic", "")

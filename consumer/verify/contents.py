@@ -56,17 +56,17 @@ _DIFFERING = """
 _ERRORS = "SELECT _partition, _offset, phase, error_class, error FROM quarantine"
 
 
-def prove_names(store: Warehouse) -> Proof:
+def prove_names(warehouse: Warehouse) -> Proof:
     """Prove that the file holds our tables, columns and macros, and nothing else."""
-    catalogue = read_catalogue(store.connection)
+    catalogue = read_catalogue(warehouse.connection)
     looked = f"{len(catalogue.tables)} tables, {len(catalogue.macros)} macros, {len(catalogue.views)} views"
     return Proof.of("names", "nothing foreign is in the file, and nothing is missing", looked, strangers(catalogue))
 
 
-def prove_origin(store: Warehouse) -> Proof:
+def prove_origin(warehouse: Warehouse) -> Proof:
     """Prove that the file is of one format and holds one topic of one cluster."""
-    facts = store.rows("SELECT key, value FROM meta ORDER BY key, value")
-    origins = store.rows(_ORIGINS)
+    facts = warehouse.rows("SELECT key, value FROM meta ORDER BY key, value")
+    origins = warehouse.rows(_ORIGINS)
     return Proof.of(
         "origin", "every position is of one topic of one cluster", f"{len(origins)} partitions", _origin(facts, origins)
     )
@@ -96,10 +96,10 @@ def _origin(facts: list[tuple[Any, ...]], origins: list[tuple[Any, ...]]) -> Ite
 _META = ("format", "created_at", "duckdb", "topic")
 
 
-def prove_ledger(store: Warehouse) -> Proof:
+def prove_ledger(warehouse: Warehouse) -> Proof:
     """Prove that offsets are covered without gap or overlap, and that counts and checksums equal the rows."""
-    events, quarantined, tombstones, batches, partitions = store.rows(_COUNTS)[0]
-    faults = [*ledger.contradictions(store), *(fault for (fault,) in store.rows(_BATCHES.read_text()))]
+    events, quarantined, tombstones, batches, partitions = warehouse.rows(_COUNTS)[0]
+    faults = [*ledger.contradictions(warehouse), *(fault for (fault,) in warehouse.rows(_BATCHES.read_text()))]
     return Proof.of(
         "ledger",
         "offsets are covered without gap or overlap; counts and checksums equal the rows",
@@ -108,25 +108,25 @@ def prove_ledger(store: Warehouse) -> Proof:
     )
 
 
-def prove_places(store: Warehouse) -> Proof:
+def prove_places(warehouse: Warehouse) -> Proof:
     """Prove that no position holds two records."""
-    events, quarantined, tombstones, *_ = store.rows(_COUNTS)[0]
+    events, quarantined, tombstones, *_ = warehouse.rows(_COUNTS)[0]
     return Proof.of(
         "places",
         "each partition and offset holds one record",
         f"{events + quarantined + tombstones:,} rows",
-        (fault for (fault,) in store.rows(_DOUBLED)),
+        (fault for (fault,) in warehouse.rows(_DOUBLED)),
     )
 
 
-def prove_schemas(store: Warehouse, manifests: Iterable[Manifest]) -> Proof:
+def prove_schemas(warehouse: Warehouse, manifests: Iterable[Manifest]) -> Proof:
     """Prove that each schema id has one text, the one that the runs were written with, and each field its column."""
     kept: dict[int, list[tuple[str | None, int | None, str]]] = defaultdict(list)
-    for schema_id, subject, version, text in store.rows(_KEPT_TEXTS):
+    for schema_id, subject, version, text in warehouse.rows(_KEPT_TEXTS):
         kept[int(schema_id)].append((subject, version, str(text)))
-    used = store.rows(_USED_IDS)
+    used = warehouse.rows(_USED_IDS)
     said = list(_schemas_said(manifests))
-    faults = [*_texts(kept, used, said), *_columns(store, kept)]
+    faults = [*_texts(kept, used, said), *_columns(warehouse, kept)]
     compared = {schema.id for schema in said if schema.fingerprint is not None}
     notes = [f"no manifest says which text schema id {id_} had" for id_ in sorted(kept) if id_ not in compared]
     return Proof.of(
@@ -177,10 +177,12 @@ def _mark(text: str) -> str | None:
         return None
 
 
-def _columns(store: Warehouse, kept: dict[int, list[tuple[str | None, int | None, str]]]) -> Iterator[str]:
+def _columns(warehouse: Warehouse, kept: dict[int, list[tuple[str | None, int | None, str]]]) -> Iterator[str]:
     """Yield what is wrong between the fields of the schemas, ``event_columns`` and the columns of ``events``."""
-    pairs = store.rows(_FIELDS)
-    columns = {name for (name,) in store.rows("SELECT name FROM pragma_table_info('events')")} - set(METADATA_COLUMNS)
+    pairs = warehouse.rows(_FIELDS)
+    columns = {name for (name,) in warehouse.rows("SELECT name FROM pragma_table_info('events')")} - set(
+        METADATA_COLUMNS
+    )
     fields = set()
     for rows in kept.values():
         try:
@@ -197,18 +199,18 @@ def _columns(store: Warehouse, kept: dict[int, list[tuple[str | None, int | None
     yield from (f"the column {name} of events holds no field" for name in sorted(columns - {name for _, name in pairs}))
 
 
-def see_all_events(store: Warehouse) -> None:
+def see_all_events(warehouse: Warehouse) -> None:
     """Let ``run_events`` be every event of the file; one of another program has no ``_shard``."""
-    enter_run(store, None)
-    with store.errors():
-        store.connection.execute(_ALL_EVENTS.format(event_id=identity_expression(store)))
+    enter_run(warehouse, None)
+    with warehouse.errors():
+        warehouse.connection.execute(_ALL_EVENTS.format(event_id=identity_expression(warehouse)))
 
 
-def prove_bytes(store: Warehouse) -> Proof:
+def prove_bytes(warehouse: Warehouse) -> Proof:
     """Prove that the columns of every event give its bytes again, by the CRC-32 that the row keeps of them."""
-    see_all_events(store)
-    unproved = prove_columns(store)
-    differing = store.rows(_DIFFERING)
+    see_all_events(warehouse)
+    unproved = prove_columns(warehouse)
+    differing = warehouse.rows(_DIFFERING)
     ours = [
         f"partition {p} offset {o}: its columns are not what its bytes said"
         for shard, p, o in differing
@@ -221,7 +223,7 @@ def prove_bytes(store: Warehouse) -> Proof:
             f"{len(foreign):,} events of other programs, the first at {foreign[0]}, give other bytes when they are "
             "encoded again: another encoder may have written them so"
         )
-    events = store.rows(_COUNTS)[0][0]
+    events = warehouse.rows(_COUNTS)[0][0]
     compared = events - sum(each.events for each in unproved)
     return Proof.of(
         "columns", "every column says what the bytes of its record said", f"{compared:,} of {events:,} events", ours,
@@ -229,25 +231,25 @@ def prove_bytes(store: Warehouse) -> Proof:
     )  # fmt: skip
 
 
-def prove_held(store: Warehouse) -> Proof:
+def prove_held(warehouse: Warehouse) -> Proof:
     """Prove that quarantined bytes are those that came, and are in quarantine for what is wrong with them."""
-    enter_run(store, None)
-    found = prove_quarantine(store)
-    ((records,),) = store.rows("SELECT count(*) FROM quarantine")
+    enter_run(warehouse, None)
+    found = prove_quarantine(warehouse)
+    ((records,),) = warehouse.rows("SELECT count(*) FROM quarantine")
     return Proof.of(
         "quarantine",
         "quarantined bytes are those that came, and fail for the reason that is given",
         f"{records:,} records",
         [f"quarantine: {example}" for example in found.examples],
-        unknown=[*found.doubts, *_other_errors(store)],
+        unknown=[*found.doubts, *_other_errors(warehouse)],
     )
 
 
-def _other_errors(store: Warehouse) -> Iterator[str]:
+def _other_errors(warehouse: Warehouse) -> Iterator[str]:
     """Yield the records whose message is not what today's decoder says of their bytes; the class is proved apart."""
-    reader_of, said = readers_of_file(store), store.rows(_ERRORS)
+    reader_of, said = readers_of_file(warehouse), warehouse.rows(_ERRORS)
     messages = {(partition, offset): (phase, kind, error) for partition, offset, phase, kind, error in said}
-    for page in pages(store):
+    for page in pages(warehouse):
         rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of, value_format()).rejects}
         for row, record in enumerate(page):
             place, reject = (record.held_partition, record.held_offset), rejects.get(row)

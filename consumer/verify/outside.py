@@ -76,11 +76,11 @@ def look_outside(connection: Connection, topic: str) -> Outside:
     return Outside(connection, topic, info, marks, control)
 
 
-def prove_topic(store: Warehouse, outside: Outside) -> Proof:
+def prove_topic(warehouse: Warehouse, outside: Outside) -> Proof:
     """Prove that the positions are of this topic of this cluster, and that nothing lies behind its ends."""
-    _register_marks(store, outside)
+    _register_marks(warehouse, outside)
     faults, notes = [], []
-    for partition, at, cluster_id, topic_id in store.rows(_POSITIONS):
+    for partition, at, cluster_id, topic_id in warehouse.rows(_POSITIONS):
         mark = outside.marks.get(partition)
         if cluster_id != outside.info.cluster_id:
             faults.append(
@@ -98,7 +98,7 @@ def prove_topic(store: Warehouse, outside: Outside) -> Proof:
             notes.append(f"partition {partition} is loaded up to offset {at} of {mark.high}")
     faults += [
         f"partition {partition} has {count:,} events behind the end of the topic, the first at offset {offset}"
-        for partition, count, offset in store.rows(_BEYOND)
+        for partition, count, offset in warehouse.rows(_BEYOND)
     ]
     return Proof.of(
         "topic", "the file is of this very topic, and holds nothing that it does not",
@@ -106,9 +106,9 @@ def prove_topic(store: Warehouse, outside: Outside) -> Proof:
     )  # fmt: skip
 
 
-def prove_registry(store: Warehouse, registry: Registry) -> Proof:
+def prove_registry(warehouse: Warehouse, registry: Registry) -> Proof:
     """Prove that each kept schema text is the one that the registry gives for its id."""
-    texts = store.rows(_TEXTS)
+    texts = warehouse.rows(_TEXTS)
     faults = []
     for schema_id, text in texts:
         try:
@@ -140,24 +140,24 @@ class _Compared:
     faults: list[str] = field(default_factory=list)
 
 
-def prove_sample(store: Warehouse, outside: Outside, *, sample: int, seed: int) -> Proof:
+def prove_sample(warehouse: Warehouse, outside: Outside, *, sample: int, seed: int) -> Proof:
     """Read records again from Kafka and compare them with the file: key, time, headers, bytes, every leaf of the value.
 
     :param sample: about how many records of each table; spread over the partitions.
     :param seed: draws which.
     """
-    _register_marks(store, outside)
+    _register_marks(warehouse, outside)
     found = _Compared()
     notes = []
     each = max(1, -(-sample // max(1, len(outside.marks))))
     with TopicReader(outside.connection.kafka, outside.topic) as source:
         for table, what in _TABLES.items():
-            places = _drawn(store, table, each, seed)
+            places = _drawn(warehouse, table, each, seed)
             records = _read(source, places)
             found.counts[what] = len(records)
             found.gone += len(places) - len(records)
-            _COMPARE[table](store, records, found)
-            ((below,),) = store.rows(_GONE.format(table=table))
+            _COMPARE[table](warehouse, records, found)
+            ((below,),) = warehouse.rows(_GONE.format(table=table))
             if below:
                 notes.append(
                     f"{below:,} {what} lie below the first offset of the topic: retention removed their records"
@@ -172,16 +172,16 @@ def prove_sample(store: Warehouse, outside: Outside, *, sample: int, seed: int) 
     )  # fmt: skip
 
 
-def _register_marks(store: Warehouse, outside: Outside) -> None:
+def _register_marks(warehouse: Warehouse, outside: Outside) -> None:
     rows = [(partition, mark.low, mark.high) for partition, mark in sorted(outside.marks.items())]
     partitions, starts, ends = zip(*rows, strict=True)
     table = pa.table({"partition": pa.array(partitions, pa.int32()), "start": starts, "end": ends})
-    store.connection.register("ends", table)
+    warehouse.connection.register("ends", table)
 
 
-def _drawn(store: Warehouse, table: str, each: int, seed: int) -> list[Place]:
-    with store.errors():
-        rows = store.connection.execute(_DRAWN.format(table=table), {"seed": seed, "each": each}).fetchall()
+def _drawn(warehouse: Warehouse, table: str, each: int, seed: int) -> list[Place]:
+    with warehouse.errors():
+        rows = warehouse.connection.execute(_DRAWN.format(table=table), {"seed": seed, "each": each}).fetchall()
     return [(int(partition), int(offset)) for partition, offset in rows]
 
 
@@ -198,15 +198,15 @@ def _read(source: TopicReader, places: Iterable[Place]) -> dict[Place, Message]:
     return found
 
 
-def _compare_events(store: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
-    column_of = columns_of_fields(store)
+def _compare_events(warehouse: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
+    column_of = columns_of_fields(warehouse)
     by_schema: dict[int, dict[Place, Message]] = defaultdict(dict)
     for place, message in records.items():
         by_schema[_named(message.value() or b"")][place] = message
-    texts = {int(schema_id): str(text) for schema_id, text in store.rows(_TEXTS)}
+    texts = {int(schema_id): str(text) for schema_id, text in warehouse.rows(_TEXTS)}
     for schema_id, messages in sorted(by_schema.items()):
         decoder = _decoder(texts.get(schema_id))
-        rows = _rows_at(store, messages)
+        rows = _rows_at(warehouse, messages)
         for place, message in messages.items():
             where = f"partition {place[0]} offset {place[1]}"
             faults = list(_of_record(rows[place], message))
@@ -229,14 +229,14 @@ def _decoder(text: str | None) -> ValueDecoder | None:
         return None
 
 
-def _rows_at(store: Warehouse, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
+def _rows_at(warehouse: Warehouse, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
     partitions, offsets = zip(*places, strict=True)
     wanted = pa.table({"p": pa.array(partitions, pa.int32()), "o": pa.array(offsets, pa.int64())})
-    store.connection.register("wanted", wanted)
-    with store.errors():
+    warehouse.connection.register("wanted", wanted)
+    with warehouse.errors():
         query = "SELECT events.*, epoch_ms(_timestamp) AS _ms FROM events JOIN wanted ON _partition = p AND _offset = o"
-        rows: list[dict[str, Any]] = store.connection.sql(query).to_arrow_table().to_pylist()
-    store.connection.unregister("wanted")
+        rows: list[dict[str, Any]] = warehouse.connection.sql(query).to_arrow_table().to_pylist()
+    warehouse.connection.unregister("wanted")
     return {(row["_partition"], row["_offset"]): row for row in rows}
 
 
@@ -295,9 +295,9 @@ def differing_leaves(said: Any, stored: Any, path: str) -> tuple[list[str], int]
     return [name for names, _ in parts for name in names], sum(leaves for _, leaves in parts)
 
 
-def _compare_held(store: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
+def _compare_held(warehouse: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
     for place, message in records.items():
-        at_ms, key, value, headers = store.rows(_HELD, list(place))[0]
+        at_ms, key, value, headers = warehouse.rows(_HELD, list(place))[0]
         kept = [(header["name"], header["value"]) for header in headers or ()]
         for what, before, now in (
             ("time", at_ms, _time(message)),
@@ -311,9 +311,9 @@ def _compare_held(store: Warehouse, records: dict[Place, Message], found: _Compa
                 )
 
 
-def _compare_void(store: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
+def _compare_void(warehouse: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
     for place, message in records.items():
-        at_ms, key, event_id = store.rows(_VOID, list(place))[0]
+        at_ms, key, event_id = warehouse.rows(_VOID, list(place))[0]
         for what, before, now in (
             ("time", at_ms, _time(message)),
             ("key", key, message.key()),

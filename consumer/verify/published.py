@@ -306,21 +306,21 @@ def _spelt(row: tuple[Any, ...]) -> str:
     return "(" + ", ".join(map(str, row)) + ")"
 
 
-def prove_rows(snapshot: Snapshot, store: Warehouse) -> Proof:
+def prove_rows(snapshot: Snapshot, warehouse: Warehouse) -> Proof:
     """Prove that the files hold the very events of the warehouse, and the run ledger its latest verdicts."""
-    faults, events, notes = list(_other_origin(snapshot, store)), 0, []
+    faults, events, notes = list(_other_origin(snapshot, warehouse)), 0, []
     for run_id, verdict, published, _ in snapshot.rows(_RUNS):
-        ((said,),) = store.rows(_SAID, [run_id])
+        ((said,),) = warehouse.rows(_SAID, [run_id])
         if said is None:
             faults.append(f"run {run_id} was never audited in the warehouse")
         elif said != verdict:
             notes.append(f"run {run_id} is {verdict} in the snapshot, and {said} by its latest audit")
-        faults += _other_figures(snapshot, store, str(run_id))
+        faults += _other_figures(snapshot, warehouse, str(run_id))
         path = snapshot.folder / _EVENTS / f"{run_slug(str(run_id))}.parquet"
         if published and path.is_file():
-            enter_run(store, str(run_id))
+            enter_run(warehouse, str(run_id))
             with suppress(StoreFailed):  # a file that cannot be read is named by its own proof
-                rows, found = _other_rows(store, path)
+                rows, found = _other_rows(warehouse, path)
                 events += rows
                 faults += found
     return Proof.of(
@@ -328,22 +328,22 @@ def prove_rows(snapshot: Snapshot, store: Warehouse) -> Proof:
     )
 
 
-def _other_origin(snapshot: Snapshot, store: Warehouse) -> Iterator[str]:
+def _other_origin(snapshot: Snapshot, warehouse: Warehouse) -> Iterator[str]:
     """Yield where a snapshot is not the warehouse's: its topic, or, as the current one, its name."""
-    topic = store.meta().get("topic")
+    topic = warehouse.meta().get("topic")
     for *_, said in snapshot.rows(_FACTS):
         if said != topic:
             yield f"the table publication says topic {said}, the warehouse {topic}"
-    ((newest,),) = store.rows(_NEWEST)
+    ((newest,),) = warehouse.rows(_NEWEST)
     if snapshot.current and newest is not None and Path(newest).name != snapshot.folder.name:
         yield f"the current snapshot is {snapshot.folder.name}, the one that was published last {Path(newest).name}"
 
 
-def _other_figures(snapshot: Snapshot, store: Warehouse, run_id: str) -> Iterator[str]:
+def _other_figures(snapshot: Snapshot, warehouse: Warehouse, run_id: str) -> Iterator[str]:
     """Yield the figures of a run that are not those of the audit that they were taken from."""
     columns = [name for name in RUN_COLUMNS if name not in {"published", "audited_at"}]
     for *figures, verdict, at_us in snapshot.rows(_FIGURES.format(columns=", ".join(map(quote, columns))), [run_id]):
-        documents = store.connection.execute(_SHOWN, {"run": run_id, "at_us": at_us}).fetchall()
+        documents = warehouse.connection.execute(_SHOWN, {"run": run_id, "at_us": at_us}).fetchall()
         if not documents:
             yield f"run {run_id}: the warehouse has no audit of the time that the snapshot shows"
             continue
@@ -355,19 +355,19 @@ def _other_figures(snapshot: Snapshot, store: Warehouse, run_id: str) -> Iterato
                 yield f"run {run_id}: {name} is {figure} in the snapshot, {said.get(name)} in its audit"
 
 
-def _other_rows(store: Warehouse, path: Path) -> tuple[int, list[str]]:
+def _other_rows(warehouse: Warehouse, path: Path) -> tuple[int, list[str]]:
     """Return how many events the run at hand has, and in what its file differs from them."""
-    names = [str(name) for (name,) in store.rows("SELECT name FROM pragma_table_info('events')")]
-    there = {str(name) for name, *_ in store.rows("DESCRIBE FROM read_parquet(?)", [str(path)])}
+    names = [str(name) for (name,) in warehouse.rows("SELECT name FROM pragma_table_info('events')")]
+    there = {str(name) for name, *_ in warehouse.rows("DESCRIBE FROM read_parquet(?)", [str(path)])}
     faults = [
         f"events/{path.name} lacks the column {name}"
         for name in names
-        if name not in there and store.rows(_FILLED.format(column=quote(name))) != [(0,)]
+        if name not in there and warehouse.rows(_FILLED.format(column=quote(name))) != [(0,)]
     ]
     columns = ", ".join(quote(name) for name in names if name in there)
-    with store.errors():
+    with warehouse.errors():
         query = _OTHER_ROWS.format(columns=columns)
-        ((rows, lacks, extra, first),) = store.connection.execute(query, {"path": str(path)}).fetchall()
+        ((rows, lacks, extra, first),) = warehouse.connection.execute(query, {"path": str(path)}).fetchall()
     if lacks or extra:
         faults.append(
             f"events/{path.name}: {lacks:,} events of the warehouse are missing or differ, "

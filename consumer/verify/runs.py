@@ -40,10 +40,10 @@ _NEWEST = Path(__file__).with_name("newest.sql")
 Manifests = dict[tuple[str, int], Manifest]
 
 
-def read_manifests(store: Warehouse) -> Manifests:
+def read_manifests(warehouse: Warehouse) -> Manifests:
     """Return the manifests of the file that can be read."""
     found = {}
-    for run_id, shard, _, document in store.rows(_MANIFESTS):
+    for run_id, shard, _, document in warehouse.rows(_MANIFESTS):
         try:
             found[str(run_id), int(shard)] = Manifest.model_validate_json(document)
         except ValidationError:
@@ -51,16 +51,16 @@ def read_manifests(store: Warehouse) -> Manifests:
     return found
 
 
-def prove_manifests(store: Warehouse, control: ControlTopic | None) -> Proof:
+def prove_manifests(warehouse: Warehouse, control: ControlTopic | None) -> Proof:
     """Prove that the file keeps what the shards said.
 
     :param control: what the control topic says; ``None`` compares the file with itself alone.
     """
-    rows, manifests = store.rows(_MANIFESTS), read_manifests(store)
+    rows, manifests = warehouse.rows(_MANIFESTS), read_manifests(warehouse)
     faults = [
         *_manifest_faults(rows),
-        *_unordered(store, "manifests"),
-        *_truth_faults(store, manifests, control),
+        *_unordered(warehouse, "manifests"),
+        *_truth_faults(warehouse, manifests, control),
     ]
     if control is not None:
         faults += _other_than(manifests, control)
@@ -90,10 +90,10 @@ def _manifest_faults(rows: list[tuple[Any, ...]]) -> Iterator[str]:
             yield f"{where} says {manifest.status}, its row {status}"
 
 
-def _truth_faults(store: Warehouse, manifests: Manifests, control: ControlTopic | None) -> Iterator[str]:
+def _truth_faults(warehouse: Warehouse, manifests: Manifests, control: ControlTopic | None) -> Iterator[str]:
     """Yield where the table of injected faults is not what the manifests say."""
     there: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
-    for run_id, shard, *truth in store.rows(_FAULTS):
+    for run_id, shard, *truth in warehouse.rows(_FAULTS):
         there.setdefault((run_id, shard), []).append(tuple(truth))
     for key in sorted(there.keys() - manifests.keys()):
         yield f"manifest_faults: run {key[0]} shard {key[1]} has no manifest"
@@ -152,12 +152,12 @@ def _other_than(manifests: Manifests, control: ControlTopic) -> Iterator[str]:
             yield f"the control topic says another {', '.join(names[:3])} of run {key[0]} shard {key[1]}"
 
 
-def prove_verdicts(store: Warehouse) -> Proof:
+def prove_verdicts(warehouse: Warehouse) -> Proof:
     """Prove that each run's latest audit says what is found again now, and that every audit is whole."""
-    rows = store.rows(_AUDITS)
-    faults = [*_document_faults(rows), *_unordered(store, "verdicts")]
+    rows = warehouse.rows(_AUDITS)
+    faults = [*_document_faults(rows), *_unordered(warehouse, "verdicts")]
     notes: list[str] = []
-    manifests = read_manifests(store)
+    manifests = read_manifests(warehouse)
     runs = sorted({run_id for run_id, _ in manifests})
     verdicts = {run_id: verdict for _, run_id, verdict, *_ in rows}  # the latest of each
     for run_id in sorted(verdicts.keys() - set(runs)):
@@ -165,16 +165,18 @@ def prove_verdicts(store: Warehouse) -> Proof:
         told = notes if verdicts[run_id] == "UNKNOWN" else faults
         told.append(f"audits: run {run_id} has no manifest")
     for run_id in runs:
-        said = latest_audit(store, run_id)
+        said = latest_audit(warehouse, run_id)
         if said is None:
             if run_id in verdicts:
                 faults.append(f"run {run_id}: the document of its latest audit cannot be read whole")
             else:
                 notes.append(f"run {run_id} was not audited")
             continue
-        findings = find(store, run_id, [manifest for (run, _), manifest in sorted(manifests.items()) if run == run_id])
+        findings = find(
+            warehouse, run_id, [manifest for (run, _), manifest in sorted(manifests.items()) if run == run_id]
+        )
         findings = _with_outside(findings, said)
-        differing = _differing(said, findings, judge(findings, _bounds(store, said)))
+        differing = _differing(said, findings, judge(findings, _bounds(warehouse, said)))
         if differing:
             faults.append(f"run {run_id}: the audit is not what is found now: {differing}")
         elif said["verdict"] != "PASSED":
@@ -220,9 +222,9 @@ def _microseconds(said: object) -> int | None:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _bounds(store: Warehouse, said: Mapping[str, Any]) -> list[PartitionPosition]:
+def _bounds(warehouse: Warehouse, said: Mapping[str, Any]) -> list[PartitionPosition]:
     """Return how far each partition is loaded now, held to the bounds of the audit."""
-    at = dict(store.rows(_POSITIONS))
+    at = dict(warehouse.rows(_POSITIONS))
     return [
         PartitionPosition(row["partition"], at.get(row["partition"], 0), row["bound"], row["end"])
         for row in said.get("partitions", [])
@@ -244,24 +246,24 @@ def _differing(said: Mapping[str, Any], findings: Findings, judgement: Judgement
     return "; ".join(parts)
 
 
-def prove_checks(store: Warehouse) -> Proof:
+def prove_checks(warehouse: Warehouse) -> Proof:
     """Prove that the latest results of the checks are what the checks find now."""
-    audits = {row[0] for row in store.rows(_AUDITS)}
-    checked = store.rows(_CHECKED)
-    runs = sorted({run_id for run_id, _ in read_manifests(store)})
+    audits = {row[0] for row in warehouse.rows(_AUDITS)}
+    checked = warehouse.rows(_CHECKED)
+    runs = sorted({run_id for run_id, _ in read_manifests(warehouse)})
     faults = [
         f"check_results: run {r} is of audit {a}, which is not there" for a, r in checked if a and a not in audits
     ]
     faults += [f"check_results: run {r} has no manifest" for r in sorted({r for _, r in checked if r} - set(runs))]
-    faults += [f"realism: run {r} has no manifest" for (r,) in store.rows(_EXAMINED) if r not in runs]
-    faults += _unordered(store, "checks")
+    faults += [f"realism: run {r} has no manifest" for (r,) in warehouse.rows(_EXAMINED) if r not in runs]
+    faults += _unordered(warehouse, "checks")
     looked, notes, unknown = 0, [], []
     for run_id in runs:
-        stored = {each.check: each for each in latest_results(store, run_id)}
+        stored = {each.check: each for each in latest_results(warehouse, run_id)}
         if not stored:
             notes.append(f"run {run_id} was not checked")
             continue
-        pack = pack_of_run(store, run_id)
+        pack = pack_of_run(warehouse, run_id)
         here, away = checks_of(pack), pack.absent(CHECKS_OF_A_PACK)
         unrun = {name for name, each in stored.items() if each.detail.startswith(NOT_RUN) and each.passed is False}
         known = [check for check in here if check.name in stored.keys() - unrun]
@@ -276,7 +278,7 @@ def prove_checks(store: Warehouse) -> Proof:
         missing = sorted({check.name for check in here} - stored.keys())
         if missing:
             faults.append(f"run {run_id}: {', '.join(missing)} has no result")
-        for result in evaluate(store, run_id, known):
+        for result in evaluate(warehouse, run_id, known):
             if difference := _other_result(stored[result.check], result):
                 faults.append(f"run {run_id}: {result.check} {difference}")
     return Proof.of(
@@ -326,14 +328,14 @@ _DESCRIBED = """
 """
 
 
-def prove_publications(store: Warehouse) -> Proof:
+def prove_publications(warehouse: Warehouse) -> Proof:
     """Prove that what is kept of the publications agrees with itself; the folders are proved by themselves."""
-    rows = store.rows(_PUBLICATIONS)
-    runs = {run_id for run_id, _ in read_manifests(store)}
-    faults = [*_publication_faults(rows, runs), *(fault for (fault,) in store.rows(_FILES))]
-    faults += _unordered(store, "publications")
+    rows = warehouse.rows(_PUBLICATIONS)
+    runs = {run_id for run_id, _ in read_manifests(warehouse)}
+    faults = [*_publication_faults(rows, runs), *(fault for (fault,) in warehouse.rows(_FILES))]
+    faults += _unordered(warehouse, "publications")
     looked = 0
-    for number, folder, name, run_id, sha256, count in store.rows(_DESCRIBED):
+    for number, folder, name, run_id, sha256, count in warehouse.rows(_DESCRIBED):
         path = Path(folder) / "events" / name
         if path.is_file():
             looked += 1
@@ -347,9 +349,9 @@ def prove_publications(store: Warehouse) -> Proof:
     )
 
 
-def _unordered(store: Warehouse, proof: str) -> list[str]:
+def _unordered(warehouse: Warehouse, proof: str) -> list[str]:
     """Return what contradicts the numbers that say what is newest, as far as a proof is about it."""
-    return [fault for about, fault in store.rows(_NEWEST.read_text()) if about == proof]
+    return [fault for about, fault in warehouse.rows(_NEWEST.read_text()) if about == proof]
 
 
 def _publication_faults(rows: list[tuple[Any, ...]], runs: set[str]) -> Iterator[str]:

@@ -29,20 +29,20 @@ _HELD = "SELECT _partition, sum(octet_length(value)) FROM quarantine GROUP BY 1"
 _SAID = "SELECT partition, sum(value_bytes) FROM load_batches GROUP BY 1 ORDER BY 1"
 
 
-def prove_sizes(store: Warehouse) -> Proof:
+def prove_sizes(warehouse: Warehouse) -> Proof:
     """Prove that the ledger of each partition counts the bytes of its values.
 
     Only where every event is of a run and can be encoded again fast. Elsewhere a note says that nothing was counted:
     the bytes themselves are proved by their checksums.
     """
-    see_all_events(store)
-    said = store.rows(_SAID)
+    see_all_events(warehouse)
+    said = warehouse.rows(_SAID)
     try:
-        sizes = _sizes(store)
+        sizes = _sizes(warehouse)
     except (Misconfigured, ValueError, KeyError):
         sizes = None
     promise, looked = "the ledger counts the bytes that came", f"{len(said)} partitions"
-    if sizes is None or store.rows(_UNKNOWN) != [(0,)]:
+    if sizes is None or warehouse.rows(_UNKNOWN) != [(0,)]:
         return Proof.of("sizes", promise, NOTHING, notes=["not every event is of a run and can be encoded again"])
     faults = [
         f"partition {partition} has values of {sizes[partition]:,} bytes, its ledger says {count:,}"
@@ -52,19 +52,19 @@ def prove_sizes(store: Warehouse) -> Proof:
     return Proof.of("sizes", promise, looked, faults)
 
 
-def _sizes(store: Warehouse) -> Counter[int] | None:
+def _sizes(warehouse: Warehouse) -> Counter[int] | None:
     """Return the bytes of each partition's values, ``None`` where a schema cannot be written fast."""
-    sizes: Counter[int] = Counter({int(p): int(size) for p, size in store.rows(_HELD) if p is not None})
-    column_of = columns_of_fields(store)
-    for schema_id, text in store.rows(_SCHEMAS):
+    sizes: Counter[int] = Counter({int(p): int(size) for p, size in warehouse.rows(_HELD) if p is not None})
+    column_of = columns_of_fields(warehouse)
+    for schema_id, text in warehouse.rows(_SCHEMAS):
         encoder = value_format().encoder(str(text), int(schema_id))
         if encoder.slow_types:
             return None
         fields = encoder.arrow_schema.names
         wanted = ", ".join(f"{quote(column_of[name])} AS {quote(f'f{place}')}" for place, name in enumerate(fields))
         query = f"SELECT {wanted}, _partition AS p FROM events WHERE _schema_id = {int(schema_id)}"  # noqa: S608 - quoted
-        with store.errors():
-            for chunk in store.connection.sql(query).to_arrow_reader(_CHUNK_ROWS):
+        with warehouse.errors():
+            for chunk in warehouse.connection.sql(query).to_arrow_reader(_CHUNK_ROWS):
                 rows = chunk.select(range(len(fields))).rename_columns(fields)
                 lengths = pc.binary_length(encoder.encode(rows)).to_numpy()
                 for partition in np.unique(chunk.column("p").to_numpy(zero_copy_only=False)).tolist():

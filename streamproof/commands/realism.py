@@ -101,7 +101,7 @@ def _rules_of(scenario: str, folders: str | None, progress: Any) -> Examine:
 
 
 def _of_run(
-    topic: str, run_id: str | None, warehouse: Path | None, wait: float, rules_of: Callable[[str], Examine]
+    topic: str, run_id: str | None, path: Path | None, wait: float, rules_of: Callable[[str], Examine]
 ) -> dict[str, Any]:
     from cluster.local import warehouse_path
     from consumer.report.examination import examine_run
@@ -119,7 +119,7 @@ def _of_run(
             )
         return found
 
-    return examine_run(warehouse or warehouse_path(topic), topic, run_id, examined, wait_s=wait)
+    return examine_run(path or warehouse_path(topic), topic, run_id, examined, wait_s=wait)
 
 
 def _of_file(path: Path, seed: int, scenario: str, examine: Examine) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def load_checks(folder: Path = CHECKS) -> list[SqlFile]:
 
 
 def run_checks(
-    warehouse: Path,
+    warehouse_path: Path,
     run_id: str | None = None,
     *,
     topic: str | None = None,
@@ -106,31 +106,31 @@ def run_checks(
     :param checks: those to run; all of this folder and of the pack of the run's scenario when ``None``.
     :raises Misconfigured: there is no warehouse, no such run, or a header is wrong.
     """
-    with open_warehouse(warehouse, wait_s=wait_s, create=False, topic=topic) as store:
-        run = chosen_run(store, run_id) if run_id is not None or known_runs(store) else None
-        results = evaluate(store, run, checks)
+    with open_warehouse(warehouse_path, wait_s=wait_s, create=False, topic=topic) as warehouse:
+        run = chosen_run(warehouse, run_id) if run_id is not None or known_runs(warehouse) else None
+        results = evaluate(warehouse, run, checks)
         now = datetime.now(UTC)
-        audited = latest_audit(store, run) if run is not None else None
-        with store.transaction() as db:
+        audited = latest_audit(warehouse, run) if run is not None else None
+        with warehouse.transaction() as db:
             ((number,),) = db.execute(_NEXT).fetchall()
             for result in results:
                 row = [result.check, result.severity, result.passed, result.offending, result.detail, now]
                 db.execute(_KEEP, [number, audited and audited["audit_id"], run or "", *row])
-        store.checkpoint()
+        warehouse.checkpoint()
     return CheckReport(run, now.isoformat(), results)
 
 
-def evaluate(store: Warehouse, run_id: str | None, checks: Sequence[SqlFile] | None = None) -> list[CheckResult]:
+def evaluate(warehouse: Warehouse, run_id: str | None, checks: Sequence[SqlFile] | None = None) -> list[CheckResult]:
     """Run checks on a run of an open warehouse, and keep nothing. What was injected is left out of the run at hand.
 
     :param checks: those to run; all of this folder and of the pack of the run's scenario when ``None``.
     """
-    pack = pack_of_run(store, run_id)
+    pack = pack_of_run(warehouse, run_id)
     wanted = checks_of(pack) if checks is None else checks
-    enter_run(store, run_id)
-    with as_store_errors(store.path):
-        store.connection.execute(_SCOPE.read_text())
-    results = [_run(store, check, run_id) for check in wanted]
+    enter_run(warehouse, run_id)
+    with as_store_errors(warehouse.path):
+        warehouse.connection.execute(_SCOPE.read_text())
+    results = [_run(warehouse, check, run_id) for check in wanted]
     return results + ([] if checks is not None else _not_run(pack))
 
 
@@ -173,8 +173,8 @@ def latest_results(warehouse: Warehouse, run_id: str | None) -> list[CheckResult
     ]
 
 
-def _run(store: Warehouse, check: SqlFile, run_id: str | None) -> CheckResult:
-    missing = lacking(store.connection, check, has_run=run_id is not None)
+def _run(warehouse: Warehouse, check: SqlFile, run_id: str | None) -> CheckResult:
+    missing = lacking(warehouse.connection, check, has_run=run_id is not None)
     if missing:
         what = ", ".join("no run is known" if need == "run" else f"no column {need}" for need in missing)
         return _result(check, None, 0, f"not applicable: {what}")
@@ -185,7 +185,7 @@ def _run(store: Warehouse, check: SqlFile, run_id: str | None) -> CheckResult:
         ORDER BY offending DESC, detail LIMIT {MAX_DETAILS + 1}
     """  # noqa: S608
     try:
-        rows = store.connection.execute(query).fetchall()
+        rows = warehouse.connection.execute(query).fetchall()
     except duckdb.Error as error:
         return _result(check, False, 0, f"cannot be evaluated: {str(error).splitlines()[0]}")
     details = [str(detail) for _, detail in rows[:MAX_DETAILS]]

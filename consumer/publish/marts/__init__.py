@@ -48,6 +48,6 @@ def marts_of_packs(packs: Iterable[RunPack]) -> Marts:
     return Marts(queries, absent)
 
 
-def marts_of_runs(store: Warehouse, run_ids: Iterable[str]) -> Marts:
+def marts_of_runs(warehouse: Warehouse, run_ids: Iterable[str]) -> Marts:
     """Return the marts for runs of a warehouse."""
-    return marts_of_packs([pack_of_run(store, run_id) for run_id in run_ids])
+    return marts_of_packs([pack_of_run(warehouse, run_id) for run_id in run_ids])

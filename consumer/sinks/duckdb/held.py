@@ -24,15 +24,15 @@ _PAGE = """
 """
 
 
-def pages(file: Warehouse) -> Iterator[list[HeldRecord]]:
+def pages(warehouse: Warehouse) -> Iterator[list[HeldRecord]]:
     """Yield the quarantine in pages of bounded size; rows may leave it meanwhile."""
     after: tuple[int, int] = (-1, -1)
-    while sizes := file.rows(_SIZES, list(after)):
+    while sizes := warehouse.rows(_SIZES, list(after)):
         last, held = sizes[0][:2], 0
         for partition, offset, size in sizes:
             held += size
             if held > PAGE_BYTES and (partition, offset) != sizes[0][:2]:
                 break
             last = (partition, offset)
-        yield [HeldRecord(*row) for row in file.rows(_PAGE, [*after, *last])]
+        yield [HeldRecord(*row) for row in warehouse.rows(_PAGE, [*after, *last])]
         after = last

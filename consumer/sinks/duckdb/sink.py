@@ -18,9 +18,9 @@ from cluster.topics import TopicInfo
 from consumer.sinks import DEFAULT_WAIT_S, Origin, Totals
 from consumer.sinks.batch import Chunk, Tally
 from consumer.sinks.duckdb import ledger
+from consumer.sinks.duckdb.batches import INSERT_EVENTS, DuckDBBatches, insert_rows, without_refused
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.held import pages
-from consumer.sinks.duckdb.store import INSERT_EVENTS, Store, insert_rows, without_refused
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from consumer.sinks.held import HeldRecord, QuarantineClass
 from consumer.sinks.limit import Limit
@@ -103,9 +103,9 @@ class DuckDBSink:
                 [schema_id, used and used.subject, used and used.version, text],
             )
 
-    def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> Store:
+    def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> DuckDBBatches:
         """Return what stores chunks."""
-        return Store(self._warehouse, load_id, limit=limit, batch_rows=batch_rows, careful=careful)
+        return DuckDBBatches(self._warehouse, load_id, limit=limit, batch_rows=batch_rows, careful=careful)
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file."""

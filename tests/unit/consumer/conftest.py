@@ -176,33 +176,33 @@ _SCHEMA: dict[str, Any] = {
 SCHEMA = json.dumps(_SCHEMA)
 
 
-def _encode(store: Warehouse, start: str = "", schema: str = SCHEMA) -> None:
+def _encode(warehouse: Warehouse, start: str = "", schema: str = SCHEMA) -> None:
     """Give every row of a run the checksum of its value, and keep the schema."""
     encoder = Encoder(schema, 1)
     query = f"FROM events WHERE starts_with(event_id, '{start}') ORDER BY _partition, _offset"
-    rows = store.connection.sql(query).to_arrow_table().combine_chunks()
+    rows = warehouse.connection.sql(query).to_arrow_table().combine_chunks()
     crcs = [zlib.crc32(value) for value in encoder.encode(rows.to_batches()[0]).to_pylist()]
     checked = pa.table(
         {"p": rows.column("_partition"), "o": rows.column("_offset"), "crc": pa.array(crcs, pa.uint32())}
     )
-    store.connection.register("checked", checked)
-    store.connection.execute("UPDATE events SET _crc32 = crc FROM checked WHERE p = _partition AND o = _offset")
-    store.connection.unregister("checked")
+    warehouse.connection.register("checked", checked)
+    warehouse.connection.execute("UPDATE events SET _crc32 = crc FROM checked WHERE p = _partition AND o = _offset")
+    warehouse.connection.unregister("checked")
     if not start:
-        store.rows("INSERT INTO schema_versions VALUES (1, ?, 1, ?, now())", [f"{TOPIC}-value", SCHEMA])
+        warehouse.rows("INSERT INTO schema_versions VALUES (1, ?, 1, ?, now())", [f"{TOPIC}-value", SCHEMA])
 
 
-def _sums(store: Warehouse, window: int, start: str = "") -> dict[tuple[int, int], int]:
+def _sums(warehouse: Warehouse, window: int, start: str = "") -> dict[tuple[int, int], int]:
     """Return the sums of checksums of a run, by shard and window."""
     query = (
         f"SELECT event_shard(event_id), event_sequence(event_id) // {window}, sum(crc) "
         f"FROM (SELECT event_id, min(_crc32) AS crc FROM events WHERE starts_with(event_id, '{start}') GROUP BY 1) "
         "GROUP BY ALL"
     )
-    return {(shard, number): int(total) for shard, number, total in store.rows(query)}
+    return {(shard, number): int(total) for shard, number, total in warehouse.rows(query)}
 
 
-def _places(store: Warehouse, start: str = "", where: str = "TRUE") -> dict[int, PlaceWindows]:
+def _places(warehouse: Warehouse, start: str = "", where: str = "TRUE") -> dict[int, PlaceWindows]:
     """Return what the reports of each shard would say of the places of its records."""
     sums: dict[int, PlaceSums] = defaultdict(PlaceSums)
     query = f"""
@@ -216,7 +216,7 @@ def _places(store: Warehouse, start: str = "", where: str = "TRUE") -> dict[int,
         )
         WHERE starts_with(event_id, '{start}') AND {where} AND event_shard(event_id) IS NOT NULL
     """
-    for shard, *numbers, key in store.rows(query):
+    for shard, *numbers, key in warehouse.rows(query):
         sums[shard].add(*(np.array([number]) for number in (*numbers, zlib.crc32(key or b""))))
     return {shard: found.windows() for shard, found in sums.items()}
 
@@ -285,18 +285,20 @@ class Lab:
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         """Run statements in a session of their own and return the last one's rows."""
         rows: list[tuple[Any, ...]] = []
-        with self.open() as store:
+        with self.open() as warehouse:
             for statement in statements:
-                rows = store.rows(statement)
+                rows = warehouse.rows(statement)
         return rows
 
     def store(self, *statements: str) -> None:
         """Run statements as if that had been sent and loaded: ledger and reports say the same."""
         self.sql(*statements, *_SETTLE.format(ended=ENDED).split(";"))
-        with self.open() as store:
+        with self.open() as warehouse:
             for (run_id, shard), claimed in self.control.manifests.items():
                 if claimed.placed is not None:
-                    placed = _places(store, event_id(run_id, 0, 0)[:15]).get(shard, PlaceWindows(size=256, windows=[]))
+                    placed = _places(warehouse, event_id(run_id, 0, 0)[:15]).get(
+                        shard, PlaceWindows(size=256, windows=[])
+                    )
                     self.claim(claimed.model_copy(update={"placed": placed}))
 
     def reshape(self, *statements: str, without: str = "", more: dict[str, Any] | None = None) -> None:
@@ -306,8 +308,8 @@ class Lab:
         self.sql(f"DELETE FROM event_columns WHERE field = '{without}'")
         if more:
             self.sql(f"INSERT INTO event_columns VALUES ('{more['name']}', '{more['name']}')")
-        with self.open() as store:
-            store.rows("UPDATE schema_versions SET schema = ?", [schema])
+        with self.open() as warehouse:
+            warehouse.rows("UPDATE schema_versions SET schema = ?", [schema])
         for shard in (0, 1):
             used = self.control.manifests[RUN, shard].schema_used
             self.amend(shard, schema_used=used.model_copy(update={"fingerprint": fingerprint(schema)}))
@@ -316,12 +318,12 @@ class Lab:
     def send(self, *statements: str, schema: str = SCHEMA) -> None:
         """Run statements as if the events had been sent so: checksums, ledger and manifests are of what is there."""
         self.sql(*statements)
-        with self.open() as store:
-            _encode(store, event_id(RUN, 0, 0)[:15], schema)
+        with self.open() as warehouse:
+            _encode(warehouse, event_id(RUN, 0, 0)[:15], schema)
             for shard in (0, 1):
                 claimed = self.control.manifests.get((RUN, shard))
                 if claimed is not None and claimed.crc is not None:
-                    sums, size = _sums(store, claimed.crc.size, event_id(RUN, shard, 0)[:18]), claimed.crc.size
+                    sums, size = _sums(warehouse, claimed.crc.size, event_id(RUN, shard, 0)[:18]), claimed.crc.size
                     windows = [sums.get((shard, number), 0) for number in range(len(claimed.crc.sums))]
                     self.claim(claimed.model_copy(update={"crc": CrcWindows(size=size, sums=windows)}))
         self.store()
@@ -367,20 +369,21 @@ class Lab:
         }
         self.path.unlink(missing_ok=True)  # of a run that the lab had before
         open_warehouse(self.path, topic=TOPIC).close()
-        with self.open() as store:
-            store.rows(_EVENTS.format(**facts))
-            store.rows(
+        with self.open() as warehouse:
+            warehouse.rows(_EVENTS.format(**facts))
+            warehouse.rows(
                 "INSERT INTO event_columns SELECT name, name FROM pragma_table_info('events') WHERE name[1] <> '_'"
             )
-            _encode(store)
+            _encode(warehouse)
             for statement in (_LEDGER, _OFFSETS):
-                store.rows(statement.format(**facts))
-            places = _places(store)
-            sums = _sums(store, window)
+                warehouse.rows(statement.format(**facts))
+            places = _places(warehouse)
+            sums = _sums(warehouse, window)
             ends = {
-                partition: (0, end) for partition, end in store.rows("SELECT partition, next_offset FROM load_offsets")
+                partition: (0, end)
+                for partition, end in warehouse.rows("SELECT partition, next_offset FROM load_offsets")
             }
-            store.checkpoint()
+            warehouse.checkpoint()
         for shard in range(shards):
             windows = [sums[shard, number] for number in range((events + window - 1) // window)]
             self.claim(
@@ -400,8 +403,8 @@ class Lab:
 
     def place(self, shard: int, where: str) -> None:
         """Let a shard's manifest have the places of those of its events for which a condition holds."""
-        with self.open() as store:
-            self.amend(shard, placed=_places(store, where=where)[shard])
+        with self.open() as warehouse:
+            self.amend(shard, placed=_places(warehouse, where=where)[shard])
 
     def withdraw(self, shard: int) -> None:
         """Take the manifest of a shard away."""
@@ -433,16 +436,16 @@ class Lab:
     def reseal(self, run_id: str) -> None:
         """Make a copied run one of its own: checksums, ledger and manifests are those of its events."""
         start = event_id(run_id, 0, 0)[:15]
-        with self.open() as store:
-            _encode(store, start)
-            store.rows(
+        with self.open() as warehouse:
+            _encode(warehouse, start)
+            warehouse.rows(
                 """
                 UPDATE load_batches SET crc_sum = (
                     SELECT sum(_crc32) FROM events WHERE _batch = batch AND _partition = load_batches.partition
                 )
                 """
             )
-            places, sums = _places(store, start), _sums(store, 16, start)
+            places, sums = _places(warehouse, start), _sums(warehouse, 16, start)
         for shard in (0, 1):
             claim = self.control.manifests[RUN, shard]
             windows = CrcWindows(size=16, sums=[sums[shard, number] for number in range(len(sums) // 2)])

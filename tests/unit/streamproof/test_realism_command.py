@@ -131,7 +131,7 @@ def test_several_runs_in_a_file_are_refused(tmp_path, table, capsys):
 
 
 @pytest.fixture
-def warehouse(tmp_path, table, settings) -> Path:
+def path(tmp_path, table, settings) -> Path:
     """Return a warehouse that holds the run as a load leaves it: times with their zone."""
     path = tmp_path / "warehouse.duckdb"
     manifest = Manifest(
@@ -151,8 +151,8 @@ def warehouse(tmp_path, table, settings) -> Path:
         acknowledged=EVENTS,
         start_offsets={},
     )
-    with open_warehouse(path, topic=TOPIC) as store:
-        connection = store.connection
+    with open_warehouse(path, topic=TOPIC) as warehouse:
+        connection = warehouse.connection
         connection.register("given", table)
         zoned = 'STRUCT(action_type VARCHAR, "timestamp" TIMESTAMPTZ, duration INTEGER, completed BOOLEAN, '
         zoned += "old_quality VARCHAR, new_quality VARCHAR, old_speed DOUBLE, new_speed DOUBLE)[]"
@@ -170,11 +170,11 @@ def warehouse(tmp_path, table, settings) -> Path:
     return path
 
 
-def test_a_run_is_examined_and_the_report_shows_it(tmp_path, warehouse, capsys):
-    assert run(["realism", RUN, "--topic", TOPIC, "--warehouse", str(warehouse), "--json"]) == 0
+def test_a_run_is_examined_and_the_report_shows_it(tmp_path, path, capsys):
+    assert run(["realism", RUN, "--topic", TOPIC, "--warehouse", str(path), "--json"]) == 0
     document = said(capsys)
     assert (document["run_id"], document["events"], document["seed"]) == (RUN, EVENTS, SEED)
-    report = write_report(warehouse, TOPIC, RUN, tmp_path / "publications")
+    report = write_report(path, TOPIC, RUN, tmp_path / "publications")
     page = report.path.read_text()
     assert "<h2>Realism</h2>" in page
     assert "no violation" in page
@@ -183,30 +183,30 @@ def test_a_run_is_examined_and_the_report_shows_it(tmp_path, warehouse, capsys):
     assert summary["realism"] == document
 
 
-def test_the_latest_run_is_examined_when_none_is_named(warehouse, capsys):
-    assert run(["realism", "--topic", TOPIC, "--warehouse", str(warehouse), "--json"]) == 0
+def test_the_latest_run_is_examined_when_none_is_named(path, capsys):
+    assert run(["realism", "--topic", TOPIC, "--warehouse", str(path), "--json"]) == 0
     assert said(capsys)["run_id"] == RUN
 
 
-def test_a_run_that_is_not_loaded_is_not_praised(warehouse, capsys):
-    with open_warehouse(warehouse, topic=TOPIC) as store:
-        store.connection.execute("DELETE FROM events")
-    assert run(["realism", "--topic", TOPIC, "--warehouse", str(warehouse), "--json"]) == 78
+def test_a_run_that_is_not_loaded_is_not_praised(path, capsys):
+    with open_warehouse(path, topic=TOPIC) as warehouse:
+        warehouse.connection.execute("DELETE FROM events")
+    assert run(["realism", "--topic", TOPIC, "--warehouse", str(path), "--json"]) == 78
     assert "no event of the run" in said(capsys)["error"]["message"]
 
 
-def test_an_unknown_run_is_refused(warehouse, capsys):
-    assert run(["realism", "never", "--topic", TOPIC, "--warehouse", str(warehouse), "--json"]) == 78
+def test_an_unknown_run_is_refused(path, capsys):
+    assert run(["realism", "never", "--topic", TOPIC, "--warehouse", str(path), "--json"]) == 78
     assert "never" in said(capsys)["error"]["message"]
 
 
-def test_a_run_of_another_scenario_is_held_against_its_own_rules_or_none(tmp_path, warehouse, capsys):
+def test_a_run_of_another_scenario_is_held_against_its_own_rules_or_none(tmp_path, path, capsys):
     names = """'"scenario":"customer_events"', '"scenario":"beats"'"""
-    with open_warehouse(warehouse, topic=TOPIC) as store:
-        store.connection.execute(f"UPDATE manifests SET document = replace(document, {names})")
+    with open_warehouse(path, topic=TOPIC) as warehouse:
+        warehouse.connection.execute(f"UPDATE manifests SET document = replace(document, {names})")
     (tmp_path / "beat.avsc").write_text(SCHEMA)
     (tmp_path / "beats.py").write_text(MODULE)
-    asked = ["realism", "--topic", TOPIC, "--warehouse", str(warehouse), "--scenario-path", str(tmp_path), "--json"]
+    asked = ["realism", "--topic", TOPIC, "--warehouse", str(path), "--scenario-path", str(tmp_path), "--json"]
     assert run(asked) == 78
     assert said(capsys)["error"]["message"] == "the scenario beats declares no rules"
     rules = "{'rule': 'B1', 'text': 'Some.', 'violations': 0, 'per_million': 0.0, 'examples': []}"

@@ -177,8 +177,8 @@ class Rig:
 
         Of what Kafka does not hold any more (``gone_below``), only the ledger can speak.
         """
-        with open_warehouse(self.warehouse) as file:
-            verify(file)
+        with open_warehouse(self.warehouse) as warehouse:
+            verify(warehouse)
         truth = {at: zlib.crc32(value) for at, value in self.records().items() if value is not None}
         stored = self.rows(
             "SELECT _partition, _offset, _crc32 FROM (SELECT _partition, _offset, _crc32 FROM events UNION ALL "

@@ -80,9 +80,9 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(rig: Any) -> No
         loader.send_signal(signal.SIGKILL)
         if loader.wait(10) == -signal.SIGKILL:
             kills += 1
-        with open_warehouse(rig.warehouse) as file:
-            verify(file)
-            ((position,),) = file.rows("SELECT coalesce(sum(next_offset), 0)::BIGINT FROM load_offsets")
+        with open_warehouse(rig.warehouse) as warehouse:
+            verify(warehouse)
+            ((position,),) = warehouse.rows("SELECT coalesce(sum(next_offset), 0)::BIGINT FROM load_offsets")
         assert position >= (seen[-1] if seen else 0)
         seen.append(position)
     rest = rig.load()

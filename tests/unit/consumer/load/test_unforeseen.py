@@ -17,8 +17,8 @@ from cluster.errors import RegistryUnreachable, StoreFull
 from cluster.records import Records, Span
 from consumer.load.decode import Reader, decode
 from consumer.load.readers import Readers
+from consumer.sinks.duckdb.batches import DuckDBBatches
 from consumer.sinks.duckdb.columns import EventColumns
-from consumer.sinks.duckdb.store import Store
 from consumer.sinks.duckdb.warehouse import open_warehouse
 from schemas.formats import Salvaged, value_format
 from schemas.formats.avro.codec import Decoder
@@ -26,7 +26,7 @@ from schemas.formats.avro.frame import HEADER_BYTES
 from schemas.types.tree import MAX_BRANCHES, parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 from tests.kit.depth import examples
-from tests.unit.consumer.sinks.test_store import SCHEMA, FakeMessage, counts, value
+from tests.unit.consumer.sinks.test_batches import SCHEMA, FakeMessage, counts, value
 
 PanicException = type("PanicException", (BaseException,), {})
 ODD: tuple[type[BaseException], ...] = (
@@ -113,12 +113,12 @@ def test_a_union_with_more_types_than_arrow_counts_is_refused_in_words(tmp_path:
             parse(text)
         return
     decoder = Decoder(text)
-    with open_warehouse(tmp_path / "w.duckdb") as file:
-        file.rows("INSERT INTO load_offsets VALUES ('c', 't', 'id', 0, 0)")
-        reader = Reader(1, decoder, EventColumns(file).fit(decoder.arrow_schema), value_format())
+    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
+        warehouse.rows("INSERT INTO load_offsets VALUES ('c', 't', 'id', 0, 0)")
+        reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema), value_format())
         last = b"\0\0\0\0\1" + b"\xfe\x01" + b"\x0e"  # branch 127, x = 7
-        store = Store(file, "load")
-        store.add(decode(Records.of([FakeMessage(0, last)]), [Span(0, 0, 1)], lambda _: reader, value_format()))
-        store.commit()
-        assert counts(file) == (1, 0, 1)
-        assert file.rows("SELECT body.K127.x FROM events") == [(7,)]
+        batches = DuckDBBatches(warehouse, "load")
+        batches.add(decode(Records.of([FakeMessage(0, last)]), [Span(0, 0, 1)], lambda _: reader, value_format()))
+        batches.commit()
+        assert counts(warehouse) == (1, 0, 1)
+        assert warehouse.rows("SELECT body.K127.x FROM events") == [(7,)]

@@ -58,8 +58,8 @@ def test_it_does_not_choose_which_run_is_audited(lab: Any, claims: dict[str, Any
     result = lab.audit(None)
     assert (result.run_id, result.verdict) == (RUN, "PASSED")
     assert any("run forged, shard 0, cannot be true" in note for note in result.notes)
-    with lab.open() as store:
-        assert [run.run_id for run in known_runs(store)] == [RUN]
+    with lab.open() as warehouse:
+        assert [run.run_id for run in known_runs(warehouse)] == [RUN]
 
 
 def test_a_forged_shard_of_a_true_run_makes_it_unknown(audited: Any) -> None:

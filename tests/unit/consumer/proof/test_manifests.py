@@ -62,11 +62,11 @@ def test_a_manifest_that_was_taken_back_is_none(claims: list[Any], lab: Any) -> 
     topic = ControlTopic()
     for claim in claims:
         topic.take(record(claim))
-    with lab.open() as store:
-        store_manifests(store, topic)
+    with lab.open() as warehouse:
+        store_manifests(warehouse, topic)
         topic.take(Record(claims[1].key().encode(), None))
-        store_manifests(store, topic)
-        assert [kept.shard for kept in stored_manifests(store, RUN)] == [0]
+        store_manifests(warehouse, topic)
+        assert [kept.shard for kept in stored_manifests(warehouse, RUN)] == [0]
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_an_unreadable_manifest_of_a_shard_that_the_others_do_not_count_is_never
     result = audited.audit()
     assert result.verdict == "UNKNOWN"
     assert "shard 2, customer_events.manifests partition 0 offset 7" in result.reason
-    with open_as_it_is(audited.path) as store:
-        verdicts, manifests = prove_verdicts(store), prove_manifests(store, audited.control)
+    with open_as_it_is(audited.path) as warehouse:
+        verdicts, manifests = prove_verdicts(warehouse), prove_manifests(warehouse, audited.control)
     assert manifests.verdict == "UNKNOWN"
     said = f"the control topic has a manifest of run {RUN} shard 2 that cannot be read"
     assert manifests.unknown == [f"{said}: customer_events.manifests partition 0 offset 7"]

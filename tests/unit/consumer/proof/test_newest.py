@@ -54,8 +54,8 @@ def test_a_newer_failed_audit_counts_although_its_clock_is_behind(published: Any
     published.sql(f"DELETE FROM events WHERE event_id = '{event_id(RUN, 0, 7)}'")
     failed = published.audit()
     assert failed.verdict == "FAILED"
-    with published.open() as store:
-        assert latest_audit(store, RUN)["audit_id"] == failed.audit_id
+    with published.open() as warehouse:
+        assert latest_audit(warehouse, RUN)["audit_id"] == failed.audit_id
     assert write_report(published.path, TOPIC, RUN, published.publications).verdict == "FAILED"
     with pytest.raises(VerdictFailed, match="the audit says FAILED"):
         publish_it(published)
@@ -79,8 +79,8 @@ def test_newer_failed_checks_count_although_their_clock_is_behind(proved: Any, s
     assert proved.audit().verdict == "PASSED"
     blocked = {result.check for result in run_checks(proved.path, RUN).blocked_by}
     assert blocked == {"required_fields"}
-    with proved.open() as store:
-        assert {result.check for result in latest_results(store, RUN) if result.passed is False} >= blocked
+    with proved.open() as warehouse:
+        assert {result.check for result in latest_results(warehouse, RUN) if result.passed is False} >= blocked
     with pytest.raises(VerdictFailed, match="required_fields"):
         publish_it(proved)
 
@@ -89,8 +89,8 @@ def test_the_newest_examination_counts(proved: Any, set_the_clock_back: Any) -> 
     examine_run(proved.path, TOPIC, RUN, lambda *_: {"said": "before"})
     set_the_clock_back()
     examine_run(proved.path, TOPIC, RUN, lambda *_: {"said": "after"})
-    with proved.open() as store:
-        assert latest_realism(store, RUN)["said"] == "after"  # type: ignore[index]
+    with proved.open() as warehouse:
+        assert latest_realism(warehouse, RUN)["said"] == "after"  # type: ignore[index]
 
 
 def test_the_latest_run_is_the_one_that_came_last_whatever_it_says_about_its_time(audited: Any) -> None:
@@ -103,8 +103,8 @@ def test_the_latest_run_is_the_one_that_came_last_whatever_it_says_about_its_tim
         )
     )
     audited.audit(None)
-    with audited.open() as store:
-        assert [run.run_id for run in known_runs(store)] == ["last", "late clock", "early clock", RUN]
+    with audited.open() as warehouse:
+        assert [run.run_id for run in known_runs(warehouse)] == ["last", "late clock", "early clock", RUN]
 
 
 def test_the_newest_publications_are_kept_although_their_names_are_earlier(

@@ -174,8 +174,8 @@ def test_what_cannot_be_looked_at_again_is_unknown(shop: Any, monkeypatch: pytes
     run_checks(shop.path, RUN)
     publish_it(shop)
     monkeypatch.delenv("STREAMPROOF_SCENARIO_PATH")
-    with open_warehouse(shop.path) as store:
-        proof = prove_checks(store)
+    with open_warehouse(shop.path) as warehouse:
+        proof = prove_checks(warehouse)
     assert proof.verdict == "UNKNOWN"
     assert any("nobody was not run again: the pack of the scenario shop" in each for each in proof.unknown)
     judged = verify_publication(folder_of(shop))
@@ -186,8 +186,8 @@ def test_what_cannot_be_looked_at_again_is_unknown(shop: Any, monkeypatch: pytes
 def test_a_result_that_somebody_calls_not_run_is_no_pass(shop: Any) -> None:
     run_checks(shop.path, RUN)
     shop.sql("UPDATE check_results SET detail = 'not run: so' WHERE check_name = 'nobody'")
-    with open_warehouse(shop.path) as store:
-        assert any("nobody" in fault for fault in prove_checks(store).faults)
+    with open_warehouse(shop.path) as warehouse:
+        assert any("nobody" in fault for fault in prove_checks(warehouse).faults)
 
 
 @pytest.mark.parametrize(

@@ -111,8 +111,8 @@ def test_changed_bytes_are_not_replayed(held: Any) -> None:
 
 def test_the_quarantine_is_read_in_pages_of_bounded_size(held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer.sinks.duckdb.held, "PAGE_BYTES", 2)
-    with held.open() as store:
-        pages = list(consumer.sinks.duckdb.held.pages(store))
+    with held.open() as warehouse:
+        pages = list(consumer.sinks.duckdb.held.pages(warehouse))
     places = [(record.held_partition, record.held_offset) for page in pages for record in page]
     assert len(pages) > 1
     assert places == sorted(set(places))

@@ -170,14 +170,14 @@ def hostile_lab(lab: Any) -> None:
         "device": "struct_update(device, type := $text || device.type)",
         "details": "struct_update(details, network_type := $text)",
     }
-    with lab.open() as store:
+    with lab.open() as warehouse:
         for number, text in enumerate(HOSTILE):
             for column, value in fields.items():
-                store.connection.execute(
+                warehouse.connection.execute(
                     f"UPDATE events SET {column} = {value} WHERE event_sequence(event_id) % {len(HOSTILE)} = {number}",
                     {"text": text},
                 )
-            store.connection.execute(
+            warehouse.connection.execute(
                 "INSERT INTO quarantine SELECT _partition, 9000 + $number, _timestamp, _key, '\\x01'::BLOB, "
                 "[{'name': 'streamproof-event-id', 'value': encode(event_id)}], 1, 'decode', $text, $text, 1, 1 "
                 "FROM events LIMIT 1",

@@ -17,8 +17,8 @@ from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    with open_warehouse(tmp_path / "w.duckdb", topic="t") as file:
-        yield file
+    with open_warehouse(tmp_path / "w.duckdb", topic="t") as warehouse:
+        yield warehouse
 
 
 def types(warehouse: Warehouse) -> dict[str, str]:

@@ -19,8 +19,8 @@ UUID: Any = {"type": "string", "logicalType": "uuid"}
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
-    with open_warehouse(tmp_path / "w.duckdb") as file:
-        yield file
+    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
+        yield warehouse
 
 
 def keep(warehouse: Warehouse, schema_id: int, kind: Any) -> None:

@@ -24,8 +24,8 @@ from cluster.errors import (
     WarehouseLocked,
 )
 from consumer.proof.run_scope import enter_run
+from consumer.sinks.duckdb.batches import DuckDBBatches
 from consumer.sinks.duckdb.errors import store_error
-from consumer.sinks.duckdb.store import Store
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from schemas.identity import MAX_SEQUENCE, MAX_SHARDS, event_id, run_prefix
 
@@ -46,29 +46,31 @@ TABLES = {
 
 def test_a_new_warehouse_has_every_table_and_its_folder_is_made(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "w.duckdb"
-    with open_warehouse(path, topic="t") as file:
-        assert {name for (name,) in file.rows("SELECT table_name FROM duckdb_tables()")} >= TABLES
-        assert file.meta()["topic"] == "t"
+    with open_warehouse(path, topic="t") as warehouse:
+        assert {name for (name,) in warehouse.rows("SELECT table_name FROM duckdb_tables()")} >= TABLES
+        assert warehouse.meta()["topic"] == "t"
     assert [entry.name for entry in path.parent.iterdir()] == ["w.duckdb"]
 
 
 def test_the_macros_read_an_identity_as_the_python_code_does(tmp_path: Path) -> None:
-    with open_warehouse(tmp_path / "w.duckdb") as file:
+    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
         for shard, sequence in ((0, 0), (17, 123_456_789), (MAX_SHARDS - 1, MAX_SEQUENCE)):
             text = event_id("a run", shard, sequence)
             for spelling in (text, text.upper()):
-                read = file.rows("SELECT event_run($1), event_shard($1), event_sequence($1)", [spelling])
+                read = warehouse.rows("SELECT event_run($1), event_shard($1), event_sequence($1)", [spelling])
                 assert read == [(run_prefix("a run"), shard, sequence)]
         for foreign in ("", "x" * 36, "0190d3a5-0000-7000-8000-000000000001", text + " ", text[:-1]):
-            assert file.rows("SELECT event_run($1), event_shard($1), event_sequence($1)", [foreign]) == [(None,) * 3]
+            assert warehouse.rows("SELECT event_run($1), event_shard($1), event_sequence($1)", [foreign]) == [
+                (None,) * 3
+            ]
 
 
 def test_times_are_shown_in_utc_wherever_the_process_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        with open_warehouse(tmp_path / "w.duckdb") as file:
-            assert file.rows("SELECT to_timestamp(0)::VARCHAR") == [("1970-01-01 00:00:00+00",)]
+        with open_warehouse(tmp_path / "w.duckdb") as warehouse:
+            assert warehouse.rows("SELECT to_timestamp(0)::VARCHAR") == [("1970-01-01 00:00:00+00",)]
     finally:
         monkeypatch.delenv("TZ")
         time.tzset()
@@ -105,15 +107,15 @@ def test_a_stop_ends_the_wait_for_the_lock(tmp_path: Path) -> None:
 
 
 def test_a_failed_transaction_leaves_nothing_and_shows_its_own_error(tmp_path: Path) -> None:
-    def change(file: Warehouse) -> None:
-        with file.transaction() as connection:
+    def change(warehouse: Warehouse) -> None:
+        with warehouse.transaction() as connection:
             connection.execute("INSERT INTO meta VALUES ('a', 'b')")
             connection.execute("INSERT INTO no_such_table VALUES (1)")
 
-    with open_warehouse(tmp_path / "w.duckdb") as file:
+    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
         with pytest.raises(StoreFailed, match="no_such_table"):
-            change(file)
-        assert "a" not in file.meta()
+            change(warehouse)
+        assert "a" not in warehouse.meta()
 
 
 def test_a_path_that_cannot_be_a_file_is_a_setting_to_correct(tmp_path: Path) -> None:
@@ -177,11 +179,11 @@ def test_too_little_memory_is_told_with_what_can_help(tmp_path: Path, said: str)
 
 def test_too_little_room_to_spill_is_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "w.duckdb"
-    with open_warehouse(path) as file:
-        file.rows("SET memory_limit = '20MB'")
-        file.rows("SET max_temp_directory_size = '1MB'")
+    with open_warehouse(path) as warehouse:
+        warehouse.rows("SET memory_limit = '20MB'")
+        warehouse.rows("SET max_temp_directory_size = '1MB'")
         with pytest.raises(StoreOutOfMemory, match="does not fit into the room beside the warehouse"):
-            file.rows("SELECT count(DISTINCT md5(n::VARCHAR)) FROM range(10_000_000) AS numbers(n)")
+            warehouse.rows("SELECT count(DISTINCT md5(n::VARCHAR)) FROM range(10_000_000) AS numbers(n)")
 
 
 def test_what_killed_processes_left_beside_a_warehouse_is_removed_by_who_holds_it(tmp_path: Path) -> None:
@@ -201,26 +203,28 @@ def test_a_session_has_the_memory_and_the_threads_that_its_purpose_states(tmp_pa
         "SELECT current_setting('memory_limit'), current_setting('threads'), current_setting('TimeZone'), "
         "current_setting('preserve_insertion_order'), current_setting('max_temp_directory_size')"
     )
-    with open_warehouse(tmp_path / "w.duckdb") as file:
-        Store(file, "load")
-        assert file.rows(settings) == [("381.4 MiB", 1, "UTC", False, "2.0 GiB")]
-        enter_run(file, None)
-        assert file.rows(settings) == [("953.6 MiB", psutil.cpu_count(), "UTC", False, "2.0 GiB")]
+    with open_warehouse(tmp_path / "w.duckdb") as warehouse:
+        DuckDBBatches(warehouse, "load")
+        assert warehouse.rows(settings) == [("381.4 MiB", 1, "UTC", False, "2.0 GiB")]
+        enter_run(warehouse, None)
+        assert warehouse.rows(settings) == [("953.6 MiB", psutil.cpu_count(), "UTC", False, "2.0 GiB")]
 
 
 def test_large_values_are_stored_in_row_groups_of_their_own(tmp_path: Path) -> None:
     """One row group of them would be read and written as vectors of 2,048 values, each whole in memory."""
     path, groups = tmp_path / "w.duckdb", "SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('events')"
     size = "SELECT current_setting('max_vacuum_tasks')"
-    with open_warehouse(path) as file:
-        assert file.rows(size) != [(0,)]
-        file.rows("INSERT INTO load_batches SELECT 1, 'x', now(), 0, 0, 10, 10, 0, 0, 0, 0, [], 0, 10 * 20000, 0, 0, 0")
-    with open_warehouse(path) as file:
-        assert file.rows(size) == [(0,)]
+    with open_warehouse(path) as warehouse:
+        assert warehouse.rows(size) != [(0,)]
+        warehouse.rows(
+            "INSERT INTO load_batches SELECT 1, 'x', now(), 0, 0, 10, 10, 0, 0, 0, 0, [], 0, 10 * 20000, 0, 0, 0"
+        )
+    with open_warehouse(path) as warehouse:
+        assert warehouse.rows(size) == [(0,)]
         for number in range(4):
-            file.rows("INSERT INTO events (_offset) VALUES (?)", [number])
-            file.checkpoint()
-        assert file.rows(groups) == [(4,)]
+            warehouse.rows("INSERT INTO events (_offset) VALUES (?)", [number])
+            warehouse.checkpoint()
+        assert warehouse.rows(groups) == [(4,)]
 
 
 def test_a_log_without_its_database_is_not_taken_for_a_new_one(tmp_path: Path) -> None:

@@ -83,33 +83,36 @@ def _shape(path: Path) -> list[Any]:
 
 def test_a_file_of_the_first_format_has_the_tables_of_a_new_one(old: Path, tmp_path: Path) -> None:
     open_warehouse(tmp_path / "new.duckdb", topic="t").close()
-    with open_warehouse(old, topic="t") as file:
-        assert file.meta()["format"] == str(NEWEST)
-        assert file.rows("SELECT own FROM events") == [("a",)]
-        file.connection.execute("ALTER TABLE events DROP own")
+    with open_warehouse(old, topic="t") as warehouse:
+        assert warehouse.meta()["format"] == str(NEWEST)
+        assert warehouse.rows("SELECT own FROM events") == [("a",)]
+        warehouse.connection.execute("ALTER TABLE events DROP own")
     assert _shape(old) == _shape(tmp_path / "new.duckdb")
 
 
 def test_what_a_file_of_the_first_format_says_stays(old: Path) -> None:
-    with open_warehouse(old, topic="t") as file:
-        assert latest_audit(file, "run") == SAID | {"audit_id": "later"}
-        assert file.rows("SELECT audit_id, number, batch FROM audits ORDER BY number") == [
+    with open_warehouse(old, topic="t") as warehouse:
+        assert latest_audit(warehouse, "run") == SAID | {"audit_id": "later"}
+        assert warehouse.rows("SELECT audit_id, number, batch FROM audits ORDER BY number") == [
             ("earlier", 1, 1),
             ("later", 2, 2),
         ]
-        assert [(result.check, result.passed) for result in latest_results(file, "run")] == [("a", False), ("b", True)]
-        assert [run.run_id for run in known_runs(file)][:2] == ["run", "a run of before"]
-        assert file.rows("SELECT status FROM manifests WHERE run_id = 'run'") == [("finished",)]
-        assert file.rows("SELECT number, path FROM publications") == [(1, "/p")]
+        assert [(result.check, result.passed) for result in latest_results(warehouse, "run")] == [
+            ("a", False),
+            ("b", True),
+        ]
+        assert [run.run_id for run in known_runs(warehouse)][:2] == ["run", "a run of before"]
+        assert warehouse.rows("SELECT status FROM manifests WHERE run_id = 'run'") == [("finished",)]
+        assert warehouse.rows("SELECT number, path FROM publications") == [(1, "/p")]
 
 
 def test_a_file_that_lacks_the_younger_tables_of_its_format_gets_them(old: Path) -> None:
-    with duckdb.connect(str(old)) as file:
+    with duckdb.connect(str(old)) as warehouse:
         for table in YOUNGER:
-            file.execute(f"DROP TABLE {table}")
-    with open_warehouse(old, topic="t") as file:
+            warehouse.execute(f"DROP TABLE {table}")
+    with open_warehouse(old, topic="t") as warehouse:
         for table in YOUNGER:
-            assert file.rows(f"SELECT count(*) FROM {table}") == [(0,)]
+            assert warehouse.rows(f"SELECT count(*) FROM {table}") == [(0,)]
 
 
 _KILLED = """
@@ -138,13 +141,13 @@ def test_a_kill_in_a_step_leaves_the_format_before_it(old: Path, before: str) ->
     done = subprocess.run([sys.executable, "-c", _KILLED, str(old), before], check=False, timeout=60)
     assert done.returncode == 9
     assert _shape(old) == shape
-    with open_warehouse(old, topic="t") as file:
-        assert latest_audit(file, "run") == SAID | {"audit_id": "later"}
+    with open_warehouse(old, topic="t") as warehouse:
+        assert latest_audit(warehouse, "run") == SAID | {"audit_id": "later"}
 
 
 def test_a_later_format_is_refused_in_words(old: Path) -> None:
-    with open_warehouse(old) as file:
-        file.rows("UPDATE meta SET value = '99' WHERE key = 'format'")
+    with open_warehouse(old) as warehouse:
+        warehouse.rows("UPDATE meta SET value = '99' WHERE key = 'format'")
     with pytest.raises(Misconfigured, match=f"format 99, this version of Streamproof knows formats up to {NEWEST}"):
         open_warehouse(old)
 
@@ -158,8 +161,8 @@ def test_a_format_that_there_never_was_is_damage(old: Path, said: str) -> None:
 
 
 def test_a_file_that_names_an_earlier_format_than_its_own_is_damage(old: Path) -> None:
-    with open_warehouse(old) as file:
-        file.rows("UPDATE meta SET value = '1' WHERE key = 'format'")
+    with open_warehouse(old) as warehouse:
+        warehouse.rows("UPDATE meta SET value = '1' WHERE key = 'format'")
     with pytest.raises(WarehouseDamaged, match="does not have the tables of the format"):
         open_warehouse(old)
 

@@ -37,22 +37,22 @@ def test_a_run_that_only_the_file_tells_of_is_judged_as_the_audit_judged_it(prov
     assert proved.audit().verdict == "UNKNOWN"
     found = verdicts(proved)
     assert (found.verdict, found.notes) == ("PASSED", [f"run {RUN} is UNKNOWN, as its audit says"])
-    with open_as_it_is(proved.path) as store:
-        manifests = prove_manifests(store, proved.control)
+    with open_as_it_is(proved.path) as warehouse:
+        manifests = prove_manifests(warehouse, proved.control)
     assert manifests.verdict == "UNKNOWN"
     assert "has no manifest of run rehearsal/one shard 0" in manifests.unknown[0]
 
 
 def test_a_run_that_went_on_is_unknown_and_a_manifest_that_was_changed_fails(proved: Any) -> None:
     proved.amend(0, resumed=1)
-    with open_as_it_is(proved.path) as store:
-        found = prove_manifests(store, proved.control)
+    with open_as_it_is(proved.path) as warehouse:
+        found = prove_manifests(warehouse, proved.control)
         assert (found.verdict, found.unknown) == (
             "UNKNOWN",
             [f"run {RUN} shard 0 went on since it was audited: audit it again"],
         )
         proved.amend(0, resumed=0, seed=8)
-        found = prove_manifests(store, proved.control)
+        found = prove_manifests(warehouse, proved.control)
     assert (found.verdict, found.faults) == ("FAILED", [f"the control topic says another seed of run {RUN} shard 0"])
 
 

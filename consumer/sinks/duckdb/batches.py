@@ -85,7 +85,7 @@ class _OpenBatch:
         return self.value_bytes >= LARGE_VALUE_BYTES * max(1, records)
 
 
-class Store:
+class DuckDBBatches:
     """Writes chunks into a warehouse, in batches. One thread calls it. Any error rolls the open batch back.
 
     :param careful: try every row before it is stored, and make every chunk a batch of its own.

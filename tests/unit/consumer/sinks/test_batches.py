@@ -19,9 +19,9 @@ from consumer.load.decode import Reader, decode
 from consumer.load.writer import Writer
 from consumer.sinks import Stored
 from consumer.sinks.batch import Chunk
+from consumer.sinks.duckdb.batches import DuckDBBatches
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.ledger import verify
-from consumer.sinks.duckdb.store import Store
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from consumer.sinks.limit import Limit, LimitBroken
 from schemas.formats import value_format
@@ -68,9 +68,9 @@ def value(n: int) -> bytes:
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
-    with open_warehouse(tmp_path / "w.duckdb", topic="t") as file:
-        file.rows("INSERT INTO load_offsets VALUES ('c', 't', 'id', 0, 0)")
-        yield file
+    with open_warehouse(tmp_path / "w.duckdb", topic="t") as warehouse:
+        warehouse.rows("INSERT INTO load_offsets VALUES ('c', 't', 'id', 0, 0)")
+        yield warehouse
 
 
 def chunk(warehouse: Warehouse, start: int, bodies: list[bytes | None], end: int | None = None) -> Chunk:
@@ -88,10 +88,10 @@ def counts(warehouse: Warehouse) -> tuple[int, int, int]:
 
 
 def test_rows_rejects_ledger_and_position_are_one_commit(warehouse: Warehouse) -> None:
-    store = Store(warehouse, LOAD)
-    assert store.add(chunk(warehouse, 0, [value(1), None, b"junk"], end=5)) is None
-    assert store.add(chunk(warehouse, 5, [value(2)])) is None
-    assert store.commit() == Stored(events=2, quarantined=1, tombstones=1, absent=2)
+    batches = DuckDBBatches(warehouse, LOAD)
+    assert batches.add(chunk(warehouse, 0, [value(1), None, b"junk"], end=5)) is None
+    assert batches.add(chunk(warehouse, 5, [value(2)])) is None
+    assert batches.commit() == Stored(events=2, quarantined=1, tombstones=1, absent=2)
     assert counts(warehouse) == (2, 1, 6)
     assert warehouse.rows(
         "SELECT events, quarantined, tombstones, absent, start_offset, end_offset FROM load_batches"
@@ -100,31 +100,31 @@ def test_rows_rejects_ledger_and_position_are_one_commit(warehouse: Warehouse) -
 
 
 def test_nothing_is_stored_before_the_commit(warehouse: Warehouse) -> None:
-    store = Store(warehouse, LOAD)
-    store.add(chunk(warehouse, 0, [value(1)]))
-    store.rollback()
+    batches = DuckDBBatches(warehouse, LOAD)
+    batches.add(chunk(warehouse, 0, [value(1)]))
+    batches.rollback()
     assert counts(warehouse) == (0, 0, 0)
-    assert store.commit() is None
-    store.add(chunk(warehouse, 0, [value(1)]))
-    assert store.commit() is not None
+    assert batches.commit() is None
+    batches.add(chunk(warehouse, 0, [value(1)]))
+    assert batches.commit() is not None
     assert counts(warehouse) == (1, 0, 1)
 
 
 def test_a_full_batch_commits_itself(warehouse: Warehouse) -> None:
-    store = Store(warehouse, LOAD, batch_rows=3)
-    assert store.add(chunk(warehouse, 0, [value(1), value(2)])) is None
-    assert store.add(chunk(warehouse, 2, [value(3)])) == Stored(events=3, quarantined=0, tombstones=0, absent=0)
+    batches = DuckDBBatches(warehouse, LOAD, batch_rows=3)
+    assert batches.add(chunk(warehouse, 0, [value(1), value(2)])) is None
+    assert batches.add(chunk(warehouse, 2, [value(3)])) == Stored(events=3, quarantined=0, tombstones=0, absent=0)
     assert counts(warehouse) == (3, 0, 3)
 
 
 def test_a_tail_smaller_than_a_batch_joins_the_last_one(warehouse: Warehouse) -> None:
-    store = Store(warehouse, LOAD, batch_rows=3)
+    batches = DuckDBBatches(warehouse, LOAD, batch_rows=3)
     parts: list[list[bytes | None]] = [[value(1), value(2), value(3)], [value(4), value(5), value(6)], [value(7)]]
     stored = []
     for at, (part, left) in enumerate(zip(parts, (4, 1, 0), strict=True)):
-        stored.append(store.add(replace(chunk(warehouse, 3 * at, part), left=left)))
+        stored.append(batches.add(replace(chunk(warehouse, 3 * at, part), left=left)))
     assert [batch and batch.events for batch in stored] == [3, None, None]
-    last = store.commit()
+    last = batches.commit()
     assert last is not None
     assert last.events == 4
     assert warehouse.rows("SELECT end_offset FROM load_batches ORDER BY batch") == [(3,), (7,)]
@@ -132,20 +132,20 @@ def test_a_tail_smaller_than_a_batch_joins_the_last_one(warehouse: Warehouse) ->
 
 
 def test_a_large_batch_is_committed_whatever_is_left(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consumer.sinks.duckdb.store.MAX_BATCH_BYTES", 6)
-    store = Store(warehouse, LOAD, batch_rows=3)
-    assert store.add(replace(chunk(warehouse, 0, [value(1)]), left=1)) is not None
+    monkeypatch.setattr("consumer.sinks.duckdb.batches.MAX_BATCH_BYTES", 6)
+    batches = DuckDBBatches(warehouse, LOAD, batch_rows=3)
+    assert batches.add(replace(chunk(warehouse, 0, [value(1)]), left=1)) is not None
     assert counts(warehouse) == (1, 0, 1)
 
 
 def test_a_batch_of_large_values_is_small_and_followed_by_a_checkpoint(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.sinks.duckdb.store.LARGE_VALUE_BYTES", 6)
-    monkeypatch.setattr("consumer.sinks.duckdb.store.MAX_LARGE_BATCH_BYTES", 12)
-    store = Store(warehouse, LOAD)
-    assert store.add(chunk(warehouse, 0, [value(1)])) is None
-    assert store.add(chunk(warehouse, 1, [value(2)])) is not None
+    monkeypatch.setattr("consumer.sinks.duckdb.batches.LARGE_VALUE_BYTES", 6)
+    monkeypatch.setattr("consumer.sinks.duckdb.batches.MAX_LARGE_BATCH_BYTES", 12)
+    batches = DuckDBBatches(warehouse, LOAD)
+    assert batches.add(chunk(warehouse, 0, [value(1)])) is None
+    assert batches.add(chunk(warehouse, 1, [value(2)])) is not None
     assert not warehouse.path.with_name(f"{warehouse.path.name}.wal").exists()
     assert warehouse.rows("SELECT current_setting('max_vacuum_tasks')") == [(0,)]
     verify(warehouse)
@@ -156,7 +156,7 @@ def test_a_chunk_of_events_alone_lets_go_of_the_messages(warehouse: Warehouse) -
     lean = whole.lean()
     assert (len(lean.records), lean.records.messages, lean.records.values) == (2, (), ())
     assert list(lean.tallies()) == list(whole.tallies())
-    Store(warehouse, LOAD, batch_rows=2).add(lean)
+    DuckDBBatches(warehouse, LOAD, batch_rows=2).add(lean)
     assert counts(warehouse) == (2, 0, 2)
     verify(warehouse)
 
@@ -168,19 +168,19 @@ def test_a_chunk_with_a_tombstone_or_a_reject_keeps_the_messages(warehouse: Ware
 
 
 def test_a_span_that_somebody_else_loaded_is_rolled_back(warehouse: Warehouse) -> None:
-    store = Store(warehouse, LOAD)
+    batches = DuckDBBatches(warehouse, LOAD)
     warehouse.rows("UPDATE load_offsets SET next_offset = 1")
-    store.add(chunk(warehouse, 0, [value(1)]))
+    batches.add(chunk(warehouse, 0, [value(1)]))
     with pytest.raises(WarehouseLocked, match="another loader moved the position of partition 0"):
-        store.commit()
+        batches.commit()
     assert counts(warehouse) == (0, 0, 1)
 
 
 def test_a_chunk_that_does_not_follow_the_last_one_is_never_stored(warehouse: Warehouse) -> None:
-    store = Store(warehouse, LOAD)
-    store.add(chunk(warehouse, 0, [value(1)]))
+    batches = DuckDBBatches(warehouse, LOAD)
+    batches.add(chunk(warehouse, 0, [value(1)]))
     with pytest.raises(ValueError, match="does not follow"):
-        store.add(chunk(warehouse, 2, [value(3)]))
+        batches.add(chunk(warehouse, 2, [value(3)]))
     assert counts(warehouse) == (0, 0, 0)
 
 
@@ -192,22 +192,22 @@ def test_a_record_that_carries_no_time_or_an_impossible_one_is_stored_without(wa
     decoder = Decoder(json.dumps(SCHEMA))
     reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema), value_format())
     records = Records.of([Timeless(0, value(1)), Timeless(1, value(2)), Timeless(2, b"junk")])
-    store = Store(warehouse, LOAD)
-    store.add(decode(records, [Span(0, 0, 3)], lambda _: reader, value_format()))
-    store.commit()
+    batches = DuckDBBatches(warehouse, LOAD)
+    batches.add(decode(records, [Span(0, 0, 3)], lambda _: reader, value_format()))
+    batches.commit()
     assert warehouse.rows(
         "SELECT DISTINCT _timestamp IS NULL FROM (FROM events UNION ALL BY NAME FROM quarantine)"
     ) == [(True,)]
 
 
 def test_the_limit_counts_what_the_warehouse_holds_in_all(warehouse: Warehouse) -> None:
-    store = Store(warehouse, LOAD, limit=Limit(records=1))
-    store.add(chunk(warehouse, 0, [b"junk", value(1)]))
-    store.commit()
-    store = Store(warehouse, LOAD, limit=Limit(records=1))
-    store.add(chunk(warehouse, 2, [value(2), b"junk"]))
+    batches = DuckDBBatches(warehouse, LOAD, limit=Limit(records=1))
+    batches.add(chunk(warehouse, 0, [b"junk", value(1)]))
+    batches.commit()
+    batches = DuckDBBatches(warehouse, LOAD, limit=Limit(records=1))
+    batches.add(chunk(warehouse, 2, [value(2), b"junk"]))
     with pytest.raises(LimitBroken, match="would hold 2 records, the limit is 1"):
-        store.commit()
+        batches.commit()
     assert counts(warehouse) == (1, 1, 2)
 
 
@@ -225,12 +225,12 @@ def test_what_is_no_limit_is_refused(text: str) -> None:
 
 
 def test_an_error_of_the_writer_is_raised_to_the_reader_and_nothing_later_is_stored(warehouse: Warehouse) -> None:
-    store = Store(warehouse, LOAD, batch_rows=1)
+    batches = DuckDBBatches(warehouse, LOAD, batch_rows=1)
     good = [chunk(warehouse, at, [value(at)]) for at in range(12)]
     warehouse.rows("ALTER TABLE load_batches DROP COLUMN insert_s")
 
     def hand_over() -> None:
-        with Writer(store, threading.Event(), lambda _: None) as writer:
+        with Writer(batches, threading.Event(), lambda _: None) as writer:
             for one in good:
                 writer.submit(one)
 
@@ -243,7 +243,7 @@ def test_after_an_error_of_the_writer_not_even_another_partition_is_stored(wareh
     warehouse.rows("INSERT INTO load_offsets VALUES ('c', 't', 'id', 1, 0)")
     handed_over = threading.Event()
 
-    class Failing(Store):
+    class Failing(DuckDBBatches):
         def add(self, chunk: Chunk) -> Stored | None:
             if chunk.spans[0].partition == 0:
                 handed_over.wait(10)
@@ -270,7 +270,7 @@ def test_what_waits_is_bounded_by_its_bytes(warehouse: Warehouse, monkeypatch: p
     monkeypatch.setattr("consumer.load.writer.MAX_PENDING_BYTES", 2 * size_bytes)
     go_on, most, pending = threading.Semaphore(0), 0, 0
 
-    class Counting(Store):
+    class Counting(DuckDBBatches):
         def add(self, chunk: Chunk) -> Stored | None:
             nonlocal pending
             go_on.acquire(timeout=10)
@@ -294,7 +294,7 @@ def test_an_error_of_the_reader_rolls_the_open_batch_back(warehouse: Warehouse) 
     stored: list[Stored] = []
 
     def hand_over() -> None:
-        with Writer(Store(warehouse, LOAD), threading.Event(), stored.append) as writer:
+        with Writer(DuckDBBatches(warehouse, LOAD), threading.Event(), stored.append) as writer:
             writer.submit(chunk(warehouse, 0, [value(1)]))
             raise ZeroDivisionError
 
@@ -310,7 +310,7 @@ def test_a_stop_commits_what_was_added_and_drops_what_waits(warehouse: Warehouse
     began: Future[None] = Future()
     go_on = threading.Event()
 
-    class Slow(Store):
+    class Slow(DuckDBBatches):
         def add(self, chunk: Any) -> Stored | None:
             result = super().add(chunk)
             if not began.done():
