@@ -26,9 +26,9 @@ from consumer.proof.findings import find
 from consumer.proof.kept_manifests import hold_against, store_manifests, stored_manifests
 from consumer.proof.run_scope import chosen_run, known_runs, unknown_run
 from consumer.proof.verdict import CLASSES, AuditResult, Findings, PartitionPosition, judge
-from consumer.sinks import DEFAULT_WAIT_S
+from consumer.sinks import DEFAULT_WAIT_S, Place, place_of
 from consumer.sinks.duckdb.sink import DuckDBSink
-from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.manifest import Manifest, RateGap
 
@@ -68,7 +68,7 @@ _SHOWN_CONTRADICTIONS = 20
 
 def audit(
     connection: Connection,
-    warehouse_path: Path,
+    place: Path | Place,
     topic: str,
     run_id: str | None = None,
     *,
@@ -93,7 +93,7 @@ def audit(
     began = time.monotonic()
     control = read_control_topic(connection.kafka, topic)
     info, marks = look_at_topic(connection.kafka, topic)
-    with open_warehouse(warehouse_path, wait_s=wait_s, create=False, topic=topic) as warehouse:
+    with place_of(place).to_prove(topic=topic, wait_s=wait_s) as warehouse:
         check_identity(DuckDBSink(warehouse), info)
         hold_against(control, {partition: mark.high for partition, mark in marks.items()})
         store_manifests(warehouse, control)
@@ -199,7 +199,7 @@ def _finished(manifests: list[Manifest]) -> bool:
     return bool(manifests) and shards >= set(range(max(manifest.shards for manifest in manifests)))
 
 
-def went_on(connection: Connection, warehouse_path: Path, topic: str, run_id: str) -> bool:
+def went_on(connection: Connection, place: Path | Place, topic: str, run_id: str) -> bool:
     """Tell whether the shards of a run claim something else now than when it was audited last, or it never was.
 
     A run of which no manifest is known did not go on: there is nothing to audit.
@@ -210,7 +210,7 @@ def went_on(connection: Connection, warehouse_path: Path, topic: str, run_id: st
     control = read_control_topic(connection.kafka, topic)
     if not any(run == run_id for run, _ in control.manifests):
         return False
-    with open_warehouse(warehouse_path, create=False, topic=topic) as warehouse:
+    with place_of(place).to_prove(topic=topic) as warehouse:
         audited = latest_audit(warehouse, run_id)
         store_manifests(warehouse, control)
         manifests = stored_manifests(warehouse, run_id)

@@ -172,6 +172,6 @@ def stored_manifests(warehouse: Warehouse, run_id: str) -> list[Manifest]:
     except ValidationError:
         raise WarehouseDamaged(
             f"a manifest of run {run_id} that the warehouse keeps cannot be read",
-            where=str(warehouse.path),
+            where=warehouse.shown,
             hint="Somebody changed it. `streamproof audit` reads it from the control topic again",
         ) from None

@@ -47,7 +47,7 @@ def chosen_run(warehouse: Warehouse, run_id: str | None) -> str:
         return runs[0].run_id
     if run_id is not None and any(run.run_id == run_id for run in runs):
         return run_id
-    raise unknown_run(run_id, [run.run_id for run in runs], str(warehouse.path))
+    raise unknown_run(run_id, [run.run_id for run in runs], warehouse.shown)
 
 
 def unknown_run(run_id: str | None, known: list[str], where: str) -> Misconfigured:

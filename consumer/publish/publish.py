@@ -31,8 +31,7 @@ from consumer.publish.lease import is_read
 from consumer.publish.paths import run_slug, topic_folder
 from consumer.publish.permit import permit
 from consumer.publish.snapshot import write_snapshot
-from consumer.sinks import DEFAULT_WAIT_S
-from consumer.sinks.duckdb.warehouse import open_warehouse
+from consumer.sinks import DEFAULT_WAIT_S, Place, place_of
 
 __all__ = ["Publication", "publish", "run_slug"]
 
@@ -68,7 +67,7 @@ class Publication:
 
 
 def publish(
-    warehouse_path: Path,
+    place: Path | Place,
     topic: str,
     run_id: str | None,
     publications: Path,
@@ -90,7 +89,7 @@ def publish(
     :raises StoreFull: the disk is full; what was published before stays.
     """
     folder = topic_folder(publications, topic)
-    with open_warehouse(warehouse_path, wait_s=wait_s, create=False, topic=topic) as warehouse:
+    with place_of(place).to_prove(topic=topic, wait_s=wait_s) as warehouse:
         run = chosen_run(warehouse, run_id)
         audit_id = permit(warehouse, run)
         enter_run(warehouse, run)  # the checks left out what was injected

@@ -24,8 +24,8 @@ from consumer.publish.paths import run_slug
 from consumer.report.facts import Facts, as_json, gather, has_records
 from consumer.report.newest import left_behind, outdated, page_kept
 from consumer.report.place import PAGE, SUMMARY, report_folder
-from consumer.sinks import DEFAULT_WAIT_S
-from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from consumer.sinks import DEFAULT_WAIT_S, Place, place_of
+from consumer.sinks.duckdb.warehouse import Warehouse
 
 __all__ = [
     "ReportEntry",
@@ -83,7 +83,7 @@ class ReportEntry:
 
 
 def write_report(
-    warehouse_path: Path,
+    place: Path | Place,
     topic: str,
     run_id: str | None,
     publications: Path,
@@ -99,9 +99,9 @@ def write_report(
     :raises Misconfigured: there is no warehouse, or nothing is known about the run.
     :raises StoreFailed: the page cannot be written.
     """
-    if even_if_unknown and run_id is not None and not warehouse_path.expanduser().exists():
+    if even_if_unknown and run_id is not None and not place_of(place).exists():
         return _write(Facts(run_id, topic, audit=None, manifests=[], checks=[]), publications, [])
-    with open_warehouse(warehouse_path, wait_s=wait_s, create=False, topic=topic) as warehouse:
+    with place_of(place).to_prove(topic=topic, wait_s=wait_s) as warehouse:
         run = run_id if even_if_unknown and run_id is not None else _run_of(warehouse, run_id)
         # While nobody else has the warehouse: so the page that is written last is the newest.
         outdated_by = left_behind(report_folder(publications, topic, run))
@@ -183,7 +183,7 @@ def _run_of(warehouse: Warehouse, run_id: str | None) -> str:
     known = [run.run_id for run in known_runs(warehouse)]
     if run_id in known or has_records(warehouse, run_id):
         return run_id
-    raise unknown_run(run_id, known, str(warehouse.path))
+    raise unknown_run(run_id, known, warehouse.shown)
 
 
 def _summary(facts: Facts, written_at: datetime) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from consumer.proof.kept_manifests import stored_manifests
 from consumer.proof.run_scope import chosen_run, enter_run
-from consumer.sinks import DEFAULT_WAIT_S
-from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from consumer.sinks import DEFAULT_WAIT_S, Place, place_of
+from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.manifest import Manifest
 
 # Takes DuckDB's connection, the relation with the run's events, and the run's manifests; returns a JSON-ready mapping.
@@ -22,14 +22,14 @@ _LATEST = "SELECT arg_max(document, number) FROM realism WHERE run_id = ?"
 
 
 def examine_run(
-    warehouse_path: Path, topic: str, run_id: str | None, examine: Examine, *, wait_s: float = DEFAULT_WAIT_S
+    place: Path | Place, topic: str, run_id: str | None, examine: Examine, *, wait_s: float = DEFAULT_WAIT_S
 ) -> dict[str, Any]:
     """Let the events of a run be examined, keep what was found, and return it with ``run_id``.
 
     :param run_id: the run; the latest one when ``None``.
     :raises Misconfigured: there is no warehouse, or no manifest of the run.
     """
-    with open_warehouse(warehouse_path, wait_s=wait_s, create=False, topic=topic) as warehouse:
+    with place_of(place).to_prove(topic=topic, wait_s=wait_s) as warehouse:
         run = chosen_run(warehouse, run_id)
         enter_run(warehouse, run)
         with warehouse.errors():

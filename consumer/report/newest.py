@@ -20,7 +20,7 @@ from typing import IO
 from cluster.errors import StreamproofError
 from cluster.turns import take_turn, try_turn
 from consumer.report.place import PAGE, report_folder
-from consumer.sinks import DEFAULT_WAIT_S
+from consumer.sinks import DEFAULT_WAIT_S, Place
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Looked:
 
 @contextmanager
 def page_kept(
-    warehouse_path: Path, topic: str, run_id: str | None, publications: Path, *, wait_s: float = DEFAULT_WAIT_S
+    place: Path | Place, topic: str, run_id: str | None, publications: Path, *, wait_s: float = DEFAULT_WAIT_S
 ) -> Iterator[Looked]:
     """Keep the page of a run as new as what is known of it, while somebody finds out more.
 
@@ -53,7 +53,7 @@ def page_kept(
         yield looked
     finally:
         if looked.run_id is not None and (report_folder(publications, topic, looked.run_id) / PAGE).is_file():
-            _write_again(warehouse_path, topic, looked.run_id, publications, wait_s=wait_s, mark=mark)
+            _write_again(place, topic, looked.run_id, publications, wait_s=wait_s, mark=mark)
 
 
 def outdated(folder: Path) -> bool:
@@ -79,12 +79,12 @@ def _mark(folder: Path) -> IO[str] | None:
 
 
 def _write_again(
-    warehouse_path: Path, topic: str, run_id: str, publications: Path, *, wait_s: float, mark: IO[str] | None
+    place: Path | Place, topic: str, run_id: str, publications: Path, *, wait_s: float, mark: IO[str] | None
 ) -> None:
     from consumer.report import write_report  # it asks this module for the marks that are left behind
 
     try:
-        write_report(warehouse_path, topic, run_id, publications, even_if_unknown=True, wait_s=wait_s)
+        write_report(place, topic, run_id, publications, even_if_unknown=True, wait_s=wait_s)
     except StreamproofError as error:
         log.warning("The page of the run is outdated, and cannot be written again: %s", error)
         if mark is not None:

@@ -10,16 +10,16 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # who only names a sink loads no Arrow
-    from pathlib import Path
-
     import pyarrow as pa
 
     from cluster.records import Span
     from cluster.topics import TopicInfo
     from consumer.sinks.batch import Chunk
+    from consumer.sinks.duckdb.warehouse import Warehouse
     from consumer.sinks.held import HeldRecord, QuarantineClass
     from consumer.sinks.limit import Limit
     from schemas.manifest import SchemaUsed
@@ -196,9 +196,28 @@ class Place(Protocol):
         """Give a closed sink another name, so that a new one can take its place, and return that name."""
         ...
 
+    def exists(self) -> bool:
+        """Tell whether there is a sink."""
+        ...
 
-def place_of(warehouse: Path) -> Place:
+    def to_prove(
+        self, *, topic: str | None = None, wait_s: float = DEFAULT_WAIT_S
+    ) -> AbstractContextManager[Warehouse]:
+        """Open what the sink holds as a warehouse of DuckDB, for a proof that writes down what it found.
+
+        Proofs are SQL of DuckDB: another store gives a copy of its tables, and takes back what was written down.
+
+        :raises StreamproofError: as :meth:`open`; there is no sink, too.
+        """
+        ...
+
+    def to_look(self, *, topic: str | None = None, wait_s: float = DEFAULT_WAIT_S) -> AbstractContextManager[Warehouse]:
+        """Open the same to read it, whatever is in it: nothing is made, brought to today's format or refused."""
+        ...
+
+
+def place_of(warehouse: Path | Place) -> Place:
     """Return the place that a path names."""
     from consumer.sinks.duckdb.sink import DuckDBFile  # deferred: it loads DuckDB
 
-    return DuckDBFile(warehouse)
+    return DuckDBFile(warehouse) if isinstance(warehouse, Path) else warehouse

@@ -15,10 +15,10 @@ import duckdb
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, StoreFailed
-from consumer.sinks import DEFAULT_WAIT_S
+from consumer.sinks import DEFAULT_WAIT_S, Place, place_of
 from consumer.sinks.duckdb.catalogue import impostors, read_catalogue, refuse_impostors
 from consumer.sinks.duckdb.migrations import NEWEST, format_of
-from consumer.sinks.duckdb.warehouse import Warehouse, open_as_it_is
+from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.contents import (
     prove_bytes,
     prove_held,
@@ -54,9 +54,10 @@ ALONE = "itself alone: no broker and no registry was asked"
 
 
 def verify_warehouse(
-    path: Path,
+    place: Path | Place,
     connection: Connection | None = None,
     *,
+    topic: str | None = None,
     sample: int = DEFAULT_SAMPLE,
     seed: int = 0,
     wait_s: float = DEFAULT_WAIT_S,
@@ -69,6 +70,7 @@ def verify_warehouse(
     4. outside: the topic's ids and ends, the control topic, the registry's texts
     5. sample: records are read again from Kafka and compared with their rows, leaf by leaf
 
+    :param topic: which one, where the place holds several.
     :param connection: of the broker and registry to ask; one that is missing is left out of 4 and 5, ``None`` both.
     :param sample: about how many records of each table are read again.
     :param seed: draws which.
@@ -76,14 +78,15 @@ def verify_warehouse(
     :raises DependencyDown: broker or registry do not answer.
     """
     began = time.monotonic()
-    with open_as_it_is(path, wait_s=wait_s) as warehouse:
+    with place_of(place).to_look(topic=topic, wait_s=wait_s) as warehouse:
+        shown = warehouse.shown
         # 1. names
         proofs = [_made("names", lambda: prove_names(warehouse))]
         against = ALONE
         if not impostors(read_catalogue(warehouse.connection)):
-            topic = _topic_of(warehouse)
+            named = _topic_of(warehouse)
             asked = connection or Connection.of()
-            outside = look_outside(asked, topic) if asked.known_kafka is not None else None
+            outside = look_outside(asked, named) if asked.known_kafka is not None else None
             # 2. rows
             proofs += list(_rows(warehouse))
             # 3. runs
@@ -100,11 +103,11 @@ def verify_warehouse(
             if outside is not None:
                 proofs.append(_made("sample", lambda: prove_sample(warehouse, outside, sample=sample, seed=seed)))
             against = _against(asked, outside)
-    return Verification(path, "warehouse", against, proofs, round(time.monotonic() - began, 3))
+    return Verification(shown, "warehouse", against, proofs, round(time.monotonic() - began, 3))
 
 
 def verify_publication(
-    folder: Path, warehouse_path: Path | None = None, *, wait_s: float = DEFAULT_WAIT_S
+    folder: Path, place: Path | Place | None = None, *, topic: str | None = None, wait_s: float = DEFAULT_WAIT_S
 ) -> Verification:
     """Prove a publication from itself and, beside its warehouse, row by row. Nothing is written.
 
@@ -114,10 +117,12 @@ def verify_publication(
     4. rows: the files hold the very events of the warehouse
 
     :param folder: of a topic, whose current snapshot is meant, or of a snapshot.
-    :param warehouse_path: what it was published from; ``None`` leaves out 4.
+    :param place: what it was published from; ``None`` leaves out 4.
+    :param topic: of the place, where it holds several.
     :raises Misconfigured: the folder holds no snapshot, or the warehouse is none.
     """
     began = time.monotonic()
+    against = "itself alone"
     with Snapshot(folder) as snapshot:
         marts = applicable(snapshot)
         # 1. names
@@ -127,13 +132,13 @@ def verify_publication(
             # 2. files  3. marts
             proofs.append(_made("files", lambda: prove_files(snapshot)))
             proofs.append(_made("marts", lambda: prove_marts(snapshot, marts)))
-        if names.verdict == "PASSED" and warehouse_path is not None:
-            with open_as_it_is(warehouse_path, wait_s=wait_s) as warehouse:
+        if names.verdict == "PASSED" and place is not None:
+            with place_of(place).to_look(topic=topic, wait_s=wait_s) as warehouse:
+                against = f"the warehouse {warehouse.shown}"
                 refuse_impostors(warehouse.connection, warehouse.path)
                 # 4. rows
                 proofs.append(_made("rows", lambda: prove_rows(snapshot, warehouse)))
-    against = "itself alone" if warehouse_path is None else f"the warehouse {warehouse_path}"
-    return Verification(folder, "publication", against, proofs, round(time.monotonic() - began, 3))
+    return Verification(str(folder), "publication", against, proofs, round(time.monotonic() - began, 3))
 
 
 def _rows(warehouse: Warehouse) -> Iterator[Proof]:
@@ -191,7 +196,7 @@ def _topic_of(warehouse: Warehouse) -> str:
     if found != NEWEST:
         raise Misconfigured(
             f"the warehouse has format {found}, and is proved in format {NEWEST}",
-            where=str(warehouse.path),
+            where=warehouse.shown,
             hint="Any command that writes it, such as `streamproof audit`, brings it to today's format",
         )
     return meta.get("topic", "")

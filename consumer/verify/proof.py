@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from consumer.proof.verdict import Verdict
@@ -59,7 +58,7 @@ class Proof:
 class Verification:
     """The verdict on a file or a folder. ``against`` says in words what of the outside was asked, and what not."""
 
-    path: Path
+    path: str
     kind: str
     against: str
     proofs: list[Proof]
@@ -88,7 +87,7 @@ class Verification:
     def document(self) -> dict[str, Any]:
         """Return a JSON-ready mapping."""
         return {
-            "path": str(self.path),
+            "path": self.path,
             "kind": self.kind,
             "verdict": self.verdict,
             "reason": self.reason,

@@ -88,11 +88,9 @@ def _end(output: Output, found: Verification) -> int:
     error: StreamproofError | None = None
     if found.verdict == "FAILED":
         hint = "Restore a copy, or load the topic into a new file" if found.kind == "warehouse" else "Publish again"
-        error = VerdictFailed(found.reason.rstrip("."), where=str(found.path), hint=hint)
+        error = VerdictFailed(found.reason.rstrip("."), where=found.path, hint=hint)
     elif found.verdict == "UNKNOWN":
-        error = VerdictUnknown(
-            found.reason.rstrip("."), where=str(found.path), hint="The table says what was not looked at"
-        )
+        error = VerdictUnknown(found.reason.rstrip("."), where=found.path, hint="The table says what was not looked at")
     if error is None:
         output.document(found.document())
         return EXIT_OK

@@ -29,9 +29,9 @@ from consumer.proof.audit import latest_audit
 from consumer.proof.packs import RunPack, pack_of_run
 from consumer.proof.run_scope import chosen_run, enter_run, known_runs
 from consumer.proof.sql_files import SqlFile, lacking, read_folder
-from consumer.sinks import DEFAULT_WAIT_S
+from consumer.sinks import DEFAULT_WAIT_S, Place, place_of
 from consumer.sinks.duckdb.errors import as_store_errors
-from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.packs import CHECKS as CHECKS_OF_A_PACK
 
 CHECKS = Path(__file__).parent
@@ -93,7 +93,7 @@ def load_checks(folder: Path = CHECKS) -> list[SqlFile]:
 
 
 def run_checks(
-    warehouse_path: Path,
+    place: Path | Place,
     run_id: str | None = None,
     *,
     topic: str | None = None,
@@ -106,7 +106,7 @@ def run_checks(
     :param checks: those to run; all of this folder and of the pack of the run's scenario when ``None``.
     :raises Misconfigured: there is no warehouse, no such run, or a header is wrong.
     """
-    with open_warehouse(warehouse_path, wait_s=wait_s, create=False, topic=topic) as warehouse:
+    with place_of(place).to_prove(topic=topic, wait_s=wait_s) as warehouse:
         run = chosen_run(warehouse, run_id) if run_id is not None or known_runs(warehouse) else None
         results = evaluate(warehouse, run, checks)
         now = datetime.now(UTC)

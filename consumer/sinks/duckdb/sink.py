@@ -21,7 +21,7 @@ from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.batches import INSERT_EVENTS, DuckDBBatches, insert_rows, without_refused
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.held import pages
-from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from consumer.sinks.duckdb.warehouse import Warehouse, open_as_it_is, open_warehouse
 from consumer.sinks.held import HeldRecord, QuarantineClass
 from consumer.sinks.limit import Limit
 from schemas.manifest import SchemaUsed
@@ -162,6 +162,18 @@ class DuckDBFile:
         """Open the file; see :func:`consumer.sinks.duckdb.warehouse.open_warehouse`."""
         with open_warehouse(self.path, topic=topic, wait_s=wait_s, create=create, stop=stop) as warehouse:
             yield DuckDBSink(warehouse)
+
+    def exists(self) -> bool:
+        """Tell whether there is a file."""
+        return self.path.expanduser().exists()
+
+    def to_prove(self, *, topic: str | None = None, wait_s: float = DEFAULT_WAIT_S) -> Warehouse:
+        """Open the file itself."""
+        return open_warehouse(self.path, topic=topic, wait_s=wait_s, create=False)
+
+    def to_look(self, *, topic: str | None = None, wait_s: float = DEFAULT_WAIT_S) -> Warehouse:  # noqa: ARG002
+        """Open the file itself, whatever it holds."""
+        return open_as_it_is(self.path, wait_s=wait_s)
 
     def set_aside(self) -> str:
         """Rename the file. It must be closed: then there is no write-ahead log left beside it. Nothing is deleted."""

@@ -38,11 +38,15 @@ _open_here_lock = threading.Lock()
 
 
 class Warehouse:
-    """An open warehouse. ``connection`` is DuckDB's, for the one thread that works with it."""
+    """An open warehouse. ``connection`` is DuckDB's, for the one thread that works with it.
 
-    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    :ivar shown: what messages call it: its path, or what the file is a copy of.
+    """
+
+    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection, shown: str | None = None) -> None:
         self.path = path
         self.connection = connection
+        self.shown = shown or str(path)
 
     def errors(self) -> AbstractContextManager[None]:
         """Raise what DuckDB raises inside as errors of the tree."""
