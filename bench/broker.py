@@ -39,6 +39,6 @@ def private_stack(folder: Path) -> Iterator[Connection]:
     state = folder / "var"
     try:
         record = up(state, UpRequest(owner=os.getpid()), _Lines(), threading.Event()).record
-        yield Connection.of({"bootstrap_servers": record.bootstrap_servers}, {"url": record.registry_url})
+        yield Connection.of({"bootstrap_servers": record.address("kafka")}, {"url": record.address("registry")})
     finally:
         stop_stack(state)

@@ -251,8 +251,8 @@ def _of_stack(env: Mapping[str, str]) -> Parts:
     if stack is None:
         return {"kafka": {}, "registry": {}}
     return {
-        "kafka": {"bootstrap_servers": stack.bootstrap_servers, **stack.kafka},
-        "registry": {"url": stack.registry_url, **stack.registry},
+        "kafka": {"bootstrap_servers": stack.bootstrap_servers, **stack.endpoints["kafka"].settings},
+        "registry": {"url": stack.registry_url, **stack.endpoints["registry"].settings},
     }
 
 

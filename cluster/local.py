@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cluster.names import check_topic_name
 
@@ -48,38 +49,72 @@ def publications_dir(env: Mapping[str, str] = os.environ) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalStack:
-    """Addresses of a local stack, as its record gives them, and what else it takes to reach them.
+class Endpoint:
+    """Where a service of the stack answers, what a person calls it, and what else it takes to reach it.
 
-    ``kafka`` and ``registry`` are settings by their fields' names, with secrets as the paths of files.
+    ``settings`` are those of a client by their fields' names, with secrets as the paths of files.
     """
 
+    address: str
+    title: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStack:
+    """The endpoints of a local stack, as its record gives them; ``kafka`` and ``registry`` are always among them."""
+
     state_dir: Path
-    bootstrap_servers: str
-    registry_url: str
-    airflow_url: str | None
-    kafka: Mapping[str, str] = field(default_factory=dict)
-    registry: Mapping[str, str] = field(default_factory=dict)
+    endpoints: Mapping[str, Endpoint]
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Return the address of Kafka."""
+        return self.endpoints["kafka"].address
+
+    @property
+    def registry_url(self) -> str:
+        """Return the address of the registry."""
+        return self.endpoints["registry"].address
+
+    @property
+    def airflow_url(self) -> str | None:
+        """Return the address of Airflow, if it runs."""
+        return self.endpoints["airflow"].address if "airflow" in self.endpoints else None
 
 
 def read_local_stack(folder: Path) -> LocalStack | None:
     """Return the local stack recorded in ``folder`` when its supervisor still runs, else ``None``."""
     try:
-        record = json.loads((folder / RECORD_NAME).read_text())
+        record = as_written_now(json.loads((folder / RECORD_NAME).read_text()))
         supervisor = record["supervisor"]
         started = process_started(int(supervisor["pid"]))
         if started is None or started != supervisor["started_at"]:
             return None
-        return LocalStack(
-            folder,
-            record["bootstrap_servers"],
-            record["registry_url"],
-            record.get("airflow_url"),
-            kafka=dict(record.get("kafka") or {}),
-            registry=dict(record.get("registry") or {}),
-        )
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        endpoints = {str(name): Endpoint(**told) for name, told in record["endpoints"].items()}
+        return LocalStack(folder, endpoints) if {"kafka", "registry"} <= endpoints.keys() else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def as_written_now(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as this version writes it: format 1 had three addresses by name in the place of the table."""
+    if "endpoints" in record or "bootstrap_servers" not in record:
+        return record
+    told = (
+        ("kafka", record["bootstrap_servers"], "Kafka", record.get("kafka")),
+        ("registry", record["registry_url"], "the registry", record.get("registry")),
+        ("airflow", record.get("airflow_url"), "Airflow", None),
+    )
+    gone = {"bootstrap_servers", "registry_url", "airflow_url", "kafka", "registry"}
+    return {name: value for name, value in record.items() if name not in gone} | {
+        "format": 1,
+        "endpoints": {
+            name: {"address": address, "title": title, "settings": settings or {}}
+            for name, address, title, settings in told
+            if address
+        },
+    }
 
 
 def process_started(pid: int) -> str | None:

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 from cluster.errors import Misconfigured
@@ -42,15 +43,14 @@ class Ports:
             self._remembered = {}
 
     @staticmethod
-    def check(**wanted: int | None) -> None:
+    def check(asked: Mapping[str, int]) -> None:
         """Look at all ports that are asked for, by name, before anything else is done.
 
         :raises Misconfigured: one is taken, is no port, or is asked for twice.
         """
-        asked = [(name, port) for name, port in wanted.items() if port is not None]
-        for name, port in asked:
+        for name, port in asked.items():
             _check(name, port)
-            if sum(port == other for _, other in asked) > 1:
+            if sum(port == other for other in asked.values()) > 1:
                 raise Misconfigured(f"port {port} is asked for twice", hint="Give each service a port of its own")
 
     def take(self, name: str, wanted: int | None = None) -> int:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from cluster.local import RECORD_NAME, process_started
+from cluster.local import RECORD_NAME, Endpoint, as_written_now, process_started
 from stack.files import READABLE, write_private
 from stack.services.service import Probe, Service
 
 LOG_TAIL_LINES = 12
+# Of a record, and of what is handed to the supervisor that wrote it. 1 had its addresses in fields of their own.
+FORMAT = 2
 # How a stack is secured: see `stack.security`, which the supervisor does without, as it starts before anything else.
 Security = Literal["none", "tls", "mtls", "scram"]
 IN_MOTION = frozenset({"waiting", "preparing", "starting", "restarting"})
@@ -84,18 +86,24 @@ class ProcessRecord(_Part):
 
 
 class Record(_Part):
-    """A stack: who supervises it, where it listens, and how each service is."""
+    """A stack: who supervises it, where it answers, and how each service is."""
 
+    format: int = FORMAT
     supervisor: Identity
     started: str
-    bootstrap_servers: str
-    registry_url: str
-    airflow_url: str | None = None
+    endpoints: dict[str, Endpoint] = Field(default_factory=dict, description="what each service tells, by its name")
     security: Security = "none"
-    kafka: dict[str, str] = Field(default_factory=dict, description="settings of a client; secrets as files")
-    registry: dict[str, str] = Field(default_factory=dict, description="settings of a client; secrets as files")
     restart: bool = Field(default=True, description="whether a service that dies is started again")
     processes: list[ProcessRecord]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_an_earlier_version(cls, record: Any) -> Any:
+        return as_written_now(record) if isinstance(record, dict) else record
+
+    def address(self, name: str) -> str | None:
+        """Return where something answers, ``None`` if nothing of that name is told."""
+        return self.endpoints[name].address if name in self.endpoints else None
 
     def is_running(self) -> bool:
         """Tell whether the supervisor that wrote this still runs."""

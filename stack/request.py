@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from stack.record import Record, Security
@@ -12,18 +12,16 @@ from stack.record import Record, Security
 
 @dataclass(frozen=True, slots=True)
 class UpRequest:
-    """What to start. A port of ``None`` takes last time's, or a free one.
+    """What to start beside what every stack has: components, and ports by their names (`stack.services.component`).
 
-    ``security`` of ``None`` is that of the stack that runs, or none. ``restart`` tells whether a service that dies is
-    started again; ``None`` is what the stack that runs does, or yes. ``owner`` ties the stack to the process of that
-    number: it ends when that does, however that ends.
+    Where no port is named, last time's is taken, or a free one. ``security`` of ``None`` is that of the stack that
+    runs, or none. ``restart`` tells whether a service that dies is started again; ``None`` is what the stack that runs
+    does, or yes. ``owner`` ties the stack to the process of that number: it ends when that does, however that ends.
     """
 
-    airflow: bool = False
+    components: frozenset[str] = frozenset()
+    ports: Mapping[str, int] = field(default_factory=dict)
     security: Security | None = None
-    kafka_port: int | None = None
-    registry_port: int | None = None
-    airflow_port: int | None = None
     restart: bool | None = None
     owner: int | None = None
 

@@ -16,7 +16,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from stack.children import end
 from stack.files import write_private
@@ -34,7 +34,6 @@ class Change(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    airflow_url: str | None = None
     services: tuple[Service, ...] = ()
     end: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
@@ -50,17 +49,12 @@ class Change(BaseModel):
 
 
 class Plan(BaseModel):
-    """What to run, the addresses to record, and the process, if any, whose end ends the stack."""
+    """What to run, and the process, if any, whose end ends the stack."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     state: Path
-    bootstrap_servers: str
-    registry_url: str
-    airflow_url: str | None = None
     security: Security = "none"
-    kafka: dict[str, str] = Field(default_factory=dict)
-    registry: dict[str, str] = Field(default_factory=dict)
     services: tuple[Service, ...]
     restart: bool = True
     owner: Identity | None = None
@@ -79,15 +73,11 @@ class Supervisor:
         self._record = Record(
             supervisor=identity,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
-            bootstrap_servers=plan.bootstrap_servers,
-            registry_url=plan.registry_url,
             security=plan.security,
-            kafka=plan.kafka,
-            registry=plan.registry,
             restart=plan.restart,
             processes=[],
         )
-        self._apply(Change(airflow_url=plan.airflow_url, services=plan.services))
+        self._apply(Change(services=plan.services))
 
     def run(self, stop: threading.Event) -> None:
         """Run until told to stop, or until the owner has ended; then end everything.
@@ -123,13 +113,12 @@ class Supervisor:
         for each in self._services:
             if each.service.name in change.again:
                 each.start_again()
-        if change.end:
-            self._record.airflow_url = None
-        self._record.airflow_url = change.airflow_url or self._record.airflow_url
         self._publish()
 
     def _publish(self) -> None:
         self._record.processes = [each.record for each in self._services]
+        told = (each.service.endpoints for each in self._services)
+        self._record.endpoints = {name: endpoint for endpoints in told for name, endpoint in endpoints.items()}
         try:
             self._record.write(self._state)
             self._recorded = True

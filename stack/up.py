@@ -7,37 +7,35 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import DependencyDown, Interrupted, Misconfigured, StoreFull
 from cluster.local import PROJECT_ROOT
 from stack.children import MARK, SUPERVISOR_MARK, members, supervisors
-from stack.describe import Description, describe
+from stack.describe import Description, describe, missing
 from stack.down import stop_stack
 from stack.ports import LOOPBACK
-from stack.record import Identity, ProcessRecord, Record, last_lines, read_record
+from stack.record import FORMAT, Identity, ProcessRecord, Record, last_lines, read_record
 from stack.request import UpRequest, Watcher
+from stack.services.component import Login, components
 from stack.state import check_space, space_fault, store_errors, turn
 from stack.supervisor import Change, Plan
 
 POLL_S = 0.1
 # From its start to its first record: an interpreter and a few imports.
 SUPERVISOR_TIMEOUT_S = 20.0
-# What the first start writes, and some to go on with.
 NO_SPACE_BYTES = 1_000_000
-SPACE_BYTES = 32_000_000
-SPACE_FOR_AIRFLOW_BYTES = 160_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class UpResult:
-    """What runs, what this call started, what of it had died (``again``), and Airflow's password if it made it."""
+    """What runs, what this call started, what of it had died (``again``), and the logins that it made."""
 
     record: Record
     started: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
-    new_password: str | None = field(default=None, repr=False)
+    logins: tuple[Login, ...] = ()
 
 
 def up(state: Path, request: UpRequest, watcher: Watcher, stop: threading.Event) -> UpResult:
@@ -56,9 +54,9 @@ def up(state: Path, request: UpRequest, watcher: Watcher, stop: threading.Event)
     """
     with turn(state, stop, on_wait=lambda: watcher.say("waiting for another `streamproof up` of this stack")):
         running = _what_runs(state, watcher, stop)
-        if running is not None:
-            _agree(running, request)
         dead = tuple(casualty.name for casualty in running.casualties()) if running is not None else ()
+        if running is not None:
+            _agree(running, request, changes=bool(dead or missing(request, running)))
         description = _describe_missing(state, request, running, watcher, stop)
         new = tuple(service.name for service in description.services) if description is not None else ()
         _begin(state, request, running, description, dead)
@@ -71,15 +69,16 @@ def up(state: Path, request: UpRequest, watcher: Watcher, stop: threading.Event)
         except BaseException:
             take_back(state, new, whole=running is None)
             raise
-        return UpResult(record, new + dead, dead, description.new_password if description is not None else None)
+        return UpResult(record, new + dead, dead, description.logins if description is not None else ())
 
 
 def _describe_missing(
     state: Path, request: UpRequest, running: Record | None, watcher: Watcher, stop: threading.Event
 ) -> Description | None:
-    if running is not None and (running.airflow_url or not request.airflow):
+    new = missing(request, running)
+    if not new:
         return None
-    check_space(state, SPACE_FOR_AIRFLOW_BYTES if request.airflow else SPACE_BYTES)
+    check_space(state, max(component.space_bytes for component in new))
     with store_errors(state):
         description = describe(state, request, running, watcher, stop)
         _keep_last_logs(description)
@@ -94,7 +93,7 @@ def _begin(
         if running is None and description is not None:
             _launch(state, description, request)
         elif description is not None:
-            Change(airflow_url=description.airflow_url, services=description.services, again=dead).hand_over(state)
+            Change(services=description.services, again=dead).hand_over(state)
         elif dead:
             check_space(state)
             Change(again=dead).hand_over(state)
@@ -120,11 +119,17 @@ def _what_runs(state: Path, watcher: Watcher, stop: threading.Event) -> Record |
     return None
 
 
-def _agree(record: Record, request: UpRequest) -> None:
+def _agree(record: Record, request: UpRequest, *, changes: bool) -> None:
     """Hold what runs against what is asked for.
 
-    :raises Misconfigured: they differ.
+    :param changes: something is to be handed over to its supervisor.
+    :raises Misconfigured: they differ, or the supervisor is of a version that reads nothing of what this one writes.
     """
+    if changes and record.format != FORMAT:
+        raise Misconfigured(
+            "the stack that runs was started by another version of Streamproof, and cannot be changed by this one",
+            hint="Run `streamproof down`, then `streamproof up` again; its data stays",
+        )
     if request.security not in {None, record.security}:
         raise Misconfigured(
             f"the stack runs already, with security {record.security}",
@@ -135,15 +140,11 @@ def _agree(record: Record, request: UpRequest) -> None:
             f"the stack runs already, and services that die are {'' if record.restart else 'not '}started again",
             hint="Run `streamproof down` first, or leave --restart and --no-restart out",
         )
-    wanted = (
-        ("Kafka", request.kafka_port, record.bootstrap_servers),
-        ("the registry", request.registry_port, record.registry_url),
-        ("Airflow", request.airflow_port if record.airflow_url else None, record.airflow_url or ""),
-    )
-    for name, port, address in wanted:
-        if port is not None and f"{LOOPBACK}:{port}/" not in f"{address}/":
+    for component in components():
+        port, address = request.ports.get(component.name), record.address(component.name)
+        if port is not None and address is not None and f"{LOOPBACK}:{port}/" not in f"{address}/":
             raise Misconfigured(
-                f"{name} runs already, and not on port {port}",
+                f"{component.title} runs already, and not on port {port}",
                 where=address,
                 hint="Run `streamproof down` first, or leave the port out",
             )
@@ -160,12 +161,7 @@ def _launch(state: Path, description: Description, request: UpRequest) -> None:
     """Start the supervisor in a session of its own: no terminal and no shell ends it."""
     plan = Plan(
         state=state,
-        bootstrap_servers=description.bootstrap_servers,
-        registry_url=description.registry_url,
-        airflow_url=description.airflow_url,
         security=description.security,
-        kafka=description.kafka,
-        registry=description.registry,
         services=description.services,
         restart=request.restart is not False,
         owner=Identity.of(request.owner) if request.owner is not None else None,

@@ -73,7 +73,7 @@ def _stack(state: Path, stop: threading.Event, *, once: bool) -> Iterator[tuple[
     try:
         with start_view() as watcher:
             # Owned: it ends with this process, however that ends.
-            result = up(state, UpRequest(airflow=True, owner=os.getpid() if once else None), watcher, stop)
+            result = up(state, UpRequest(frozenset({"airflow"}), owner=os.getpid() if once else None), watcher, stop)
         added = tuple(name for name in result.started if name not in result.again)
         stack = read_local_stack(state)
         if stack is None:

@@ -1,1 +1,5 @@
-"""The services of the local stack, one file each: ``service.py`` says what a service is, the others describe theirs."""
+"""The services of the local stack, one file each.
+
+Open ``component.py`` first: what a file has to hold so that `up` offers what it describes. ``service.py`` says what a
+service is.
+"""

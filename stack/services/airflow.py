@@ -20,8 +20,9 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from cluster.connection import ENV_PREFIX
-from cluster.local import PROJECT_ROOT
+from cluster.local import PROJECT_ROOT, Endpoint
 from stack.files import write_private
+from stack.services.component import Component, Described, Login, Site
 from stack.services.postgres import POSTGRES, database_environment, postgres_home, postgres_service
 from stack.services.service import AliveProbe, HttpProbe, Service
 
@@ -30,6 +31,8 @@ SCHEDULER = "airflow-scheduler"
 DAG_PROCESSOR = "airflow-dag-processor"
 TRIGGERER = "airflow-triggerer"
 
+NAME = "airflow"
+TITLE = "Airflow"
 ADMIN = "admin"
 # Ten to twenty seconds on a machine that is free; more than a minute was seen on one with seven times its work.
 START_TIMEOUT_S = 180
@@ -133,6 +136,7 @@ def airflow_services(
                 "cwd": addresses.home,
                 "log": logs / f"{name}.log",
                 "address": addresses.url if name == API_SERVER else "",
+                "endpoints": {NAME: Endpoint(addresses.url, TITLE)} if name == API_SERVER else {},
                 "ready": ready,
                 "start_timeout_s": START_TIMEOUT_S,
                 "env": env,
@@ -252,3 +256,28 @@ def absolute_folders(env: Mapping[str, str]) -> dict[str, str]:
         for name in names
         if env.get(name)
     }
+
+
+def _describe(site: Site) -> Described:
+    if leaves_sqlite_behind(site.state):
+        site.say(
+            "Airflow's metadata moves from SQLite to PostgreSQL and begins empty: the runs of before are in "
+            f"{site.state / 'airflow' / SQLITE_NAME}, which is not read any more"
+        )
+    port, password = site.port(NAME), prepare_home(site.state)
+    kafka, registry = site.endpoints["kafka"], site.endpoints["registry"]
+    services = airflow_services(
+        site.state,
+        site.state / "log",
+        port=port,
+        database_port=site.port(POSTGRES),
+        bootstrap_servers=kafka.address,
+        registry_url=registry.address,
+        kafka=kafka.settings,
+        registry=registry.settings,
+    )
+    logins = (Login(TITLE, ADMIN, password, password_file(site.state)),) if password is not None else ()
+    return Described(services, logins)
+
+
+COMPONENT = Component(NAME, TITLE, _describe, needs=("kafka", "registry"), space_bytes=160_000_000)

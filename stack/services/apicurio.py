@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stack.parts.artifacts import Artifacts
+from cluster.local import Endpoint
 from stack.parts.java import JAVA, QUICK_START
 from stack.ports import LOOPBACK
-from stack.security import SecuredStack
+from stack.services.component import Component, Described, Site
 from stack.services.service import HttpProbe, Service
 
+if TYPE_CHECKING:
+    from stack.parts.artifacts import Artifacts
+    from stack.security import SecuredStack
+
 HEAP = "256m"
+NAME = "registry"
+TITLE = "the registry"
 
 
 def registry_url(port: int, *, encrypted: bool = False) -> str:
@@ -39,7 +46,7 @@ def registry_service(
         "apicurio.datasource.url": "jdbc:h2:file:./schemas;WRITE_DELAY=0",
     }
     return Service(
-        name="registry",
+        name=NAME,
         version=artifacts.registry_version,
         argv=(
             str(JAVA),
@@ -53,6 +60,7 @@ def registry_service(
         log=state / "log" / "registry.log",
         ready=HttpProbe(url=f"{url}/subjects", authority=secured.authority if secured is not None else None),
         address=url,
+        endpoints={NAME: Endpoint(url, TITLE, secured.registry if secured is not None else {})},
     )
 
 
@@ -65,3 +73,18 @@ def _door(port: int, secured: SecuredStack | None) -> dict[str, str]:
         "quarkus.http.ssl.certificate.files": str(secured.server.certificate),
         "quarkus.http.ssl.certificate.key-files": str(secured.server.key),
     }
+
+
+def _describe(site: Site) -> Described:
+    artifacts = site.artifacts()
+    service = registry_service(
+        site.state,
+        artifacts,
+        port=site.port(NAME),
+        management_port=site.port("registry-management"),
+        secured=site.secured,
+    )
+    return Described((service,))
+
+
+COMPONENT = Component(NAME, TITLE, _describe, always=True)

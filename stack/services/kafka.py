@@ -6,13 +6,18 @@ import base64
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from cluster.local import Endpoint
 from stack.files import write_private
-from stack.parts.artifacts import Artifacts
 from stack.parts.java import QUICK_START, java_command, log_options
 from stack.ports import LOOPBACK
-from stack.security import SecuredStack
+from stack.services.component import Component, Described, Site
 from stack.services.service import KafkaProbe, Service
+
+if TYPE_CHECKING:
+    from stack.parts.artifacts import Artifacts
+    from stack.security import SecuredStack
 
 # What differs from Kafka's defaults, and why.
 SETTINGS = {
@@ -43,6 +48,8 @@ SETTINGS = {
     "log.cleaner.dedupe.buffer.size": "16777216",
 }
 HEAP = "512m"
+NAME = "kafka"
+TITLE = "Kafka"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +101,31 @@ def kafka_service(state: Path, artifacts: Artifacts, ports: KafkaPorts, secured:
         *log_options(),
     ]
     address = f"{LOOPBACK}:{ports.client}"
+    client = secured.kafka if secured is not None else {}
     return Service(
-        name="kafka",
+        name=NAME,
         version=artifacts.kafka_version,
         argv=tuple(java_command(artifacts.kafka_jars, "kafka.Kafka", properties.name, options=options)),
         cwd=home,
         log=state / "log" / "kafka.log",
-        ready=KafkaProbe(bootstrap_servers=address, settings=secured.kafka if secured is not None else {}),
+        ready=KafkaProbe(bootstrap_servers=address, settings=client),
         prepare=prepare,
         address=address,
+        endpoints={NAME: Endpoint(address, TITLE, client)},
     )
+
+
+def _describe(site: Site) -> Described:
+    artifacts = site.artifacts()
+    ports = KafkaPorts(
+        client=site.port(NAME),
+        controller=site.port("kafka-controller"),
+        internal=site.port("kafka-internal") if site.secured is not None else None,
+    )
+    return Described((kafka_service(site.state, artifacts, ports, site.secured),))
+
+
+COMPONENT = Component(NAME, TITLE, _describe, always=True)
 
 
 def _new_cluster_id() -> str:

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cluster.local import Endpoint
+
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +69,7 @@ class Service(_Value):
     log: Path
     ready: Probe
     address: str = Field(default="", description="what `status` shows")
+    endpoints: dict[str, Endpoint] = Field(default_factory=dict, description="what it tells others, by name")
     env: dict[str, str] = Field(default_factory=dict, description="added to the environment of `up`", repr=False)
     prepare: tuple[tuple[str, ...], ...] = ()
     needs: tuple[str, ...] = ()

@@ -15,29 +15,19 @@ from cluster.local import state_dir
 from stack.record import Security
 from streamproof.console import Output, print_error
 from streamproof.flags.common import JsonFlag
-
-PORT_HELP = "Port on 127.0.0.1 for {}; without it last time's, or a free one."
+from streamproof.flags.components import Components, takes_components
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command("up")(up_command)
+    app.command("up")(takes_components(up_command))
     app.command("down")(down_command)
     app.command("status")(status_command)
 
 
 def up_command(
     *,
-    airflow: Annotated[bool, typer.Option("--airflow", help="Start Airflow too, or add it to what runs.")] = False,
-    kafka_port: Annotated[
-        int | None, typer.Option(metavar="PORT", min=1, max=65535, help=PORT_HELP.format("Kafka"))
-    ] = None,
-    registry_port: Annotated[
-        int | None, typer.Option(metavar="PORT", min=1, max=65535, help=PORT_HELP.format("the registry"))
-    ] = None,
-    airflow_port: Annotated[
-        int | None, typer.Option(metavar="PORT", min=1, max=65535, help=PORT_HELP.format("Airflow"))
-    ] = None,
+    asked: Components,
     security: Annotated[
         Security | None,
         typer.Option(help="Secure Kafka: TLS, TLS with client certificates, or TLS with SCRAM passwords."),
@@ -53,7 +43,6 @@ def up_command(
     Where a stack runs, it starts what is missing and what died, waits for what starts already, and leaves others alone.
     """
     from stack.request import UpRequest
-    from stack.services.airflow import ADMIN, password_file
     from stack.status import stack_status
     from stack.up import up
     from streamproof.views.stack import addresses, services_table, sick, status_document
@@ -64,11 +53,9 @@ def up_command(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     request = UpRequest(
-        airflow=airflow,
+        components=asked.components,
+        ports=asked.ports,
         security=security,
-        kafka_port=kafka_port,
-        registry_port=registry_port,
-        airflow_port=airflow_port,
         restart=restart,
     )
     with start_view() as watcher:
@@ -80,9 +67,10 @@ def up_command(
     if result.again:
         output.show(f"Started again: {', '.join(result.again)}. What ran was left alone.")
     output.show(addresses(status), services_table(status))
-    if result.new_password:
-        output.show(f"Airflow: user [bold]{ADMIN}[/], password [bold]{escape(result.new_password)}[/], shown once")
-        output.show(f"  and kept in {password_file(state)}")
+    for login in result.logins:
+        shown = f"user [bold]{login.user}[/], password [bold]{escape(login.password)}[/], shown once"
+        output.show(f"{login.title}: {shown}")
+        output.show(f"  and kept in {login.file}")
     document = {**status_document(status), "started": result.started}
     if not status.healthy:
         error = sick(status)

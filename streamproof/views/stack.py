@@ -19,14 +19,16 @@ from stack.status import ServiceStatus, StackStatus
 def addresses(status: StackStatus) -> str:
     """Return where everything is, a line each."""
     record = status.record
-    known = (
-        ("Kafka", record.bootstrap_servers),
-        ("Registry", record.registry_url),
-        ("Airflow", record.airflow_url),
-        ("Security", _secured(record)),
-        ("State", state_dir()),
-    )
-    return "\n".join(f"[bold]{name:<9}[/]{escape(str(value))}" for name, value in known if value is not None) + "\n"
+    known: list[tuple[str, object]] = [(_heading(each.title), each.address) for each in record.endpoints.values()]
+    known += [("Security", _secured(record)), ("State", state_dir())]
+    width = max(len(name) for name, _ in known) + 1
+    lines = (f"[bold]{name:<{width}}[/]{escape(str(value))}" for name, value in known if value is not None)
+    return "\n".join(lines) + "\n"
+
+
+def _heading(title: str) -> str:
+    words = title.removeprefix("the ")
+    return words[:1].upper() + words[1:]
 
 
 def _secured(record: Record) -> str | None:
@@ -68,9 +70,10 @@ def status_document(status: StackStatus) -> Mapping[str, Any]:
     """Return it all as ``--json`` prints it."""
     return {
         "state_dir": state_dir(),
-        "bootstrap_servers": status.record.bootstrap_servers,
-        "registry_url": status.record.registry_url,
-        "airflow_url": status.record.airflow_url,
+        "bootstrap_servers": status.record.address("kafka"),
+        "registry_url": status.record.address("registry"),
+        "airflow_url": status.record.address("airflow"),
+        "endpoints": {name: endpoint.address for name, endpoint in status.record.endpoints.items()},
         "security": status.record.security,
         "client_properties": _client_properties(status.record),
         "healthy": status.healthy,

@@ -71,7 +71,7 @@ class Demo:
 def airflow_stack(stack: LocalStack, pytestconfig: pytest.Config) -> LocalStack:
     """The session's stack with Airflow's four processes and their database."""
     with start_view() as watcher:
-        result = up(stack.state_dir, UpRequest(airflow=True, owner=os.getpid()), watcher, threading.Event())
+        result = up(stack.state_dir, UpRequest(frozenset({"airflow"}), owner=os.getpid()), watcher, threading.Event())
     pytestconfig.stash[ADDED] = stack.state_dir, result.started
     running = read_local_stack(stack.state_dir)
     assert running is not None

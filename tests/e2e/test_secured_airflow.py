@@ -28,7 +28,7 @@ DAG_ID = "rehearse_customer_events"
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     state = tmp_path_factory.mktemp("secured")
     try:
-        yield started(state, UpRequest(security="scram", airflow=True, owner=os.getpid()))
+        yield started(state, UpRequest(frozenset({"airflow"}), security="scram", owner=os.getpid()))
     finally:
         stop_stack(state)
 

@@ -86,6 +86,7 @@ def topic(secured: Secured) -> str:
     """A topic that is there, with its schema."""
     name = f"secured-{uuid.uuid4().hex[:8]}"
     apply_topics(admin_client(secured.client()), specs_for(name))
-    with Registry(RegistrySettings(url=secured.local.registry_url, **secured.local.registry)) as registry:
+    told = secured.local.endpoints["registry"]
+    with Registry(RegistrySettings.model_validate({"url": told.address, **told.settings})) as registry:
         registry.register(subject_for(name), load_contract("customer_events").version(1).text)
     return name

@@ -74,7 +74,7 @@ class Secured:
         """Return settings of a client at the broker's own door, which wants a certificate."""
         ports = json.loads((self.local.state_dir / "ports.json").read_text())
         settings = {"bootstrap_servers": f"127.0.0.1:{ports['kafka-internal']}", "security_protocol": "ssl"}
-        settings["ssl_ca_location"] = self.local.kafka["ssl_ca_location"]
+        settings["ssl_ca_location"] = self.local.endpoints["kafka"].settings["ssl_ca_location"]
         if identity is not None:
             settings |= {"ssl_certificate_location": str(identity.certificate), "ssl_key_location": str(identity.key)}
         return settings
@@ -84,7 +84,7 @@ class Secured:
         return {
             "STREAMPROOF_STATE_DIR": str(self.folder / "var"),
             "STREAMPROOF_REGISTRY_URL": self.local.registry_url,
-            "STREAMPROOF_REGISTRY_SSL_CA_LOCATION": self.local.registry["ssl_ca_location"],
+            "STREAMPROOF_REGISTRY_SSL_CA_LOCATION": self.local.endpoints["registry"].settings["ssl_ca_location"],
         }
 
     def admin(self) -> Admin:

@@ -64,7 +64,7 @@ def test_a_token_is_taken_and_a_wrong_client_secret_is_refused(
             "SASL_MECHANISM": "OAUTHBEARER",
             "SECURITY_PROTOCOL": "sasl_ssl",
             "BOOTSTRAP_SERVERS": secured.local.bootstrap_servers,
-            "SSL_CA_LOCATION": secured.local.kafka["ssl_ca_location"],
+            "SSL_CA_LOCATION": secured.local.endpoints["kafka"].settings["ssl_ca_location"],
             "SASL_OAUTHBEARER_CLIENT_ID": "client",
             "SASL_OAUTHBEARER_CLIENT_SECRET": f"{secured.planted}-client",
             "SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL": url,
@@ -264,7 +264,8 @@ def test_with_mtls_a_certificate_is_the_login(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_a_rehearsal_in_airflow_passes_and_its_files_hold_no_secret(secured: Secured) -> None:
     local, folder = secured.local, secured.folder
-    connections = airflow_connections(local.bootstrap_servers, local.registry_url, local.kafka, local.registry)
+    kafka, registry = local.endpoints["kafka"], local.endpoints["registry"]
+    connections = airflow_connections(kafka.address, registry.address, kafka.settings, registry.settings)
     env = {
         "STREAMPROOF_WAREHOUSE_DIR": str(folder / "dag" / "warehouse"),
         "STREAMPROOF_PUBLICATIONS_DIR": str(folder / "dag" / "publications"),

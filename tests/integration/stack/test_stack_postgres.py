@@ -56,7 +56,7 @@ def conninfo(state: Path, service: Service) -> str:
 
 
 def start_it(state: Path, service: Service) -> Record:
-    description = Description((service,), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
+    description = Description((service,))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(starting, "describe", lambda *_: description)
         return up(state, UpRequest(owner=os.getpid()), SilentWatcher(), threading.Event()).record

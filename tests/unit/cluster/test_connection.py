@@ -89,8 +89,10 @@ def test_the_running_local_stack_is_found_and_anything_said_wins_over_it(tmp_pat
     folder.mkdir()
     supervisor = {"pid": os.getpid(), "started_at": process_started(os.getpid())}
     record = {
-        "bootstrap_servers": "stack.localhost:1",
-        "registry_url": "http://stack.localhost:2",
+        "endpoints": {
+            "kafka": {"address": "stack.localhost:1"},
+            "registry": {"address": "http://stack.localhost:2"},
+        },
         "supervisor": supervisor,
     }
     (folder / "stack.json").write_text(json.dumps(record))

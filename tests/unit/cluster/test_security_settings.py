@@ -224,11 +224,14 @@ def test_what_the_local_stack_says_of_itself_is_for_its_own_address_alone(tmp_pa
     folder = tmp_path / "var"
     folder.mkdir()
     record = {
-        "bootstrap_servers": "127.0.0.1:1",
-        "registry_url": "https://127.0.0.1:2",
+        "endpoints": {
+            "kafka": {
+                "address": "127.0.0.1:1",
+                "settings": LOGIN | {"bootstrap_servers": "127.0.0.1:1", "sasl_password_file": secret_file(tmp_path)},
+            },
+            "registry": {"address": "https://127.0.0.1:2", "settings": {"ssl_ca_location": "/ca"}},
+        },
         "supervisor": {"pid": os.getpid(), "started_at": process_started(os.getpid())},
-        "kafka": LOGIN | {"bootstrap_servers": "127.0.0.1:1", "sasl_password_file": secret_file(tmp_path)},
-        "registry": {"ssl_ca_location": "/ca"},
     }
     (folder / "stack.json").write_text(json.dumps(record))
     for told in ({}, {"bootstrap_servers": "127.0.0.1:1", "registry_url": "https://127.0.0.1:2"}):

@@ -65,7 +65,7 @@ def start(state: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., UpResul
         ready=AliveProbe(),
         restart_delays_s=(0.1, 0.1),
     )
-    description = Description((kafka,), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
+    description = Description((kafka,))
     monkeypatch.setattr(starting, "describe", lambda *_: description)
     return lambda: up(state, UpRequest(), SilentWatcher(), threading.Event())
 
@@ -148,7 +148,7 @@ def test_a_full_disk_is_74_though_everything_answers(
 def test_a_service_that_dies_of_a_full_disk_while_it_starts_is_74(start, state: Path, monkeypatch) -> None:
     eats = f"import shutil\nopen({str(state / 'eaten')!r}, 'wb').write(bytes({DISK_BYTES}))"
     kafka = vars(starting)["describe"]().services[0].model_copy(update={"prepare": ((sys.executable, "-c", eats),)})
-    description = Description((kafka,), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
+    description = Description((kafka,))
     monkeypatch.setattr(starting, "describe", lambda *_: description)
     with pytest.raises(StoreFull, match=r"no space left for the state of the stack: 0\.\d MB are free") as caught:
         start()

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from cluster.errors import DependencyDown, Interrupted, Misconfigured, StoreFailed
-from cluster.local import PROJECT_ROOT, process_started, read_local_stack
+from cluster.local import PROJECT_ROOT, Endpoint, process_started, read_local_stack
 from stack import up as starting
 from stack.children import members, supervisors
 from stack.describe import Description
@@ -30,6 +30,7 @@ from tests.kit.seconds import within
 from tests.kit.shared_stack import SilentWatcher
 from tests.kit.waiting import wait_until
 
+WITH_AIRFLOW = UpRequest(frozenset({"airflow"}))
 RUNS = "import time; time.sleep(600)"
 FAILS = "import sys; print('the disk is on fire'); sys.exit(3)"
 STUBBORN = (
@@ -72,6 +73,7 @@ def service(state: Path) -> Callable[..., Service]:
                 "log": state / "log" / f"{name}.log",
                 "ready": AliveProbe(),
                 "stop_grace_s": 5,
+                "endpoints": {name: Endpoint(f"127.0.0.1:2000{len(name)}", name)},
                 **more,
             }
         )
@@ -89,8 +91,7 @@ def start(state: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., UpResul
         watcher: Watcher = SilentWatcher(),  # noqa: B008 - it has no state
         stop: threading.Event | None = None,
     ) -> UpResult:
-        airflow_url = "http://127.0.0.1:1" if request.airflow else None
-        description = Description(services, "127.0.0.1:20001", "http://127.0.0.1:20002/x", airflow_url)
+        description = Description(services)
         monkeypatch.setattr(starting, "describe", lambda *_: description)
         return up(state, request, watcher, stop or threading.Event())
 
@@ -119,7 +120,7 @@ class Killed(SilentWatcher):
         if {when}:
             os.kill(os.getpid(), signal.SIGKILL)
 service = Service.model_validate_json(sys.argv[1])
-starting.describe = lambda *_: Description((service,), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
+starting.describe = lambda *_: Description((service,))
 starting.up(Path({str(state)!r}), UpRequest(), Killed(), threading.Event())
 """
     argv = [sys.executable, "-c", script, service.model_dump_json()]
@@ -138,7 +139,7 @@ def test_up_leaves_a_supervisor_that_every_command_finds(start, service, state) 
     result = start(service("kafka"), service("registry"))
     found = read_local_stack(state)
     assert found is not None
-    assert found.bootstrap_servers == "127.0.0.1:20001"
+    assert (found.bootstrap_servers, found.registry_url) == ("127.0.0.1:20005", "127.0.0.1:20008")
     assert os.getsid(result.record.supervisor.pid) == result.record.supervisor.pid != os.getsid(0)
     assert result.started == ("kafka", "registry")
 
@@ -326,7 +327,7 @@ def test_up_waits_for_what_a_killed_up_left_on_its_way(start, service, state, tm
 
 def test_up_finds_a_supervisor_that_has_no_record_yet(start, service, state) -> None:
     (state / "log").mkdir(parents=True)
-    description = Description((service("kafka"),), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
+    description = Description((service("kafka"),))
     starting._launch(state, description, UpRequest())
     assert start(request=UpRequest()).record.is_ready()
     assert len(supervisors(state)) == 1
@@ -334,7 +335,7 @@ def test_up_finds_a_supervisor_that_has_no_record_yet(start, service, state) -> 
 
 def test_down_ends_a_supervisor_that_has_no_record_yet(service, state) -> None:
     (state / "log").mkdir(parents=True)
-    description = Description((service("kafka"),), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None)
+    description = Description((service("kafka"),))
     starting._launch(state, description, UpRequest())
     wait_until(lambda: supervisors(state), "the supervisor")
     stop_stack(state)
@@ -406,6 +407,40 @@ def test_a_record_from_before_a_reboot_is_not_taken_for_a_running_stack(start, s
     assert process_started(os.getpid()) is not None
 
 
+def as_format_1(state: Path) -> None:
+    """Write the record as a version did that had the addresses in fields of their own."""
+    record = json.loads((state / "stack.json").read_text())
+    endpoints = record.pop("endpoints")
+    del record["format"]
+    record |= {"bootstrap_servers": endpoints["kafka"]["address"], "registry_url": endpoints["registry"]["address"]}
+    record |= {"airflow_url": None, "kafka": {"ssl_ca_location": "ca.crt"}, "registry": {}}
+    (state / "stack.json").write_text(json.dumps(record))
+
+
+def test_what_an_earlier_version_recorded_is_read(start, service, state) -> None:
+    start(service("kafka"), service("registry"))
+    before = read_local_stack(state)
+    assert before is not None
+    as_format_1(state)
+    found = read_local_stack(state)
+    assert found is not None
+    assert (found.bootstrap_servers, found.registry_url) == (before.bootstrap_servers, before.registry_url)
+    assert found.airflow_url is None
+    assert found.endpoints["kafka"].settings == {"ssl_ca_location": "ca.crt"}
+    assert stack_status(state).healthy
+    assert start(request=UpRequest()).started == ()
+    assert stop_stack(state) == ["kafka", "registry"]
+
+
+def test_what_an_earlier_version_started_is_changed_by_that_version_alone(start, service, state) -> None:
+    record = start(service("kafka"), service("registry")).record
+    as_format_1(state)
+    with pytest.raises(Misconfigured, match="started by another version of Streamproof") as caught:
+        start(service("airflow"), request=WITH_AIRFLOW)
+    assert "streamproof down" in caught.value.hint
+    assert all(leader(record, name).is_alive() for name in ("kafka", "registry"))
+
+
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"supervisor": 1}', "\x00" * 64])
 def test_a_damaged_record_is_no_record(state, start, service, damage) -> None:
     state.mkdir()
@@ -416,10 +451,10 @@ def test_a_damaged_record_is_no_record(state, start, service, damage) -> None:
 
 def test_airflow_is_added_to_what_runs(start, service, state) -> None:
     first = start(service("kafka"))
-    second = start(service("airflow"), request=UpRequest(airflow=True))
+    second = start(service("airflow"), request=WITH_AIRFLOW)
     assert second.started == ("airflow",)
     assert second.record.supervisor == first.record.supervisor
-    assert second.record.airflow_url == "http://127.0.0.1:1"
+    assert second.record.address("airflow") == "127.0.0.1:20007"
     assert {process.name for process in second.record.processes} == {"kafka", "airflow"}
     assert leader(second.record, "kafka") == leader(first.record, "kafka")
 
@@ -427,27 +462,25 @@ def test_airflow_is_added_to_what_runs(start, service, state) -> None:
 def test_an_addition_that_fails_leaves_what_ran(start, service, state) -> None:
     first = start(service("kafka")).record
     with pytest.raises(DependencyDown, match="airflow did not start"):
-        start(service("airflow", FAILS, ready=HttpProbe(url="http://127.0.0.1:9/")), request=UpRequest(airflow=True))
+        start(service("airflow", FAILS, ready=HttpProbe(url="http://127.0.0.1:9/")), request=WITH_AIRFLOW)
     record = read_record(state)
     assert record is not None
     assert [process.name for process in record.processes] == ["kafka"]
-    assert record.airflow_url is None
+    assert record.address("airflow") is None
     assert leader(first, "kafka").is_alive()
-    assert start(service("airflow"), request=UpRequest(airflow=True)).started == ("airflow",)
+    assert start(service("airflow"), request=WITH_AIRFLOW).started == ("airflow",)
 
 
 def test_a_demo_that_is_run_once_leaves_what_ran_before_as_it_was(start, service, state, monkeypatch) -> None:
-    before = start(service("kafka")).record
-    description = Description(
-        (service("airflow"),), "127.0.0.1:20001", "http://127.0.0.1:20002/x", "http://127.0.0.1:1"
-    )
+    before = start(service("kafka"), service("registry")).record
+    description = Description((service("airflow"),))
     monkeypatch.setattr(starting, "describe", lambda *_: description)
     with demo._stack(state, threading.Event(), once=True) as (stack, stops):
         assert stops == "airflow"
         assert stack.airflow_url
     after = recorded(state)
-    assert [process.name for process in after.processes] == ["kafka"]
-    assert after.airflow_url is None
+    assert [process.name for process in after.processes] == ["kafka", "registry"]
+    assert after.address("airflow") is None
     assert leader(after, "kafka") == leader(before, "kafka")
     assert after.is_running()
 
@@ -455,7 +488,7 @@ def test_a_demo_that_is_run_once_leaves_what_ran_before_as_it_was(start, service
 def test_another_port_than_the_running_one_is_refused(start, service) -> None:
     start(service("kafka"))
     with pytest.raises(Misconfigured, match="Kafka runs already, and not on port 2000"):
-        start(service("kafka"), request=UpRequest(kafka_port=2000))
+        start(service("kafka"), request=UpRequest(ports={"kafka": 2000}))
 
 
 def test_the_environment_of_a_service_is_not_recorded(start, service, state) -> None:
@@ -472,9 +505,7 @@ def test_what_services_of_a_secured_stack_write_is_for_their_owner(service, stat
     before = os.umask(0o022)
     try:
         writes = f"open({str(state / 'written')!r}, 'w').write('x'); {RUNS}"
-        description = Description(
-            (service("kafka", writes),), "127.0.0.1:20001", "http://127.0.0.1:20002/x", None, security=security
-        )
+        description = Description((service("kafka", writes),), security=security)
         monkeypatch.setattr(starting, "describe", lambda *_: description)
         up(state, UpRequest(), SilentWatcher(), threading.Event())
     finally:
@@ -511,7 +542,7 @@ from stack.request import UpRequest
 from stack.services.service import Service
 from tests.kit.shared_stack import SilentWatcher
 service = Service.model_validate_json(sys.argv[1])
-starting.describe = lambda *_: Description((service,), "a:1", "http://a:2", None)
+starting.describe = lambda *_: Description((service,))
 starting.up(Path({str(state)!r}), UpRequest(owner=os.getpid()), SilentWatcher(), threading.Event())
 os.kill(os.getpid(), signal.SIGKILL)
 """

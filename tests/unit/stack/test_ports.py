@@ -40,16 +40,16 @@ def test_a_damaged_memory_of_ports_is_forgotten(tmp_path: Path, damage: str) -> 
 
 def test_a_taken_port_is_named_with_its_holder(taken_port: int) -> None:
     with pytest.raises(Misconfigured, match=rf"port {taken_port} for kafka is taken by .*\(process \d+\)") as caught:
-        Ports.check(kafka=taken_port)
+        Ports.check({"kafka": taken_port})
     assert caught.value.exit_code == 78
 
 
 def test_a_port_can_be_asked_for_once_only() -> None:
     with pytest.raises(Misconfigured, match="port 20123 is asked for twice"):
-        Ports.check(kafka=20123, registry=20123)
+        Ports.check({"kafka": 20123, "registry": 20123})
 
 
 @pytest.mark.parametrize("number", [0, -1, 65_536])
 def test_a_number_that_is_no_port_is_refused(number: int) -> None:
     with pytest.raises(Misconfigured, match="is no port for kafka"):
-        Ports.check(kafka=number)
+        Ports.check({"kafka": number})

@@ -9,6 +9,7 @@ import pytest
 import structlog
 from rich.console import Console
 
+from cluster.local import Endpoint
 from stack.record import Identity, ProcessRecord, Record
 from stack.services.service import AliveProbe, HttpProbe
 from streamproof.cli import run
@@ -32,8 +33,7 @@ def a_record(stage: str) -> Record:
     return Record(
         supervisor=Identity(pid=1, started_at="x"),
         started="2026-01-01T00:00:00+00:00",
-        bootstrap_servers="127.0.0.1:1",
-        registry_url="http://127.0.0.1:2",
+        endpoints={"kafka": Endpoint("127.0.0.1:1", "Kafka")},
         processes=[kafka],
     )
 
