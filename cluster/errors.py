@@ -9,7 +9,8 @@
     │   │   ├── BrokerSilent          records are there, and do not arrive
     │   │   ├── DeliveryTimedOut      events that were not acknowledged in time
     │   │   ├── LeaderMoving          a partition has no leader that answers yet
-    │   │   └── RegistryUnreachable
+    │   │   ├── RegistryUnreachable
+    │   │   └── WarehouseUnreachable  PostgreSQL does not answer, or ended the connection
     │   └── Busy                75    somebody else is at it, or the answer is not there yet
     │       ├── WarehouseLocked
     │       ├── Interrupted           stopped by a signal, everything kept
@@ -118,6 +119,10 @@ class LeaderMoving(DependencyDown):
 
 class RegistryUnreachable(DependencyDown):
     """The Schema Registry did not answer within the deadline, or answered with 5xx."""
+
+
+class WarehouseUnreachable(DependencyDown):
+    """The database server that holds the warehouse did not answer within the deadline, or ended the connection."""
 
 
 class Busy(Transient):

@@ -20,6 +20,7 @@ from cluster.connection import Connection
 from cluster.local import LocalStack
 from tests.kit.depth import examples
 from tests.kit.order import GroupScheduling, arranged
+from tests.kit.postgres import PostgresServer, running_postgres
 from tests.kit.shared_stack import HeadStart, SharedStack
 from tests.kit.stops import StopAt
 from tests.kit.topics import make_ready
@@ -112,6 +113,13 @@ def stack(pytestconfig: pytest.Config) -> LocalStack:
 def connection(stack: LocalStack) -> Connection:
     """The settings that reach the session's stack."""
     return Connection.of({"bootstrap_servers": stack.bootstrap_servers}, {"url": stack.registry_url})
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A real PostgreSQL of this worker's: take a database of your own."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
 
 
 @pytest.fixture
