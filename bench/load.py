@@ -24,7 +24,7 @@ from cluster.reading import TopicReader
 from cluster.topics import admin_client, apply_topics, specs_for
 from consumer.load.decode import decode
 from consumer.load.readers import Readers
-from consumer.sinks.duckdb.batches import CHUNK_ROWS
+from consumer.sinks.open_batch import CHUNK_ROWS
 from producer import ProduceRequest, produce_shard
 from schemas.formats import value_format
 from schemas.registry.contract import load_contract, subject_for

@@ -19,8 +19,6 @@ from pathlib import Path
 
 import duckdb
 
-# A value of this size on average, and a vector of DuckDB (2,048 rows, which are read and written as one) is 32 MB.
-LARGE_VALUE_BYTES = 16 * 1024
 _GIB = 1024**3
 # A proof that spills more than this is not about the rows that are there. An identity takes less room than its row.
 _LEAST_SPILL_BYTES = 2 * _GIB

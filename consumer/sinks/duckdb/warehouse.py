@@ -26,7 +26,8 @@ from consumer.sinks.duckdb.catalogue import refuse_impostors
 from consumer.sinks.duckdb.errors import as_store_errors, is_locked, locked, store_error
 from consumer.sinks.duckdb.leftovers import clear, workshop
 from consumer.sinks.duckdb.migrations import NEWEST, format_of, migrate
-from consumer.sinks.duckdb.settings import LARGE_VALUE_BYTES, LOAD, PROVE, Purpose, keep_row_groups_apart
+from consumer.sinks.duckdb.settings import LOAD, PROVE, Purpose, keep_row_groups_apart
+from consumer.sinks.open_batch import LARGE_VALUE_BYTES
 
 _DDL = Path(__file__).with_name("warehouse.sql")
 _TABLES = "SELECT table_name FROM system.main.duckdb_tables() WHERE NOT temporary ORDER BY 1"

@@ -132,7 +132,7 @@ def test_a_tail_smaller_than_a_batch_joins_the_last_one(warehouse: Warehouse) ->
 
 
 def test_a_large_batch_is_committed_whatever_is_left(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consumer.sinks.duckdb.batches.MAX_BATCH_BYTES", 6)
+    monkeypatch.setattr("consumer.sinks.open_batch.MAX_BATCH_BYTES", 6)
     batches = DuckDBBatches(warehouse, LOAD, batch_rows=3)
     assert batches.add(replace(chunk(warehouse, 0, [value(1)]), left=1)) is not None
     assert counts(warehouse) == (1, 0, 1)
@@ -141,8 +141,8 @@ def test_a_large_batch_is_committed_whatever_is_left(warehouse: Warehouse, monke
 def test_a_batch_of_large_values_is_small_and_followed_by_a_checkpoint(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("consumer.sinks.duckdb.batches.LARGE_VALUE_BYTES", 6)
-    monkeypatch.setattr("consumer.sinks.duckdb.batches.MAX_LARGE_BATCH_BYTES", 12)
+    monkeypatch.setattr("consumer.sinks.open_batch.LARGE_VALUE_BYTES", 6)
+    monkeypatch.setattr("consumer.sinks.open_batch.MAX_LARGE_BATCH_BYTES", 12)
     batches = DuckDBBatches(warehouse, LOAD)
     assert batches.add(chunk(warehouse, 0, [value(1)])) is None
     assert batches.add(chunk(warehouse, 1, [value(2)])) is not None
