@@ -19,6 +19,10 @@ if TYPE_CHECKING:  # who only asks which formats there are loads no Arrow
 Breaker = Callable[[str, bytes, float], bytes]
 
 
+class CodecMismatch(RuntimeError):
+    """Two programs disagree about the same rows: a bug, never data."""
+
+
 class RowEncoder(Protocol):
     """Encodes batches of one schema.
 
@@ -40,7 +44,7 @@ class RowEncoder(Protocol):
     def verify(self, batch: pa.RecordBatch, rows: int = 64) -> None:
         """Encode and decode a sample of ``batch`` by another program, and compare.
 
-        :raises RuntimeError: the two differ.
+        :raises CodecMismatch: the two differ.
         """
         ...
 

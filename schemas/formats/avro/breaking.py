@@ -8,7 +8,7 @@ from typing import Any
 
 import fastavro
 
-from schemas.formats.avro.frame import HEADER_BYTES
+from schemas.formats.frame import HEADER_BYTES
 
 # Registries number schemas from 1; none gets here.
 UNKNOWN_SCHEMA_ID = 2_147_483_000

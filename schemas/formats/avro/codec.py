@@ -26,21 +26,18 @@ import pyarrow.compute as pc
 import pyruhvro
 
 from cluster.errors import Misconfigured
-from schemas.formats import Salvaged
-from schemas.formats.avro.frame import HEADER_BYTES, frame_header
+from schemas.formats import CodecMismatch, Salvaged
 from schemas.formats.avro.rows import fastavro_writer
-from schemas.types.arrow import arrow_schema, missing_value, raw_array, typed
+from schemas.formats.conform import conform
+from schemas.formats.frame import HEADER_BYTES, frame_header
+from schemas.formats.salvage import salvage
+from schemas.types.arrow import arrow_schema, raw_array, typed
 from schemas.types.tree import Node, parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
-STRICT_GROUP = 32  # below this, halving on costs more than reading one by one
 _PROOF = struct.Struct("<d")
 # Logical types that pyruhvro writes itself; it takes uuid as text once the label is gone.
 _WRITTEN = frozenset({"", "date", "timestamp-millis", "timestamp-micros"})
-
-
-class CodecMismatch(RuntimeError):
-    """Two Avro libraries disagree about the same rows: a bug, never data."""
 
 
 class Encoder:
@@ -77,16 +74,16 @@ class Encoder:
 
         :raises ValueError: a column is missing or of another type, or a null stands where the schema allows none.
         """
-        conform = self._conform(batch)
+        rows = self._conform(batch)
         if self._write_rows is not None:
             # Taken, not sliced: the tags of a sliced union are those of the whole (PyArrow 26).
-            whole = conform.take(pa.array(range(len(conform)), pa.int64()))
+            whole = rows.take(pa.array(range(len(rows)), pa.int64()))
             payloads: Any = pa.array(self._write_rows(whole), pa.binary())
         else:
             if self._numbers is not None:
-                conform = conform.cast(self._numbers)
+                rows = rows.cast(self._numbers)
             try:
-                (payloads,) = pyruhvro.serialize_record_batch(conform, self._plain, 1)
+                (payloads,) = pyruhvro.serialize_record_batch(rows, self._plain, 1)
             except BaseException as error:
                 # Some slices of nested columns make pyruhvro panic: fastavro writes those.
                 if type(error).__name__ != "PanicException":
@@ -105,31 +102,17 @@ class Encoder:
         """
         sample = batch.take(pa.array(range(0, len(batch), max(1, len(batch) // rows))))
         fast: list[Any] = self.encode(sample).to_pylist()
-        conform = self._conform(sample)
-        slow = [] if self.slow_types else fastavro_writer(self._root)(conform)
+        given = self._conform(sample)
+        slow = [] if self.slow_types else fastavro_writer(self._root)(given)
         for number, (payload, value) in enumerate(zip(slow, fast, strict=False)):
             if payload != value[HEADER_BYTES:]:
                 raise CodecMismatch(f"row {number} of the sample: pyruhvro and fastavro write different bytes")
         back = Decoder(self._text).decode([value[HEADER_BYTES:] for value in fast])
-        if not back.equals(conform):
+        if not back.equals(given):
             raise CodecMismatch("rows of the sample differ from the rows that were encoded")
 
     def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        columns = []
-        for number, target in enumerate(self.arrow_schema):
-            index = batch.schema.get_field_index(target.name)
-            if index < 0:
-                raise ValueError(f"column {target.name} of the schema is not in the batch, or twice")
-            column = batch.column(index)
-            try:
-                column = column.cast(target.type) if column.type != target.type else column
-            except pa.ArrowException as error:
-                raise ValueError(f"column {target.name} does not fit the schema: {error}") from None
-            missing = missing_value(column, self._root.fields[number][1], target.name)
-            if missing:
-                raise ValueError(f"column {missing} has a null; the schema allows none")
-            columns.append(column)
-        return pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
+        return conform(batch, self._root, self.arrow_schema)
 
 
 class Decoder:
@@ -173,28 +156,7 @@ class Decoder:
 
     def salvage(self, values: list[bytes]) -> Salvaged:
         """Decode what can be decoded: the good rows as one batch, and the fault of every other value."""
-        batches: list[pa.RecordBatch] = []
-        kept: list[int] = []
-        faults: dict[int, UndecodableValue] = {}
-        groups = [(0, len(values))]  # a stack: the leftmost group is on top
-        while groups:
-            start, end = groups.pop()
-            group = values[start:end]
-            try:
-                batch = self._read_group(group)
-            except UndecodableValue as fault:
-                if len(group) == 1:
-                    faults[start] = fault
-                else:
-                    step = 1 if len(group) <= STRICT_GROUP else -(-len(group) // 2)
-                    groups.extend((at, min(at + step, end)) for at in reversed(range(start, end, step)))
-                continue
-            batches.append(batch)
-            kept.extend(range(start, end))
-        if len(batches) == 1:
-            return Salvaged(batches[0], kept, faults)
-        table = pa.Table.from_batches(batches, schema=self.arrow_schema).combine_chunks()
-        return Salvaged(table.to_batches()[0] if len(table) else self._empty(), kept, faults)
+        return salvage(values, self._read_group, self.arrow_schema)
 
     def _read_group(self, group: list[bytes]) -> pa.RecordBatch:
         if not group:

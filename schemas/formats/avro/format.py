@@ -9,7 +9,7 @@ from typing import Any
 from schemas.formats import Breaker
 from schemas.formats.avro.breaking import TextPlace, undecodable
 from schemas.formats.avro.codec import Decoder, Encoder
-from schemas.formats.avro.frame import HEADER_BYTES, split_frame
+from schemas.formats.frame import HEADER_BYTES, split_frame
 from schemas.identity import ID_CHARACTERS
 from schemas.undecodable import UndecodableValue
 

@@ -20,7 +20,7 @@ from schemas.faults import FAMILIES, KINDS, members
 from schemas.formats import value_format
 from schemas.formats.avro.breaking import undecodable
 from schemas.formats.avro.codec import Decoder, Encoder
-from schemas.formats.avro.frame import split_frame
+from schemas.formats.frame import split_frame
 from schemas.registry.contract import load_contract
 from schemas.undecodable import UndecodableValue
 from tests.kit import ROOT

@@ -15,7 +15,7 @@ from producer.preview.preview import preview
 from producer.scenarios import find_scenario
 from producer.send.supply import identified, with_later_columns
 from schemas.formats.avro.codec import Decoder, Encoder
-from schemas.formats.avro.frame import split_frame
+from schemas.formats.frame import split_frame
 from schemas.manifest import SchemaUsed
 from schemas.registry.contract import load_contract
 

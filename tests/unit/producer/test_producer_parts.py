@@ -16,7 +16,7 @@ from producer.preview.preview import preview
 from producer.resume.resume import Landed
 from producer.send.checksums import ChecksumWindows, crc32s
 from producer.toolkit.sharing import share
-from schemas.formats.avro.frame import frame_header
+from schemas.formats.frame import frame_header
 from schemas.identity import event_id
 from schemas.manifest import MAX_CRC_WINDOWS
 from tests.kit.kafka import sequence_of

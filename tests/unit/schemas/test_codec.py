@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
-from schemas.formats.avro.codec import CodecMismatch, Decoder, Encoder
-from schemas.formats.avro.frame import frame_header, split_frame
+from schemas.formats import CodecMismatch
+from schemas.formats.avro.codec import Decoder, Encoder
+from schemas.formats.frame import frame_header, split_frame
 from schemas.registry.contract import load_contract
 from schemas.registry.gate import UnknownSchema
 from schemas.types.arrow import typed_type

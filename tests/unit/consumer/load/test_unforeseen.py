@@ -22,7 +22,7 @@ from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import open_warehouse
 from schemas.formats import Salvaged, value_format
 from schemas.formats.avro.codec import Decoder
-from schemas.formats.avro.frame import HEADER_BYTES
+from schemas.formats.frame import HEADER_BYTES
 from schemas.types.tree import MAX_BRANCHES, parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 from tests.kit.depth import examples

@@ -1,6 +1,6 @@
 """The frame around every value.
 
-A value on the topic is ``0x00``, the schema id as four bytes, big endian, then the Avro payload
+A value on the topic is ``0x00``, the schema id as four bytes, big endian, then the payload
 (Confluent's wire format).
 """
 
