@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,7 +60,7 @@ class Injector:
     """The faults of one shard.
 
     :param target: events of this shard, ``None`` when only time or a signal ends it.
-    :param break_value: makes a value undecodable.
+    :param break_value: makes a value undecodable, in the ways that ``breaks`` names.
     :raises Misconfigured: the scenario has nothing to put a fault into, or a number of faults cannot be spread.
     """
 
@@ -75,8 +76,9 @@ class Injector:
         shards: int,
         target: int | None,
         break_value: Breaker,
+        breaks: Collection[str],
     ) -> None:
-        kinds = possible(faults, targets, scenario, has_key=key is not None)
+        kinds = possible(faults, targets, scenario, breaks=breaks, has_key=key is not None)
         self._choice = Choice(faults, kinds, seed, shard, shards, target)
         self.targets = targets
         self._break_value = break_value

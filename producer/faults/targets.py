@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from cluster.errors import Misconfigured
 from producer.faults.spec import Fault
 from schemas.fault_targets import FaultTargets
-from schemas.faults import HOT_KEY, OUT_OF_ORDER
+from schemas.faults import HOT_KEY, OUT_OF_ORDER, UNDECODABLE
 
 if TYPE_CHECKING:
     from schemas.types.tree import Node
@@ -35,18 +35,25 @@ _LACKS = {
 
 
 def possible(
-    faults: tuple[Fault, ...], targets: FaultTargets, scenario: str, *, has_key: bool = True
+    faults: tuple[Fault, ...],
+    targets: FaultTargets,
+    scenario: str,
+    *,
+    breaks: Collection[str],
+    has_key: bool = True,
 ) -> dict[str, tuple[str, ...]]:
     """Return the kinds of each fault that this scenario can have, by the fault's name.
 
     A family is spread over those of its kinds that are possible.
+
+    :param breaks: the kinds ``undecodable.*`` that the format of its values takes.
 
     :raises Misconfigured: for a fault none is; all such faults are named, with what the scenario lacks.
     """
     found: dict[str, tuple[str, ...]] = {}
     impossible = []
     for fault in faults:
-        lacking = {kind: why for kind in fault.kinds if (why := _lacking(kind, targets, has_key=has_key))}
+        lacking = {kind: why for kind in fault.kinds if (why := _lacking(kind, targets, breaks, has_key=has_key))}
         found[fault.name] = tuple(kind for kind in fault.kinds if kind not in lacking)
         if not found[fault.name]:
             impossible.append(f"{fault.name} ({'; '.join(dict.fromkeys(lacking.values()))})")
@@ -58,7 +65,9 @@ def possible(
     return found
 
 
-def _lacking(kind: str, targets: FaultTargets, *, has_key: bool) -> str:
+def _lacking(kind: str, targets: FaultTargets, breaks: Collection[str], *, has_key: bool) -> str:
+    if kind.startswith(f"{UNDECODABLE}.") and kind not in breaks:
+        return "values of its format cannot be broken in this way"
     if kind in (OUT_OF_ORDER, HOT_KEY) and not has_key:
         return "its records have no key"
     need = _NEEDS.get(kind)

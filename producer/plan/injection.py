@@ -51,6 +51,7 @@ def make_injector(
         shards=request.shards,
         target=request.target,
         break_value=value_format().breaker(written, targets.text),
+        breaks=value_format().breaks,
     )
 
 
@@ -75,7 +76,7 @@ def agreed_targets(request: ProduceRequest, scenario: Scenario, settings: Settin
     :raises Misconfigured: a fault is impossible in this scenario, or a hot key would have no more events than others.
     """
     faults, targets = parse_faults(request.faults), targets_of(scenario, request.schema_version)
-    possible(faults, targets, scenario.name, has_key=scenario.key is not None)
+    possible(faults, targets, scenario.name, breaks=value_format().breaks, has_key=scenario.key is not None)
     for fault in faults:
         if fault.name == HOT_KEY:
             first = request.for_shard(0)

@@ -1,6 +1,6 @@
 """How rows become values and values rows: one folder for each format.
 
-A format is an object with the members of :class:`ValueFormat`; ``avro/`` is the first. Open ``avro/format.py`` to see
+A format is an object with the members of :class:`ValueFormat`: ``avro/`` and ``json/``. Open ``avro/format.py`` to see
 one whole. Who produces, loads or proves asks :func:`value_format` for it, and knows no format by name.
 """
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # who only asks which formats there are loads no Arrow
 
 # Makes a value undecodable: its kind (``schemas/faults.py``), the value, and a number in [0, 1) that decides the rest.
 Breaker = Callable[[str, bytes, float], bytes]
+
+AVRO_NAME = "avro"
+NAMES = (AVRO_NAME, "json", "plain-json")
 
 
 class CodecMismatch(RuntimeError):
@@ -85,8 +88,25 @@ class ValueFormat(Protocol):
     schema is the text of a contract (``schemas/types/tree.py``).
     """
 
-    name: str
-    head_bytes: int
+    @property
+    def name(self) -> str:
+        """What scenarios, manifests and warehouses call it."""
+        ...
+
+    @property
+    def schema_type(self) -> str:
+        """What a registry calls the kind of schema: ``AVRO`` or ``JSON``."""
+        ...
+
+    @property
+    def head_bytes(self) -> int:
+        """How many bytes name the schema; 0 for a format whose values do not."""
+        ...
+
+    @property
+    def breaks(self) -> frozenset[str]:
+        """The kinds ``undecodable.*`` that :meth:`breaker` takes."""
+        ...
 
     def encoder(self, schema: str, schema_id: int) -> RowEncoder:
         """Return what writes values of a schema.
@@ -109,6 +129,20 @@ class ValueFormat(Protocol):
         """
         ...
 
+    def registered(self, contract: str) -> str:
+        """Return what a registry is given as the schema of values that follow a contract.
+
+        :raises UnsupportedSchema: the format cannot tell its types.
+        """
+        ...
+
+    def contract(self, registered: str) -> str:
+        """Return the contract of a registered schema.
+
+        :raises UnsupportedSchema: the schema does not carry one.
+        """
+        ...
+
     def identity(self, value: bytes) -> bytes:
         """Return the identity that a value of ours carries, as ASCII, without decoding it; empty where it has none."""
         ...
@@ -126,15 +160,19 @@ class ValueFormat(Protocol):
         ...
 
 
-def value_format(name: str = "avro") -> ValueFormat:
+def value_format(name: str = AVRO_NAME) -> ValueFormat:
     """Return a format by its name.
 
     :raises ValueError: there is none.
     """
-    if name == "avro":
+    if name == AVRO_NAME:
         from schemas.formats.avro.format import AVRO  # deferred: it loads both Avro libraries
 
         return AVRO
+    if name in ("json", "plain-json"):
+        from schemas.formats.json.format import JSON, PLAIN_JSON
+
+        return JSON if name == "json" else PLAIN_JSON
     raise ValueError(f"no format is named {name!r}")
 
 

@@ -10,6 +10,12 @@ from schemas.undecodable import UndecodableValue
 
 MAGIC = b"\x00"
 HEADER_BYTES = 5
+# Ids are signed 32-bit numbers to every registry.
+_MAX_SCHEMA_ID = (1 << 31) - 1
+# Registries number schemas from 1; none gets here.
+UNKNOWN_SCHEMA_ID = 2_147_483_000
+# What of a frame can be broken, by the names of schemas/faults.py.
+FRAME_KINDS = frozenset({"undecodable.bad_magic", "undecodable.unknown_schema"})
 
 
 def frame_header(schema_id: int) -> bytes:
@@ -29,3 +35,14 @@ def split_frame(value: bytes) -> tuple[int, bytes]:
     if len(value) < HEADER_BYTES:
         raise UndecodableValue("short", f"the value has {len(value)} bytes; a frame has at least 5", phase="frame")
     return int.from_bytes(value[1:HEADER_BYTES], "big"), value[HEADER_BYTES:]
+
+
+def schema_id_in(head: bytes) -> int:
+    """Return the schema id in a frame.
+
+    :raises UndecodableValue: in phase ``frame``; beside those of :func:`split_frame`, of kind ``bad_schema_id``.
+    """
+    schema_id, _ = split_frame(head)
+    if schema_id > _MAX_SCHEMA_ID:
+        raise UndecodableValue("bad_schema_id", "the schema id has more than 31 bits", phase="frame")
+    return schema_id

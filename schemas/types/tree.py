@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import fastavro
@@ -49,6 +49,8 @@ class Node:
     precision: int = 0  # decimal
     scale: int = 0  # decimal
     uuid: bool = False  # text that is labelled as a UUID
+    # Of a record's fields, as the schema writes them. Two schemas that differ in them alone are the same types.
+    defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def nullable(self) -> bool:
@@ -103,8 +105,9 @@ def _node(schema: Any) -> Node:  # noqa: PLR0911 - one return for each shape of 
     if isinstance(kind, dict | list):
         return _node(kind)
     if kind in ("record", "error"):
-        fields = tuple((field["name"], _node(field["type"])) for field in schema["fields"])
-        return Node("record", name=schema["name"], fields=fields)
+        fields = tuple((one["name"], _node(one["type"])) for one in schema["fields"])
+        defaults = {one["name"]: one["default"] for one in schema["fields"] if "default" in one}
+        return Node("record", name=schema["name"], fields=fields, defaults=defaults)
     if kind == "array":
         return Node("array", items=_node(schema["items"]))
     if kind == "map":

@@ -8,11 +8,10 @@ from typing import Any
 
 import fastavro
 
-from schemas.formats.frame import HEADER_BYTES
+from schemas.formats.frame import FRAME_KINDS, HEADER_BYTES, UNKNOWN_SCHEMA_ID
 
-# Registries number schemas from 1; none gets here.
-UNKNOWN_SCHEMA_ID = 2_147_483_000
 _ID_BYTES = slice(1, HEADER_BYTES)
+KINDS = FRAME_KINDS | {f"undecodable.{why}" for why in ("truncated", "invalid_utf8", "trailing_bytes", "empty")}
 
 
 def _behind_the_length(_: bytes) -> int:

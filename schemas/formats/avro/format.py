@@ -7,14 +7,11 @@ from functools import partial
 from typing import Any
 
 from schemas.formats import Breaker
-from schemas.formats.avro.breaking import TextPlace, undecodable
+from schemas.formats.avro.breaking import KINDS, TextPlace, undecodable
 from schemas.formats.avro.codec import Decoder, Encoder
-from schemas.formats.frame import HEADER_BYTES, split_frame
+from schemas.formats.frame import HEADER_BYTES, schema_id_in
 from schemas.identity import ID_CHARACTERS
-from schemas.undecodable import UndecodableValue
 
-# Ids are signed 32-bit numbers to every registry.
-_MAX_SCHEMA_ID = (1 << 31) - 1
 # A value of ours begins with its identity: behind the frame the length of the text, 36 as an Avro varint, and the text.
 _LENGTH = b"\x48"
 _ID = slice(HEADER_BYTES + 1, HEADER_BYTES + 1 + ID_CHARACTERS)
@@ -24,7 +21,9 @@ class AvroFormat:
     """See :class:`schemas.formats.ValueFormat`."""
 
     name = "avro"
+    schema_type = "AVRO"
     head_bytes = HEADER_BYTES
+    breaks = KINDS
 
     def encoder(self, schema: str, schema_id: int) -> Encoder:
         """Return what writes values of a schema."""
@@ -36,10 +35,15 @@ class AvroFormat:
 
     def schema_id(self, head: bytes) -> int:
         """Return the id in a frame."""
-        schema_id, _ = split_frame(head)
-        if schema_id > _MAX_SCHEMA_ID:
-            raise UndecodableValue("bad_schema_id", "the schema id has more than 31 bits", phase="frame")
-        return schema_id
+        return schema_id_in(head)
+
+    def registered(self, contract: str) -> str:
+        """Return the contract: it is an Avro schema already."""
+        return contract
+
+    def contract(self, registered: str) -> str:
+        """Return the schema: it is the contract."""
+        return registered
 
     def identity(self, value: bytes) -> bytes:
         """Return the first field of a value where it has the length of an identity."""

@@ -12,12 +12,13 @@ from cluster.errors import Misconfigured
 from consumer.proof.detectors import DETECTORS, load_detectors
 from producer.faults import SLICE_ROWS, FaultTargets, Injector, as_text, from_mapping, parse_faults
 from producer.faults.alter import CENTURY_MS, HOT_TEXT, UNKNOWN_TEXT
+from producer.faults.targets import possible
 from producer.scenarios import find_scenario
 from producer.toolkit.arrays import plain
 from producer.toolkit.chance import chances
 from schemas.control_topic import INLINE_RANGES
 from schemas.faults import FAMILIES, KINDS, members
-from schemas.formats import value_format
+from schemas.formats import NAMES, value_format
 from schemas.formats.avro.breaking import undecodable
 from schemas.formats.avro.codec import Decoder, Encoder
 from schemas.formats.frame import split_frame
@@ -45,7 +46,8 @@ def injector(*faults: str, shard: int = 0, shards: int = 1, target: int | None =
         shard=shard,
         shards=shards,
         target=target,
-        break_value=value_format().breaker({}, None),
+        break_value=value_format("json").breaker({}, None),
+        breaks=value_format("json").breaks,
     )
 
 
@@ -99,6 +101,21 @@ def test_a_family_stands_for_its_kinds() -> None:
     assert set(FAMILIES) == {kind.split(".")[0] for kind in KINDS}
 
 
+def test_a_format_takes_its_kinds_and_no_other() -> None:
+    asked = parse_faults(["undecodable=1"])
+    taken = {name: possible(asked, TARGETS, "s", breaks=value_format(name).breaks)["undecodable"] for name in NAMES}
+    # The order decides which event gets which: that of a run of an earlier version is the same for ever.
+    assert taken["avro"] == tuple(
+        f"undecodable.{why}"
+        for why in ("truncated", "bad_magic", "unknown_schema", "invalid_utf8", "trailing_bytes", "empty")
+    )
+    assert set().union(*taken.values()) == set(members("undecodable"))
+    with pytest.raises(Misconfigured, match=r"undecodable\.wrong_type \(values of its format cannot be broken"):
+        possible(parse_faults(["undecodable.wrong_type=1"]), TARGETS, "s", breaks=value_format("avro").breaks)
+    with pytest.raises(Misconfigured, match=r"undecodable\.bad_magic"):
+        possible(parse_faults(["undecodable.bad_magic=1"]), TARGETS, "s", breaks=value_format("plain-json").breaks)
+
+
 def test_a_number_of_faults_needs_a_number_of_events() -> None:
     with pytest.raises(Misconfigured, match="number of events is not known"):
         injector("dropped=3", target=None)
@@ -117,6 +134,7 @@ def test_a_scenario_without_a_time_cannot_have_late_events() -> None:
             shards=1,
             target=10,
             break_value=undecodable,
+            breaks=value_format().breaks,
         )
 
 

@@ -22,6 +22,7 @@ from producer.scenarios import find_scenario
 from producer.toolkit.arrays import plain
 from schemas.fault_targets import KeySample
 from schemas.faults import FAMILIES, KINDS
+from schemas.formats import value_format
 from schemas.formats.avro.breaking import TextPlace
 from schemas.formats.avro.codec import Encoder
 from schemas.types.tree import parse
@@ -152,7 +153,7 @@ def test_the_key_and_long_lists_are_no_texts_of_a_few(tmp_path: Path) -> None:
 def test_what_a_scenario_lacks_is_said_for_every_fault_at_once(tmp_path: Path) -> None:
     scenario = declared(tmp_path, [field("level", {"type": "enum", "name": "L", "symbols": ["A"]})])
     with pytest.raises(Misconfigured) as caught:
-        possible(parse_faults(ALL), targets_of(scenario), "e", has_key=False)
+        possible(parse_faults(ALL), targets_of(scenario), "e", breaks=value_format().breaks, has_key=False)
     said = str(caught.value)
     for part in ("late (no field", "clock_skew (no field", "altered.negative_duration (no number", "an enum cannot"):
         assert part in said
@@ -167,7 +168,8 @@ def test_what_a_scenario_lacks_is_said_for_every_fault_at_once(tmp_path: Path) -
 
 def test_a_family_is_spread_over_what_is_possible(tmp_path: Path) -> None:
     scenario = declared(tmp_path, [field("at", MILLIS)])
-    kinds = possible(parse_faults(["altered=1", "undecodable=1"]), targets_of(scenario), "e")
+    asked = parse_faults(["altered=1", "undecodable=1"])
+    kinds = possible(asked, targets_of(scenario), "e", breaks=value_format().breaks)
     assert kinds["altered"] == ("altered.future_date",)
     assert "undecodable.invalid_utf8" not in kinds["undecodable"]
 
@@ -203,7 +205,7 @@ def test_a_target_that_is_no_field_is_named() -> None:
 def test_a_key_that_cannot_be_another_is_not_made_hot(kind: Any) -> None:
     root = parse(json.dumps({"type": "record", "name": "E", "fields": [field("k", kind)]}))
     with pytest.raises(Misconfigured, match="neither a text nor a whole number"):
-        possible(parse_faults(["hot_key=9"]), fitting(FaultTargets(), root, "k"), "e")
+        possible(parse_faults(["hot_key=9"]), fitting(FaultTargets(), root, "k"), "e", breaks=value_format().breaks)
 
 
 def test_a_manifest_keeps_the_targets_as_they_are() -> None:
