@@ -55,7 +55,9 @@ class Case:
     def stream(self, events: int) -> EventStream:
         """Return the events of one shard, as `produce` opens them."""
         scenario, now_ms = self.scenario, int(time.time() * 1000)
-        return scenario.open(1, 0, scenario.settings(events, now_ms, asked_of(self.request("none", events), scenario)))
+        return scenario.open(
+            1, 0, scenario.settings(events, now_ms, asked_of(self.request("none", events).plan, scenario))
+        )
 
     def encoder(self) -> Encoder:
         """Return the encoder of the scenario's active schema."""

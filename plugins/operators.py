@@ -66,14 +66,14 @@ class PlanOperator(StreamproofOperator):
         own = partial(own_rate, scenario, rehearsal.shards, settings["options"])
         settings["rate"] = rate_or_own(settings["rate"], settings["shape"], own)
         request = ProduceRequest(topic=self.topic, run_id=self.run_id, **settings)
-        accept(request, scenario)
+        accept(request.plan, scenario)
         how_many = f"{rehearsal.events:,} events" if rehearsal.events else "events"
         until = "until the shape ends" if request.seconds is None else f"{request.seconds} s at most"
         what = f"{how_many} of {scenario.name} in {request.shards} shards"
-        self.log.info("Plan: %s, %s, %s", what, request.pace, until)
+        self.log.info("Plan: %s, %s, %s", what, request.plan.pace, until)
         if request.faults:
             self.log.info("Injected faults: %s", " ".join(request.faults))
-        return [settings | {"options": dict(request.options), "shard": shard} for shard in range(request.shards)]
+        return [settings | {"options": dict(request.plan.options), "shard": shard} for shard in range(request.shards)]
 
 
 class SchemaGateOperator(StreamproofOperator):
@@ -138,9 +138,9 @@ class GenerateShardOperator(StoppableOperator):
         from schemas.rates import rate_reached
 
         request = ProduceRequest(topic=self.topic, run_id=self.run_id, **self.shard)
-        target = "as many events as fit" if request.target is None else f"{request.target:,} events"
-        self.log.info("Shard %s of %s: %s, %s", request.shard + 1, request.shards, target, request.pace)
-        standing = Standing([request.target])
+        target = "as many events as fit" if request.plan.target is None else f"{request.plan.target:,} events"
+        self.log.info("Shard %s of %s: %s, %s", request.shard + 1, request.shards, target, request.plan.pace)
+        standing = Standing([request.plan.target])
         say = every(LOG_EVERY_S, lambda _: self.log.info("%s", standing.line().words()))
 
         def heard(progress: Any) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cluster.connection import Connection
 from producer.plan.agreement import Agreement
-from producer.plan.request import ProduceRequest
+from producer.plan.plan import Plan
 from producer.resume.resume import Landed, rate_gaps
 from producer.send.delivery import BATCH_BYTES, Delivery
 from producer.send.event_log import EventLog
@@ -39,7 +39,7 @@ class Attempt:
     def __init__(
         self,
         connection: Connection,
-        request: ProduceRequest,
+        plan: Plan,
         agreement: Agreement,
         landed: Landed,
         *,
@@ -47,7 +47,7 @@ class Attempt:
         progress: Callable[[Progress], None] | None,
         began: float | None = None,
     ) -> None:
-        self.request = request
+        self.plan = plan
         self.agreement = agreement
         self.landed = landed
         self.stop = stop
@@ -56,8 +56,8 @@ class Attempt:
         # First: librdkafka takes half a second to get its producer id, while the vocabulary is built.
         self.delivery = Delivery(
             connection.kafka,
-            request.topic,
-            timeout_s=request.delivery_timeout_s,
+            plan.topic,
+            timeout_s=plan.delivery_timeout_s,
             identity_of=value_format().identity,
             clock=self._clock,
             skew_s=agreement.injector.skew_s if agreement.injector else 0.0,
@@ -71,14 +71,14 @@ class Attempt:
         self._newer = value_format().encoder(newer.text, used.id) if newer and used else None
         self._truth = Truth()
         self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
-        self._end, limit_s, whole = _bounds(request, agreement, landed)
+        self._end, limit_s, whole = _bounds(plan, agreement, landed)
         self._pacer = Pacer(
-            request.schedule,
+            plan.schedule,
             clock=self._clock,
             end=None if self._end is None else self._end + announced.skipped,
             first=len(landed) + announced.skipped,
             overdue=len(landed) - landed.count,
-            skip=request.catch_up == "skip" and whole,
+            skip=plan.catch_up == "skip" and whole,
             limit_s=limit_s,
         )
         self._meter = RateMeter(self._pacer.intended_by)
@@ -88,17 +88,17 @@ class Attempt:
             self._meter,
             clock=self._clock,
             began=began,
-            shard=request.shard,
+            shard=plan.shard,
             landed=landed.count,
             end=lambda: self.end,
             dropped=lambda: self._dropped(len(landed)),
-            timeout_s=request.delivery_timeout_s,
+            timeout_s=plan.delivery_timeout_s,
             progress=progress,
         )
         self._sending = Sending(
             self.delivery, self._pacer, self._truth, landed=len(landed), stop=stop, observe=self._watch.look
         )
-        self._gaps = rate_gaps(agreement.earlier, landed, request.schedule)
+        self._gaps = rate_gaps(agreement.earlier, landed, plan.schedule)
 
     @property
     def end(self) -> int | None:
@@ -139,12 +139,12 @@ class Attempt:
             self._watch.end()
 
     def _open_log(self, opened: contextlib.ExitStack) -> EventLog | None:
-        folder = self.request.event_log
+        folder = self.plan.event_log
         return None if folder is None else opened.enter_context(EventLog.of(folder, self.agreement.announced))
 
     def settle(self) -> None:
         """Wait for the outstanding reports: for the delivery timeout, or two seconds after a stop."""
-        until = time.monotonic() + self.request.delivery_timeout_s + 5
+        until = time.monotonic() + self.plan.delivery_timeout_s + 5
         stopped_at: float | None = None
 
         def seconds_left() -> float:
@@ -229,7 +229,7 @@ class Attempt:
         return to_ranges(self.landed.missing(min(self._sending.next, len(self.landed)), len(self.landed)).tolist())
 
 
-def _bounds(request: ProduceRequest, agreement: Agreement, landed: Landed) -> tuple[int | None, float | None, bool]:
+def _bounds(plan: Plan, agreement: Agreement, landed: Landed) -> tuple[int | None, float | None, bool]:
     """Return the sequence after the last, the seconds that this attempt may take, and whether it may skip.
 
     An attempt that ran to its time limit and lost events is repaired: its missing events are sent, without a limit.
@@ -238,17 +238,17 @@ def _bounds(request: ProduceRequest, agreement: Agreement, landed: Landed) -> tu
     earlier, skipped = agreement.earlier, agreement.announced.skipped
     if earlier is not None and earlier.status == "finished" and not earlier.interrupted:
         return max(earlier.next_sequence, len(landed)), None, False
-    end = None if request.target is None else max(len(landed), request.target - skipped)
-    if request.seconds is None:
+    end = None if plan.target is None else max(len(landed), plan.target - skipped)
+    if plan.seconds is None:
         return end, None, True
-    schedule = request.schedule
+    schedule = plan.schedule
     if schedule is not None:
         first = len(landed) + skipped
-        used = min(request.seconds, schedule.at(first)) if first else 0.0
-        return end, request.seconds - used + _CATCH_UP_S, True
+        used = min(plan.seconds, schedule.at(first)) if first else 0.0
+        return end, plan.seconds - used + _CATCH_UP_S, True
     last = earlier.rate_windows[-1] if earlier is not None and earlier.rate_windows else None
     used = 0.0 if last is None else float(last.second + last.seconds)
-    return end, max(0.0, request.seconds - used), True
+    return end, max(0.0, plan.seconds - used), True
 
 
 def _numbers(ranges: list[Range]) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ from producer.alone import alone
 from producer.attempt import Attempt
 from producer.judgement import Outcome, Tally, stopped, undelivered
 from producer.plan.agreement import agree
+from producer.plan.plan import Plan
 from producer.plan.request import ProduceRequest
 from producer.resume.resume import Landed, find_landed, refuse_unaccounted
 from producer.send.meter import Progress
@@ -34,7 +35,7 @@ def produce_shard(
     progress: Callable[[Progress], None] | None = None,
     at_ready: Callable[[], None] | None = None,
 ) -> Manifest:
-    """Produce one shard of a run to its end, as :func:`run_shard` does, and return its manifest.
+    """Produce one shard of a run to its end, as :func:`run_shard` does by its plan, and return its manifest.
 
     :raises Interrupted: stopped; the same request continues.
     :raises Refused: login, rights or TLS, at the start or while events were sent.
@@ -42,7 +43,7 @@ def produce_shard(
     :raises RecordsUndelivered: the same, and some of them would be refused again.
     :raises StreamproofError: as :func:`run_shard`.
     """
-    outcome = run_shard(connection, request, stop=stop, progress=progress, at_ready=at_ready)
+    outcome = run_shard(connection, request.plan, stop=stop, progress=progress, at_ready=at_ready)
     if outcome.error is not None:
         raise outcome.error
     if outcome.manifest is None:
@@ -52,7 +53,7 @@ def produce_shard(
 
 def run_shard(
     connection: Connection,
-    request: ProduceRequest,
+    plan: Plan,
     *,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None = None,
@@ -78,13 +79,13 @@ def run_shard(
     :raises TopicRecreated: the run was begun on a former topic of the same name.
     :raises DataRejected: the topic holds events of the run that no manifest accounts for.
     """
-    with alone(connection.kafka.bootstrap_servers, request.topic, request.run_id, request.shard):
-        return _run(connection, request, stop=stop, progress=progress, at_ready=at_ready)
+    with alone(connection.kafka.bootstrap_servers, plan.topic, plan.run_id, plan.shard):
+        return _run(connection, plan, stop=stop, progress=progress, at_ready=at_ready)
 
 
 def _run(
     connection: Connection,
-    request: ProduceRequest,
+    plan: Plan,
     *,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None,
@@ -93,15 +94,15 @@ def _run(
     """Do what :func:`run_shard` promises."""
     began = time.perf_counter()
     # 1. agree
-    agreement = agree(connection, request)
+    agreement = agree(connection, plan)
     # 2. resume
     if agreement.done and agreement.earlier is not None:
-        log.info("shard is finished already", run_id=request.run_id, shard=request.shard)
+        log.info("shard is finished already", run_id=plan.run_id, shard=plan.shard)
         return Outcome(agreement.earlier, tally=Tally.of(agreement.earlier))
     landed = Landed.nothing()
     if agreement.earlier is not None:
         landed = find_landed(connection.kafka, agreement.announced, agreement.scenario.identity, stop=stop)
-        log.info("shard continues", run_id=request.run_id, shard=request.shard, landed=landed.count)
+        log.info("shard continues", run_id=plan.run_id, shard=plan.shard, landed=landed.count)
     else:
         refuse_unaccounted(
             connection.kafka,
@@ -112,7 +113,7 @@ def _run(
         )
     # 3. announce
     write_manifest(connection.kafka, agreement.announced)
-    attempt = Attempt(connection, request, agreement, landed, stop=stop, progress=progress, began=began)
+    attempt = Attempt(connection, plan, agreement, landed, stop=stop, progress=progress, began=began)
     # 4. send
     attempt.send(at_ready)
     # 5. settle
@@ -142,13 +143,13 @@ def _declare(connection: Connection, manifest: Manifest, attempt: Attempt) -> No
 
 def _judge(connection: Connection, manifest: Manifest, attempt: Attempt) -> Outcome:
     """Return what the shard came to: an error unless it ran to its end with every event acknowledged."""
-    delivery, request = attempt.delivery, attempt.request
+    delivery, plan = attempt.delivery, attempt.plan
     copies, keyed = delivery.copies, attempt.agreement.scenario.key is not None
     was_stopped = manifest.interrupted and attempt.stop.is_set()
     reasons = delivery.reasons.all()
     if not was_stopped:
         # It may ask the broker, for which a stop leaves no time.
-        reasons = with_help(reasons, connection.kafka, request.topic, request.run_id, keyed=keyed)
+        reasons = with_help(reasons, connection.kafka, plan.topic, plan.run_id, keyed=keyed)
     tally = Tally.of(manifest, reasons, failed=len(copies.failed), unknown=len(copies.unknown))
     where = f"run {manifest.run_id}, shard {manifest.shard}, topic {manifest.topic}"
     problem: StreamproofError | None = None

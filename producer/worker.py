@@ -19,7 +19,7 @@ from cluster.connection import Connection
 from cluster.errors import DependencyDown, StreamproofError
 from producer.emit import run_shard
 from producer.judgement import Outcome
-from producer.plan.request import ProduceRequest
+from producer.plan.plan import Plan
 from producer.send.meter import Progress
 
 log = structlog.get_logger()
@@ -34,14 +34,14 @@ _GO = "go"
 
 def outcome_of(
     connection: Connection,
-    request: ProduceRequest,
+    plan: Plan,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None,
     at_ready: Callable[[], None] | None = None,
 ) -> Outcome:
     """Produce one shard in this process."""
     try:
-        return run_shard(connection, request, stop=stop, progress=progress, at_ready=at_ready)
+        return run_shard(connection, plan, stop=stop, progress=progress, at_ready=at_ready)
     except StreamproofError as error:
         return Outcome(error=error)
 
@@ -91,9 +91,9 @@ class Worker:
     ``waiting`` says that its first events are ready, and that it waits for the word to begin.
     """
 
-    def __init__(self, connection: Connection, request: ProduceRequest, at_start: Callable[[], None] | None) -> None:
+    def __init__(self, connection: Connection, plan: Plan, at_start: Callable[[], None] | None) -> None:
         self._connection = connection
-        self._request = request
+        self._plan = plan
         self._at_start = at_start
         self._told: Outcome | None = None
         self._stopping = False
@@ -151,8 +151,8 @@ class Worker:
         self.pipe, far_end = context.Pipe()
         self.process = context.Process(
             target=_work,
-            args=(self._connection, self._request, far_end, self._at_start),
-            name=f"shard-{self._request.shard}",
+            args=(self._connection, self._plan, far_end, self._at_start),
+            name=f"shard-{self._plan.shard}",
             daemon=True,
         )
         self.process.start()
@@ -165,7 +165,7 @@ class Worker:
             self.outcome = self._told
             return
         self._deaths += 1
-        how, shard, run_id = _how(self.process.exitcode), self._request.shard, self._request.run_id
+        how, shard, run_id = _how(self.process.exitcode), self._plan.shard, self._plan.run_id
         if self._deaths == 1 and not self._stopping:
             log.warning("worker died, starting it again", run_id=run_id, shard=shard, how=how)
             self._start()
@@ -174,7 +174,7 @@ class Worker:
         self.outcome = Outcome(
             error=DependencyDown(
                 f"the process of shard {shard} {died} {how}",
-                where=f"run {run_id}, topic {self._request.topic}",
+                where=f"run {run_id}, topic {self._plan.topic}",
                 hint=f"The same command with --run-id {run_id} finds out what landed and continues",
             )
         )
@@ -188,7 +188,7 @@ def _how(exitcode: int | None) -> str:
 
 def _work(
     connection: Connection,
-    request: ProduceRequest,
+    plan: Plan,
     pipe: Pipe,
     at_start: Callable[[], None] | None,
 ) -> None:
@@ -215,7 +215,7 @@ def _work(
             go.wait(0.05)
 
     # What is raised beside the tree is a bug, and multiprocessing prints where it was raised.
-    tell(outcome_of(connection, request, stop, tell, None if request.schedule is None else begin_together))
+    tell(outcome_of(connection, plan, stop, tell, None if plan.schedule is None else begin_together))
 
 
 def _follow(pipe: Pipe, stop: threading.Event, go: threading.Event) -> None:

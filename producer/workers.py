@@ -12,6 +12,7 @@ from typing import Any
 from cluster.connection import Connection
 from cluster.errors import DeliveryTimedOut, Interrupted, RecordsUndelivered, StreamproofError, Terminal
 from producer.judgement import Outcome, Tally, stopped, too_slow, undelivered
+from producer.plan.plan import Plan
 from producer.plan.request import ProduceRequest
 from producer.send.meter import Progress
 from producer.send.refusals import Reason, in_order
@@ -32,7 +33,7 @@ class RunResult:
     :param rate: of the run, by its manifests: every attempt that ended in order.
     """
 
-    request: ProduceRequest
+    plan: Plan
     manifests: tuple[Manifest, ...]
     seconds: float
     error: StreamproofError | None = None
@@ -47,10 +48,10 @@ class RunResult:
     def document(self) -> dict[str, Any]:
         """Return what ``produce --json`` prints."""
         return {
-            "run_id": self.request.run_id,
-            "topic": self.request.topic,
-            "scenario": self.manifests[0].scenario if self.manifests else self.request.scenario,
-            "seed": self.request.seed,
+            "run_id": self.plan.run_id,
+            "topic": self.plan.topic,
+            "scenario": self.manifests[0].scenario if self.manifests else self.plan.scenario,
+            "seed": self.plan.seed,
             "shards": [
                 {
                     "shard": manifest.shard,
@@ -98,29 +99,29 @@ def produce_run(
     :param progress: called with the progress of one shard at a time.
     :param at_start: called in each new process, such as to set up its logs; importable by name.
     """
-    started = time.monotonic()
+    started, plan = time.monotonic(), request.plan
     if len(shards) == 1:
-        outcomes = [outcome_of(connection, request.for_shard(shards[0]), stop, progress)]
+        outcomes = [outcome_of(connection, plan.for_shard(shards[0]), stop, progress)]
     else:
-        outcomes = _in_processes(connection, [request.for_shard(shard) for shard in shards], stop, progress, at_start)
+        outcomes = _in_processes(connection, [plan.for_shard(shard) for shard in shards], stop, progress, at_start)
     manifests = tuple(outcome.manifest for outcome in outcomes if outcome.manifest is not None)
     reasons = in_order(reason for outcome in outcomes for reason in outcome.tally.reasons)
-    rate, where = rate_reached(manifests), f"run {request.run_id}, topic {request.topic}"
-    error = _error(request, outcomes) or too_slow(rate, request.require_rate, run_id=request.run_id, where=where)
-    return RunResult(request, manifests, time.monotonic() - started, error, reasons, rate)
+    rate, where = rate_reached(manifests), f"run {plan.run_id}, topic {plan.topic}"
+    error = _error(plan, outcomes) or too_slow(rate, plan.require_rate, run_id=plan.run_id, where=where)
+    return RunResult(plan, manifests, time.monotonic() - started, error, reasons, rate)
 
 
-def _error(request: ProduceRequest, outcomes: list[Outcome]) -> StreamproofError | None:
+def _error(plan: Plan, outcomes: list[Outcome]) -> StreamproofError | None:
     """Return the error that decides. A stop, or events that Kafka did not take, is told of all shards together."""
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     worst = min(errors, key=_rank, default=None)
     whole = sum((outcome.tally for outcome in outcomes), Tally())
-    where = f"run {request.run_id}, topic {request.topic}"
+    where = f"run {plan.run_id}, topic {plan.topic}"
     if worst is not None and len(outcomes) > 1:
         if all(isinstance(error, Interrupted) for error in errors) and whole != Tally():
-            return stopped(whole, run_id=request.run_id, where=where)
+            return stopped(whole, run_id=plan.run_id, where=where)
         if isinstance(worst, _UNDELIVERED):
-            worst = undelivered(whole, run_id=request.run_id, where=where)
+            worst = undelivered(whole, run_id=plan.run_id, where=where)
             return _worst([worst, *(error for error in errors if not isinstance(error, _UNDELIVERED))])
     return _worst(errors)
 
@@ -145,7 +146,7 @@ def _rank(error: StreamproofError) -> tuple[bool, bool]:
 
 def _in_processes(
     connection: Connection,
-    requests: list[ProduceRequest],
+    plans: list[Plan],
     stop: threading.Event,
     progress: Callable[[Progress], None] | None,
     at_start: Callable[[], None] | None,
@@ -154,7 +155,7 @@ def _in_processes(
 
     Where there is a schedule, all begin it when the last is ready, so that the shards add up to it at every moment.
     """
-    workers = [Worker(connection, request, at_start) for request in requests]
+    workers = [Worker(connection, plan, at_start) for plan in plans]
     stopped_at: float | None = None
     began = False
     try:

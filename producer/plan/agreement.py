@@ -13,11 +13,11 @@ from cluster.connection import Connection
 from cluster.errors import Misconfigured
 from cluster.silence import telling_if_silent
 from cluster.topics import admin_client, describe
-from producer.faults import Injector, parse_faults
+from producer.faults import Injector
 from producer.plan.destination import describe_control, largest_batch, refuse_other_topic
 from producer.plan.injection import agreed_targets, make_injector, refuse_hidden_clock
 from producer.plan.mixing import Mixing
-from producer.plan.request import OF_ALL_SHARDS, ProduceRequest
+from producer.plan.plan import OF_ALL_SHARDS, Plan
 from producer.resume.earlier import read_run
 from producer.scenarios import DECLARATION, Asked, Scenario, contract_of, find_scenario
 from producer.scenarios.options import filled
@@ -70,7 +70,7 @@ class Agreement:
         )
 
 
-def agree(connection: Connection, request: ProduceRequest) -> Agreement:
+def agree(connection: Connection, plan: Plan) -> Agreement:
     """Check that everything is there, and fix what the data depends on.
 
     :raises BrokerUnreachable: no broker answers (within 15 s).
@@ -80,19 +80,19 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
         by another one.
     """
     admin = admin_client(connection.kafka)
-    with telling_if_silent("Kafka", f"describing topic {request.topic}", until_s=CALL_TIMEOUT_S):
-        info = describe(admin, request.topic)
-        describe_control(admin, request.topic)
-        largest = largest_batch(admin, request.topic)
-    scenario = find_scenario(request.scenario, registry=connection.registry)
-    schema, used = _schema(connection, request, scenario)
-    newer, newer_used, mixing = _next_schema(connection, request, scenario)
+    with telling_if_silent("Kafka", f"describing topic {plan.topic}", until_s=CALL_TIMEOUT_S):
+        info = describe(admin, plan.topic)
+        describe_control(admin, plan.topic)
+        largest = largest_batch(admin, plan.topic)
+    scenario = find_scenario(plan.scenario, registry=connection.registry)
+    schema, used = _schema(connection, plan, scenario)
+    newer, newer_used, mixing = _next_schema(connection, plan, scenario)
     schemas = {used.id: schema} | ({newer_used.id: newer} if newer is not None and newer_used is not None else {})
-    said = read_run(connection.kafka, request.topic, request.run_id, request.shard)
+    said = read_run(connection.kafka, plan.topic, plan.run_id, plan.shard)
     earlier = said.own
-    refuse_other_topic(request.run_id, info, said.bounds, earlier, said.others)
+    refuse_other_topic(plan.run_id, info, said.bounds, earlier, said.others)
     if earlier is not None:
-        _refuse_other_settings(request, scenario, used, earlier)
+        _refuse_other_settings(plan, scenario, used, earlier)
         announced = earlier.model_copy(
             update={
                 "topic_id": earlier.topic_id or info.topic_id,
@@ -109,40 +109,40 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
             }
         )
         _refuse_other_run(announced, said.others)
-        injector = make_injector(request, scenario, targets=earlier.fault_targets, schemas=schemas)
+        injector = make_injector(plan, scenario, targets=earlier.fault_targets, schemas=schemas)
         return Agreement(
             scenario, schema, announced, earlier, injector, newer, newer_used, mixing, largest_batch=largest
         )
     now = dt.datetime.now(dt.UTC)
     targets = None
-    if parse_faults(request.faults):
-        refuse_hidden_clock(admin, request)
-        targets = agreed_targets(request, scenario, _settings(request.for_shard(0), scenario, now))
-    injector = make_injector(request, scenario, targets=targets, schemas=schemas)
-    asked = request.settings() | ({} if newer_used is None else {"next schema id": newer_used.id})
+    if plan.faults:
+        refuse_hidden_clock(admin, plan)
+        targets = agreed_targets(plan, scenario, _settings(plan.for_shard(0), scenario, now))
+    injector = make_injector(plan, scenario, targets=targets, schemas=schemas)
+    asked = plan.settings() | ({} if newer_used is None else {"next schema id": newer_used.id})
     announced = Manifest(
         status="running",
-        run_id=request.run_id,
-        shard=request.shard,
-        shards=request.shards,
-        topic=request.topic,
+        run_id=plan.run_id,
+        shard=plan.shard,
+        shards=plan.shards,
+        topic=plan.topic,
         topic_id=info.topic_id,
         scenario=scenario.name,
         scenario_version=scenario.version,
-        seed=request.seed,
-        settings=asked | _settings(request, scenario, now),
-        common=sorted({*asked, *scenario.libraries()} - request.own_settings),
+        seed=plan.seed,
+        settings=asked | _settings(plan, scenario, now),
+        common=sorted({*asked, *scenario.libraries()} - plan.own_settings),
         schema_used=used,
-        pack=queries_of(find_pack(scenario.name, beside=_folder_of(request.scenario))),
+        pack=queries_of(find_pack(scenario.name, beside=_folder_of(plan.scenario))),
         started_at=now.isoformat(timespec="milliseconds"),
         start_offsets={partition: high for partition, (_, high) in said.bounds.items()},
         brokers=connection.kafka.shown,
         registry=connection.registry.shown,
-        asked=request.asked,
+        asked=plan.asked,
         fault_targets=targets,
     )
     _refuse_other_run(announced, said.others)
-    look = (said.empty or said.taken_back) and not request.new_run_id
+    look = (said.empty or said.taken_back) and not plan.new_run_id
     unaccounted = {partition: high for partition, (low, high) in said.bounds.items() if look and low < high}
     return Agreement(
         scenario,
@@ -160,25 +160,24 @@ def agree(connection: Connection, request: ProduceRequest) -> Agreement:
 
 
 def _next_schema(
-    connection: Connection, request: ProduceRequest, scenario: Scenario
+    connection: Connection, plan: Plan, scenario: Scenario
 ) -> tuple[ContractVersion | None, SchemaUsed | None, Mixing | None]:
     """Return the version that a mixed run writes beside its own, registered, and which events get it."""
-    number = next_version(request, contract_of(scenario))
+    number = next_version(plan, contract_of(scenario))
     if number is None:
         return None, None, None
-    newer, used = _schema(connection, replace(request, schema_version=number), scenario)
-    ramp_over = request.target if request.next_version_ramp else None
-    return newer, used, Mixing(request.seed, request.shard, request.next_version_share, ramp_over)
+    newer, used = _schema(connection, replace(plan, schema_version=number), scenario)
+    return newer, used, plan.mixing
 
 
-def next_version(request: ProduceRequest, contract: Contract) -> int | None:
+def next_version(plan: Plan, contract: Contract) -> int | None:
     """Return the version that a mixed run writes beside its own, ``None`` for a run of one version.
 
     :raises Misconfigured: the contract has no such version.
     """
-    if not request.next_version_ramp and not request.next_version_share:
+    if plan.next_version is None:
         return None
-    number = (request.schema_version or contract.active) + 1
+    number = (plan.schema_version or contract.active) + 1
     if number > contract.latest().version:
         raise Misconfigured(
             f"contract {contract.name} has no version {number}: there is no next one to mix in",
@@ -193,42 +192,42 @@ def _folder_of(reference: str) -> Path | None:
     return path.parent if path.suffix else None
 
 
-def _settings(request: ProduceRequest, scenario: Scenario, now: dt.datetime) -> dict[str, int | float | str | None]:
-    """Return what the scenario makes of the request for one shard that begins now."""
-    return scenario.settings(_planned(request, scenario), int(now.timestamp() * 1000), asked_of(request, scenario))
+def _settings(plan: Plan, scenario: Scenario, now: dt.datetime) -> dict[str, int | float | str | None]:
+    """Return what the scenario makes of the plan for one shard that begins now."""
+    return scenario.settings(_planned(plan, scenario), int(now.timestamp() * 1000), asked_of(plan, scenario))
 
 
-def asked_of(request: ProduceRequest, scenario: Scenario) -> Asked:
+def asked_of(plan: Plan, scenario: Scenario) -> Asked:
     """Return what one shard asks the scenario for."""
-    options = filled(scenario.options, request.shard_options)
-    return Asked(request.shards, request.shard, request.mean_rate, options)
+    options = filled(scenario.options, plan.shard_options)
+    return Asked(plan.shards, plan.shard, plan.mean_rate, options)
 
 
 # What one shard can reach on any machine, to plan for a run that only time bounds.
 _FASTEST_PER_S = 400_000
 
 
-def _planned(request: ProduceRequest, scenario: Scenario) -> int | None:
+def _planned(plan: Plan, scenario: Scenario) -> int | None:
     """Return how many events the scenario should make room for, ``None`` if nobody can tell."""
-    if request.target is not None or request.seconds is None:
-        return request.target
-    return min(scenario.most, int(request.seconds * _FASTEST_PER_S))
+    if plan.target is not None or plan.seconds is None:
+        return plan.target
+    return min(scenario.most, int(plan.seconds * _FASTEST_PER_S))
 
 
-def _schema(connection: Connection, request: ProduceRequest, scenario: Scenario) -> tuple[ContractVersion, SchemaUsed]:
+def _schema(connection: Connection, plan: Plan, scenario: Scenario) -> tuple[ContractVersion, SchemaUsed]:
     contract = contract_of(scenario)
-    schema = contract.version(request.schema_version or contract.active)
-    subject = subject_for(request.topic)
+    schema = contract.version(plan.schema_version or contract.active)
+    subject = subject_for(plan.topic)
     with Registry(connection.registry) as registry:
         used = registry.lookup(subject, schema.text)
         if used is not None:
             used = used.model_copy(update={"fingerprint": _fingerprint(registry, used.id)})
     if used is None:
-        version = "" if request.schema_version is None else f" --up-to {schema.version}"
+        version = "" if plan.schema_version is None else f" --up-to {schema.version}"
         raise Misconfigured(
             f"version {schema.version} of contract {contract.name} is not registered under subject {subject}",
             where=connection.registry.shown,
-            hint=_how_to_register(contract, request.topic, connection.registry.shown) + version + "`",
+            hint=_how_to_register(contract, plan.topic, connection.registry.shown) + version + "`",
         )
     return schema, used
 
@@ -256,37 +255,37 @@ def _how_to_register(contract: Contract, topic: str, registry_url: str) -> str:
     )
 
 
-def _refuse_other_settings(request: ProduceRequest, scenario: Scenario, used: SchemaUsed, earlier: Manifest) -> None:
+def _refuse_other_settings(plan: Plan, scenario: Scenario, used: SchemaUsed, earlier: Manifest) -> None:
     """Refuse to continue a run with anything else than what it was begun with.
 
     What the scenario derived (start of event time, block size) is taken over, not compared; the versions of the
     libraries that draw the numbers are compared.
     """
     now: dict[str, object] = {
-        "topic": request.topic,
+        "topic": plan.topic,
         "scenario": scenario.name,
         "scenario version": scenario.version,
-        "shards": request.shards,
-        "seed": request.seed,
+        "shards": plan.shards,
+        "seed": plan.seed,
         "schema id": used.id,
         "schema fingerprint": used.fingerprint,
-        **request.settings(),
+        **plan.settings(),
         **scenario.libraries(),
     }
-    now |= {name: value for name, value in _not_asked(request, scenario).items() if name in earlier.common}
+    now |= {name: value for name, value in _not_asked(plan, scenario).items() if name in earlier.common}
     before = earlier.agreed([name for name in now if name in earlier.settings])
     if used.fingerprint is None or "schema fingerprint" not in before:
         now.pop("schema fingerprint")
     _refuse(
-        request.run_id,
-        request.topic,
+        plan.run_id,
+        plan.topic,
         [_changed(name, before.get(name), value) for name, value in now.items() if before.get(name) != value],
     )
 
 
-def _not_asked(request: ProduceRequest, scenario: Scenario) -> dict[str, object]:
-    """Return the options that the request leaves as they are by themselves: the run may have been begun with others."""
-    left = [option for option in scenario.options if option.name not in request.options]
+def _not_asked(plan: Plan, scenario: Scenario) -> dict[str, object]:
+    """Return the options that the plan leaves as they are by themselves: the run may have been begun with others."""
+    left = [option for option in scenario.options if option.name not in plan.options]
     return {(OF_ALL_SHARDS if option.over_shards else "") + option.name: option.unasked for option in left}
 
 

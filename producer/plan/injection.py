@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from cluster.errors import Misconfigured
 from cluster.topics import Admin, topic_configuration
-from producer.faults import Fault, FaultTargets, Injector, parse_faults
+from producer.faults import Fault, FaultTargets, Injector
 from producer.faults.targets import fitting, possible
-from producer.plan.request import ProduceRequest
+from producer.plan.plan import Plan
 from producer.scenarios import Scenario, Settings, contract_of
 from schemas.fault_targets import KeySample
 from schemas.faults import CLOCK_SKEW, HOT_KEY
@@ -24,7 +24,7 @@ _SAMPLE_EVENTS = 65_536
 
 
 def make_injector(
-    request: ProduceRequest,
+    plan: Plan,
     scenario: Scenario,
     *,
     targets: FaultTargets | None = None,
@@ -36,20 +36,20 @@ def make_injector(
     :param schemas: what values are written with, by id.
     :raises Misconfigured: the scenario cannot have one of them.
     """
-    faults = parse_faults(request.faults)
+    faults = plan.faults
     if not faults:
         return None
-    targets = targets or targets_of(scenario, request.schema_version)
+    targets = targets or targets_of(scenario, plan.schema_version)
     written = {number: version.schema for number, version in (schemas or {}).items()}
     return Injector(
         faults,
         targets,
         scenario=scenario.name,
         key=scenario.key,
-        seed=request.seed,
-        shard=request.shard,
-        shards=request.shards,
-        target=request.target,
+        seed=plan.seed,
+        shard=plan.shard,
+        shards=plan.shards,
+        target=plan.target,
         break_value=value_format().breaker(written, targets.text),
         breaks=value_format().breaks,
     )
@@ -69,26 +69,26 @@ def targets_of(scenario: Scenario, schema_version: int | None = None) -> FaultTa
     return fitting(declared, root, scenario.key)
 
 
-def agreed_targets(request: ProduceRequest, scenario: Scenario, settings: Settings) -> FaultTargets:
+def agreed_targets(plan: Plan, scenario: Scenario, settings: Settings) -> FaultTargets:
     """Return what the faults of a run that begins are put into, with how busy its keys are if one is to be hot.
 
     :param settings: of shard 0, so that every shard comes to the same.
     :raises Misconfigured: a fault is impossible in this scenario, or a hot key would have no more events than others.
     """
-    faults, targets = parse_faults(request.faults), targets_of(scenario, request.schema_version)
+    faults, targets = plan.faults, targets_of(scenario, plan.schema_version)
     possible(faults, targets, scenario.name, breaks=value_format().breaks, has_key=scenario.key is not None)
     for fault in faults:
         if fault.name == HOT_KEY:
-            first = request.for_shard(0)
+            first = plan.for_shard(0)
             targets = targets.model_copy(update={"keys": sample_keys(scenario, first, settings)})
             _refuse_lukewarm(fault, targets.keys, first)
     return targets
 
 
-def sample_keys(scenario: Scenario, request: ProduceRequest, settings: Settings) -> KeySample | None:
+def sample_keys(scenario: Scenario, plan: Plan, settings: Settings) -> KeySample | None:
     """Return how busy the busiest key of a shard is in its first events, 65,536 at most; ``None`` without events."""
-    stream = scenario.open(request.seed, request.shard, settings)
-    wanted = min(_SAMPLE_EVENTS, stream.limit, stream.limit if request.target is None else request.target)
+    stream = scenario.open(plan.seed, plan.shard, settings)
+    wanted = min(_SAMPLE_EVENTS, stream.limit, stream.limit if plan.target is None else plan.target)
     seen: Counter[object] = Counter()
     events = 0
     while events < wanted:
@@ -100,10 +100,10 @@ def sample_keys(scenario: Scenario, request: ProduceRequest, settings: Settings)
     return KeySample(events=events, most=max(seen.values(), default=0)) if events else None
 
 
-def _refuse_lukewarm(fault: Fault, sample: KeySample | None, request: ProduceRequest) -> None:
+def _refuse_lukewarm(fault: Fault, sample: KeySample | None, plan: Plan) -> None:
     if sample is None:
         return
-    total = sample.events if request.target is None else request.target * request.shards
+    total = sample.events if plan.target is None else plan.target * plan.shards
     count = fault.count if fault.count is not None else (fault.share or 0.0) * total
     least = sample.least(total)
     if count >= least:
@@ -124,21 +124,21 @@ def _percent(share: float) -> str:
     return f"{min(100.0, math.ceil(100 * share / step) * step):.3g}%"
 
 
-def refuse_hidden_clock(admin: Admin, request: ProduceRequest) -> None:
+def refuse_hidden_clock(admin: Admin, plan: Plan) -> None:
     """Refuse a wrong clock that records would not show, or for which the topic would refuse them.
 
     :raises Misconfigured: the topic stamps records itself, or bounds their time more narrowly.
     """
-    for fault in parse_faults(request.faults):
+    for fault in plan.faults:
         if fault.name == CLOCK_SKEW:
-            _refuse_hidden_clock(topic_configuration(admin, request.topic), request, fault)
+            _refuse_hidden_clock(topic_configuration(admin, plan.topic), plan, fault)
 
 
-def _refuse_hidden_clock(topic: Mapping[str, str | None], request: ProduceRequest, fault: Fault) -> None:
+def _refuse_hidden_clock(topic: Mapping[str, str | None], plan: Plan, fault: Fault) -> None:
     if topic.get("message.timestamp.type") == "LogAppendTime":
         raise Misconfigured(
             "a wrong clock would not show: the broker stamps the records itself (message.timestamp.type=LogAppendTime)",
-            where=f"topic {request.topic}",
+            where=f"topic {plan.topic}",
             hint=f"Leave {CLOCK_SKEW} out, or use a topic with message.timestamp.type=CreateTime",
         )
     ahead_ms = 1000 * (fault.seconds or 0.0)
@@ -147,6 +147,6 @@ def _refuse_hidden_clock(topic: Mapping[str, str | None], request: ProduceReques
     if most_ms is not None and abs(ahead_ms) > int(most_ms):
         raise Misconfigured(
             f"the topic would refuse the records of {fault}: {bound} is {int(most_ms):,}",
-            where=f"topic {request.topic}",
+            where=f"topic {plan.topic}",
             hint=f"Ask for a smaller skew, or raise {bound}",
         )

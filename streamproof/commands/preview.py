@@ -71,7 +71,7 @@ def preview(
         seed=seed,
         partitions=partitions,
         schema_version=schema_version,
-        rate=load.mean_rate,
+        rate=load.plan.mean_rate,
         options=pairs(option or ()),
         registry=addresses.connect().known_registry,
         calibrating=calibrate,
@@ -107,7 +107,7 @@ def _load(rate: float, shape: str | None, seed: int, seconds: float | None) -> P
 def _outline(load: ProduceRequest) -> Outline | None:
     from producer.shapes import outline
 
-    shape = load.asked_shape
+    shape = load.plan.shape
     return None if shape is None else outline(shape, seed=load.seed, seconds=load.seconds)
 
 

@@ -27,9 +27,9 @@ def shown_progress(request: ProduceRequest, shards: tuple[int, ...]) -> Iterator
 
     The run's name is told first: whoever kills the command needs it to continue.
     """
-    standing = Standing([request.for_shard(shard).target for shard in shards])
+    standing = Standing([request.plan.for_shard(shard).target for shard in shards])
     if not stderr.is_terminal:
-        log.info("run begins", run_id=request.run_id, topic=request.topic, shards=len(shards), asked=request.pace)
+        log.info("run begins", run_id=request.run_id, topic=request.topic, shards=len(shards), asked=request.plan.pace)
         yield _log_each_second(standing)
         return
     stderr.print(f"run {request.run_id} on {request.topic}", markup=False, soft_wrap=True)

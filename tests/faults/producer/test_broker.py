@@ -149,7 +149,7 @@ def test_a_full_queue_before_a_frozen_broker_is_bounded_and_counted_and_the_run_
 
     watch = Once(5000, freeze)
     request = ProduceRequest(topic=topic, run_id="full", events=250_000, delivery_timeout_s=4)
-    outcome = run_shard(broker.connection, request, stop=threading.Event(), progress=watch)
+    outcome = run_shard(broker.connection, request.plan, stop=threading.Event(), progress=watch)
     watch.join()
     within(30, frozen_at[0], "the end after the freeze")
     assert QUEUE_EVENTS * 0.9 < watch.queued <= QUEUE_EVENTS
@@ -205,7 +205,7 @@ def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_
     watch = Once(3000, delete)
     request = ProduceRequest(topic=topic, run_id="deleted", events=100_000, rate=3000, delivery_timeout_s=4)
     # librdkafka may learn of it, or wait for a leader until the time is up.
-    outcome = run_shard(broker.connection, request, stop=threading.Event(), progress=watch)
+    outcome = run_shard(broker.connection, request.plan, stop=threading.Event(), progress=watch)
     watch.join()
     within(30, deleted_at[0], "the end after the topic was deleted")
     manifest = outcome.manifest
@@ -258,7 +258,7 @@ def test_a_broker_that_freezes_and_one_that_dies_end_the_shard_in_time_with_the_
             broker.process.suspend()
             threading.Timer(6, os.kill, (broker.process.pid, signal.SIGCONT)).start()
 
-    outcome = run_shard(broker.connection, request, stop=threading.Event(), progress=freeze_once)
+    outcome = run_shard(broker.connection, request.plan, stop=threading.Event(), progress=freeze_once)
     within(25, frozen_at[0], "the end after the freeze")
     manifest = outcome.manifest
     assert isinstance(outcome.error, DeliveryTimedOut)

@@ -376,7 +376,7 @@ def test_an_oversized_event_is_counted_and_named_and_the_others_arrive(connectio
 
     allow(420)
     request = ProduceRequest(topic=ready_topic, run_id="large", events=20, rate=10)
-    outcome = run_shard(connection, request, stop=threading.Event())
+    outcome = run_shard(connection, request.plan, stop=threading.Event())
     assert isinstance(outcome.error, RecordsUndelivered)
     assert "not acknowledged" in outcome.error.message
     manifest = outcome.manifest

@@ -78,7 +78,7 @@ def test_no_event_of_a_shape_goes_before_it_is_due_nor_later_than_the_delay_says
 def test_a_stopped_shape_goes_on_where_it_was(connection, ready_topic, stop_at):
     request = ProduceRequest(topic=ready_topic, run_id="resumed", shape="ramp(0, 2000, 4s)")
     early = stop_at(1_000, total=4_000)
-    outcome = run_shard(connection, request, stop=early.stop, progress=early)
+    outcome = run_shard(connection, request.plan, stop=early.stop, progress=early)
     assert isinstance(outcome.error, Interrupted)
     first = outcome.manifest
     assert first.acknowledged < 3000

@@ -144,11 +144,17 @@ def attempt(monkeypatch: pytest.MonkeyPatch) -> Attempt:
             started_at="2026-11-20T10:00:00+00:00",
         )
         agreement = Agreement(
-            scenario, load_contract("customer_events").version(1), announced, first, make_injector(request, scenario)
+            scenario,
+            load_contract("customer_events").version(1),
+            announced,
+            first,
+            make_injector(request.plan, scenario),
         )
         topic.stop.clear()
         connection: Any = type("Nowhere", (), {"kafka": None})
-        sending = attempt_module.Attempt(connection, request, agreement, topic.landed(), stop=topic.stop, progress=None)
+        sending = attempt_module.Attempt(
+            connection, request.plan, agreement, topic.landed(), stop=topic.stop, progress=None
+        )
         sending.send()
         return sending.manifest()
 

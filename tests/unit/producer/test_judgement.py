@@ -93,7 +93,7 @@ def test_what_another_attempt_can_send_whole_is_worth_another_attempt(reasons, k
         Outcome(error=error, tally=tally),
         Outcome(error=undelivered(late, run_id="r", where="w"), tally=late),
     ]
-    whole = workers._error(request, outcomes)
+    whole = workers._error(request.plan, outcomes)
     assert type(whole) is kind
     assert "6 events were not acknowledged" in whole.message
 
@@ -106,7 +106,7 @@ def test_a_stop_asks_the_broker_for_no_advice(monkeypatch):
         interrupted=True, run_id="r", shard=0, topic="t", acknowledged=7, failed=[(3, 5)], unknown=[]
     )
     delivery = SimpleNamespace(copies=SimpleNamespace(failed=[], unknown=[]), reasons=reasons, broken=None)
-    attempt = SimpleNamespace(delivery=delivery, request=None, agreement=mock.MagicMock(), stop=threading.Event())
+    attempt = SimpleNamespace(delivery=delivery, plan=None, agreement=mock.MagicMock(), stop=threading.Event())
     attempt.stop.set()
     outcome = emit._judge(None, manifest, attempt)
     assert isinstance(outcome.error, Interrupted)
@@ -120,12 +120,12 @@ def test_a_stop_tells_the_sum_of_all_shards():
         Outcome(error=stopped(Tally(29_257, 0, 0), run_id="r", where="shard 0"), tally=Tally(29_257)),
         Outcome(error=stopped(Tally(29_238, 4, 1), run_id="r", where="shard 1"), tally=Tally(29_238, 4, 1)),
     ]
-    error = workers._error(request, outcomes)
+    error = workers._error(request.plan, outcomes)
     assert isinstance(error, Interrupted)
     assert "stopped after 58,495 acknowledged events, 5 are sent again when it continues" in error.message
     # One that had finished before the stop counts too.
     finished = Outcome(tally=Tally(5))
-    assert "after 29,262 ack" in workers._error(request, [outcomes[0], finished]).message
+    assert "after 29,262 ack" in workers._error(request.plan, [outcomes[0], finished]).message
 
 
 def test_undelivered_events_are_told_of_all_shards_with_those_that_did_not_finish():
@@ -133,7 +133,7 @@ def test_undelivered_events_are_told_of_all_shards_with_those_that_did_not_finis
     tally = Tally(1, 2, 0, (Reason("INVALID_RECORD", "refused", 2, helps="Do this"),))
     failed = Outcome(error=undelivered(tally, run_id="r", where=""), tally=tally)
     gone = Outcome(error=DependencyDown("gone"))
-    error = workers._error(request, [failed, replace(failed), gone])
+    error = workers._error(request.plan, [failed, replace(failed), gone])
     assert "4 events were not acknowledged (4 failed, 0 unknown): 4 INVALID_RECORD (refused)" in error.message
     assert "(and 1 more shard did not finish)" in error.message
     assert error.hint == "Do this"

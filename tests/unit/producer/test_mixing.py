@@ -125,11 +125,13 @@ def test_a_request_that_cannot_be_is_refused(settings: dict[str, object], said: 
 def test_a_ramp_takes_its_number_of_events_from_a_rate_or_shape_too() -> None:
     for load in ({"rate": 10.0, "seconds": 3.0}, {"shape": "constant(10, 3s)"}):
         asked = {"topic": "t", "run_id": "r", "next_version_ramp": True} | load
-        assert ProduceRequest(**asked).target == 30  # type: ignore[arg-type]
+        assert ProduceRequest(**asked).plan.target == 30  # type: ignore[arg-type]
 
 
 def test_faults_and_versions_are_settings_of_the_run() -> None:
-    plain = ProduceRequest(topic="t", run_id="r", events=10).settings()
+    plain = ProduceRequest(topic="t", run_id="r", events=10).plan.settings()
     assert (plain["faults"], plain["next_version"]) == (None, None)
-    asked = ProduceRequest(topic="t", run_id="r", events=10, faults=("late=1%",), next_version_ramp=True).settings()
+    asked = ProduceRequest(
+        topic="t", run_id="r", events=10, faults=("late=1%",), next_version_ramp=True
+    ).plan.settings()
     assert (asked["faults"], asked["next_version"]) == ("late=0.01,mean=600s", "ramp")

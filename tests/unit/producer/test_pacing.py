@@ -211,24 +211,26 @@ def request(**more):
 
 
 def test_a_shape_bounds_the_run_and_the_smaller_bound_wins():
-    assert request(shape="ramp(1000, 20000, 60s) + constant(20000, 5m)").target == 6_630_000
-    assert request(shape="constant(10, 60s)", seconds=30, shards=3, shard=1).target == 100
-    assert request(shape="constant(10, 60s)", events=7).target == 7
-    assert request(shape="constant(10)", seconds=2).target == 20
-    assert request(shape="poisson(100, 60s)", seed=1).target != request(shape="poisson(100, 60s)", seed=2).target
+    assert request(shape="ramp(1000, 20000, 60s) + constant(20000, 5m)").plan.target == 6_630_000
+    assert request(shape="constant(10, 60s)", seconds=30, shards=3, shard=1).plan.target == 100
+    assert request(shape="constant(10, 60s)", events=7).plan.target == 7
+    assert request(shape="constant(10)", seconds=2).plan.target == 20
+    assert (
+        request(shape="poisson(100, 60s)", seed=1).plan.target != request(shape="poisson(100, 60s)", seed=2).plan.target
+    )
 
 
 def test_a_rate_is_short_for_a_constant_shape():
-    assert request(rate=5000, seconds=1).settings() == request(shape="constant(5k)", seconds=1).settings()
-    assert request(seconds=1).schedule is None
-    assert request(seconds=1).pace == "as fast as possible"
-    assert request(rate=5000, seconds=1).pace == "constant(5000)"
+    assert request(rate=5000, seconds=1).plan.settings() == request(shape="constant(5k)", seconds=1).plan.settings()
+    assert request(seconds=1).plan.schedule is None
+    assert request(seconds=1).plan.pace == "as fast as possible"
+    assert request(rate=5000, seconds=1).plan.pace == "constant(5000)"
 
 
 def test_shards_share_the_target_of_a_shape():
-    whole = request(shape="poisson(sine(0, 100, 7s, 60s))", seed=9).target
+    whole = request(shape="poisson(sine(0, 100, 7s, 60s))", seed=9).plan.target
     assert whole == sum(
-        request(shape="poisson(sine(0, 100, 7s, 60s))", seed=9, shards=7, shard=n).target for n in range(7)
+        request(shape="poisson(sine(0, 100, 7s, 60s))", seed=9, shards=7, shard=n).plan.target for n in range(7)
     )
 
 
@@ -252,4 +254,4 @@ def test_a_request_whose_shape_cannot_be_kept_is_refused(asked, fault):
 
 def test_the_shape_is_among_what_every_attempt_must_agree_on():
     asked = {"shape": "burst(10, 90, 5s, 1s, 1m)", "catch_up": "skip"}
-    assert asked.items() <= request(**asked).settings().items()
+    assert asked.items() <= request(**asked).plan.settings().items()

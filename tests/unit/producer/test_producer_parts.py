@@ -46,14 +46,14 @@ def test_a_rate_that_no_clock_can_keep_is_refused(rate):
 def test_a_request_without_a_bound_is_refused_unless_endless():
     with pytest.raises(Misconfigured, match="neither events nor seconds"):
         ProduceRequest(topic="t", run_id="r")
-    assert ProduceRequest(topic="t", run_id="r", endless=True).target is None
+    assert ProduceRequest(topic="t", run_id="r", endless=True).plan.target is None
 
 
 def test_rate_and_seconds_plan_a_count_and_the_smaller_bound_wins():
     request = ProduceRequest(topic="t", run_id="r", seconds=10, rate=100, shards=3, shard=0)
-    assert request.target == 334
-    assert ProduceRequest(topic="t", run_id="r", seconds=10, rate=100, events=50).target == 50
-    assert ProduceRequest(topic="t", run_id="r", seconds=10).target is None
+    assert request.plan.target == 334
+    assert ProduceRequest(topic="t", run_id="r", seconds=10, rate=100, events=50).plan.target == 50
+    assert ProduceRequest(topic="t", run_id="r", seconds=10).plan.target is None
 
 
 def test_checksum_windows_double_and_still_sum_to_the_same():

@@ -45,7 +45,7 @@ def break_down() -> None:
 def test_a_bug_in_a_worker_is_told_once(monkeypatch):
     seen = io.StringIO()
     monkeypatch.setattr("sys.stderr", seen)
-    broken = Worker(None, ProduceRequest(topic="t", run_id="r", events=1), break_down)
+    broken = Worker(None, ProduceRequest(topic="t", run_id="r", events=1).plan, break_down)
     broken.stop()  # one that was asked to stop is not started again
     while broken.outcome is None:
         broken.listen(None)

@@ -50,7 +50,7 @@ def request(scenario: str, *faults: str, **more: Any) -> ProduceRequest:
 
 def agreed(asked: ProduceRequest) -> FaultTargets:
     scenario = find_scenario(asked.scenario)
-    return agreed_targets(asked, scenario, _settings(asked, scenario, NOW))
+    return agreed_targets(asked.plan, scenario, _settings(asked.plan, scenario, NOW))
 
 
 # Targets of a YAML file
@@ -256,7 +256,7 @@ def test_no_key_of_a_run_is_above_the_limit_by_itself(scenario: str) -> None:
     found = find_scenario(scenario)
     sample = agreed(asked).keys
     assert sample is not None
-    stream = found.open(asked.seed, 0, _settings(asked, found, NOW))
+    stream = found.open(asked.seed, 0, _settings(asked.plan, found, NOW))
     keys = [key for n in range(-(-150_000 // stream.block_events)) for key in stream.block(n).column(found.key or "")]
     busiest = max(np.unique([key.as_py() for key in keys[:150_000]], return_counts=True)[1])
     assert sample.most <= busiest <= sample.limit(150_000)
@@ -341,7 +341,7 @@ def test_an_injector_of_a_file_puts_in_what_was_asked(tmp_path: Path) -> None:
     )
     scenario = declared(tmp_path, fields, rules, "key: k")
     asked = request(scenario.name, *(f"{name}=6" for name in FAMILIES if name != "clock_skew"), events=4_000)
-    injector = make_injector(asked, scenario)
+    injector = make_injector(asked.plan, scenario)
     assert injector is not None
     block = scenario.open(1, 0, scenario.settings(4_000, 1_790_000_000_000)).block(0)
     found = injector.inject(block, 0, 4_000)

@@ -215,11 +215,11 @@ def test_a_share_out_of_range_is_refused_in_the_form(value):
 )
 def test_a_schedule_asks_for_seconds_up_to_its_end_or_to_a_stop(more, elapsed_s, took, asked_for_s):
     request, now = ProduceRequest(topic="t", run_id="r", **more), [0.0]
-    pacer = Pacer(request.schedule, clock=lambda: now[0], end=request.target)
+    pacer = Pacer(request.plan.schedule, clock=lambda: now[0], end=request.plan.target)
     now[0] = elapsed_s
     pacer.took(took)
     assert pacer.asked_for_s() == pytest.approx(asked_for_s)
-    if request.schedule is not None:
+    if request.plan.schedule is not None:
         assert pacer.intended_by(pacer.asked_for_s()) == (1000 if asked_for_s == 2 else 2500)
 
 
@@ -228,17 +228,17 @@ def test_shards_of_few_events_ask_together_for_the_rate_of_the_run():
     ends = []
     for shard in range(3):
         own, now = request.for_shard(shard), [0.0]
-        pacer = Pacer(own.schedule, clock=lambda now=now: now[0], end=own.target)
+        pacer = Pacer(own.plan.schedule, clock=lambda now=now: now[0], end=own.plan.target)
         now[0] = 20.0
-        pacer.took(own.target)
+        pacer.took(own.plan.target)
         ends.append(pacer.asked_for_s())
-        assert pacer.intended_by(ends[-1]) == own.target
+        assert pacer.intended_by(ends[-1]) == own.plan.target
     assert max(ends) == pytest.approx(10)
 
 
 def test_what_is_asked_by_a_moment_has_parts_of_events_and_ends_with_the_run():
     request, now = ProduceRequest(topic="t", run_id="r", events=1000, rate=333, shards=2), [0.0]
-    pacer = Pacer(request.schedule, clock=lambda: now[0], end=request.target)
+    pacer = Pacer(request.plan.schedule, clock=lambda: now[0], end=request.plan.target)
     assert pacer.asked_by(1.0) == pytest.approx(166.5)
     assert pacer.asked_by(100.0) == 500
     assert Pacer(None, clock=lambda: now[0]).asked_by(1.0) is None
@@ -246,7 +246,7 @@ def test_what_is_asked_by_a_moment_has_parts_of_events_and_ends_with_the_run():
 
 def test_the_first_event_without_an_answer_says_how_late_a_shard_is():
     request, now = ProduceRequest(topic="t", run_id="r", events=1000, rate=100), [0.0]
-    pacer = Pacer(request.schedule, clock=lambda: now[0], end=request.target)
+    pacer = Pacer(request.plan.schedule, clock=lambda: now[0], end=request.plan.target)
     now[0] = 5.0
     assert pacer.late_s(300) == pytest.approx(2.0)
     assert pacer.late_s(600) == 0

@@ -92,4 +92,4 @@ def test_the_page_says_whether_readers_have_the_run_and_why_not(lab: Any) -> Non
 )
 def test_a_request_says_how_many_events_the_whole_run_is_asked_for(asked_for: Any, events: int | None) -> None:
     request = ProduceRequest(topic=TOPIC, run_id=RUN, shards=3, **asked_for)
-    assert request.asked == events
+    assert request.plan.asked == events

@@ -177,9 +177,9 @@ def test_identities_travel_beside_the_values(tmp_path):
 
 def test_users_are_shared_among_the_shards_and_bound_a_run():
     request = ProduceRequest(topic="t", run_id="r", scenario="clickstream", options={"users": 7}, shards=3)
-    assert [request.for_shard(shard).shard_options["users"] for shard in range(3)] == [3, 2, 2]
-    assert request.asked is None
-    assert request.settings()["all_users"] == 7
-    assert request.own_settings == {"users"}
+    assert [request.plan.for_shard(shard).shard_options["users"] for shard in range(3)] == [3, 2, 2]
+    assert request.plan.asked is None
+    assert request.plan.settings()["all_users"] == 7
+    assert request.plan.own_settings == {"users"}
     with pytest.raises(Misconfigured, match="users: 0 is too small, it must be 1 or more"):
         ProduceRequest(topic="t", run_id="r", scenario="clickstream", options={"users": 0})

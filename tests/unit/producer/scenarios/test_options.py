@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import fields
 
 import pytest
 
@@ -101,7 +102,8 @@ def test_a_declaration_that_contradicts_itself_is_refused(wrong, told):
 
 
 def test_no_option_may_take_the_name_of_something_that_every_run_has():
-    names = {*ProduceRequest.__dataclass_fields__, *Profile.model_fields, *request(events=5).settings()}
+    asked = {field.name for field in fields(ProduceRequest) if field.init}
+    names = {*asked, *Profile.model_fields, *request(events=5).plan.settings()}
     assert {name for name in names if not name.startswith(FAULT_FIELDS)} <= RESERVED
 
 
@@ -136,8 +138,8 @@ def test_a_module_of_somebody_else_declares_options_as_ours_do(beats, capsys):
     assert run(["preview", beats, "-o", "depth=100"]) == 78
     assert "depth: '100' is too large, it must be 99 or less" in capsys.readouterr().err
     asked = request(beats, options={"depth": "12"})
-    assert (dict(asked.options), asked.settings()["depth"]) == ({"depth": 12}, 12)
-    assert asked_of(request(beats), find_scenario(beats)) == Asked(options={"depth": 7})
+    assert (dict(asked.plan.options), asked.plan.settings()["depth"]) == ({"depth": 12}, 12)
+    assert asked_of(request(beats).plan, find_scenario(beats)) == Asked(options={"depth": 7})
     with pytest.raises(Misconfigured, match=r"no option dept, did you mean depth\?.*Options that it takes: depth"):
         request(beats, options={"dept": 3})
 
@@ -161,10 +163,10 @@ def test_a_module_that_declares_something_else_is_refused(tmp_path, options, tol
         find_scenario(str(tmp_path / "beats.py"))
 
 
-def test_a_request_is_the_same_in_the_process_of_a_worker():
+def test_a_plan_is_the_same_in_the_process_of_a_worker():
     asked = request(options={"users": "7", "no_delay": True}, shards=2)
-    assert pickle.loads(pickle.dumps(asked)) == asked
-    assert asked.for_shard(1).shard_options == {"users": 3, "no_delay": 1}
+    assert pickle.loads(pickle.dumps(asked.plan)) == asked.plan
+    assert asked.plan.for_shard(1).shard_options == {"users": 3, "no_delay": 1}
 
 
 def begun(**settings):
@@ -190,7 +192,7 @@ def begun(**settings):
 
 
 def continued(earlier, **options):
-    _refuse_other_settings(request(options=options, shards=2), find_scenario("clickstream"), USED, earlier)
+    _refuse_other_settings(request(options=options, shards=2).plan, find_scenario("clickstream"), USED, earlier)
 
 
 def test_a_run_that_was_begun_before_options_were_declared_goes_on():
