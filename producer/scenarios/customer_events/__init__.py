@@ -1,6 +1,6 @@
 """Customers of a media streaming service who browse, search and play.
 
-Open ``scenario.py`` first. ``population`` and ``catalogue`` are who and what, ``sessions`` what they do and when,
-``plays`` how a play went, ``columns`` the Arrow columns, ``rules`` what must never be violated, ``distributions`` what
-is declared beside what data shows.
+Open ``scenario.py`` first. ``world/`` is who and what there is, ``behaviour/`` what customers do and when,
+``columns.py`` makes Arrow columns of it. ``realism/`` is the other side: what must never be violated, and what is
+declared beside what data shows. ``pack/`` holds the queries that the scenario brings.
 """

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from producer.scenarios.customer_events.catalogue import Catalogue
-from producer.scenarios.customer_events.plays import SCRIPTS, Plays
-from producer.scenarios.customer_events.tables import ALGORITHMS, NETWORKS, QUALITIES, SPEEDS
+from producer.scenarios.customer_events.behaviour.plays import SCRIPTS, Plays
+from producer.scenarios.customer_events.world.catalogue import Catalogue
+from producer.scenarios.customer_events.world.tables import ALGORITHMS, NETWORKS, QUALITIES, SPEEDS
 from producer.toolkit.arrays import column, lists, taken, timestamps
 from producer.toolkit.draws import Bools, Ints, spread
 from producer.toolkit.ids import numbered

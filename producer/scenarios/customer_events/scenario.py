@@ -15,13 +15,13 @@ from cluster.errors import Misconfigured
 from producer.faults.targets import FaultTargets
 from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, Examined, Identity, Rule, Settings
 from producer.scenarios.customer_events import columns
-from producer.scenarios.customer_events.catalogue import build_catalogue
-from producer.scenarios.customer_events.daytime import Daytime, window
+from producer.scenarios.customer_events.behaviour.sessions import EVENT_TYPES, SESSION_MS, Events, draw_events
+from producer.scenarios.customer_events.behaviour.story import Story, in_order_of_time, tell
 from producer.scenarios.customer_events.next_version import later_columns
 from producer.scenarios.customer_events.options import OPTIONS
-from producer.scenarios.customer_events.population import build_population
-from producer.scenarios.customer_events.sessions import EVENT_TYPES, SESSION_MS, Events, draw_events
-from producer.scenarios.customer_events.story import Story, in_order_of_time, tell
+from producer.scenarios.customer_events.world.catalogue import build_catalogue
+from producer.scenarios.customer_events.world.daytime import Daytime, window
+from producer.scenarios.customer_events.world.population import build_population
 from producer.toolkit.arrays import taken, timestamps
 from producer.toolkit.ids import numbered
 
@@ -100,7 +100,7 @@ class CustomerEvents(BaseScenario):
         self, connection: Any, source: str, run: Examined, progress: Callable[[Rule], None] | None = None, /
     ) -> dict[str, Any]:
         """Check events of one run against docs/realism.md, and fit the distributions that it declares."""
-        from producer.scenarios.customer_events.realism import examine  # deferred: to generate takes none of it
+        from producer.scenarios.customer_events.realism.examine import examine  # deferred: to generate takes none of it
 
         found = examine(connection, source, seed=run.seed, sent_at=run.sent_at, began=run.began, progress=progress)
         return found.document()

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from producer.scenarios.customer_events.distributions import fit
-from producer.scenarios.customer_events.rules import check_rules, load_rules, prepare
+from producer.scenarios.customer_events.realism.distributions import fit
+from producer.scenarios.customer_events.realism.rules import check_rules, load_rules, prepare
 from producer.scenarios.customer_events.scenario import BLOCK_EVENTS, CustomerEvents, CustomerStream
 from producer.toolkit.ids import event_ids
 from tests.kit import ROOT

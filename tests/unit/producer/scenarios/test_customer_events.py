@@ -16,9 +16,9 @@ import pytest
 
 from cluster.errors import Misconfigured
 from producer.scenarios import Asked, find_scenario
-from producer.scenarios.customer_events.daytime import ZONES, window
 from producer.scenarios.customer_events.scenario import CustomerEvents, CustomerStream
-from producer.scenarios.customer_events.tables import RHYTHM
+from producer.scenarios.customer_events.world.daytime import ZONES, window
+from producer.scenarios.customer_events.world.tables import RHYTHM
 from producer.send.supply import identified
 from producer.toolkit.ids import event_ids, numbered
 from schemas.formats.avro.codec import Encoder

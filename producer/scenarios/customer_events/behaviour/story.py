@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from producer.scenarios.customer_events.catalogue import QUERIES_PER_TITLE, Catalogue
-from producer.scenarios.customer_events.sessions import BROWSE, PLAY, SEARCH, Events
+from producer.scenarios.customer_events.behaviour.sessions import BROWSE, PLAY, SEARCH, Events
+from producer.scenarios.customer_events.world.catalogue import QUERIES_PER_TITLE, Catalogue
 from producer.toolkit.draws import Ints, draw
 
 # A customer who browses and then plays was looking at that title; otherwise some title, or the home page.

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from producer.scenarios.customer_events import population, sessions
-from producer.scenarios.customer_events.declared import Declared
-from producer.scenarios.customer_events.figures import Curve, Figure
-from producer.scenarios.customer_events.tables import RHYTHM
+from producer.scenarios.customer_events.behaviour import sessions
+from producer.scenarios.customer_events.realism.declared import Declared
+from producer.scenarios.customer_events.realism.figures import Curve, Figure
+from producer.scenarios.customer_events.world import population
+from producer.scenarios.customer_events.world.tables import RHYTHM
 from producer.toolkit.draws import Floats, Ints
 
 _MIN_BLOCKS = 4

@@ -11,11 +11,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from producer.scenarios.customer_events.catalogue import Catalogue
-from producer.scenarios.customer_events.daytime import Window
-from producer.scenarios.customer_events.plays import Plays, draw_completed, draw_plays
-from producer.scenarios.customer_events.population import Population, quality_cap, subscription_on
-from producer.scenarios.customer_events.tables import NETWORK_SHARES
+from producer.scenarios.customer_events.behaviour.plays import Plays, draw_completed, draw_plays
+from producer.scenarios.customer_events.world.catalogue import Catalogue
+from producer.scenarios.customer_events.world.daytime import Window
+from producer.scenarios.customer_events.world.population import Population, quality_cap, subscription_on
+from producer.scenarios.customer_events.world.tables import NETWORK_SHARES
 from producer.toolkit.draws import Bools, Ints, cumulative, draw, draw_by_row
 
 BROWSE, SEARCH, PLAY, END = 0, 1, 2, 3

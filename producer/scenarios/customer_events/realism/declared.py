@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from producer.scenarios.customer_events import population, sessions
-from producer.scenarios.customer_events.catalogue import Catalogue
-from producer.scenarios.customer_events.daytime import window
-from producer.scenarios.customer_events.tables import RHYTHM
+from producer.scenarios.customer_events.behaviour import sessions
+from producer.scenarios.customer_events.world import population
+from producer.scenarios.customer_events.world.catalogue import Catalogue
+from producer.scenarios.customer_events.world.daytime import window
+from producer.scenarios.customer_events.world.tables import RHYTHM
 from producer.toolkit.draws import Floats, Ints
 
 _QUARTER_MS = 900_000

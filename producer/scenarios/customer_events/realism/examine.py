@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from producer.scenarios.customer_events.catalogue import build_catalogue
-from producer.scenarios.customer_events.distributions import fit
-from producer.scenarios.customer_events.figures import Curve, Figure
-from producer.scenarios.customer_events.population import build_population
-from producer.scenarios.customer_events.rules import Rule, RuleResult, check_rules, prepare
+from producer.scenarios.customer_events.realism.distributions import fit
+from producer.scenarios.customer_events.realism.figures import Curve, Figure
+from producer.scenarios.customer_events.realism.rules import Rule, RuleResult, check_rules, prepare
+from producer.scenarios.customer_events.world.catalogue import build_catalogue
+from producer.scenarios.customer_events.world.population import build_population
 
 _MILLION = 1_000_000
 _DAY_S = 86_400

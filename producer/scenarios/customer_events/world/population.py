@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from producer.scenarios.customer_events.daytime import CITY_ZONE
-from producer.scenarios.customer_events.tables import (
+from producer.scenarios.customer_events.world.daytime import CITY_ZONE
+from producer.scenarios.customer_events.world.tables import (
     APP_VERSION_SHARES,
     APP_VERSIONS,
     CITIES,

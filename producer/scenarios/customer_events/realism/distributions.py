@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from producer.scenarios.customer_events import plays, population, sessions, story
-from producer.scenarios.customer_events.catalogue import Catalogue
-from producer.scenarios.customer_events.daytime import CITY_ZONE, ZONES, window
-from producer.scenarios.customer_events.declared import Declared, declare
-from producer.scenarios.customer_events.figures import STANDARD_ERRORS, Curve, Figure, log_normal, share_of
-from producer.scenarios.customer_events.fit_activity import fit_activity
-from producer.scenarios.customer_events.fit_popularity import fit_popularity
-from producer.scenarios.customer_events.tables import CITIES, NETWORK_MEDIAN_MBPS, NETWORKS, PLANS
+from producer.scenarios.customer_events.behaviour import plays, sessions, story
+from producer.scenarios.customer_events.realism.declared import Declared, declare
+from producer.scenarios.customer_events.realism.figures import STANDARD_ERRORS, Curve, Figure, log_normal, share_of
+from producer.scenarios.customer_events.realism.fit_activity import fit_activity
+from producer.scenarios.customer_events.realism.fit_popularity import fit_popularity
+from producer.scenarios.customer_events.world import population
+from producer.scenarios.customer_events.world.catalogue import Catalogue
+from producer.scenarios.customer_events.world.daytime import CITY_ZONE, ZONES, window
+from producer.scenarios.customer_events.world.tables import CITIES, NETWORK_MEDIAN_MBPS, NETWORKS, PLANS
 
 _SQL_FILE = Path(__file__).with_name("distributions.sql")
 _STATEMENT = re.compile(r"^-- (\w+)\n((?:(?!-- ).*\n?)+)", re.MULTILINE)

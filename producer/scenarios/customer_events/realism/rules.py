@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from cluster.errors import Misconfigured
 from producer.scenarios.customer_events.columns import NAMES
-from producer.scenarios.customer_events.tables import (
+from producer.scenarios.customer_events.world.tables import (
     CITIES,
     DEVICE_QUALITY,
     DEVICE_TYPES,

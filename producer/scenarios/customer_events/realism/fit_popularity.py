@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.scenarios.customer_events.catalogue import ZIPF_EXPONENT, Catalogue
-from producer.scenarios.customer_events.figures import STANDARD_ERRORS, Curve, Figure
+from producer.scenarios.customer_events.realism.figures import STANDARD_ERRORS, Curve, Figure
+from producer.scenarios.customer_events.world.catalogue import ZIPF_EXPONENT, Catalogue
 from producer.toolkit.arrays import plain
 
 

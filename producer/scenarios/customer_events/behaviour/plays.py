@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from producer.scenarios.customer_events.tables import NETWORK_MEDIAN_MBPS, QUALITY_BANDWIDTH, SPEEDS
+from producer.scenarios.customer_events.world.tables import NETWORK_MEDIAN_MBPS, QUALITY_BANDWIDTH, SPEEDS
 from producer.toolkit.draws import Bools, Floats, Ints, cumulative, draw
 
 # What a customer does during a play, in order, and how often. A pause is always followed by its resume.

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from producer.scenarios.customer_events.tables import CITIES, RHYTHM
+from producer.scenarios.customer_events.world.tables import CITIES, RHYTHM
 from producer.toolkit.draws import Floats, Ints
 
 ZONES = tuple(sorted({city.timezone for city in CITIES}))
