@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cluster.errors import Misconfigured
-from cluster.names import check_companion, check_topic_name
-from cluster.yaml_files import read_yaml
+from cluster.text.names import check_companion, check_topic_name
+from cluster.text.yaml_files import read_yaml
 
 TOPICS_FILE = Path(__file__).with_name("topics.yaml")
 TEMPLATE = "customer_events"

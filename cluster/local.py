@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cluster.names import check_topic_name
+from cluster.text.names import check_topic_name
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 RECORD_NAME = "stack.json"

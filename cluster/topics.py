@@ -24,7 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 from cluster.admin import CALL_TIMEOUT_S, Admin, admin_client
 from cluster.declarations import TopicSpec, load_topics, specs_for
 from cluster.errors import BrokerUnreachable, Misconfigured, TopicConflict, TopicMissing
-from cluster.names import check_topic_name
+from cluster.text.names import check_topic_name
 
 __all__ = [
     "Admin",

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, create_model, model_validator
 
 from cluster.errors import Misconfigured
-from cluster.invalid import fault_text
 from cluster.local import PROJECT_ROOT
-from cluster.yaml_files import read_yaml
+from cluster.text.invalid import fault_text
+from cluster.text.yaml_files import read_yaml
 from plugins.scenarios import DEFAULT_SCENARIO, locate_scenario
 from plugins.settings import Rehearsal, fault_in_words, option_fields, rehearsal_for
 

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from cluster.errors import Misconfigured
-from cluster.invalid import fault_text
+from cluster.text.invalid import fault_text
 
 # A topic gives its name to files too, and "*.manifests" are the control topics.
 TOPIC_PATTERN = r"^(?!.*\.manifests$)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"

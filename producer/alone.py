@@ -1,8 +1,8 @@
 """One process at a time for a shard of a run, on this machine.
 
 A second one would take what the first has yet to send for missing, and send it too. The right is a name on this
-machine, see ``cluster/turns.py``. Across machines, and on other systems than Linux, nothing holds a second one back:
-the audit counts what was sent twice.
+machine, see ``cluster/machine/turns.py``. Across machines, and on other systems than Linux, nothing holds a second one
+back: the audit counts what was sent twice.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cluster.errors import Busy
-from cluster.turns import name_held
+from cluster.machine.turns import name_held
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cluster.names import check_companion
+from cluster.text.names import check_companion
 from schemas.fault_targets import FaultTargets
 from schemas.identity import MAX_SHARDS
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cluster.disk import is_full, no_space
 from cluster.errors import Busy, Interrupted, StoreFailed, StoreFull
-from cluster.turns import take_turn
+from cluster.machine.disk import is_full, no_space
+from cluster.machine.turns import take_turn
 
 # A start may take this long where Airflow and all downloads are in it.
 TURN_TIMEOUT_S = 900.0

@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from cluster.errors import StreamproofError
-from cluster.visible import visible
+from cluster.text.visible import visible
 
 # Where nobody looks at a terminal (a file, a pipe, a CI log) nothing is cut to the 80 columns that rich assumes.
 _UNSEEN_WIDTH = 160

@@ -11,8 +11,8 @@ import io
 import os
 import sys
 
-from cluster.disk import is_full
 from cluster.errors import StoreFailed, StoreFull
+from cluster.machine.disk import is_full
 
 _STREAMS = ("stdin", "stdout", "stderr")  # by their numbers
 

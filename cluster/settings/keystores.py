@@ -26,8 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from cluster.disk import is_full
 from cluster.errors import Misconfigured, StoreFull
+from cluster.machine.disk import is_full
 from cluster.settings.secret_files import check_private
 
 _KEYTOOL_TIMEOUT_S = 30.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.errors import Misconfigured
-from cluster.visible import visible
+from cluster.text.visible import visible
 from consumer.proof.sql_files import SqlFile, read_folder
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.packs import FOLDERS_VARIABLE, QUERY_NAME, find_pack

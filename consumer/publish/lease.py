@@ -11,7 +11,7 @@ import os
 import struct
 from pathlib import Path
 
-from cluster.turns import try_turn
+from cluster.machine.turns import try_turn
 
 # struct flock of Linux: type, whence, start, length, process.
 _FLOCK = struct.Struct("hhqqi4x")

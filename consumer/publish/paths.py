@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cluster.names import check_topic_name
+from cluster.text.names import check_topic_name
 
 
 def run_slug(run_id: str) -> str:

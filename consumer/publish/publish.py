@@ -22,9 +22,9 @@ from typing import Any
 
 import duckdb
 
-from cluster.disk import is_full
 from cluster.errors import Busy, StoreFailed, StoreFull
-from cluster.turns import take_turn
+from cluster.machine.disk import is_full
+from cluster.machine.turns import take_turn
 from consumer.proof.run_scope import chosen_run, enter_run
 from consumer.publish.files import keep
 from consumer.publish.lease import is_read

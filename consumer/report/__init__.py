@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cluster.disk import is_full
 from cluster.errors import StoreFailed, StoreFull
+from cluster.machine.disk import is_full
 from consumer.proof.run_scope import chosen_run, known_runs, unknown_run
 from consumer.publish.paths import run_slug
 from consumer.report.facts import Facts, as_json, gather, has_records

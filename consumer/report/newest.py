@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from cluster.errors import StreamproofError
-from cluster.turns import take_turn, try_turn
+from cluster.machine.turns import take_turn, try_turn
 from consumer.report.place import PAGE, report_folder
 from consumer.sinks import DEFAULT_WAIT_S, Place
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cluster.visible import visible
+from cluster.text.visible import visible
 
 __all__ = ["clock", "compact", "milliseconds", "moment", "number", "percent", "seconds", "shortened", "size", "visible"]
 

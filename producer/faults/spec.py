@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cluster.errors import Misconfigured
-from cluster.nearest import meant
+from cluster.text.nearest import meant
 from schemas.faults import CLOCK_SKEW, FAMILIES, KINDS, LATE, members
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, create_model
 
 from cluster.errors import Misconfigured
-from cluster.invalid import fault_text
-from cluster.nearest import meant
+from cluster.text.invalid import fault_text
+from cluster.text.nearest import meant
 
 # What is asked of a scenario, by the name of the option. What is not asked for is left out, or None.
 Options = Mapping[str, int | float | str | None]

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from cluster.disk import is_full
 from cluster.errors import Misconfigured, StoreFailed, StoreFull
+from cluster.machine.disk import is_full
 from producer.toolkit.arrays import plain
 from schemas.identity import IDENTITY_FIELD, run_prefix
 from schemas.manifest import Manifest

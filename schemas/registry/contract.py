@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cluster.errors import Misconfigured
-from cluster.yaml_files import read_yaml
+from cluster.text.yaml_files import read_yaml
 from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
 

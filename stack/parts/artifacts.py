@@ -22,9 +22,9 @@ from pathlib import Path
 
 import structlog
 
-from cluster.disk import is_full
 from cluster.errors import DependencyDown, Interrupted, StoreFailed, StoreFull
-from cluster.turns import take_turn
+from cluster.machine.disk import is_full
+from cluster.machine.turns import take_turn
 
 SPEC_FILE = Path(__file__).with_name("jgo.toml")
 LOCK_FILE = Path(__file__).with_name("jgo.lock.toml")

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from cluster.names import check_topic_name
+from cluster.text.names import check_topic_name
 from streamproof.console import Output
 from streamproof.flags.common import JsonFlag
 from streamproof.flags.connection import Addresses, takes_addresses

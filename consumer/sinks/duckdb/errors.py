@@ -10,7 +10,6 @@ from pathlib import Path
 import duckdb
 import psutil
 
-from cluster.disk import is_full, is_refused, says_full, says_refused
 from cluster.errors import (
     Interrupted,
     Misconfigured,
@@ -21,6 +20,7 @@ from cluster.errors import (
     WarehouseDamaged,
     WarehouseLocked,
 )
+from cluster.machine.disk import is_full, is_refused, says_full, says_refused
 
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) ?\(PID (?P<pid>\d+)\)")
 # What a message says, what it means, and what to do next.

@@ -19,8 +19,8 @@ from typing import Any, Self
 
 import duckdb
 
-from cluster.disk import no_space
 from cluster.errors import Interrupted, Misconfigured, StoreFailed, WarehouseDamaged, WarehouseLocked
+from cluster.machine.disk import no_space
 from consumer.sinks import DEFAULT_WAIT_S
 from consumer.sinks.duckdb.catalogue import refuse_impostors
 from consumer.sinks.duckdb.errors import as_store_errors, is_locked, locked, store_error

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.errors import Misconfigured
-from cluster.names import check_topic_name
+from cluster.text.names import check_topic_name
 from consumer.sinks.postgres.types import LONGEST_NAME_BYTES
 
 SCHEMES = ("postgresql://", "postgres://")

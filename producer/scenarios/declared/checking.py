@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from cluster.errors import Misconfigured
-from cluster.nearest import meant
+from cluster.text.nearest import meant
 from producer.scenarios.declared.field_paths import Place, scope_of
 from producer.scenarios.declared.rules import Distribution, Pool, Rule
 from producer.scenarios.declared.typing_of_values import takes

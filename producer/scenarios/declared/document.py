@@ -11,7 +11,7 @@ from typing import Any
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
-from cluster.yaml_files import read_yaml
+from cluster.text.yaml_files import read_yaml
 from producer.scenarios.declared.checking import Checking
 from producer.scenarios.declared.defaults import default_rule, is_own_id
 from producer.scenarios.declared.field_paths import Place, places

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from cluster.nearest import meant
+from cluster.text.nearest import meant
 from producer.scenarios.declared.rules import MAX_BYTES, Faker, Pool, Rule
 from producer.scenarios.declared.values import (
     Kind,

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from cluster.nearest import meant
+from cluster.text.nearest import meant
 from producer.scenarios.declared.rules import (
     WAYS,
     Choice,

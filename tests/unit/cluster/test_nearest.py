@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.nearest import meant, nearest
+from cluster.text.nearest import meant, nearest
 
 
 @pytest.mark.parametrize(

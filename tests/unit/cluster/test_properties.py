@@ -24,8 +24,8 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from cluster.connection import Connection
-from cluster.disk import no_space
 from cluster.errors import Misconfigured, StoreFull
+from cluster.machine.disk import no_space
 from cluster.settings import keystores
 from cluster.settings.properties import parse, read_properties
 

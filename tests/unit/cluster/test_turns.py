@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import Busy, Interrupted
-from cluster.turns import name_held, take_turn, try_turn
+from cluster.machine.turns import name_held, take_turn, try_turn
 
 HOLD = """
 import sys
-from cluster.turns import try_turn
+from cluster.machine.turns import try_turn
 with open(sys.argv[1], "w") as file:
     print(try_turn(file), flush=True)
     input()

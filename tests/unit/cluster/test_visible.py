@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.errors import DataRejected
-from cluster.visible import visible
+from cluster.text.visible import visible
 from consumer.sinks.held import QuarantineClass
 from streamproof import cli, console, logs
 from streamproof.commands import quarantine

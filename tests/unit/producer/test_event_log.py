@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from cluster.disk import no_space
 from cluster.errors import StoreFull
+from cluster.machine.disk import no_space
 from producer.send.event_log import EventLog
 
 FULL = Path("/dev/full")

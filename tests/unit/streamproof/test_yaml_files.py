@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import Misconfigured
-from cluster.yaml_files import read_yaml
+from cluster.text.yaml_files import read_yaml
 
 
 @pytest.mark.parametrize(
