@@ -1,6 +1,6 @@
 """The audit: is everything that Kafka acknowledged in the warehouse, once, unaltered?
 
-Open :func:`audit` first: it is the protocol. ``findings.sql`` finds what is wrong, ``verdict.py`` judges it.
+Open :func:`audit` first: it is the protocol. ``findings.py`` finds what is wrong, ``verdict.py`` judges it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from cluster.leaders import list_offsets
 from cluster.reading import Watermarks, look_at_topic
 from cluster.topics import admin_client
 from consumer.load.positions import check_identity
-from consumer.proof.contradictions import against_registry
 from consumer.proof.findings import find
+from consumer.proof.inside.contradictions import against_registry
 from consumer.proof.kept_manifests import hold_against, store_manifests, stored_manifests
 from consumer.proof.run_scope import chosen_run, known_runs, unknown_run
 from consumer.proof.verdict import CLASSES, AuditResult, Findings, PartitionPosition, judge

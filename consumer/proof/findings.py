@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 
-from consumer.proof.column_proof import prove_columns
-from consumer.proof.comparison import MAX_EXAMPLES, compare, lay_out
-from consumer.proof.contradictions import contradictions, unwitnessed
-from consumer.proof.quarantine_proof import prove_quarantine
+from consumer.proof.evidence.comparison import MAX_EXAMPLES, compare, lay_out
+from consumer.proof.inside.column_proof import prove_columns
+from consumer.proof.inside.contradictions import contradictions, unwitnessed
+from consumer.proof.inside.quarantine_proof import prove_quarantine
+from consumer.proof.inside.scoring import has_faults, score
 from consumer.proof.run_scope import enter_run
-from consumer.proof.scoring import has_faults, score
 from consumer.proof.verdict import Findings, VersionAudit
 from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.warehouse import Warehouse

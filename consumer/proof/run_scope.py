@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import Misconfigured
-from consumer.proof.evidence import CLAIMS
+from consumer.proof.evidence.relations import CLAIMS
 from consumer.sinks.duckdb.errors import as_store_errors
 from consumer.sinks.duckdb.identity_columns import identity_expression
 from consumer.sinks.duckdb.settings import PROVE
@@ -62,7 +62,7 @@ def unknown_run(run_id: str | None, known: list[str], where: str) -> Misconfigur
 
 
 def enter_run(warehouse: Warehouse, run_id: str | None) -> None:
-    """Set the session's variables to a run and create its tables and views (``run_claims.sql``, ``run_scope.sql``).
+    """Set the session's variables to a run and create its relations (``evidence/run_claims.sql``, ``run_scope.sql``).
 
     Without a run the views are there and empty.
     """

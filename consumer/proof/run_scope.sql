@@ -1,4 +1,4 @@
--- The records of the run at hand, as audits, checks, marts and reports see them; after run_claims.sql. Everything is
+-- The records of the run at hand, as audits, checks, marts and reports see them; after evidence/run_claims.sql. Everything is
 -- temporary: the file is not touched. Variables: run_id, run_prefix, id_start (how every event id of the run begins).
 -- {event_id} is where identities are: the column of the field event_id, or the one of the header {header}
 -- (consumer/sinks/duckdb/identity_columns.py).

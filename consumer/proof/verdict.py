@@ -121,7 +121,7 @@ class PartitionPosition:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What the manifests of a run say, in sums, and how many different identities of it are stored (``balance.py``).
+    """What the manifests of a run say, in sums, and how many different identities of it are stored: ``balance.py``.
 
     It holds what no mistake in the findings may contradict.
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from cluster.records import Records
 from consumer.load.decode import decode
-from consumer.proof.column_proof import prove_columns
-from consumer.proof.quarantine_proof import prove_quarantine, readers_of_file
+from consumer.proof.inside.column_proof import prove_columns
+from consumer.proof.inside.quarantine_proof import prove_quarantine, readers_of_file
 from consumer.proof.run_scope import enter_run
 from consumer.sinks.batch import METADATA_COLUMNS
 from consumer.sinks.duckdb import ledger

@@ -2,8 +2,8 @@
 
 A detector knows nothing of what was injected. It selects the identities of the events that it finds wrong, as ``kind``,
 ``shard`` and ``sequence``; the audit compares them with the truth of the manifests (docs/faults.md). It reads
-``run_signals`` (``../detector_fields.py``), which is the same for every scenario, or columns of events that its header
-names. The header is that of a check, without a severity. Adding a detector is adding a file.
+``run_signals`` (``../inside/detector_fields.py``), which is the same for every scenario, or columns of events that its
+header names. The header is that of a check, without a severity. Adding a detector is adding a file.
 """
 
 from __future__ import annotations

@@ -334,7 +334,7 @@ def test_the_guide_names_every_kind_and_every_detector() -> None:
 
 def test_every_kind_has_something_that_finds_it() -> None:
     queries = [detector.query for detector in load_detectors()]
-    queries.append((DETECTORS.parent / "scoring.sql").read_text())
+    queries.append((DETECTORS.parent / "inside" / "scoring.sql").read_text())
     said = "\n".join(queries)
     assert [kind for kind in KINDS if f"'{kind}'" not in said and not kind.startswith("undecodable.")] == []
     assert "'undecodable.'" in said

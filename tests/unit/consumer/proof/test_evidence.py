@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from consumer.proof.comparison import compare, lay_out
-from consumer.proof.evidence import RecordsEvidence
+from consumer.proof.evidence.comparison import compare, lay_out
+from consumer.proof.evidence.relations import RecordsEvidence
 from consumer.proof.findings import find
 from consumer.proof.kept_manifests import stored_manifests
 from consumer.proof.verdict import Findings

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from consumer.proof.column_proof import _checksums
+from consumer.proof.inside.column_proof import _checksums
 from schemas.formats.avro.codec import Encoder
 
 KINDS = {"string": pa.string(), "int": pa.int32(), "null": pa.null()}

@@ -1,6 +1,6 @@
--- The findings of an audit: one pass over the records of the run, then small tables. See evidence.py for the inputs.
+-- The findings of an audit: one pass over the records of the run, then small tables. See relations.py for the inputs.
 
--- Events whose columns say something else than their records; whoever can tell fills it (column_proof.py).
+-- Events whose columns say something else than their records; whoever can tell fills it (../inside/column_proof.py).
 CREATE OR REPLACE TEMP TABLE columns_differ (shard INTEGER, sequence BIGINT, partition INTEGER, "offset" BIGINT);
 
 -- One row per stored identity. standing says how the manifests see it:

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from consumer.proof.balance import take_balance
-from consumer.proof.evidence import Evidence
-from consumer.proof.place_proof import prove_places
+from consumer.proof.evidence.balance import take_balance
+from consumer.proof.evidence.place_proof import prove_places
+from consumer.proof.evidence.relations import Evidence
 from consumer.proof.verdict import Example, Findings, ShardAudit
 from schemas.identity import event_id
 from schemas.manifest import Manifest, count, disagreements

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from consumer.proof.detector_fields import enter_signals
 from consumer.proof.detectors import load_detectors
+from consumer.proof.inside.detector_fields import enter_signals
 from consumer.proof.sql_files import lacking
 from consumer.proof.verdict import Example, FaultScore
 from consumer.sinks.duckdb.warehouse import Warehouse

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from consumer.proof.evidence import Evidence
+from consumer.proof.evidence.relations import Evidence
 from consumer.proof.verdict import Example
 from schemas.manifest import Manifest
 from schemas.places import crcs_of_keys, mixed
