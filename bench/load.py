@@ -26,7 +26,7 @@ from consumer.load.decode import decode
 from consumer.load.readers import Readers
 from consumer.sinks.open_batch import CHUNK_ROWS
 from producer import ProduceRequest, produce_shard
-from schemas.formats import value_format
+from schemas.formats.frame import Frames
 from schemas.registry.contract import load_contract, subject_for
 from schemas.registry.gate import Registry
 
@@ -80,10 +80,10 @@ def _in_memory(connection: Connection, topic: str) -> pa.Table:
     with TopicReader(connection.kafka, topic) as source, Registry(connection.registry) as registry:
         marks = source.watermarks(range(source.identify().partitions))
         source.assign({p: mark.low for p, mark in marks.items()}, {p: mark.high for p, mark in marks.items()})
-        readers = Readers(value_format(), registry, {}, lambda _id, _text, schema: schema.names)
+        readers = Readers(registry, {}, lambda _id, _text, schema: schema.names)
         while not source.finished:
             records, spans = source.fetch(CHUNK_ROWS, threading.Event())
-            tables += [group.table for group in decode(records, spans, readers, readers.written).groups]
+            tables += [group.table for group in decode(records, spans, readers, Frames()).groups]
     return pa.concat_tables(tables)
 
 

@@ -94,21 +94,23 @@ class SchemaGateOperator(StreamproofOperator):
 
     def work(self, context: Context) -> dict[str, Any]:
         from producer.scenarios import contract_of, find_scenario
+        from schemas.formats import FRAMED
         from schemas.registry.contract import load_contract, subject_for
         from schemas.registry.gate import Registry, gate
 
         settings = self.connection().registry
-        if self.contract:
-            contract = load_contract(self.contract)
-        else:
-            contract = contract_of(find_scenario(self.scenario, registry=settings))
+        scenario = find_scenario(self.scenario, registry=settings)
+        contract = load_contract(self.contract) if self.contract else contract_of(scenario)
+        if scenario.format not in FRAMED:
+            self.log.info("values of %s name no schema: nothing is registered", scenario.name)
+            return {"subject": None, "schema_id": None}
         params = context.get("params") or {}
         asked = params.get("schema_version")
         mixed = bool(params.get("next_version_share") or params.get("next_version_ramp"))
         # No event goes out before all versions that the run writes are registered.
         up_to = (asked or contract.active) + mixed if asked or mixed else None
         with Registry(settings) as registry:
-            result = gate(registry, contract, subject_for(self.topic), up_to=up_to)
+            result = gate(registry, contract, subject_for(self.topic), up_to=up_to, written=scenario.format)
         for version in result.versions:
             self.log.info("%s v%s: %s", result.subject, version.version, version.status)
             for change in version.changes:

@@ -53,12 +53,13 @@ class Attempt:
         self.stop = stop
         self._clock = time.perf_counter
         began = self._clock() if began is None else began
+        written = value_format(agreement.announced.value_format)
         # First: librdkafka takes half a second to get its producer id, while the vocabulary is built.
         self.delivery = Delivery(
             connection.kafka,
             plan.topic,
             timeout_s=plan.delivery_timeout_s,
-            identity_of=value_format().identity,
+            identity_of=written.identity,
             clock=self._clock,
             skew_s=agreement.injector.skew_s if agreement.injector else 0.0,
             batch_bytes=min(BATCH_BYTES, agreement.largest_batch or BATCH_BYTES),
@@ -66,9 +67,9 @@ class Attempt:
         )
         announced = agreement.announced
         self._stream = agreement.scenario.open(announced.seed, announced.shard, announced.settings)
-        self._encoder = value_format().encoder(agreement.schema.text, announced.schema_used.id)
+        self._encoder = written.encoder(agreement.schema.text, announced.schema_used.id)
         newer, used = agreement.newer, agreement.newer_used
-        self._newer = value_format().encoder(newer.text, used.id) if newer and used else None
+        self._newer = written.encoder(newer.text, used.id) if newer and used else None
         self._truth = Truth()
         self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
         self._end, limit_s, whole = _bounds(plan, agreement, landed)

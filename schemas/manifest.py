@@ -155,6 +155,9 @@ class Terms(BaseModel):
         default_factory=list, description="names of the settings that are equal for every shard of the run"
     )
     schema_used: SchemaUsed
+    value_format: str = Field(
+        default="avro", description="how values are written; manifests of earlier versions do not say: Avro"
+    )
 
     def agreed(self, names: Sequence[str]) -> dict[str, object]:
         """Return what every shard of the run must have been begun with, the settings ``names`` among it.
@@ -170,6 +173,7 @@ class Terms(BaseModel):
                 "shards": self.shards,
                 "seed": self.seed,
                 "schema id": self.schema_used.id,
+                "format": self.value_format,
             }
             | {name: value for name, value in said.items() if value is not None}
             | {name: self.settings.get(name) for name in names}

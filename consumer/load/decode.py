@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cluster.records import Records, Span
 from consumer.load.unforeseen import barrier
 from consumer.sinks.batch import ID_COLUMN, Chunk, EventGroup, Reject, has_identity, ids_in_headers, metadata
-from schemas.formats import ValueDecoder, ValueFormat
+from schemas.formats import Naming, ValueDecoder, ValueFormat
 from schemas.undecodable import UndecodableValue
 
 
@@ -77,15 +77,15 @@ def _joined(groups: list[EventGroup]) -> EventGroup | None:
 ReaderOf = Callable[[int], Reader]
 
 
-def decode(records: Records, spans: list[Span], reader_of: ReaderOf, written: ValueFormat) -> Chunk:
+def decode(records: Records, spans: list[Span], reader_of: ReaderOf, naming: Naming) -> Chunk:
     """Turn fetched records into a chunk: groups of events, rejects, and (what is in neither) tombstones.
 
-    :param written: the format of the values.
+    :param naming: how the values name their schemas; each schema has a format of its own.
     :raises RegistryUnreachable: a schema is not known yet and the registry does not answer; nothing is rejected for it.
     """
     began = time.perf_counter()
     groups: list[EventGroup] = []
-    rows_of, rejects = _by_schema(records, written)
+    rows_of, rejects = _by_schema(records, naming)
     for schema_id, rows in rows_of.items():
         try:
             reader = reader_of(schema_id)
@@ -100,9 +100,9 @@ def decode(records: Records, spans: list[Span], reader_of: ReaderOf, written: Va
     return Chunk(spans, records, groups, rejects, decode_s=time.perf_counter() - began)
 
 
-def _by_schema(records: Records, written: ValueFormat) -> tuple[dict[int, NDArray[np.int64]], list[Reject]]:
+def _by_schema(records: Records, naming: Naming) -> tuple[dict[int, NDArray[np.int64]], list[Reject]]:
     """Return the rows of each schema id, and the rejects whose frame names none. Tombstones are in neither."""
-    heads = [None if value is None else value[: written.head_bytes] for value in records.values]
+    heads = [None if value is None else value[: naming.head_bytes] for value in records.values]
     # In the order of arrival: a table takes its schemas one by one, and the order decides what it looks like.
     distinct = list(dict.fromkeys(heads))
     if len(distinct) == 1:  # the usual batch: one writer schema, no tombstones
@@ -117,7 +117,10 @@ def _by_schema(records: Records, written: ValueFormat) -> tuple[dict[int, NDArra
             continue
         rows = np.flatnonzero(numbers == number)
         try:
-            rows_of[written.schema_id(head)] = rows
+            schema_id = naming.schema_id(head)
         except UndecodableValue as fault:
             rejects += [Reject.of(int(row), None, fault) for row in rows]
+            continue
+        # Values without a frame are of one schema, and begin in more than one way.
+        rows_of[schema_id] = np.sort(np.concatenate([rows_of[schema_id], rows])) if schema_id in rows_of else rows
     return rows_of, rejects

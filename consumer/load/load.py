@@ -22,7 +22,7 @@ from consumer.load.readers import Readers, SchemaShelf
 from consumer.load.writer import Writer
 from consumer.sinks import BATCH_ROWS, DEFAULT_WAIT_S, Batches, Place, RowsRefused, Sink, Stored, place_of
 from consumer.sinks.limit import NO_LIMIT, Limit
-from schemas.formats import value_format
+from schemas.formats.frame import Frames
 from schemas.registry.gate import Registry
 
 
@@ -130,11 +130,11 @@ def _transfer(
     source.assign(sink.positions(), ends)
     shelf = SchemaShelf(sink, source.topic, registry)
     with Writer(batches, stop, stored) as writer:
-        readers = Readers(value_format(), registry, shelf.texts, lambda *schema: writer.call(shelf.adopt, *schema))
+        readers = Readers(registry, shelf.kept, lambda *schema: writer.call(shelf.adopt, *schema))
         while not (source.finished or stop.is_set()):
             # 3. fetch and decode
             records, spans = source.fetch(batches.chunk_rows, stop)
-            chunk = replace(decode(records, spans, readers, readers.written), left=source.left)
+            chunk = replace(decode(records, spans, readers, Frames()), left=source.left)
             not_compared |= readers.not_compared
             # 4. commit
             writer.submit(chunk if batches.careful else chunk.lean())

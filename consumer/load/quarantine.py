@@ -16,7 +16,7 @@ from consumer.load.decode import decode
 from consumer.load.readers import Readers, SchemaShelf
 from consumer.sinks import DEFAULT_WAIT_S, Sink, place_of
 from consumer.sinks.held import HeldRecord, QuarantineClass
-from schemas.formats import value_format
+from schemas.formats.frame import Frames
 from schemas.registry.gate import Registry
 
 
@@ -61,13 +61,13 @@ def replay(
             raise Misconfigured("the warehouse names no topic", where=sink.where)
         sink.verify()
         shelf = SchemaShelf(sink, topic, registry)
-        readers = Readers(value_format(), registry, shelf.texts, shelf.adopt)
+        readers = Readers(registry, shelf.kept, shelf.adopt)
         replayed = 0
         for page in sink.held():
             if stop.is_set():
                 raise Interrupted(f"stopped; {replayed:,} records were moved", where=sink.where)
             _check_bytes(sink, page)
-            replayed += sink.readmit(load_id, decode(Records.of(page), [], readers, readers.written))
+            replayed += sink.readmit(load_id, decode(Records.of(page), [], readers, Frames()))
         sink.checkpoint()
         remaining = sink.totals().quarantined
     return ReplayResult(topic, Path(sink.where), replayed, remaining)

@@ -11,7 +11,7 @@ from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaRe
 from consumer.load.decode import Reader
 from consumer.load.unforeseen import barrier
 from consumer.sinks import Sink
-from schemas.formats import ValueFormat
+from schemas.formats import WrittenSchema
 from schemas.manifest import SchemaUsed
 from schemas.registry.client import UnknownSchema
 from schemas.registry.contract import subject_for
@@ -21,8 +21,8 @@ from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _NO_ANSWER = "the registry does not answer"
 
-# Makes the sink ready for a schema (id, text, Arrow schema) and returns the columns of its fields.
-Adopt = Callable[[int, str, pa.Schema], list[str]]
+# Makes the sink ready for a schema (id, contract and format, Arrow schema) and returns the columns of its fields.
+Adopt = Callable[[int, WrittenSchema, pa.Schema], list[str]]
 
 
 class SchemaShelf:
@@ -32,24 +32,24 @@ class SchemaShelf:
         self._sink = sink
         self._subject = subject_for(topic)
         self._registry = registry
-        self.texts = sink.schemas()
+        self.kept = sink.schemas()
 
-    def adopt(self, schema_id: int, text: str, schema: pa.Schema) -> list[str]:
-        """Make the sink accept a schema, keep its text, and return the columns of its fields.
+    def adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:
+        """Make the sink accept a schema, keep its text and format, and return the columns of its fields.
 
         :raises SchemaConflict: the sink cannot hold it beside what it holds.
         """
         with barrier("schema"):
             columns = self._sink.adopt(schema)
-        if schema_id not in self.texts:
-            self._sink.keep_schema(schema_id, text, self._named(text))
-            self.texts[schema_id] = text
+        if schema_id not in self.kept:
+            self._sink.keep_schema(schema_id, written, self._named(written))
+            self.kept[schema_id] = written
         return columns
 
-    def _named(self, text: str) -> SchemaUsed | None:
+    def _named(self, written: WrittenSchema) -> SchemaUsed | None:
         """Return subject and version of a schema, for the reader of the ledger; it is not needed for loading."""
         try:
-            return self._registry.lookup(self._subject, text)
+            return self._registry.lookup(self._subject, written.text, written.format)
         except StreamproofError:
             return None
 
@@ -60,14 +60,12 @@ class Readers:
     A registry that was made anew, or another environment's, may give an id to another schema. So the text that the
     sink keeps of an id is compared with the registry's before the first value of it is read.
 
-    :param written: the format of the values.
-    :param known: texts of schemas by id, as the warehouse keeps them.
+    :param known: schemas by id, as the warehouse keeps them.
     :param adopt: runs where the warehouse is written.
     :ivar not_compared: why the kept text of a schema could not be compared, by id.
     """
 
-    def __init__(self, written: ValueFormat, registry: Registry, known: Mapping[int, str], adopt: Adopt) -> None:
-        self.written = written
+    def __init__(self, registry: Registry, known: Mapping[int, WrittenSchema], adopt: Adopt) -> None:
         self._registry = registry
         self._known = dict(known)
         self._adopt = adopt
@@ -93,22 +91,22 @@ class Readers:
         return made
 
     def _make(self, schema_id: int) -> Reader:
-        text = self._known.get(schema_id)
-        if text is None:
-            text = self._registry.schema_text(schema_id)
+        schema = self._known.get(schema_id)
+        if schema is None:
+            schema = self._registry.schema(schema_id)
         else:
-            self._compare(schema_id, text)
+            self._compare(schema_id, schema)
         with barrier("schema"):
-            decoder = self.written.decoder(text)
-        return Reader(schema_id, decoder, self._adopt(schema_id, text, decoder.arrow_schema), self.written)
+            decoder = schema.written.decoder(schema.text)
+        return Reader(schema_id, decoder, self._adopt(schema_id, schema, decoder.arrow_schema), schema.written)
 
-    def _compare(self, schema_id: int, kept: str) -> None:
-        """Compare a kept text with the registry's. One that does not answer is asked once, and stops nothing."""
+    def _compare(self, schema_id: int, kept: WrittenSchema) -> None:
+        """Compare a kept schema with the registry's. One that does not answer is asked once, and stops nothing."""
         if _NO_ANSWER in self.not_compared.values():
             self.not_compared[schema_id] = _NO_ANSWER
             return
         try:
-            there = self._registry.schema_text(schema_id)
+            there = self._registry.schema(schema_id)
         except UnknownSchema:
             self.not_compared[schema_id] = "the registry does not know the id any more"
             return
@@ -120,7 +118,9 @@ class Readers:
         except (Refused, Misconfigured) as error:
             self.not_compared[schema_id] = error.message
             return
-        if not _same(kept, there):
+        if kept.format != there.format:
+            raise self._replaced(schema_id, f"its values are {there.format}, and not {kept.format}")
+        if not _same(kept.text, there.text):
             raise self._replaced(schema_id, "its text differs from the one that the warehouse keeps")
 
     def _replaced(self, schema_id: int, why: str) -> SchemaReplaced:

@@ -11,7 +11,7 @@ from consumer.sinks.duckdb.errors import as_store_errors
 from consumer.sinks.duckdb.identity_columns import identity_expression
 from consumer.sinks.duckdb.settings import PROVE
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.formats import value_format
+from schemas.formats import identity_sql
 from schemas.identity import IDENTITY_HEADER, event_ids_begin, run_prefix
 
 _SCOPE = Path(__file__).with_name("run_scope.sql")
@@ -75,6 +75,6 @@ def enter_run(warehouse: Warehouse, run_id: str | None) -> None:
         for name, value in (("run_id", run_id), ("run_prefix", prefix), ("id_start", id_start)):
             connection.execute(f"SET VARIABLE {name} = ?", [value])
         text = _SCOPE.read_text().replace("{event_id}", event_id).replace("{header}", IDENTITY_HEADER)
-        text = text.replace("{identity_in_value}", value_format().identity_sql("value"))
+        text = text.replace("{identity_in_value}", identity_sql("value"))
         connection.execute(CLAIMS.read_text())
         connection.execute(text)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:  # who only names a sink loads no Arrow
     from consumer.sinks.duckdb.warehouse import Warehouse
     from consumer.sinks.held import HeldRecord, QuarantineClass
     from consumer.sinks.limit import Limit
-    from schemas.manifest import SchemaUsed
+    from schemas.formats import WrittenSchema
+from schemas.manifest import SchemaUsed
 
 # How long to wait for another process that has the sink open.
 DEFAULT_WAIT_S = 10.0
@@ -135,8 +136,8 @@ class Sink(Protocol):
         """Note where new partitions begin, and go on behind what retention deleted, as one transaction."""
         ...
 
-    def schemas(self) -> dict[int, str]:
-        """Return the texts of the schemas that it has met, by id."""
+    def schemas(self) -> dict[int, WrittenSchema]:
+        """Return the schemas that it has met, by id."""
         ...
 
     def adopt(self, schema: pa.Schema) -> list[str]:
@@ -146,8 +147,8 @@ class Sink(Protocol):
         """
         ...
 
-    def keep_schema(self, schema_id: int, text: str, used: SchemaUsed | None) -> None:
-        """Keep the text of a schema that is new."""
+    def keep_schema(self, schema_id: int, schema: WrittenSchema, used: SchemaUsed | None) -> None:
+        """Keep the text and the format of a schema that is new."""
         ...
 
     def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> Batches:

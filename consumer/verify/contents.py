@@ -21,10 +21,14 @@ from consumer.sinks.duckdb.identity_columns import identity_expression
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.fingerprint import fingerprint
-from schemas.formats import value_format
+from schemas.formats import WrittenSchema
+from schemas.formats.frame import Frames
 from schemas.manifest import Manifest, SchemaUsed
 from schemas.registry.client import UNKNOWN_SCHEMA, unknown_in_words
 from schemas.undecodable import UndecodableValue
+
+# Subject, version and schema of each row that is kept of an id.
+_Kept = dict[int, list[tuple[str | None, int | None, WrittenSchema]]]
 
 _BATCHES = Path(__file__).with_name("ledger.sql")
 _DOUBLED = """
@@ -43,7 +47,7 @@ _COUNTS = """
 """
 _ORIGINS = "SELECT partition, cluster_id, topic, topic_id FROM load_offsets ORDER BY ALL"
 _USED_IDS = "SELECT _schema_id, count(*), min(_partition), min(_offset) FROM events GROUP BY 1 ORDER BY 1"
-_KEPT_TEXTS = "SELECT schema_id, subject, version, schema FROM schema_versions ORDER BY schema_id, schema"
+_KEPT_TEXTS = "SELECT schema_id, subject, version, schema, format FROM schema_versions ORDER BY schema_id, schema"
 _FIELDS = "SELECT field, column_name FROM event_columns ORDER BY field, column_name"
 # Every event, whoever wrote it, under the name that the column proof reads; a foreign one has no shard.
 _ALL_EVENTS = """
@@ -121,13 +125,13 @@ def prove_places(warehouse: Warehouse) -> Proof:
 
 def prove_schemas(warehouse: Warehouse, manifests: Iterable[Manifest]) -> Proof:
     """Prove that each schema id has one text, the one that the runs were written with, and each field its column."""
-    kept: dict[int, list[tuple[str | None, int | None, str]]] = defaultdict(list)
-    for schema_id, subject, version, text in warehouse.rows(_KEPT_TEXTS):
-        kept[int(schema_id)].append((subject, version, str(text)))
+    kept: _Kept = defaultdict(list)
+    for schema_id, subject, version, text, written in warehouse.rows(_KEPT_TEXTS):
+        kept[int(schema_id)].append((subject, version, WrittenSchema(str(text), str(written))))
     used = warehouse.rows(_USED_IDS)
     said = list(_schemas_said(manifests))
     faults = [*_texts(kept, used, said), *_columns(warehouse, kept)]
-    compared = {schema.id for schema in said if schema.fingerprint is not None}
+    compared = {schema.id for schema, _ in said if schema.fingerprint is not None}
     notes = [f"no manifest says which text schema id {id_} had" for id_ in sorted(kept) if id_ not in compared]
     return Proof.of(
         "schemas",
@@ -138,15 +142,14 @@ def prove_schemas(warehouse: Warehouse, manifests: Iterable[Manifest]) -> Proof:
     )
 
 
-def _schemas_said(manifests: Iterable[Manifest]) -> Iterator[SchemaUsed]:
+def _schemas_said(manifests: Iterable[Manifest]) -> Iterator[tuple[SchemaUsed, str]]:
+    """Yield each schema that a manifest names, with the format of its values."""
     for manifest in manifests:
-        yield manifest.schema_used
-        yield from (row.schema_used for row in manifest.versions)
+        yield manifest.schema_used, manifest.value_format
+        yield from ((row.schema_used, manifest.value_format) for row in manifest.versions)
 
 
-def _texts(
-    kept: dict[int, list[tuple[str | None, int | None, str]]], used: list[tuple[Any, ...]], said: list[SchemaUsed]
-) -> Iterator[str]:
+def _texts(kept: _Kept, used: list[tuple[Any, ...]], said: list[tuple[SchemaUsed, str]]) -> Iterator[str]:
     for schema_id, events, partition, offset in used:
         if schema_id not in kept:
             yield f"schema id {schema_id} of {events:,} events (partition {partition}, offset {offset}) has no text"
@@ -154,19 +157,23 @@ def _texts(
         if len(rows) > 1:
             yield f"schema id {schema_id} has {len(rows)} texts"
         try:
-            value_format().decoder(rows[0][2])
+            rows[0][2].written.decoder(rows[0][2].text)
         except (UndecodableValue, ValueError) as error:
             yield f"the text of schema id {schema_id} cannot be used: {error}"
     # Each once, in the order of the manifests: a set's order would change from process to process.
-    named = dict.fromkeys((each.id, each.subject, each.version, each.fingerprint) for each in said if each.id in kept)
-    for schema_id, subject, version, mark in named:
-        subject_there, version_there, text = kept[schema_id][0]
+    named = dict.fromkeys(
+        (each.id, each.subject, each.version, each.fingerprint, written) for each, written in said if each.id in kept
+    )
+    for schema_id, subject, version, mark, written in named:
+        subject_there, version_there, there = kept[schema_id][0]
         if (subject_there, version_there) not in ((subject, version), (None, None)):
             yield (
                 f"schema id {schema_id} is {subject_there} version {version_there} in the file, "
                 f"and {subject} version {version} in a manifest"
             )
-        if mark is not None and _mark(text) != mark:
+        if there.format != written:
+            yield f"schema id {schema_id} is of format {there.format} in the file, and of {written} in a manifest"
+        if mark is not None and _mark(there.text) != mark:
             yield f"the text of schema id {schema_id} is not the one that a run was written with"
 
 
@@ -177,7 +184,7 @@ def _mark(text: str) -> str | None:
         return None
 
 
-def _columns(warehouse: Warehouse, kept: dict[int, list[tuple[str | None, int | None, str]]]) -> Iterator[str]:
+def _columns(warehouse: Warehouse, kept: _Kept) -> Iterator[str]:
     """Yield what is wrong between the fields of the schemas, ``event_columns`` and the columns of ``events``."""
     pairs = warehouse.rows(_FIELDS)
     columns = {name for (name,) in warehouse.rows("SELECT name FROM pragma_table_info('events')")} - set(
@@ -186,7 +193,7 @@ def _columns(warehouse: Warehouse, kept: dict[int, list[tuple[str | None, int | 
     fields = set()
     for rows in kept.values():
         try:
-            fields |= set(value_format().decoder(rows[0][2]).arrow_schema.names)
+            fields |= set(rows[0][2].written.decoder(rows[0][2].text).arrow_schema.names)
         except (UndecodableValue, ValueError):
             return  # said already
     for what, place in (("field", 0), ("column", 1)):
@@ -250,7 +257,7 @@ def _other_errors(warehouse: Warehouse) -> Iterator[str]:
     reader_of, said = readers_of_file(warehouse), warehouse.rows(_ERRORS)
     messages = {(partition, offset): (phase, kind, error) for partition, offset, phase, kind, error in said}
     for page in pages(warehouse):
-        rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of, value_format()).rejects}
+        rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of, Frames()).rejects}
         for row, record in enumerate(page):
             place, reject = (record.held_partition, record.held_offset), rejects.get(row)
             phase, kind, error = messages[place]

@@ -22,7 +22,8 @@ from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.fingerprint import fingerprint
-from schemas.formats import ValueDecoder, named_schema, value_format
+from schemas.formats import ValueDecoder, WrittenSchema, named_schema
+from schemas.formats.frame import Frames
 from schemas.identity import IDENTITY_HEADER
 from schemas.places import LAST_TIMESTAMP_MS
 from schemas.registry.gate import Registry
@@ -35,7 +36,7 @@ _BEYOND = """
     SELECT _partition, count(*), min(_offset) FROM events JOIN ends ON _partition = partition WHERE _offset >= "end"
     GROUP BY 1 ORDER BY 1
 """
-_TEXTS = "SELECT schema_id, min(schema) FROM schema_versions GROUP BY 1 ORDER BY 1"
+_TEXTS = "SELECT schema_id, min(schema), arg_min(format, schema) FROM schema_versions GROUP BY 1 ORDER BY 1"
 # As many of each partition, drawn by a hash of the place: the same seed draws the same records.
 _DRAWN = """
     SELECT _partition, _offset FROM {table} JOIN ends ON _partition = partition
@@ -49,6 +50,8 @@ _HELD = "SELECT epoch_ms(_timestamp), key, value, headers FROM quarantine WHERE 
 _VOID = "SELECT epoch_ms(_timestamp), key, event_id FROM tombstones WHERE _partition = ? AND _offset = ?"
 
 Place = tuple[int, int]
+# What reads the values of a schema, and how many bytes stand before what it takes.
+_Reading = tuple[ValueDecoder, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +113,16 @@ def prove_registry(warehouse: Warehouse, registry: Registry) -> Proof:
     """Prove that each kept schema text is the one that the registry gives for its id."""
     texts = warehouse.rows(_TEXTS)
     faults = []
-    for schema_id, text in texts:
+    for schema_id, text, written in texts:
         try:
-            theirs = registry.schema_text(int(schema_id))
+            theirs = registry.schema(int(schema_id))
         except UnsupportedSchema as error:
             faults.append(f"schema id {schema_id}: {error.message}")
             continue
-        if _mark(theirs) != _mark(str(text)):
+        if _mark(theirs.text) != _mark(str(text)):
             faults.append(f"schema id {schema_id} has another text in the registry")
+        if theirs.format != written:
+            faults.append(f"schema id {schema_id} is of format {written}, and of {theirs.format} in the registry")
     return Proof.of(
         "registry", "each schema text is what the registry gives for its id", f"{len(texts)} schemas", faults
     )
@@ -203,28 +208,28 @@ def _compare_events(warehouse: Warehouse, records: dict[Place, Message], found: 
     by_schema: dict[int, dict[Place, Message]] = defaultdict(dict)
     for place, message in records.items():
         by_schema[_named(message.value() or b"")][place] = message
-    texts = {int(schema_id): str(text) for schema_id, text in warehouse.rows(_TEXTS)}
+    kept = {int(schema_id): WrittenSchema(str(text), str(name)) for schema_id, text, name in warehouse.rows(_TEXTS)}
     for schema_id, messages in sorted(by_schema.items()):
-        decoder = _decoder(texts.get(schema_id))
+        reading = _reading(kept.get(schema_id))
         rows = _rows_at(warehouse, messages)
         for place, message in messages.items():
             where = f"partition {place[0]} offset {place[1]}"
             faults = list(_of_record(rows[place], message))
-            if decoder is None:
+            if reading is None:
                 faults.append(f"its schema id is {schema_id}, of which the file has no text that can be used")
             else:
-                faults += _of_value(rows[place], message, decoder, column_of, found)
+                faults += _of_value(rows[place], message, reading, column_of, found)
             found.faults += [f"{where}: {fault}" for fault in faults]
 
 
 def _named(value: bytes) -> int:
     """Return the schema that a value names; 0, which no registry gives, where it names none."""
-    return named_schema(value_format(), value) or 0
+    return named_schema(Frames(), value) or 0
 
 
-def _decoder(text: str | None) -> ValueDecoder | None:
+def _reading(schema: WrittenSchema | None) -> _Reading | None:
     try:
-        return None if text is None else value_format().decoder(text)
+        return None if schema is None else (schema.written.decoder(schema.text), schema.written.head_bytes)
     except UnsupportedSchema:
         return None
 
@@ -256,11 +261,12 @@ def _of_record(row: dict[str, Any], message: Message) -> Iterator[str]:
 
 
 def _of_value(
-    row: dict[str, Any], message: Message, decoder: ValueDecoder, column_of: dict[str, str], found: _Compared
+    row: dict[str, Any], message: Message, reading: _Reading, column_of: dict[str, str], found: _Compared
 ) -> list[str]:
     """Return the leaves of a value that are not as the columns say."""
+    decoder, head_bytes = reading
     try:
-        value = decoder.decode_one((message.value() or b"")[value_format().head_bytes :])
+        value = decoder.decode_one((message.value() or b"")[head_bytes:])
     except UndecodableValue as error:
         return [f"its bytes cannot be decoded: {error}"]
     faults = []

@@ -17,7 +17,7 @@ from schemas.formats import value_format
 
 _CHUNK_ROWS = 20_480
 _SCHEMAS = """
-    SELECT schema_id, min(schema) FROM schema_versions
+    SELECT schema_id, min(schema), arg_min(format, schema) FROM schema_versions
     WHERE schema_id IN (SELECT _schema_id FROM events) GROUP BY 1 ORDER BY 1
 """
 # Events without a schema, and those of other programs, whose encoders may write a value in more bytes than ours.
@@ -56,8 +56,8 @@ def _sizes(warehouse: Warehouse) -> Counter[int] | None:
     """Return the bytes of each partition's values, ``None`` where a schema cannot be written fast."""
     sizes: Counter[int] = Counter({int(p): int(size) for p, size in warehouse.rows(_HELD) if p is not None})
     column_of = columns_of_fields(warehouse)
-    for schema_id, text in warehouse.rows(_SCHEMAS):
-        encoder = value_format().encoder(str(text), int(schema_id))
+    for schema_id, text, written in warehouse.rows(_SCHEMAS):
+        encoder = value_format(str(written)).encoder(str(text), int(schema_id))
         if encoder.slow_types:
             return None
         fields = encoder.arrow_schema.names

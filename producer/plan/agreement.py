@@ -22,6 +22,7 @@ from producer.resume.earlier import read_run
 from producer.scenarios import DECLARATION, Asked, Scenario, contract_of, find_scenario
 from producer.scenarios.options import filled
 from schemas.fingerprint import fingerprint
+from schemas.formats import AVRO_NAME
 from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic
 from schemas.packs import find_pack, queries_of
 from schemas.registry.contract import Contract, ContractVersion, subject_for
@@ -133,6 +134,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
         settings=asked | _settings(plan, scenario, now),
         common=sorted({*asked, *scenario.libraries()} - plan.own_settings),
         schema_used=used,
+        value_format=scenario.format,
         pack=queries_of(find_pack(scenario.name, beside=_folder_of(plan.scenario))),
         started_at=now.isoformat(timespec="milliseconds"),
         start_offsets={partition: high for partition, (_, high) in said.bounds.items()},
@@ -219,15 +221,16 @@ def _schema(connection: Connection, plan: Plan, scenario: Scenario) -> tuple[Con
     schema = contract.version(plan.schema_version or contract.active)
     subject = subject_for(plan.topic)
     with Registry(connection.registry) as registry:
-        used = registry.lookup(subject, schema.text)
+        used = registry.lookup(subject, schema.text, scenario.format)
         if used is not None:
             used = used.model_copy(update={"fingerprint": _fingerprint(registry, used.id)})
     if used is None:
         version = "" if plan.schema_version is None else f" --up-to {schema.version}"
+        as_format = "" if scenario.format == AVRO_NAME else f" --format {scenario.format}"
         raise Misconfigured(
             f"version {schema.version} of contract {contract.name} is not registered under subject {subject}",
             where=connection.registry.shown,
-            hint=_how_to_register(contract, plan.topic, connection.registry.shown) + version + "`",
+            hint=_how_to_register(contract, plan.topic, connection.registry.shown) + version + as_format + "`",
         )
     return schema, used
 
@@ -268,6 +271,7 @@ def _refuse_other_settings(plan: Plan, scenario: Scenario, used: SchemaUsed, ear
         "shards": plan.shards,
         "seed": plan.seed,
         "schema id": used.id,
+        "format": scenario.format,
         "schema fingerprint": used.fingerprint,
         **plan.settings(),
         **scenario.libraries(),

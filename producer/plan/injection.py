@@ -50,8 +50,8 @@ def make_injector(
         shard=plan.shard,
         shards=plan.shards,
         target=plan.target,
-        break_value=value_format().breaker(written, targets.text),
-        breaks=value_format().breaks,
+        break_value=value_format(scenario.format).breaker(written, targets.text),
+        breaks=value_format(scenario.format).breaks,
     )
 
 
@@ -76,7 +76,8 @@ def agreed_targets(plan: Plan, scenario: Scenario, settings: Settings) -> FaultT
     :raises Misconfigured: a fault is impossible in this scenario, or a hot key would have no more events than others.
     """
     faults, targets = plan.faults, targets_of(scenario, plan.schema_version)
-    possible(faults, targets, scenario.name, breaks=value_format().breaks, has_key=scenario.key is not None)
+    breaks = value_format(scenario.format).breaks
+    possible(faults, targets, scenario.name, breaks=breaks, has_key=scenario.key is not None)
     for fault in faults:
         if fault.name == HOT_KEY:
             first = plan.for_shard(0)

@@ -20,7 +20,8 @@ from producer.scenarios import EventStream, Identity
 from producer.send.delivery import Delivery
 from producer.send.meter import Due
 from producer.send.supply import Part, Supply, identified
-from schemas.formats import RowEncoder, value_format
+from schemas.formats import RowEncoder
+from schemas.formats import identity as identity_in
 
 SECONDS = 1.0
 _RUN = "calibration"
@@ -86,7 +87,7 @@ def _delivered_per_s(
     """Send until ``seconds`` are over; the first part, with the opening of connections, is not counted."""
     clock = time.perf_counter
     sink = _NullSink(bootstrap_servers="127.0.0.1:1")
-    delivery = Delivery(sink, "calibration", timeout_s=10, identity_of=value_format().identity, clock=clock)
+    delivery = Delivery(sink, "calibration", timeout_s=10, identity_of=identity_in, clock=clock)
     began, before = 0.0, 0
     with Supply(
         stream, encoder, run_id=_RUN, shard=0, key=key, end=stream.limit, landed=Landed.nothing(), identity=identity

@@ -92,7 +92,7 @@ def preview(
     asked = fitted(chosen.options, options or {}, chosen.name)
     contract = contract_of(chosen)
     schema = contract.version(schema_version or contract.active)
-    encoder = value_format().encoder(schema.text, 0)
+    encoder = value_format(chosen.format).encoder(schema.text, 0)
     started_at = now or dt.datetime.now(dt.UTC)
     asking = Asked(rate=rate, options=filled(chosen.options, asked))
     stream = chosen.open(seed, 0, chosen.settings(events, int(started_at.timestamp() * 1000), asking))

@@ -20,7 +20,7 @@ from cluster.reading import TopicReader, Watermarks
 from producer.resume.placing import Placing
 from producer.scenarios import Identity
 from producer.shapes import Schedule
-from schemas.formats import value_format
+from schemas.formats import identity as identity_in
 from schemas.identity import ID_CHARACTERS, event_id, event_ids_begin, id_in_header, sequence_in
 from schemas.manifest import Manifest, RateGap, control_topic
 
@@ -196,7 +196,7 @@ def _looked_up(flags: NDArray[np.bool_], sequences: NDArray[np.int64]) -> NDArra
 
 def _id_in_value(message: Message) -> bytes:
     value = message.value()
-    return value_format().identity(value) if isinstance(value, bytes) else b""
+    return identity_in(value) if isinstance(value, bytes) else b""
 
 
 def _id_in_header(message: Message) -> bytes:

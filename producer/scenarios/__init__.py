@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from cluster.connection import RegistrySettings
 from producer.scenarios.options import Option, Options, fitted
+from schemas.formats import AVRO_NAME
 
 if TYPE_CHECKING:  # finding a scenario by its name loads neither Arrow nor Avro
     import pyarrow as pa
@@ -135,6 +136,11 @@ class Scenario(Protocol):
         ...
 
     @property
+    def format(self) -> str:
+        """How values are written: one of ``schemas.formats.NAMES``."""
+        ...
+
+    @property
     def options(self) -> Sequence[Option]:
         """What it may be asked for beside what every run has."""
         ...
@@ -199,8 +205,12 @@ class Scenario(Protocol):
 
 
 class BaseScenario:
-    """What a scenario may leave unsaid: it takes no options, has no pace, and nothing is known of its fields."""
+    """What a scenario may leave unsaid.
 
+    Its values are Avro, it takes no options, has no pace, and nothing is known of its fields.
+    """
+
+    format: str = AVRO_NAME
     options: Sequence[Option] = ()
     pace: float = 0.0
     mix: str | None = None

@@ -10,16 +10,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from schemas.undecodable import UndecodableValue
+from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 if TYPE_CHECKING:  # who only asks which formats there are loads no Arrow
     import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenSchema:
+    """What values that name one schema are written with: its contract, and the format, by its name."""
+
+    text: str
+    format: str = "avro"
+
+    @property
+    def written(self) -> ValueFormat:
+        """Return the format.
+
+        :raises UnsupportedSchema: it is unknown.
+        """
+        try:
+            return value_format(self.format)
+        except ValueError as error:
+            raise UnsupportedSchema(str(error)) from None
+
 
 # Makes a value undecodable: its kind (``schemas/faults.py``), the value, and a number in [0, 1) that decides the rest.
 Breaker = Callable[[str, bytes, float], bytes]
 
 AVRO_NAME = "avro"
 NAMES = (AVRO_NAME, "json", "plain-json")
+FRAMED = (AVRO_NAME, "json")  # those whose values name schemas of a registry
 
 
 class CodecMismatch(RuntimeError):
@@ -160,6 +181,22 @@ class ValueFormat(Protocol):
         ...
 
 
+class Naming(Protocol):
+    """How the values of a topic name their schemas."""
+
+    @property
+    def head_bytes(self) -> int:
+        """How many bytes of a value are looked at."""
+        ...
+
+    def schema_id(self, head: bytes) -> int:
+        """Return the schema that a value names.
+
+        :raises UndecodableValue: in phase ``frame``.
+        """
+        ...
+
+
 def value_format(name: str = AVRO_NAME) -> ValueFormat:
     """Return a format by its name.
 
@@ -176,9 +213,25 @@ def value_format(name: str = AVRO_NAME) -> ValueFormat:
     raise ValueError(f"no format is named {name!r}")
 
 
-def named_schema(written: ValueFormat, value: bytes) -> int | None:
+def identity(value: bytes) -> bytes:
+    """Return the identity that a value of ours carries, whatever its format; empty where it has none."""
+    return next((found for name in NAMES if (found := value_format(name).identity(value))), b"")
+
+
+def identity_sql(value: str) -> str:
+    """Return the same as an expression of DuckDB over a column of values; NULL where there is none."""
+    return f"COALESCE({', '.join(value_format(name).identity_sql(value) for name in NAMES)})"
+
+
+def of_schema_type(schema_type: str) -> ValueFormat | None:
+    """Return the format whose values name schemas of a kind, as registries call kinds; ``None`` for any other."""
+    named = (value_format(name) for name in NAMES)
+    return next((one for one in named if one.schema_type == schema_type and one.head_bytes), None)
+
+
+def named_schema(naming: Naming, value: bytes) -> int | None:
     """Return the schema that a value names, ``None`` where it names none."""
     try:
-        return written.schema_id(value[: written.head_bytes])
+        return naming.schema_id(value[: naming.head_bytes])
     except UndecodableValue:
         return None

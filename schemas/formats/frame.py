@@ -6,6 +6,8 @@ A value on the topic is ``0x00``, the schema id as four bytes, big endian, then 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from schemas.undecodable import UndecodableValue
 
 MAGIC = b"\x00"
@@ -46,3 +48,28 @@ def schema_id_in(head: bytes) -> int:
     if schema_id > _MAX_SCHEMA_ID:
         raise UndecodableValue("bad_schema_id", "the schema id has more than 31 bits", phase="frame")
     return schema_id
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """How the values of a topic name their schemas: by a frame.
+
+    :param plain: the schema of values that have none, where that is known. They begin with anything but the frame's
+        first byte.
+    """
+
+    plain: int | None = None
+
+    @property
+    def head_bytes(self) -> int:
+        """The bytes of a frame."""
+        return HEADER_BYTES
+
+    def schema_id(self, head: bytes) -> int:
+        """Return the id in a frame, or what is known of values without one.
+
+        :raises UndecodableValue: in phase ``frame``.
+        """
+        if self.plain is not None and head and head[:1] != MAGIC:
+            return self.plain
+        return schema_id_in(head)

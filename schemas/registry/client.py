@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, RegistryUnreachable, SchemaIncompatible
+from schemas.formats import AVRO_NAME, WrittenSchema, of_schema_type, value_format
 from schemas.manifest import SchemaUsed
 from schemas.registry.http import Answer, RegistryHttp
 from schemas.undecodable import UnsupportedSchema
@@ -20,6 +21,7 @@ NEGATIVE_S = 60.0  # how long an unknown id stays unknown without asking again
 
 
 UNKNOWN_SCHEMA = "unknown_schema"
+AVRO_TYPE = "AVRO"  # what a registry that names no kind means
 
 
 class UnknownSchema(UnsupportedSchema):
@@ -42,7 +44,7 @@ class Registered:
     version: int
     id: int
     text: str = field(repr=False)
-    kind: str = "AVRO"
+    kind: str = AVRO_TYPE
 
     @property
     def used(self) -> SchemaUsed:
@@ -63,7 +65,7 @@ class Registry:
     def __init__(self, settings: RegistrySettings) -> None:
         self.url = settings.shown  # for errors; a secret may stand in the address itself
         self._http = RegistryHttp(settings)
-        self._texts: dict[int, str] = {}
+        self._schemas: dict[int, WrittenSchema] = {}
         self._unknown: dict[int, tuple[float, str]] = {}
 
     def __enter__(self) -> Self:
@@ -79,13 +81,17 @@ class Registry:
         self._http.close()
 
     def schema_text(self, schema_id: int) -> str:
-        """Return the Avro text of a schema id; cached for the life of the client.
+        """Return the contract of a schema id, see :meth:`schema`."""
+        return self.schema(schema_id).text
+
+    def schema(self, schema_id: int) -> WrittenSchema:
+        """Return the contract of a schema id, and the format of its values; cached for the life of the client.
 
         :raises UnknownSchema: the registry knows no such id; asked again after a minute at the earliest.
-        :raises UnsupportedSchema: it is JSON Schema or Protobuf, or refers to other subjects.
+        :raises UnsupportedSchema: it is Protobuf, a JSON Schema without a contract, or refers to other subjects.
         """
-        if schema_id in self._texts:
-            return self._texts[schema_id]
+        if schema_id in self._schemas:
+            return self._schemas[schema_id]
         asked_at, message = self._unknown.get(schema_id, (-NEGATIVE_S, ""))
         if time.monotonic() - asked_at < NEGATIVE_S:
             raise UnknownSchema(message)
@@ -97,14 +103,18 @@ class Registry:
             message = unknown_in_words(schema_id)
             self._unknown[schema_id] = (time.monotonic(), message)
             raise UnknownSchema(message) from None
-        kind = answer.get("schemaType", "AVRO")
-        if kind != "AVRO":
-            raise UnsupportedSchema(f"schema {schema_id} is {kind}, not Avro")
+        kind = answer.get("schemaType") or AVRO_TYPE
+        written = of_schema_type(kind)
+        if written is None:
+            raise UnsupportedSchema(f"schema {schema_id} is {kind}, not Avro and not JSON")
         if answer.get("references"):
             raise UnsupportedSchema(f"schema {schema_id} refers to schemas of other subjects")
-        text = self._text(answer)
-        self._texts[schema_id] = text
-        return text
+        try:
+            found = WrittenSchema(written.contract(self._text(answer)), written.name)
+        except UnsupportedSchema as error:
+            raise UnsupportedSchema(f"schema {schema_id} is {error.message}") from None
+        self._schemas[schema_id] = found
+        return found
 
     def versions(self, subject: str) -> list[Registered]:
         """Return all versions of a subject, oldest first; empty for a subject that does not exist."""
@@ -121,26 +131,29 @@ class Registry:
         """Return the newest version of a subject, or ``None``."""
         return self._version(subject, "latest")
 
-    def lookup(self, subject: str, text: str) -> SchemaUsed | None:
-        """Return how the subject holds this schema, or ``None`` if it does not. Formatting makes no difference."""
+    def lookup(self, subject: str, text: str, written: str = AVRO_NAME) -> SchemaUsed | None:
+        """Return how the subject holds this contract, or ``None`` if it does not. Formatting makes no difference.
+
+        :param written: the format whose values are to name it.
+        """
         doing = f"looking up a schema of subject {subject}"
         try:
-            answer = self._http.ask("POST", f"/subjects/{_quoted(subject)}", doing=doing, body={"schema": text})
+            answer = self._http.ask("POST", f"/subjects/{_quoted(subject)}", doing=doing, body=_body(text, written))
         except Answer as missing:
             if missing.status == 404:
                 return None
             raise _unexpected(missing, doing) from None
         return SchemaUsed(subject=subject, version=answer["version"], id=answer["id"])
 
-    def register(self, subject: str, text: str) -> SchemaUsed:
-        """Register a schema, or find it registered.
+    def register(self, subject: str, text: str, written: str = AVRO_NAME) -> SchemaUsed:
+        """Register a contract, as values of a format name it, or find it registered.
 
         :raises SchemaIncompatible: the registry refuses it under the subject's level.
         """
         doing = f"registering a schema of subject {subject}"
         try:
             answer = self._http.ask(
-                "POST", f"/subjects/{_quoted(subject)}/versions", doing=doing, body={"schema": text}
+                "POST", f"/subjects/{_quoted(subject)}/versions", doing=doing, body=_body(text, written)
             )
         except Answer as refusal:
             if refusal.status == 409:
@@ -148,20 +161,20 @@ class Registry:
                     f"the registry refuses the schema: {refusal.said}", where=f"subject {subject}"
                 ) from None
             raise _unexpected(refusal, doing) from None
-        self._texts[answer["id"]] = text
-        used = self.lookup(subject, text)
+        self._schemas[answer["id"]] = WrittenSchema(text, written)
+        used = self.lookup(subject, text, written)
         if used is None:
             raise RegistryUnreachable(
                 "the registry took the schema and does not show it", where=f"subject {subject}", hint="Try again"
             )
         return used
 
-    def compatible(self, subject: str, text: str) -> list[str]:
+    def compatible(self, subject: str, text: str, written: str = AVRO_NAME) -> list[str]:
         """Ask whether the subject, at its own level, would take the schema. Return the reasons why not; empty if so."""
         doing = f"asking whether subject {subject} takes a schema"
         path = f"/compatibility/subjects/{_quoted(subject)}/versions?verbose=true"
         try:
-            answer = self._http.ask("POST", path, doing=doing, body={"schema": text})
+            answer = self._http.ask("POST", path, doing=doing, body=_body(text, written))
         except Answer as refusal:
             if refusal.status == 404:
                 return []  # nothing registered yet: nothing to be compatible with
@@ -209,7 +222,7 @@ class Registry:
                 return None
             raise _unexpected(missing, doing) from None
         return Registered(
-            subject, answer["version"], answer["id"], self._text(answer), answer.get("schemaType") or "AVRO"
+            subject, answer["version"], answer["id"], self._text(answer), answer.get("schemaType") or AVRO_TYPE
         )
 
     def _text(self, answer: dict[str, Any]) -> str:
@@ -223,6 +236,13 @@ def _unexpected(answer: Answer, doing: str) -> Misconfigured:
     return Misconfigured(
         f"the registry rejects the request while {doing}: {answer.said} (HTTP {answer.status}, code {answer.code})"
     )
+
+
+def _body(contract: str, written: str) -> dict[str, Any]:
+    """Return what a registry is asked with: a schema, and its kind unless that is what registries take for granted."""
+    format_ = value_format(written)
+    body = {"schema": format_.registered(contract)}
+    return body if format_.schema_type == AVRO_TYPE else body | {"schemaType": format_.schema_type}
 
 
 def _quoted(subject: str) -> str:

@@ -13,11 +13,13 @@ from typing import Any, Literal
 from fastavro.schema import SchemaParseException, UnknownType
 
 from cluster.errors import Misconfigured, SchemaIncompatible
+from schemas.formats import AVRO_NAME, value_format
 from schemas.manifest import SchemaUsed
 from schemas.registry.client import Registered, Registry, UnknownSchema
 from schemas.registry.compatibility import reasons
 from schemas.registry.contract import COMPATIBILITY_LEVELS, Contract, ContractVersion
 from schemas.registry.diff import Change, diff_schemas, flatten
+from schemas.undecodable import UnsupportedSchema
 
 __all__ = [
     "GateResult",
@@ -96,6 +98,7 @@ def gate(
     up_to: int | None = None,
     level: str | None = None,
     dry_run: bool = False,
+    written: str = AVRO_NAME,
 ) -> GateResult:
     """Register the contract's versions under ``subject``, in order, or refuse and register nothing.
 
@@ -107,11 +110,12 @@ def gate(
     :param up_to: the newest version to register; the contract's ``active`` one unless given.
     :param level: use this level instead of the contract's, and loosen the subject's own if need be.
     :param dry_run: stop after step 2.
+    :param written: the format of the values that are to name the versions.
     :raises SchemaIncompatible: a version does not fit, or the registry holds one of somebody else's that does not.
     :raises Misconfigured: the contract would loosen the level that the subject has.
     """
     # 1. inspect
-    seen = inspect_subject(registry, contract, subject, up_to=up_to, level=level)
+    seen = inspect_subject(registry, contract, subject, up_to=up_to, level=level, written=written)
     # 2. refuse
     if seen.reasons:
         raise SchemaIncompatible(
@@ -135,7 +139,7 @@ def gate(
         result
         if result.used is not None
         else replace(
-            result, status="registered", used=registry.register(subject, contract.version(result.version).text)
+            result, status="registered", used=registry.register(subject, contract.version(result.version).text, written)
         )
         for result in seen.versions
     ]
@@ -143,7 +147,13 @@ def gate(
 
 
 def inspect_subject(
-    registry: Registry, contract: Contract, subject: str, *, up_to: int | None = None, level: str | None = None
+    registry: Registry,
+    contract: Contract,
+    subject: str,
+    *,
+    up_to: int | None = None,
+    level: str | None = None,
+    written: str = AVRO_NAME,
 ) -> GateResult:
     """Compare and ask, and change nothing. What speaks against the contract is in ``reasons``, not raised.
 
@@ -157,23 +167,25 @@ def inspect_subject(
     target = contract.version(up_to if up_to is not None else contract.active)
 
     held = registry.versions(subject)
-    used = {version.version: _find(registry, subject, version, held) for version in contract.versions}
+    used = {version.version: _find(registry, subject, version, held, written) for version in contract.versions}
     ours = {found.version for found in used.values() if found is not None}
     strangers = [version for version in held if version.version not in ours]
     own_level = registry.compatibility(subject)
     level_in_force = own_level or (registry.default_compatibility() if held else None)
 
     results: list[VersionResult] = []
-    history = [_Step(f"registry version {version.version} (id {version.id})", _record(version)) for version in held]
+    history = [
+        _Step(f"registry version {version.version} (id {version.id})", _record(version, written)) for version in held
+    ]
     for version in contract.versions[: target.version]:
         present = used[version.version]
         if present is not None:
-            results.append(_present(version, present, held))
+            results.append(_present(version, present, held, written))
             continue
         missing = _missing(version, history, wanted)
         # At a level that is to be loosened, the registry would answer another question.
         if level_in_force is None or _keeps(wanted, level_in_force):
-            said = [f"the registry says: {reason}" for reason in registry.compatible(subject, version.text)]
+            said = [f"the registry says: {reason}" for reason in registry.compatible(subject, version.text, written)]
             missing = replace(missing, reasons=(*missing.reasons, *said))
         results.append(missing)
         history.append(_Step(f"v{version.version}", version.schema))
@@ -187,21 +199,23 @@ def inspect_subject(
         level_held=own_level,
         level_conflict=f"the subject is held to {promised}, which {wanted} would loosen" if loosens else "",
         versions=tuple(results),
-        unknown=tuple(_stranger(stranger, target, used[target.version], wanted, held) for stranger in strangers),
+        unknown=tuple(
+            _stranger(stranger, target, used[target.version], wanted, held, written=written) for stranger in strangers
+        ),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One version in the subject's history; ``schema`` is ``None`` when it is not an Avro record."""
+    """One version in the subject's history; ``schema`` is ``None`` when it is not a record of the format at hand."""
 
     name: str
     schema: dict[str, Any] | None
 
 
-def _present(version: ContractVersion, present: SchemaUsed, held: list[Registered]) -> VersionResult:
+def _present(version: ContractVersion, present: SchemaUsed, held: list[Registered], written: str) -> VersionResult:
     """Report a version that is registered, with what differs all the same (Apicurio overlooks docs)."""
-    there = next((_record(one) for one in held if one.version == present.version), None)
+    there = next((_record(one, written) for one in held if one.version == present.version), None)
     changes = diff_schemas(there, version.schema) if there is not None else []
     return VersionResult(version.version, "present", present, changes=tuple(changes))
 
@@ -220,25 +234,27 @@ def _missing(version: ContractVersion, history: list[_Step], level: str) -> Vers
     )
 
 
-def _find(registry: Registry, subject: str, version: ContractVersion, held: list[Registered]) -> SchemaUsed | None:
+def _find(
+    registry: Registry, subject: str, version: ContractVersion, held: list[Registered], written: str
+) -> SchemaUsed | None:
     """Return how the subject holds a local version: in normal form, or as the registry recognises it."""
     if not held:
         return None
     for candidate in held:
-        schema = _record(candidate)
+        schema = _record(candidate, written)
         if schema is not None and not diff_schemas(schema, version.schema):
             return candidate.used
-    return registry.lookup(subject, version.text)
+    return registry.lookup(subject, version.text, written)
 
 
-def _record(version: Registered | None) -> dict[str, Any] | None:
-    """Return the schema of a registered version, or ``None`` if it is anything but an Avro record."""
-    if version is None or version.kind != "AVRO":
+def _record(version: Registered | None, written: str) -> dict[str, Any] | None:
+    """Return the contract of a registered version, or ``None`` if it is anything but a record of the format."""
+    if version is None or version.kind != value_format(written).schema_type:
         return None
     try:
-        schema = json.loads(version.text)
+        schema = json.loads(value_format(written).contract(version.text))
         flatten(schema)
-    except (SchemaParseException, UnknownType, ValueError, TypeError, KeyError):
+    except (UnsupportedSchema, SchemaParseException, UnknownType, ValueError, TypeError, KeyError):
         return None
     return schema if isinstance(schema, dict) and schema.get("type") == "record" else None
 
@@ -248,23 +264,29 @@ def _against(level: str, schema: dict[str, Any], before: list[_Step]) -> list[st
     found = []
     for step in before if level.endswith("_TRANSITIVE") else before[-1:]:
         if step.schema is None:
-            found.append(f"{step.name} is not an Avro record")
+            found.append(f"{step.name} is not a record of the same format")
         else:
             found += [f"{reason} (against {step.name})" for reason in reasons(level, step.schema, schema)]
     return found
 
 
 def _stranger(
-    stranger: Registered, target: ContractVersion, registered: SchemaUsed | None, level: str, held: list[Registered]
+    stranger: Registered,
+    target: ContractVersion,
+    registered: SchemaUsed | None,
+    level: str,
+    held: list[Registered],
+    *,
+    written: str,
 ) -> UnknownVersion:
     """Judge somebody else's version by the version that we are to write.
 
     A newer one always: its readers will meet our events. An older one if the level looks back that far. When ours is
     not registered yet, the rules for ours have judged it already.
     """
-    schema = _record(stranger)
+    schema = _record(stranger, written)
     if schema is None:
-        return UnknownVersion(stranger.used, reasons=(f"it is {stranger.kind}, not an Avro record",))
+        return UnknownVersion(stranger.used, reasons=(f"it is {stranger.kind}, not a record of the same format",))
     changes = tuple(diff_schemas(target.schema, schema))
     if registered is None:
         return UnknownVersion(stranger.used, changes)

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from cluster.errors import Misconfigured
 from cluster.text.names import check_topic_name
 from streamproof.console import Output
 from streamproof.flags.common import JsonFlag
@@ -31,6 +32,12 @@ LevelFlag = Annotated[
     str | None,
     typer.Option("--compatibility", metavar="LEVEL", help="Level to use instead of the contract's, such as FULL."),
 ]
+FormatFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--format", metavar="avro|json", help="How the values that name the schemas are written; avro unless given."
+    ),
+]
 _COLOUR = {"added": "green", "removed": "red", "type_changed": "red", "default_changed": "yellow"}
 
 
@@ -49,6 +56,7 @@ def diff(
     topic: TopicFlag = None,
     up_to: UpToFlag = None,
     compatibility: LevelFlag = None,
+    written: FormatFlag = None,
     addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> None:
@@ -61,7 +69,9 @@ def diff(
     subject = _subject(topic or known.name)
     settings = addresses.connect().registry
     with Registry(settings) as registry:
-        seen = inspect_subject(registry, known, subject, up_to=up_to, level=_level(compatibility))
+        seen = inspect_subject(
+            registry, known, subject, up_to=up_to, level=_level(compatibility), written=_format(written)
+        )
     _show(output, seen)
     output.document(_document(seen))
 
@@ -73,6 +83,7 @@ def run_gate(
     topic: TopicFlag = None,
     up_to: UpToFlag = None,
     compatibility: LevelFlag = None,
+    written: FormatFlag = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, register nothing.")] = False,
     addresses: Addresses,
     as_json: JsonFlag = False,
@@ -86,7 +97,15 @@ def run_gate(
     subject = _subject(topic or known.name)
     settings = addresses.connect().registry
     with Registry(settings) as registry:
-        result = gate(registry, known, subject, up_to=up_to, level=_level(compatibility), dry_run=dry_run)
+        result = gate(
+            registry,
+            known,
+            subject,
+            up_to=up_to,
+            level=_level(compatibility),
+            dry_run=dry_run,
+            written=_format(written),
+        )
     _show(output, result)
     output.document(_document(result))
 
@@ -97,6 +116,16 @@ def _subject(topic: str) -> str:
 
     check_topic_name(topic)
     return subject_for(topic)
+
+
+def _format(name: str | None) -> str:
+    """Return a format whose values name schemas of a registry."""
+    from schemas.formats import AVRO_NAME, FRAMED
+
+    wanted = name or AVRO_NAME
+    if wanted not in FRAMED:
+        raise Misconfigured(f"{wanted} is not a format that names schemas", hint=f"Use one of {', '.join(FRAMED)}")
+    return wanted
 
 
 def _level(text: str | None) -> str | None:

@@ -146,7 +146,8 @@ def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str,
 
     seen: list[tuple[str, int | None]] = []
 
-    def gate(registry: Any, contract: Any, subject: str, *, up_to: int | None) -> Any:
+    def gate(registry: Any, contract: Any, subject: str, *, up_to: int | None, written: str) -> Any:
+        assert written == "avro"
         seen.append((contract.name, up_to))
         return SimpleNamespace(versions=(), subject=subject, current=None)
 

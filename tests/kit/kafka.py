@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, TopicMissing
 from cluster.topics import admin_client, describe
-from schemas.formats import value_format
+from schemas.formats import identity
 from schemas.identity import read_event_id, sequence_in
 
 READ_TIMEOUT_S = 60.0
@@ -65,7 +65,7 @@ def read_topic(connection: Connection, topic: str) -> list[Message]:
 
 def sequence_of(value: bytes) -> int:
     """Return the sequence of an event from its value, which is one of ours."""
-    return sequence_in(value_format().identity(value))
+    return sequence_in(identity(value))
 
 
 def sequences_in(connection: Connection, topic: str) -> dict[int, list[int]]:
@@ -74,7 +74,7 @@ def sequences_in(connection: Connection, topic: str) -> dict[int, list[int]]:
     for message in read_topic(connection, topic):
         value = message.value()
         assert isinstance(value, bytes)
-        found.setdefault(read_event_id(value_format().identity(value).decode()).shard, []).append(sequence_of(value))
+        found.setdefault(read_event_id(identity(value).decode()).shard, []).append(sequence_of(value))
     return {shard: sorted(sequences) for shard, sequences in found.items()}
 
 

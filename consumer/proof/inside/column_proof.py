@@ -27,8 +27,8 @@ from consumer.sinks.batch import METADATA_COLUMNS
 from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.columns import EventColumns, columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.formats import RowEncoder, value_format
-from schemas.undecodable import UndecodableValue
+from schemas.formats import RowEncoder, WrittenSchema
+from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _CHUNK_ROWS = 20_480
 _SLOW_CHUNK_ROWS = 2_048
@@ -36,9 +36,11 @@ _THREADS = 2  # the fast encoder lets go of the GIL
 _PLACE = '_crc32 AS crc32, _shard AS shard, _sequence AS sequence, _partition AS partition, _offset AS "offset"'
 
 _SCHEMAS = """
-    SELECT run._schema_id, run.events, kept.text
+    SELECT run._schema_id, run.events, kept.text, kept.format
     FROM (SELECT _schema_id, count(*) AS events FROM run_events GROUP BY 1) AS run
-    LEFT JOIN (SELECT schema_id, min(schema) AS text FROM schema_versions GROUP BY 1) AS kept ON schema_id = _schema_id
+    LEFT JOIN (
+        SELECT schema_id, min(schema) AS text, arg_min(format, schema) AS format FROM schema_versions GROUP BY 1
+    ) AS kept ON schema_id = _schema_id
     ORDER BY 1
 """
 _CREATE = """
@@ -57,26 +59,27 @@ def prove_columns(warehouse: Warehouse) -> list[Unproved]:
     with warehouse.errors():
         warehouse.connection.execute(_CREATE)
     unproved = []
-    for schema_id, events, text in warehouse.rows(_SCHEMAS):
-        why = "its schema is not kept" if text is None else _prove(warehouse, int(schema_id), str(text))
+    for schema_id, events, text, format_ in warehouse.rows(_SCHEMAS):
+        schema = None if text is None else WrittenSchema(str(text), str(format_))
+        why = "its schema is not kept" if schema is None else _prove(warehouse, int(schema_id), schema)
         if why:
-            fields = [] if text is None else _fields(str(text))
+            fields = [] if schema is None else _fields(schema)
             unproved.append(Unproved(-1 if schema_id is None else int(schema_id), int(events), why, fields))
     return unproved
 
 
-def _fields(text: str) -> list[str]:
+def _fields(schema: WrittenSchema) -> list[str]:
     try:
-        return list(value_format().encoder(text, 0).arrow_schema.names)
-    except Misconfigured:
+        return list(schema.written.encoder(schema.text, 0).arrow_schema.names)
+    except (Misconfigured, UnsupportedSchema):
         return []
 
 
-def _prove(warehouse: Warehouse, schema_id: int, text: str) -> str:
+def _prove(warehouse: Warehouse, schema_id: int, schema: WrittenSchema) -> str:
     """Compare the events of one schema; return why it cannot be done, empty if it was."""
     try:
-        encoder = value_format().encoder(text, schema_id)
-    except Misconfigured:
+        encoder = schema.written.encoder(schema.text, schema_id)
+    except (Misconfigured, UnsupportedSchema):
         return "its schema cannot be encoded"
     wrong = EventColumns(warehouse).misfits(encoder.arrow_schema)
     if wrong:

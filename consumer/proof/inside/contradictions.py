@@ -26,18 +26,19 @@ _USED = """
     SELECT _schema_id, count(*), arg_min(_partition, (_partition, _offset)), arg_min(_offset, (_partition, _offset))
     FROM run_events GROUP BY 1 ORDER BY 1
 """
-_KEPT = "SELECT schema_id, schema FROM schema_versions ORDER BY ALL"
+_KEPT = "SELECT schema_id, schema, format FROM schema_versions ORDER BY ALL"
 _TOPIC_IDS = "SELECT DISTINCT topic_id FROM load_offsets ORDER BY 1"
 
 
 def contradictions(warehouse: Warehouse, manifests: list[Manifest]) -> list[str]:
     """Return what contradicts itself, a sentence each, for the run that the warehouse has entered."""
     kept: dict[int, list[str]] = {}
-    for schema_id, text in warehouse.rows(_KEPT):
+    for schema_id, text, _ in warehouse.rows(_KEPT):
         kept.setdefault(int(schema_id), []).append(str(text))
     return [
         *_of_topic(warehouse, manifests),
         *_of_schemas(warehouse, manifests, kept),
+        *_of_formats(warehouse, manifests),
         *EventColumns(warehouse).strangers({name for texts in kept.values() for name in _field_names(texts[0])}),
     ]
 
@@ -69,20 +70,22 @@ def against_registry(
     warehouse: Warehouse, settings: RegistrySettings, schema_ids: list[int]
 ) -> tuple[list[str], list[int]]:
     """Compare kept texts with the registry's: return contradictions, and the ids of which it did not answer."""
-    kept = {int(schema_id): str(text) for schema_id, text in warehouse.rows(_KEPT)}
+    kept = {int(schema_id): (str(text), str(written)) for schema_id, text, written in warehouse.rows(_KEPT)}
     wrong: list[str] = []
     silent: list[int] = []
     with Registry(settings) as registry:
         for schema_id in schema_ids:
             try:
-                said = registry.schema_text(schema_id)
+                said = registry.schema(schema_id)
             except StreamproofError:
                 return wrong, [*silent, *(left for left in schema_ids if left >= schema_id)]
             except UnsupportedSchema:
                 silent.append(schema_id)
                 continue
-            if schema_id in kept and _print(kept[schema_id]) != fingerprint(said):
+            if schema_id in kept and _print(kept[schema_id][0]) != fingerprint(said.text):
                 wrong.append(f"the kept text of schema id {schema_id} is not the registry's")
+            elif schema_id in kept and kept[schema_id][1] != said.format:
+                wrong.append(f"the kept format of schema id {schema_id} is not that of the registry's schema")
     return wrong, silent
 
 
@@ -112,6 +115,21 @@ def _of_schemas(warehouse: Warehouse, manifests: list[Manifest], kept: dict[int,
             yield f"the text of schema id {schema_id}, of {where}, {many}"
         if texts:
             yield from _of_text(warehouse, schema_id, texts[0], named.get(schema_id, set()))
+
+
+def _of_formats(warehouse: Warehouse, manifests: list[Manifest]) -> Iterator[str]:
+    """Yield the schemas that the file keeps another format of than the manifests say."""
+    said = {
+        used.id: manifest.value_format
+        for manifest in manifests
+        for used in (manifest.schema_used, *(row.schema_used for row in manifest.versions))
+    }
+    for schema_id, _, written in warehouse.rows(_KEPT):
+        if said.get(schema_id, written) != written:
+            yield (
+                f"the values of schema id {schema_id} are kept as {written or 'of no format'}, and the manifests say "
+                f"{said[schema_id]}"
+            )
 
 
 def _of_text(warehouse: Warehouse, schema_id: int, text: str, prints: set[str]) -> Iterator[str]:

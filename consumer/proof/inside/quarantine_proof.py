@@ -16,7 +16,8 @@ from consumer.proof.verdict import Example
 from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.held import HeldRecord
-from schemas.formats import named_schema, value_format
+from schemas.formats import WrittenSchema, named_schema
+from schemas.formats.frame import Frames
 from schemas.registry.client import UNKNOWN_SCHEMA
 from schemas.undecodable import UndecodableValue
 
@@ -25,7 +26,7 @@ _SHOWN = 3
 # Why a schema could not be read when its values came. What a library raised has the name of its class.
 _OF_SCHEMAS = frozenset({UNKNOWN_SCHEMA, "unsupported_schema", "invalid_schema", "schema_conflict"})
 
-_TEXTS = "SELECT schema_id, any_value(schema ORDER BY schema) FROM schema_versions GROUP BY schema_id"
+_TEXTS = "SELECT schema_id, min(schema), arg_min(format, schema) FROM schema_versions GROUP BY schema_id"
 _IDENTITIES = """
     SELECT event_id FROM quarantine_identities WHERE _partition = ? AND _offset = ?
 """
@@ -75,7 +76,7 @@ def _example(warehouse: Warehouse, record: HeldRecord) -> Example:
 
 def _misnamed(page: list[HeldRecord], reader_of: ReaderOf) -> Iterator[str]:
     """Yield the records whose bytes do not fail as the row says."""
-    rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of, value_format()).rejects}
+    rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of, Frames()).rejects}
     for row, record in enumerate(page):
         reject = rejects.get(row)
         phase, kind = ("", "") if reject is None else (reject.phase, reject.kind)
@@ -96,7 +97,7 @@ def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
     """
     if phase == "frame" or record.held_phase == "frame":
         return (record.held_phase, record.held_class, record.held_schema_id) == (phase, kind, None)
-    if record.held_schema_id != named_schema(value_format(), record.held_value):
+    if record.held_schema_id != named_schema(Frames(), record.held_value):
         return False
     if record.held_phase == "decode":
         return (phase, kind) == ("decode", record.held_class)
@@ -107,15 +108,15 @@ def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
 
 def readers_of_file(warehouse: Warehouse) -> ReaderOf:
     """Return the reader of each schema whose text the file keeps; others are unknown to it."""
-    texts = {int(schema_id): str(text) for schema_id, text in warehouse.rows(_TEXTS)}
+    kept = {int(schema_id): WrittenSchema(str(text), str(name)) for schema_id, text, name in warehouse.rows(_TEXTS)}
     made: dict[int, Reader] = {}
 
     def reader_of(schema_id: int) -> Reader:
-        if schema_id not in texts:
+        if schema_id not in kept:
             raise UndecodableValue(UNKNOWN_SCHEMA, "the file keeps no text of it", phase="schema")
         if schema_id not in made:
-            written = value_format()
-            decoder = written.decoder(texts[schema_id])
+            written = kept[schema_id].written
+            decoder = written.decoder(kept[schema_id].text)
             made[schema_id] = Reader(schema_id, decoder, list(decoder.arrow_schema.names), written)
         return made[schema_id]
 

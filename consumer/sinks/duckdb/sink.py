@@ -24,6 +24,7 @@ from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.warehouse import Warehouse, open_as_it_is, open_warehouse
 from consumer.sinks.held import HeldRecord, QuarantineClass
 from consumer.sinks.limit import Limit
+from schemas.formats import WrittenSchema
 from schemas.manifest import SchemaUsed
 
 _EXAMPLES = 3
@@ -83,10 +84,10 @@ class DuckDBSink:
                     [topic.cluster_id, topic.name, topic.topic_id, partition, offset],
                 )
 
-    def schemas(self) -> dict[int, str]:
-        """Return the kept texts."""
-        rows = self._warehouse.rows("SELECT schema_id, schema FROM schema_versions")
-        return {int(schema_id): str(text) for schema_id, text in rows}
+    def schemas(self) -> dict[int, WrittenSchema]:
+        """Return the kept schemas."""
+        rows = self._warehouse.rows("SELECT schema_id, schema, format FROM schema_versions")
+        return {int(schema_id): WrittenSchema(str(text), str(written)) for schema_id, text, written in rows}
 
     def adopt(self, schema: pa.Schema) -> list[str]:
         """Let ``events`` grow by what a schema needs."""
@@ -95,12 +96,12 @@ class DuckDBSink:
         with self._warehouse.errors():
             return self._columns.fit(schema)
 
-    def keep_schema(self, schema_id: int, text: str, used: SchemaUsed | None) -> None:
-        """Keep a text."""
+    def keep_schema(self, schema_id: int, schema: WrittenSchema, used: SchemaUsed | None) -> None:
+        """Keep a text and a format."""
         with self._warehouse.transaction() as connection:
             connection.execute(
-                "INSERT INTO schema_versions VALUES (?, ?, ?, ?, now())",
-                [schema_id, used and used.subject, used and used.version, text],
+                "INSERT INTO schema_versions VALUES (?, ?, ?, ?, now(), ?)",
+                [schema_id, used and used.subject, used and used.version, schema.text, schema.format],
             )
 
     def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> DuckDBBatches:

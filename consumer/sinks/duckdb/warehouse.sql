@@ -81,7 +81,8 @@ CREATE TABLE schema_versions (
     subject    VARCHAR,               -- NULL when the registry did not say
     version    INTEGER,
     schema     VARCHAR NOT NULL,
-    first_seen TIMESTAMPTZ NOT NULL
+    first_seen TIMESTAMPTZ NOT NULL,
+    format     VARCHAR DEFAULT 'avro' -- of the values that name it
 );
 
 -- What is newest below is the highest number, given in the transaction that adds the row: a clock may be set back.

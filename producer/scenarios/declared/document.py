@@ -38,6 +38,7 @@ class Declaration:
     spacing_ms: float
     digest: str
     fault_targets: FaultTargets
+    format: str
 
 
 def read_declaration(path: Path, *, registry: RegistrySettings | None) -> Declaration:
@@ -77,6 +78,7 @@ def read_declaration(path: Path, *, registry: RegistrySettings | None) -> Declar
         spacing_ms=head.spacing_ms,
         digest=_digest(version.text, head, rules, pools),
         fault_targets=fault_targets(root, rules, pools, key=head.key, event_time=head.event_time),
+        format=head.format,
     )
 
 

@@ -207,6 +207,7 @@ class File(_Part):
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
     schema_file: str | None = Field(default=None, alias="schema")
     subject: str | None = None
+    format: Literal["avro", "json", "plain-json"] = "avro"
     key: str | None = None
     mix: str | None = None
     event_time: str | None = None

@@ -43,6 +43,7 @@ class DeclaredScenario(BaseScenario):
         self.declaration = declaration
         self.name = declaration.name
         self.contract: Contract = declaration.contract
+        self.format = declaration.format
         self.key = declaration.key
         self.mix = declaration.mix
         self.event_time = declaration.event_time

@@ -189,7 +189,7 @@ def _encode(warehouse: Warehouse, start: str = "", schema: str = SCHEMA) -> None
     warehouse.connection.execute("UPDATE events SET _crc32 = crc FROM checked WHERE p = _partition AND o = _offset")
     warehouse.connection.unregister("checked")
     if not start:
-        warehouse.rows("INSERT INTO schema_versions VALUES (1, ?, 1, ?, now())", [f"{TOPIC}-value", SCHEMA])
+        warehouse.rows("INSERT INTO schema_versions VALUES (1, ?, 1, ?, now(), 'avro')", [f"{TOPIC}-value", SCHEMA])
 
 
 def _sums(warehouse: Warehouse, window: int, start: str = "") -> dict[tuple[int, int], int]:

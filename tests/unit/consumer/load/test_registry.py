@@ -9,7 +9,7 @@ import pytest
 
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaReplaced
 from consumer.load.readers import Readers
-from schemas.formats import value_format
+from schemas.formats import WrittenSchema
 from schemas.registry.client import UnknownSchema
 from schemas.undecodable import UnsupportedSchema
 
@@ -28,19 +28,20 @@ class Answers:
 
     url = "http://registry"
 
-    def __init__(self, answer: str | Exception) -> None:
+    def __init__(self, answer: str | WrittenSchema | Exception) -> None:
         self.answer, self.asked = answer, 0
 
-    def schema_text(self, schema_id: int) -> str:
+    def schema(self, schema_id: int) -> WrittenSchema:
         self.asked += 1
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return WrittenSchema(self.answer) if isinstance(self.answer, str) else self.answer
 
 
-def readers(answer: str | Exception, known: dict[int, str]) -> tuple[Readers, Answers]:
+def readers(answer: str | WrittenSchema | Exception, known: dict[int, str]) -> tuple[Readers, Answers]:
     registry: Any = Answers(answer)
-    return Readers(value_format(), registry, known, lambda _, text, schema: list(schema.names)), registry
+    kept = {schema_id: WrittenSchema(text) for schema_id, text in known.items()}
+    return Readers(registry, kept, lambda _id, _text, schema: list(schema.names)), registry
 
 
 @pytest.mark.parametrize(
@@ -54,9 +55,11 @@ def test_a_text_that_means_the_same_is_the_same_schema(there: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "there", [json.dumps(RECEIVER_FIRST), "{", UnsupportedSchema("schema 71 is PROTOBUF, not Avro")], ids=str
+    "there",
+    [json.dumps(RECEIVER_FIRST), "{", WrittenSchema(KEPT, "json"), UnsupportedSchema("schema 71 is PROTOBUF")],
+    ids=str,
 )
-def test_an_id_that_belongs_to_another_schema_now_ends_the_load(there: str | Exception) -> None:
+def test_an_id_that_belongs_to_another_schema_now_ends_the_load(there: str | WrittenSchema | Exception) -> None:
     made, _ = readers(there, {71: KEPT})
     with pytest.raises(SchemaReplaced, match="gives id 71 to another schema now") as error:
         made(71)

@@ -20,9 +20,9 @@ from consumer.load.readers import Readers
 from consumer.sinks.duckdb.batches import DuckDBBatches
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import open_warehouse
-from schemas.formats import Salvaged, value_format
+from schemas.formats import Salvaged, WrittenSchema, value_format
 from schemas.formats.avro.codec import Decoder
-from schemas.formats.frame import HEADER_BYTES
+from schemas.formats.frame import HEADER_BYTES, Frames
 from schemas.types.tree import MAX_BRANCHES, parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 from tests.kit.depth import examples
@@ -68,7 +68,7 @@ def test_records_about_which_a_library_raises_are_set_apart_with_its_class(tmp_p
     odd = {body[HEADER_BYTES:]: fate for body, fate in zip(bodies, fates, strict=True) if isinstance(fate, type)}
     records = Records.of([FakeMessage(at, body) for at, body in enumerate(bodies)])
     reader = Reader(1, OddDecoder(odd), ["n"], value_format())
-    chunk = decode(records, [Span(0, 0, len(bodies))], lambda _: reader, value_format())
+    chunk = decode(records, [Span(0, 0, len(bodies))], lambda _: reader, Frames())
     good = [n for n, fate in enumerate(fates) if fate is None]
     assert [n for group in chunk.groups for n in group.table.column("n").to_pylist()] == good
     assert np.concatenate([[], *(group.rows for group in chunk.groups)]).tolist() == good
@@ -86,7 +86,7 @@ def test_what_no_value_can_be_blamed_for_ends_the_load(kind: type[BaseException]
     records = Records.of([FakeMessage(at, body) for at, body in enumerate(bodies)])
     reader = Reader(1, OddDecoder({bodies[2][HEADER_BYTES:]: kind}), ["n"], value_format())
     with pytest.raises(kind):
-        decode(records, [Span(0, 0, 4)], lambda _: reader, value_format())
+        decode(records, [Span(0, 0, 4)], lambda _: reader, Frames())
 
 
 def test_a_schema_about_which_a_library_raises_is_a_fault_of_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,8 +94,8 @@ def test_a_schema_about_which_a_library_raises_is_a_fault_of_its_values(monkeypa
         raise RecursionError
 
     monkeypatch.setattr("schemas.formats.avro.format.Decoder", fail)
-    registry: Any = SimpleNamespace(schema_text=lambda _: "{}")
-    readers: Any = Readers(value_format(), registry, {7: "{}"}, lambda *_: [])
+    registry: Any = SimpleNamespace(schema=lambda _: WrittenSchema("{}"))
+    readers: Any = Readers(registry, {7: WrittenSchema("{}")}, lambda *_: [])
     for _ in range(2):
         with pytest.raises(UndecodableValue) as fault:
             readers(7)
@@ -118,7 +118,7 @@ def test_a_union_with_more_types_than_arrow_counts_is_refused_in_words(tmp_path:
         reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema), value_format())
         last = b"\0\0\0\0\1" + b"\xfe\x01" + b"\x0e"  # branch 127, x = 7
         batches = DuckDBBatches(warehouse, "load")
-        batches.add(decode(Records.of([FakeMessage(0, last)]), [Span(0, 0, 1)], lambda _: reader, value_format()))
+        batches.add(decode(Records.of([FakeMessage(0, last)]), [Span(0, 0, 1)], lambda _: reader, Frames()))
         batches.commit()
         assert counts(warehouse) == (1, 0, 1)
         assert warehouse.rows("SELECT body.K127.x FROM events") == [(7,)]

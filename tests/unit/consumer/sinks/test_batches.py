@@ -26,6 +26,7 @@ from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from consumer.sinks.limit import Limit, LimitBroken
 from schemas.formats import value_format
 from schemas.formats.avro.codec import Decoder
+from schemas.formats.frame import Frames
 
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}]}
 LOAD = "load"
@@ -77,7 +78,7 @@ def chunk(warehouse: Warehouse, start: int, bodies: list[bytes | None], end: int
     decoder = Decoder(json.dumps(SCHEMA))
     reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema), value_format())
     records = Records.of([FakeMessage(start + at, body) for at, body in enumerate(bodies)])
-    return decode(records, [Span(0, start, end or start + len(bodies))], lambda _: reader, value_format())
+    return decode(records, [Span(0, start, end or start + len(bodies))], lambda _: reader, Frames())
 
 
 def counts(warehouse: Warehouse) -> tuple[int, int, int]:
@@ -193,7 +194,7 @@ def test_a_record_that_carries_no_time_or_an_impossible_one_is_stored_without(wa
     reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema), value_format())
     records = Records.of([Timeless(0, value(1)), Timeless(1, value(2)), Timeless(2, b"junk")])
     batches = DuckDBBatches(warehouse, LOAD)
-    batches.add(decode(records, [Span(0, 0, 3)], lambda _: reader, value_format()))
+    batches.add(decode(records, [Span(0, 0, 3)], lambda _: reader, Frames()))
     batches.commit()
     assert warehouse.rows(
         "SELECT DISTINCT _timestamp IS NULL FROM (FROM events UNION ALL BY NAME FROM quarantine)"

@@ -27,7 +27,7 @@ def keep(warehouse: Warehouse, schema_id: int, kind: Any) -> None:
     """Note a schema as the loader does."""
     fields = [{"name": "n", "type": "long"}, *([{"name": "event_id", "type": kind}] if kind else [])]
     text = json.dumps({"type": "record", "name": "R", "fields": fields})
-    warehouse.rows("INSERT INTO schema_versions VALUES (?, NULL, NULL, ?, now())", [schema_id, text])
+    warehouse.rows("INSERT INTO schema_versions VALUES (?, NULL, NULL, ?, now(), 'avro')", [schema_id, text])
 
 
 def identities(warehouse: Warehouse) -> list[Any]:

@@ -42,6 +42,7 @@ _ROWS = """
         ('later', 'run', 'a', 'blocking', FALSE, 1, 'x', '2026-11-20 12:40:00+00'),
         ('later', 'run', 'b', 'warning', TRUE, 0, '', '2026-11-20 12:40:00+00'),
         ('earlier', 'run', 'a', 'blocking', TRUE, 0, '', '2026-11-20 11:40:00+00');
+    INSERT INTO schema_versions VALUES (1, 't-value', 1, '{}', '2026-11-20 10:00:00+00');
     INSERT INTO publications VALUES ('2026-11-20 11:50:00+00', 'run', '/p', 1);
     INSERT INTO manifests VALUES
         ('run', 0, 'running', '{"started_at": "2026-11-20T09:00:00+00:00"}', '2026-11-20 11:30:00+00'),
@@ -104,6 +105,7 @@ def test_what_a_file_of_the_first_format_says_stays(old: Path) -> None:
         assert [run.run_id for run in known_runs(warehouse)][:2] == ["run", "a run of before"]
         assert warehouse.rows("SELECT status FROM manifests WHERE run_id = 'run'") == [("finished",)]
         assert warehouse.rows("SELECT number, path FROM publications") == [(1, "/p")]
+        assert warehouse.rows("SELECT schema_id, format FROM schema_versions") == [(1, "avro")]
 
 
 def test_a_file_that_lacks_the_younger_tables_of_its_format_gets_them(old: Path) -> None:

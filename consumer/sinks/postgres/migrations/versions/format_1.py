@@ -104,7 +104,8 @@ def upgrade() -> None:
             subject    text,
             version    integer,
             schema     text NOT NULL,
-            first_seen timestamptz NOT NULL
+            first_seen timestamptz NOT NULL,
+            format     text DEFAULT 'avro'
         )
     """)
     _tables_of_the_proof()

@@ -307,6 +307,8 @@ SCHEMAS = edits(
         ("schema id of a text", "UPDATE schema_versions SET schema_id = 888 WHERE schema_id = {first_schema}", "{first_schema}"),
         ("schema texts exchanged",
          "UPDATE schema_versions SET schema_id = CASE schema_id WHEN {first_schema} THEN {second_schema} ELSE {first_schema} END", "schema"),
+        ("format of a schema", "UPDATE schema_versions SET format = 'json' WHERE schema_id = {first_schema}", "{first_schema}"),
+        ("format of a schema emptied", "UPDATE schema_versions SET format = NULL WHERE schema_id = {first_schema}", "{first_schema}"),
         ("schema text doubled", "INSERT INTO schema_versions FROM schema_versions WHERE schema_id = {first_schema}", ""),
         ("field renamed", "UPDATE event_columns SET field = 'other' WHERE field = 'user_id'", "user_id"),
         ("field without a column", "DELETE FROM event_columns WHERE field = 'user_id'", "user_id"),
