@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from cluster.connection import Connection
-from cluster.errors import Interrupted, TopicRecreated
+from cluster.errors import Interrupted, Misconfigured, TopicRecreated
 from cluster.reading import TopicReader
 from cluster.topics import TopicInfo
 from consumer.load.decode import decode
@@ -29,7 +29,7 @@ from schemas.registry.gate import Registry
 def load(
     connection: Connection,
     topic: str,
-    warehouse: Path,
+    warehouse: Path | Place,
     *,
     stop: threading.Event,
     progress: Callable[[LoadProgress], None] | None = None,
@@ -38,6 +38,7 @@ def load(
     batch_rows: int = BATCH_ROWS,
     step_aside: bool = False,
     accept_gap: bool = False,
+    partitions: Collection[int] | None = None,
 ) -> LoadResult:
     """Load every record of ``topic`` that is there now into ``warehouse``, exactly once.
 
@@ -55,6 +56,7 @@ def load(
     :param batch_rows: how many records one transaction stores, about.
     :param step_aside: when the topic was recreated, keep the old warehouse under another name and begin a new one.
     :param accept_gap: when retention deleted records that were not read, note it in the ledger and go on.
+    :param partitions: load these alone; another loader may load others at the same time, where the store lets it.
     :raises Interrupted: ``stop`` was set; the same call continues.
     :raises StreamproofError: docs/consumer.md lists each kind.
     """
@@ -69,9 +71,10 @@ def load(
             # 1. resume
             sink.verify()
             there = source.watermarks(range(identity.partitions))
-            starts = resume(sink, identity, there, load_id=load_id, accept_gap=accept_gap)
+            chosen = _chosen(identity, partitions)
+            starts = resume(sink, identity, there, chosen, load_id=load_id, accept_gap=accept_gap)
             # 2. bound
-            ends = {partition: marks.high for partition, marks in there.items()}
+            ends = {partition: marks.high for partition, marks in there.items() if partition in chosen}
             meter = Meter(sum(ends.values()) - sum(starts.values()), progress)
             batches = partial(sink.batches, load_id, limit=limit, batch_rows=batch_rows)
             not_compared: dict[int, str] = {}
@@ -98,7 +101,7 @@ def load(
     limit.hold(held.events, held.quarantined, where=sink.where)
     return LoadResult(
         topic=topic,
-        warehouse=Path(sink.where),
+        warehouse=sink.where,
         rows=done.rows,
         quarantined=done.quarantined,
         tombstones=done.tombstones,
@@ -127,7 +130,7 @@ def _transfer(
 
     :raises RowsRefused: the sink refused a row, and the batch is rolled back.
     """
-    source.assign(sink.positions(), ends)
+    source.assign({partition: at for partition, at in sink.positions().items() if partition in ends}, ends)
     shelf = SchemaShelf(sink, source.topic, registry)
     with Writer(batches, stop, stored) as writer:
         readers = Readers(registry, shelf.kept, lambda *schema: writer.call(shelf.adopt, *schema))
@@ -142,7 +145,7 @@ def _transfer(
 
 def _step_aside(
     place: Place, source: TopicReader, topic: TopicInfo, opened: Callable[[], AbstractContextManager[Sink]]
-) -> Path | None:
+) -> str | None:
     """Rename a sink that holds another topic, or one whose log was cut, and return its new name."""
     with opened() as sink:
         try:
@@ -150,4 +153,19 @@ def _step_aside(
             return None
         except TopicRecreated:
             sink.checkpoint()
-    return Path(place.set_aside())
+    return place.set_aside()
+
+
+def _chosen(topic: TopicInfo, asked: Collection[int] | None) -> frozenset[int]:
+    """Return the partitions to load.
+
+    :raises Misconfigured: the topic does not have one of them, or none was named.
+    """
+    there = frozenset(range(topic.partitions))
+    if asked is None:
+        return there
+    missing = sorted(set(asked) - there)
+    if missing or not asked:
+        said = f"partition {missing[0]} is not in the topic" if missing else "no partition is named"
+        raise Misconfigured(said, where=topic.name, hint=f"It has the partitions 0 to {topic.partitions - 1}")
+    return frozenset(asked)

@@ -6,7 +6,7 @@ has passed the position, is told apart before anything is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from cluster.errors import TopicRecreated
 from cluster.reading import Watermarks
@@ -16,16 +16,22 @@ from consumer.sinks import Origin, Sink
 
 
 def resume(
-    sink: Sink, topic: TopicInfo, there: Mapping[int, Watermarks], *, load_id: str, accept_gap: bool = False
+    sink: Sink,
+    topic: TopicInfo,
+    there: Mapping[int, Watermarks],
+    chosen: Collection[int],
+    *,
+    load_id: str,
+    accept_gap: bool = False,
 ) -> dict[int, int]:
-    """Return the offset at which every partition goes on; partitions that are new begin at their first record.
+    """Return the offset at which every chosen partition goes on; those that are new begin at their first record.
 
     :param accept_gap: write down in the ledger what retention deleted before it was read, and go on behind it.
     :raises TopicRecreated: the positions belong to another topic, or lie outside what the topic holds.
     """
     check_topic(sink, topic, there)
     stored = sink.positions()
-    expired = [Span(p, at, there[p].low) for p, at in stored.items() if at < there[p].low]
+    expired = [Span(p, at, there[p].low) for p, at in stored.items() if p in chosen and at < there[p].low]
     if expired and not accept_gap:
         gaps = "; ".join(f"partition {s.partition}: stored {s.start}, first record {s.end}" for s in expired[:3])
         raise TopicRecreated(
@@ -33,9 +39,9 @@ def resume(
             where=f"{topic.name}, {sink.where}",
             hint="Give --accept-gap to note the gap in the ledger and go on behind it",
         )
-    new = {partition: marks.low for partition, marks in there.items() if partition not in stored}
+    new = {p: marks.low for p, marks in there.items() if p in chosen and p not in stored}
     sink.begin(topic, new, expired, load_id)
-    return sink.positions()
+    return {p: at for p, at in sink.positions().items() if p in chosen}
 
 
 def check_topic(sink: Sink, topic: TopicInfo, there: Mapping[int, Watermarks]) -> None:

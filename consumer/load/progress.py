@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Self
 
 from consumer.sinks import Stored
@@ -102,13 +101,14 @@ class PartitionResult:
 class LoadResult:
     """What one run loaded.
 
+    :param warehouse: what the sink is called, such as the path of its file.
     :param seconds: of loading, from the first fetch to the last commit.
     :param not_compared: why the kept text of a schema was not compared with the registry's, by id.
     :param startup_seconds: the rest: reaching Kafka, opening and verifying the warehouse, the checkpoint.
     """
 
     topic: str
-    warehouse: Path
+    warehouse: str
     rows: int
     quarantined: int
     tombstones: int
@@ -117,7 +117,7 @@ class LoadResult:
     seconds: float
     startup_seconds: float
     load_id: str
-    set_aside: Path | None = None
+    set_aside: str | None = None
     not_compared: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -127,8 +127,8 @@ class LoadResult:
 
     def document(self) -> dict[str, Any]:
         """Return the result as ``load --json`` prints it."""
-        document = asdict(self) | {"warehouse": str(self.warehouse), "seconds": round(self.seconds, 3)}
+        document = asdict(self) | {"seconds": round(self.seconds, 3)}
         document["not_compared"] = [{"schema_id": number, "why": why} for number, why in self.not_compared.items()]
         document["quarantined_share"] = round(quarantined_share(self.rows, self.quarantined), 6)
         document |= {"startup_seconds": round(self.startup_seconds, 3), "rows_per_second": round(self.rate, 1)}
-        return document | {"set_aside": str(self.set_aside) if self.set_aside else None}
+        return document

@@ -14,7 +14,7 @@ from cluster.errors import Interrupted, Misconfigured, WarehouseDamaged
 from cluster.records import Records
 from consumer.load.decode import decode
 from consumer.load.readers import Readers, SchemaShelf
-from consumer.sinks import DEFAULT_WAIT_S, Sink, place_of
+from consumer.sinks import DEFAULT_WAIT_S, Place, Sink, place_of
 from consumer.sinks.held import HeldRecord, QuarantineClass
 from schemas.formats.frame import Frames
 from schemas.registry.gate import Registry
@@ -25,23 +25,23 @@ class ReplayResult:
     """What a replay did."""
 
     topic: str
-    warehouse: Path
+    warehouse: str
     replayed: int
     remaining: int
 
     def document(self) -> dict[str, Any]:
         """Return the result as ``quarantine replay --json`` prints it."""
-        return asdict(self) | {"warehouse": str(self.warehouse)}
+        return asdict(self)
 
 
-def list_quarantine(warehouse: Path, *, wait_s: float = DEFAULT_WAIT_S) -> list[QuarantineClass]:
+def list_quarantine(warehouse: Path | Place, *, wait_s: float = DEFAULT_WAIT_S) -> list[QuarantineClass]:
     """Return what the quarantine holds, by phase and class, most frequent first."""
     with place_of(warehouse).open(wait_s=wait_s, create=False) as sink:
         return sink.quarantined()
 
 
 def replay(
-    connection: Connection, warehouse: Path, *, stop: threading.Event, wait_s: float = DEFAULT_WAIT_S
+    connection: Connection, warehouse: Path | Place, *, stop: threading.Event, wait_s: float = DEFAULT_WAIT_S
 ) -> ReplayResult:
     """Decode quarantined records again and move those that succeed to the events.
 
@@ -70,7 +70,7 @@ def replay(
             replayed += sink.readmit(load_id, decode(Records.of(page), [], readers, Frames()))
         sink.checkpoint()
         remaining = sink.totals().quarantined
-    return ReplayResult(topic, Path(sink.where), replayed, remaining)
+    return ReplayResult(topic, sink.where, replayed, remaining)
 
 
 def _check_bytes(sink: Sink, page: list[HeldRecord]) -> None:

@@ -178,6 +178,11 @@ class Sink(Protocol):
 class Place(Protocol):
     """Where a sink is, open or not."""
 
+    @property
+    def shown(self) -> str:
+        """Return what messages call it, without secrets."""
+        ...
+
     def open(
         self,
         *,
@@ -215,6 +220,20 @@ class Place(Protocol):
     def to_look(self, *, topic: str | None = None, wait_s: float = DEFAULT_WAIT_S) -> AbstractContextManager[Warehouse]:
         """Open the same to read it, whatever is in it: nothing is made, brought to today's format or refused."""
         ...
+
+
+def place_named(said: str, topic: str) -> Place:
+    """Return the place of a topic's warehouse that a person named: an address of PostgreSQL's, or the path of a file.
+
+    :raises Misconfigured: it looks like an address, and is not one.
+    """
+    from consumer.sinks.postgres.place import address_of, is_postgres
+
+    if not is_postgres(said):
+        return place_of(Path(said))
+    from consumer.sinks.postgres.sink import PostgresSchema  # deferred: it loads the driver
+
+    return PostgresSchema(address_of(said), topic)
 
 
 def place_of(warehouse: Path | Place) -> Place:

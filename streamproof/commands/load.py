@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from cluster.errors import EXIT_OK
+from cluster.errors import EXIT_OK, Misconfigured
 from streamproof.console import Output, plain, print_error, stderr
-from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.common import JsonFlag, SinkFlag, WaitFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 
 # A signal must end the command within 4 s, whatever call it meets.
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def load(
     topic: Annotated[str, typer.Argument(help="Topic to load.")],
     *,
-    warehouse: WarehouseFlag = None,
+    warehouse: SinkFlag = None,
     wait: WaitFlag = 10.0,
     max_quarantined: Annotated[
         str | None,
@@ -49,6 +49,14 @@ def load(
     batch_rows: Annotated[
         int, typer.Option("--batch-rows", min=1, help="Records that one transaction stores, about.")
     ] = 122_880,
+    partitions: Annotated[
+        str | None,
+        typer.Option(
+            "--partitions",
+            metavar="N,N",
+            help="Load these alone. In PostgreSQL, loaders of others may be at work at the same time.",
+        ),
+    ] = None,
     addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> int:
@@ -59,6 +67,7 @@ def load(
     """
     from cluster.local import warehouse_path
     from consumer.load.load import load as load_topic
+    from consumer.sinks import place_named
     from consumer.sinks.limit import Limit, share_in_words, unusual
     from streamproof.signals import stop_on_signals
     from streamproof.views.load_progress import shown_load
@@ -69,7 +78,7 @@ def load(
         result = load_topic(
             connection,
             topic,
-            warehouse or warehouse_path(topic),
+            place_named(warehouse or str(warehouse_path(topic)), topic),
             stop=stop,
             progress=progress,
             wait_s=wait,
@@ -77,9 +86,10 @@ def load(
             batch_rows=batch_rows,
             step_aside=set_aside,
             accept_gap=accept_gap,
+            partitions=None if partitions is None else _numbers(partitions),
         )
     output = Output(as_json)
-    error = unusual(result.rows, result.quarantined, where=str(result.warehouse), topic=topic)
+    error = unusual(result.rows, result.quarantined, where=result.warehouse, topic=topic)
     error = error if max_quarantined is None else None
     output.document(result.document() | ({"error": error.document()} if error else {}))
     counts = f"{result.rows:,} rows  {result.quarantined:,} quarantined  {result.tombstones:,} tombstones"
@@ -98,6 +108,17 @@ def load(
         return EXIT_OK
     print_error(error, as_json=False)
     return error.exit_code
+
+
+def _numbers(said: str) -> list[int]:
+    """Read ``0,2``.
+
+    :raises Misconfigured: it is not a list of partitions.
+    """
+    parts = [part.strip() for part in said.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise Misconfigured(f"{said!r} is not a list of partitions", where="--partitions", hint="Give it as 0,2")
+    return [int(part) for part in parts]
 
 
 @contextmanager

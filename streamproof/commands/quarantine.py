@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from streamproof.console import Output, plain
-from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
+from streamproof.flags.common import JsonFlag, SinkFlag, WaitFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 
 if TYPE_CHECKING:
@@ -26,18 +26,19 @@ def register(app: typer.Typer) -> None:
 
 @quarantine.command("list")
 def list_command(
-    topic: TopicArgument, warehouse: WarehouseFlag = None, wait: WaitFlag = 10.0, as_json: JsonFlag = False
+    topic: TopicArgument, warehouse: SinkFlag = None, wait: WaitFlag = 10.0, as_json: JsonFlag = False
 ) -> None:
     """Show what the quarantine holds, by phase and class, with the positions of the first records. No payload."""
     from cluster.local import warehouse_path
     from consumer.load.quarantine import list_quarantine
+    from consumer.sinks import place_named
 
-    path = warehouse or warehouse_path(topic)
-    classes = list_quarantine(path, wait_s=wait)
+    place = place_named(warehouse or str(warehouse_path(topic)), topic)
+    classes = list_quarantine(place, wait_s=wait)
     records = sum(found.records for found in classes)
     output = Output(as_json)
     output.document(
-        {"topic": topic, "warehouse": str(path), "records": records, "classes": [asdict(found) for found in classes]}
+        {"topic": topic, "warehouse": place.shown, "records": records, "classes": [asdict(found) for found in classes]}
     )
     output.show(_table(classes) if classes else "the quarantine is empty")
 
@@ -47,7 +48,7 @@ def list_command(
 def replay_command(
     topic: TopicArgument,
     *,
-    warehouse: WarehouseFlag = None,
+    warehouse: SinkFlag = None,
     wait: WaitFlag = 10.0,
     addresses: Addresses,
     as_json: JsonFlag = False,
@@ -55,11 +56,12 @@ def replay_command(
     """Decode the quarantined records again, with today's code and registry, and move those that succeed."""
     from cluster.local import warehouse_path
     from consumer.load.quarantine import replay
+    from consumer.sinks import place_named
     from streamproof.signals import stop_on_signals
 
     connection = addresses.connect()
     with stop_on_signals() as stop:
-        result = replay(connection, warehouse or warehouse_path(topic), stop=stop, wait_s=wait)
+        result = replay(connection, place_named(warehouse or str(warehouse_path(topic)), topic), stop=stop, wait_s=wait)
     output = Output(as_json)
     output.document(result.document())
     output.show(f"{result.replayed:,} records moved to the events, {result.remaining:,} remain in quarantine")

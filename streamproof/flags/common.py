@@ -13,6 +13,15 @@ RunFlag = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="Run
 WarehouseFlag = Annotated[
     Path | None, typer.Option("--warehouse", help="DuckDB file; by default <topic>.duckdb in the state folder.")
 ]
+SinkFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--warehouse",
+        "--to",
+        metavar="FILE|ADDRESS",
+        help="DuckDB file, or postgresql://user@host:port/database; by default <topic>.duckdb in the state folder.",
+    ),
+]
 WaitFlag = Annotated[
     float, typer.Option("--wait", min=0, help="Seconds to wait for another process that has the warehouse open.")
 ]

@@ -36,6 +36,7 @@ LONGEST_FIRST = (
     "tests/e2e/test_whole_dag.py",
     "tests/integration/consumer/load/test_memory.py",
     "tests/integration/consumer/load/test_kill.py",
+    "tests/integration/consumer/load/test_kill_points.py",
     "tests/integration/producer/test_produce.py",
     "tests/integration/consumer/proof/test_truth_path.py",
     "tests/unit/stack/test_lifecycle.py",

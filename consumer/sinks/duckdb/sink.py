@@ -164,6 +164,11 @@ class DuckDBFile:
         with open_warehouse(self.path, topic=topic, wait_s=wait_s, create=create, stop=stop) as warehouse:
             yield DuckDBSink(warehouse)
 
+    @property
+    def shown(self) -> str:
+        """Return the path."""
+        return str(self.path)
+
     def exists(self) -> bool:
         """Tell whether there is a file."""
         return self.path.expanduser().exists()

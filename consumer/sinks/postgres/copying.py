@@ -19,8 +19,10 @@ from consumer.sinks.postgres.from_text import value_expression
 from consumer.sinks.postgres.into_text import CopiedColumn, line_expression
 
 _INCOMING = "incoming"
-# About how many bytes of text become one table on the way back.
+# How many bytes of text, about, or rows become one table on the way back: DuckDB has read wrong inner values from
+# 131,072 nested rows in one Arrow table on, and from slices.
 PAGE_BYTES = 16 * 1024 * 1024
+PAGE_ROWS = 65_536
 _PIECE_BYTES = 1024 * 1024
 
 
@@ -46,15 +48,14 @@ def converter() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def types_of(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> dict[str, ColumnType]:
-    """Return the types of an Arrow schema's columns.
+def types_of(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> list[ColumnType]:
+    """Return the types of an Arrow schema's columns, in its order.
 
     :raises duckdb.Error: DuckDB has none for one of them.
     """
     connection.register(_INCOMING, pa.Table.from_batches([], schema))
     try:
-        relation = connection.sql(f"SELECT * FROM {_INCOMING}")  # noqa: S608 - a constant
-        return dict(zip(relation.columns, map(column_type, relation.types), strict=True))
+        return [column_type(kind) for kind in connection.sql(f"SELECT * FROM {_INCOMING}").types]  # noqa: S608
     finally:
         connection.unregister(_INCOMING)
 
@@ -89,7 +90,7 @@ def copy_in(
 
     :raises psycopg.Error: PostgreSQL refuses them.
     """
-    names = ", ".join(quote(each.column) for each in columns)
+    names = ", ".join(quote(each.name) for each in columns)
     with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
         for buffer in lines(converts, rows, columns):
             view = memoryview(buffer)
@@ -99,15 +100,15 @@ def copy_in(
 
 def copy_out(connection: psycopg.Connection[Any], query: str, names: Sequence[str]) -> Iterator[pa.Table]:
     """Yield the rows of a query as columns of text, a page at a time; NULL is null."""
-    page, held = BytesIO(), 0
+    page, held, rows = BytesIO(), 0, 0
     statement = f"COPY ({query}) TO STDOUT (FORMAT csv, FORCE_QUOTE *)"
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for line in copy:
             page.write(line)
-            held += len(line)
-            if held >= PAGE_BYTES:
+            held, rows = held + len(line), rows + 1
+            if held >= PAGE_BYTES or rows >= PAGE_ROWS:
                 yield _columns(page, held, names)
-                page, held = BytesIO(), 0
+                page, held, rows = BytesIO(), 0, 0
     if held:
         yield _columns(page, held, names)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import duckdb
 import psycopg
 
 from cluster.errors import (
@@ -19,6 +20,7 @@ from cluster.errors import (
     WarehouseLocked,
     WarehouseUnreachable,
 )
+from consumer.sinks.duckdb.refused import reason_of as duckdb_reason_of
 
 _AGAIN = "Run the same command again: it goes on from the last commit"
 # By SQLSTATE, or its class: what it means, and what to do next. The first that fits is taken.
@@ -86,18 +88,18 @@ _DATA_CLASSES = ("21", "22", "23", "54")
 _DUPLICATE = "23505"
 
 
-def is_row_at_fault(error: BaseException | None) -> bool:
-    """Tell whether PostgreSQL refused what a row holds. A position that is there already is not the row's fault."""
-    state = error.sqlstate if isinstance(error, psycopg.Error) else None
-    return state is not None and state.startswith(_DATA_CLASSES) and state != _DUPLICATE
+def reason_of(error: BaseException | None) -> str | None:
+    """Say why a row was refused, without the value; ``None`` where no row is at fault.
 
-
-def refusal(error: psycopg.Error) -> str:
-    """Say why a row was refused, without the value: the name of the state, and what it nearly always is."""
-    name = type(error).__name__
-    if error.sqlstate in ("22021", "22P05"):
-        return f"PostgreSQL refuses it: {name}; a text holds the character NUL"
-    return f"PostgreSQL refuses it: {name}"
+    A position that is there already is not the fault of the row.
+    """
+    if not isinstance(error, psycopg.Error):
+        return duckdb_reason_of(error) if isinstance(error, Exception) else None
+    state = error.sqlstate
+    if state is None or not state.startswith(_DATA_CLASSES) or state == _DUPLICATE:
+        return None
+    nul = "; a text holds the character NUL" if state in ("22021", "22P05") else ""
+    return f"PostgreSQL refuses it: {type(error).__name__}{nul}"
 
 
 def store_error(error: psycopg.Error, where: str, *, asked_to_stop: bool = False) -> StreamproofError:
@@ -105,16 +107,11 @@ def store_error(error: psycopg.Error, where: str, *, asked_to_stop: bool = False
     state = error.sqlstate or ""
     if state == "57014":
         if asked_to_stop:
-            return Interrupted(
-                "stopped; what was being written is rolled back, everything before it is kept",
-                where=where,
-                hint="The same command continues",
-            )
+            return _stopped(where)
         return WarehouseUnreachable("PostgreSQL did not end a statement in time", where=where, hint=_AGAIN)
     for states, kind, message, hint in _MEANINGS:
         if state and state.startswith(states):
-            said = _first_line(error) if not is_row_at_fault(error) else type(error).__name__
-            return kind(message, where=f"{where}: {said}", hint=hint)
+            return kind(message, where=f"{where}: {_first_line(error)}", hint=hint)
     if state == _DUPLICATE:
         return WarehouseLocked(
             "another loader stored the same records; the batch was rolled back",
@@ -149,9 +146,24 @@ def _first_line(error: psycopg.Error) -> str:
 
 
 @contextmanager
-def as_store_errors(where: str) -> Iterator[None]:
-    """Raise what the driver raises inside as errors of the tree."""
+def as_store_errors(where: str, is_stopped: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Raise what the driver raises inside as errors of the tree.
+
+    :param is_stopped: tells whether somebody asked to stop: then nothing is begun, and what ends is that.
+    """
+    if is_stopped():
+        raise _stopped(where)
     try:
         yield
+    except duckdb.InterruptException as error:
+        raise _stopped(where) from error
     except psycopg.Error as error:
-        raise store_error(error, where) from error
+        raise store_error(error, where, asked_to_stop=is_stopped()) from error
+
+
+def _stopped(where: str) -> Interrupted:
+    return Interrupted(
+        "stopped; what was being written is rolled back, everything before it is kept",
+        where=where,
+        hint="The same command continues",
+    )

@@ -16,19 +16,19 @@ from consumer.sinks.postgres.types import NESTED
 
 # A text or a document that holds NUL makes PostgreSQL refuse the row. What a row may not be refused for loses it.
 _WITHOUT_NUL = "replace({}, chr(0), chr(65533))"
+# In a document it is an escape, which two characters of a text may look like: a backslash, itself escaped, and `u0000`.
+_WITHOUT_ESCAPED_NUL = r"replace(replace(replace({}, '\\', chr(1)), '\u0000', chr(65533)), chr(1), '\\')"
 
 
 @dataclass(frozen=True, slots=True)
 class CopiedColumn:
     """A column on its way: ``arrived`` is its type in the rows, ``stored`` what the table makes of it.
 
-    :ivar name: in the rows.
-    :ivar column: in the table.
+    :ivar name: in the rows and in the table.
     :ivar always: store it even where PostgreSQL cannot hold a character of it, with a sign in its place.
     """
 
     name: str
-    column: str
     arrived: ColumnType
     stored: ColumnType
     always: bool = False
@@ -46,7 +46,7 @@ def line_expression(columns: Sequence[CopiedColumn]) -> str:
 def _text(value: str, arrived: ColumnType, stored: ColumnType, *, always: bool) -> str:
     if stored.name in NESTED:
         text = f"CASE WHEN {value} IS NOT NULL THEN CAST(to_json({_document(value, arrived, stored)}) AS VARCHAR) END"
-        return f"replace({text}, '\\u0000', chr(65533))" if always else text
+        return _WITHOUT_ESCAPED_NUL.format(text) if always else text
     match arrived.name:
         case "FLOAT" | "DOUBLE":
             return f"CAST(CAST({value} AS DOUBLE) AS VARCHAR)"

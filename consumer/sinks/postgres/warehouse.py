@@ -24,6 +24,10 @@ from consumer.sinks.postgres.migrations import NEWEST, format_of, upgrade
 from consumer.sinks.postgres.place import Address, schema_of
 
 _PAGE = "page"
+_CANCEL_S = 2.0
+# Loaders that work side by side number their batches before they commit them, so a higher number may come first. What
+# is newest is the highest number to a proof: it is given the order of the commits.
+_NUMBERED = {"events": "_batch", "quarantine": "batch", "tombstones": "batch", "load_batches": "batch"}
 
 
 class PostgresWarehouse:
@@ -40,6 +44,7 @@ class PostgresWarehouse:
         self.schema = schema
         self.connection = connection
         self.converts = converts
+        self._is_stopped = False
 
     @property
     def where(self) -> str:
@@ -47,8 +52,20 @@ class PostgresWarehouse:
         return f"{self.address.shown}, schema {self.schema}"
 
     def errors(self) -> AbstractContextManager[None]:
-        """Raise what the driver raises inside as errors of the tree."""
-        return as_store_errors(self.where)
+        """Raise what the driver raises inside as errors of the tree.
+
+        :raises Interrupted: :meth:`interrupt` was called.
+        """
+        return as_store_errors(self.where, lambda: self._is_stopped)
+
+    def interrupt(self) -> None:
+        """End what another thread waits for here; nothing is begun any more before :meth:`rollback`."""
+        self._is_stopped = True
+        self.converts.interrupt()
+        # Only what runs: a cancellation that comes late would end the statement after it.
+        if self.connection.pgconn.transaction_status == psycopg.pq.TransactionStatus.ACTIVE:
+            with suppress(psycopg.Error):
+                self.connection.cancel_safe(timeout=_CANCEL_S)
 
     def begin(self) -> None:
         """Begin a transaction; end it with :meth:`commit` or :meth:`rollback`."""
@@ -66,6 +83,7 @@ class PostgresWarehouse:
 
     def rollback(self) -> None:
         """Forget the transaction. With a lost connection, the server does so by itself."""
+        self._is_stopped = False
         with suppress(psycopg.Error):
             if self.connection.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
                 self.connection.execute("ROLLBACK")
@@ -89,7 +107,7 @@ class PostgresWarehouse:
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one query and return its rows."""
         with self.errors():
-            return self.connection.execute(query, parameters).fetchall()
+            return self.connection.execute(query, parameters or None).fetchall()
 
     def meta(self) -> dict[str, str]:
         """Return topic and creation time."""
@@ -108,8 +126,11 @@ class PostgresWarehouse:
         In a transaction of isolation level REPEATABLE READ, all tables are of one moment.
         """
         columns = self.columns(table)
-        chosen = ", ".join(quote(each.column) for each in columns)
-        query = f"SELECT {chosen} FROM {quote(table)}"  # noqa: S608 - names are quoted
+        batch = _NUMBERED.get(table)
+        chosen = ", ".join("number" if each.column == batch else f"held.{quote(each.column)}" for each in columns)
+        query = f"SELECT {chosen} FROM {quote(table)} AS held"  # noqa: S608 - names are quoted
+        if batch is not None:
+            query += f" LEFT JOIN batch_order ON batch_order.batch = held.{batch}"
         if table == "event_columns":  # which names columns as they are called here
             query = "SELECT field, name AS column_name FROM event_columns JOIN event_types USING (column_name)"
         yield from self.values(query, columns)

@@ -7,6 +7,7 @@ import json
 import struct
 import subprocess
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 import duckdb
 import fastavro
+import psycopg
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # its stubs do not re-export it
@@ -23,11 +25,13 @@ from cluster.connection import Connection
 from cluster.topics import admin_client, wait_for_leaders
 from consumer.load.load import load
 from consumer.load.progress import LoadResult
-from consumer.sinks.duckdb.ledger import verify
-from consumer.sinks.duckdb.warehouse import open_warehouse
+from consumer.sinks import Place, place_named
+from consumer.sinks.postgres.place import schema_of
 from schemas.registry.contract import subject_for
 from schemas.registry.gate import Registry
 from tests.kit.commands import Ended, command_line, streamproof
+from tests.kit.postgres import PostgresServer
+from tests.kit.waiting import wait_until
 
 SMALL = {
     "type": "record",
@@ -124,17 +128,50 @@ class Rig:
         assert producer.flush(30) == 0
         assert failures == []
 
+    @property
+    def where(self) -> str:
+        """What the command is told of the warehouse."""
+        return str(self.warehouse)
+
+    @property
+    def place(self) -> Place:
+        """Where the warehouse is."""
+        return place_named(self.where, self.topic)
+
+    def wait_until_at_work(self, process: subprocess.Popen[Any]) -> None:
+        """Wait until a loader has the warehouse open: from then on it loads."""
+
+        def is_open() -> bool:
+            try:
+                return any(fd.readlink() == self.warehouse for fd in Path(f"/proc/{process.pid}/fd").iterdir())
+            except FileNotFoundError:
+                return False
+
+        wait_until(is_open, "the loader to open the warehouse", poll_s=0.005, while_runs=process)
+
+    def wait_until_writing(self, process: subprocess.Popen[Any]) -> None:
+        """Wait until a loader that is at work writes."""
+        since_ns, log = time.time_ns(), self.warehouse.with_name(self.warehouse.name + ".wal")
+
+        def was_written() -> bool:
+            try:
+                return log.stat().st_mtime_ns > since_ns
+            except FileNotFoundError:
+                return False
+
+        wait_until(was_written, "the first write", poll_s=0.005, while_runs=process)
+
     def load(self, **options: Any) -> LoadResult:
         """Load in this process."""
-        return load(self.connection, self.topic, self.warehouse, stop=options.pop("stop", threading.Event()), **options)
+        return load(self.connection, self.topic, self.place, stop=options.pop("stop", threading.Event()), **options)
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of a loader of its own."""
-        return command_line("load", self.topic, "--warehouse", self.warehouse, *arguments)
+        return command_line("load", self.topic, "--warehouse", self.where, *arguments)
 
     def type(self, *arguments: str) -> Ended:
         """Load by the command, in this process."""
-        return streamproof("load", self.topic, "--warehouse", self.warehouse, *arguments)
+        return streamproof("load", self.topic, "--warehouse", self.where, *arguments)
 
     def run(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
         """Load in a process of its own."""
@@ -177,8 +214,8 @@ class Rig:
 
         Of what Kafka does not hold any more (``gone_below``), only the ledger can speak.
         """
-        with open_warehouse(self.warehouse) as warehouse:
-            verify(warehouse)
+        with self.place.open(create=False) as sink:
+            sink.verify()
         truth = {at: zlib.crc32(value) for at, value in self.records().items() if value is not None}
         stored = self.rows(
             "SELECT _partition, _offset, _crc32 FROM (SELECT _partition, _offset, _crc32 FROM events UNION ALL "
@@ -186,6 +223,62 @@ class Rig:
         )
         assert len(stored) == len(truth)
         assert {(partition, offset): crc for partition, offset, crc in stored} == truth
+
+
+SESSIONS = "application_name = 'streamproof' AND datname = current_database()"
+
+
+@dataclass
+class PostgresRig(Rig):
+    """The same with a warehouse in a database of its own."""
+
+    url: str = ""
+
+    @property
+    def where(self) -> str:
+        """The address, with the password of the test's server."""
+        return self.url
+
+    def wait_until_at_work(self, process: subprocess.Popen[Any]) -> None:
+        """Wait until a loader is connected."""
+        self._wait_for_session("TRUE", "the loader to connect", process)
+
+    def wait_until_writing(self, process: subprocess.Popen[Any]) -> None:
+        """Wait until a loader is inside a transaction that writes."""
+        self._wait_for_session("backend_xid IS NOT NULL", "the first write", process)
+
+    def _wait_for_session(self, state: str, what: str, process: subprocess.Popen[Any]) -> None:
+        query = f"SELECT count(*) > 0 FROM pg_stat_activity WHERE {state} AND {SESSIONS}"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            wait_until(lambda: connection.execute(query).fetchone()[0], what, poll_s=0.005, while_runs=process)
+
+    def end_sessions(self) -> int:
+        """Cut the connections of all loaders, as a server does that shuts down, and return how many there were."""
+        query = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {SESSIONS}"
+        return len(self.rows(query))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the warehouse."""
+        with psycopg.connect(
+            self.url, options=f"-c search_path={schema_of(self.topic)}", autocommit=True
+        ) as connection:
+            cursor = connection.execute(query)
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture
+def postgres_rig(
+    connection: Connection, postgres: PostgresServer, topic_name: Callable[[str], str], tmp_path: Path
+) -> PostgresRig:
+    """A topic that does not exist yet, and an empty database."""
+    topic = topic_name("load")
+    return PostgresRig(connection, topic, tmp_path / "none", postgres.database())
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def each_rig(request: pytest.FixtureRequest, connection: Connection) -> Rig:
+    """A topic that does not exist yet, with a warehouse in each of the stores."""
+    return request.getfixturevalue("rig" if request.param == "duckdb" else "postgres_rig")
 
 
 @pytest.fixture

@@ -122,12 +122,16 @@ def converts() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def copied(kinds: dict[str, ColumnType], stored: dict[str, ColumnType] | None = None) -> list[CopiedColumn]:
-    return [CopiedColumn(name, cut_name(name), kind, (stored or kinds)[name]) for name, kind in kinds.items()]
+    return [CopiedColumn(name, kind, (stored or kinds)[name]) for name, kind in kinds.items()]
+
+
+def named_types(converts: duckdb.DuckDBPyConnection, schema: pa.Schema) -> dict[str, ColumnType]:
+    return dict(zip(schema.names, types_of(converts, schema), strict=True))
 
 
 def there_and_back(database: psycopg.Connection[Any], converts: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
     """Store rows in a table of PostgreSQL's, and read them again as a DuckDB warehouse would have them."""
-    kinds = types_of(converts, rows.schema)
+    kinds = named_types(converts, rows.schema)
     with database.transaction(force_rollback=True):
         columns = ", ".join(f"{quote(cut_name(name))} {postgres_type(kind)}" for name, kind in kinds.items())
         database.execute(f"CREATE TABLE there ({columns})")
@@ -247,13 +251,13 @@ def test_rows_of_before_a_widening_come_back_in_the_wider_type(database: Any, co
     small = pa.struct([("Name", pa.string()), ("n", pa.int32()), ("f", pa.float32())])
     before = pa.table({"r": arrow([{"Name": "a", "n": 1, "f": 0.1}], small)})
     wide = pa.struct([("Name", pa.string()), ("n", pa.int64()), ("f", pa.float64()), ("more", pa.list_(pa.bool_()))])
-    kinds = types_of(converts, pa.schema([("r", wide)]))
+    kinds = named_types(converts, pa.schema([("r", wide)]))
     with database.transaction(force_rollback=True):
         database.execute("CREATE TABLE there (r jsonb)")
-        copy_in(database, converts, "there", before, copied(types_of(converts, before.schema)))
+        copy_in(database, converts, "there", before, copied(named_types(converts, before.schema)))
         # Another schema spells a member differently: the table's spelling stays.
         other = pa.table({"r": arrow([{"name": "b"}], pa.struct([("name", pa.string())]))})
-        copy_in(database, converts, "there", other, copied(types_of(converts, other.schema), kinds))
+        copy_in(database, converts, "there", other, copied(named_types(converts, other.schema), kinds))
         found = read_back(database, converts, "there", kinds)
     assert found.column("r").to_pylist() == [
         {"Name": "a", "n": 1, "f": 0.10000000149011612, "more": None},
@@ -269,3 +273,18 @@ def test_a_text_with_nul_is_refused_and_nothing_of_it_is_quoted(where: str, data
     rows = pa.table({"x": arrow([values[where]], kinds[where])})
     with pytest.raises((psycopg.errors.CharacterNotInRepertoire, psycopg.errors.UntranslatableCharacter)):
         there_and_back(database, converts, rows)
+
+
+def test_what_no_row_may_be_refused_for_is_stored_with_a_sign_for_nul(database: Any, converts: Any) -> None:
+    texts = ["a\0\0b", "\\u0000", "\\\0", "\\\\u0000", "plain"]
+    headers = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
+    rows = pa.table({"text": texts, "headers": arrow([[{"name": t, "value": b"\0"}] for t in texts], headers)})
+    kinds = named_types(converts, rows.schema)
+    with database.transaction(force_rollback=True):
+        database.execute("CREATE TABLE there (text text, headers jsonb)")
+        columns = [CopiedColumn(name, kind, kind, always=True) for name, kind in kinds.items()]
+        copy_in(database, converts, "there", rows, columns)
+        found = read_back(database, converts, "there", kinds).to_pylist()
+    signs = [text.replace("\0", "\ufffd") for text in texts]
+    assert [row["text"] for row in found] == signs
+    assert [row["headers"] for row in found] == [[{"name": sign, "value": b"\0"}] for sign in signs]

@@ -76,6 +76,8 @@ def upgrade() -> None:
         )
     """)
     op.execute("CREATE SEQUENCE batch_numbers AS bigint")
+    # In which order batches were committed: the next number, given under a lock that is held until the commit.
+    op.execute("CREATE TABLE batch_order (batch bigint NOT NULL PRIMARY KEY, number bigint NOT NULL UNIQUE)")
     op.execute("""
         CREATE TABLE load_batches (
             batch        bigint NOT NULL,
