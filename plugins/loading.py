@@ -12,7 +12,7 @@ from plugins.step import LOG_EVERY_S, WarehouseOperator, every
 if TYPE_CHECKING:
     from cluster.connection import Connection
     from consumer.load.progress import LoadResult
-    from consumer.proof.verdict import AuditResult
+    from consumer.proof.result import AuditResult
     from consumer.sinks.limit import Limit
 
 # A task that is ended learns of it within 5 s, and has 5 s then. Twice that, for a machine that is busy.

@@ -22,10 +22,12 @@ from cluster.reading import Watermarks, look_at_topic
 from cluster.topics import admin_client
 from consumer.load.positions import check_identity
 from consumer.proof.findings import find
+from consumer.proof.found import CLASSES, Findings, PartitionPosition
 from consumer.proof.inside.contradictions import against_registry
 from consumer.proof.kept_manifests import hold_against, store_manifests, stored_manifests
+from consumer.proof.result import AuditResult
 from consumer.proof.run_scope import chosen_run, known_runs, unknown_run
-from consumer.proof.verdict import CLASSES, AuditResult, Findings, PartitionPosition, judge
+from consumer.proof.verdict import judge
 from consumer.sinks import DEFAULT_WAIT_S, Place, place_of
 from consumer.sinks.duckdb.sink import DuckDBSink
 from consumer.sinks.duckdb.warehouse import Warehouse

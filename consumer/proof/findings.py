@@ -6,12 +6,12 @@ from collections import defaultdict
 from dataclasses import replace
 
 from consumer.proof.evidence.comparison import MAX_EXAMPLES, compare, lay_out
+from consumer.proof.found import Findings, VersionAudit
 from consumer.proof.inside.column_proof import prove_columns
 from consumer.proof.inside.contradictions import contradictions, unwitnessed
 from consumer.proof.inside.quarantine_proof import prove_quarantine
 from consumer.proof.inside.scoring import has_faults, score
 from consumer.proof.run_scope import enter_run
-from consumer.proof.verdict import Findings, VersionAudit
 from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.manifest import Manifest

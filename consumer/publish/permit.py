@@ -11,9 +11,10 @@ from cluster.errors import VerdictFailed, VerdictUnknown, WarehouseDamaged
 from consumer.proof.audit import fingerprint, latest_audit, loaded_since
 from consumer.proof.checks import checked_after, evaluate
 from consumer.proof.findings import find
+from consumer.proof.found import CLASSES, Example, Findings, PartitionPosition
 from consumer.proof.kept_manifests import stored_manifests
 from consumer.proof.run_scope import enter_run
-from consumer.proof.verdict import CLASSES, Example, Findings, Judgement, PartitionPosition, judge
+from consumer.proof.verdict import Judgement, judge
 from consumer.sinks.duckdb.warehouse import Warehouse
 
 _DETAILS = "`streamproof report` shows the details; what was published before stays"

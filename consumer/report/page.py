@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from consumer.proof.verdict import CLASSES
+from consumer.proof.found import CLASSES
 from consumer.report import figures
 from consumer.report.facts import Facts
 from consumer.report.text import milliseconds, moment, number, seconds, sentence, shortened, size, visible

@@ -15,9 +15,10 @@ from pydantic import ValidationError
 from consumer.proof.audit import ONLY_HERE, UNREAD, latest_audit
 from consumer.proof.checks import NOT_RUN, CheckResult, checks_of, evaluate, latest_results
 from consumer.proof.findings import find
+from consumer.proof.found import CLASSES, Findings, PartitionPosition
 from consumer.proof.kept_manifests import fault_rows
 from consumer.proof.packs import pack_of_run
-from consumer.proof.verdict import CLASSES, Findings, Judgement, PartitionPosition, judge
+from consumer.proof.verdict import Judgement, judge
 from consumer.publish.files import PublishedFile, fault_of
 from consumer.publish.paths import snapshot_name
 from consumer.sinks.duckdb.warehouse import Warehouse

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from consumer.proof.checks import CheckReport
-from consumer.proof.verdict import CLASSES, AuditResult, Example, ShardAudit
+from consumer.proof.found import CLASSES, Example, ShardAudit
+from consumer.proof.result import AuditResult
 from schemas.faults import KINDS
 from streamproof.console import Output, stdout
 

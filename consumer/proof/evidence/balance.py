@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from consumer.proof.evidence.relations import Evidence
-from consumer.proof.verdict import Balance
+from consumer.proof.found import Balance
 from schemas.faults import TOMBSTONE, UNDECODABLE
 from schemas.manifest import FaultTruth, Manifest, count
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from consumer.proof.evidence.balance import take_balance
 from consumer.proof.evidence.place_proof import prove_places
 from consumer.proof.evidence.relations import Evidence
-from consumer.proof.verdict import Example, Findings, ShardAudit
+from consumer.proof.found import Example, Findings, ShardAudit
 from schemas.identity import event_id
 from schemas.manifest import Manifest, count, disagreements
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from consumer.proof.evidence.relations import Evidence
-from consumer.proof.verdict import Example
+from consumer.proof.found import Example
 from schemas.manifest import Manifest
 from schemas.places import crcs_of_keys, mixed
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from cluster.errors import Misconfigured
 from consumer.load.unforeseen import barrier
+from consumer.proof.found import Unproved
 from consumer.proof.inside.fitting import fitted, holds_more
-from consumer.proof.verdict import Unproved
 from consumer.sinks.batch import METADATA_COLUMNS
 from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.columns import EventColumns, columns_of_fields

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from cluster.records import Records
 from consumer.load.decode import Reader, ReaderOf, decode
-from consumer.proof.verdict import Example
+from consumer.proof.found import Example
 from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.held import HeldRecord

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from consumer.proof.detectors import load_detectors
+from consumer.proof.found import Example, FaultScore
 from consumer.proof.inside.detector_fields import enter_signals
 from consumer.proof.sql_files import lacking
-from consumer.proof.verdict import Example, FaultScore
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.faults import KINDS
 from schemas.identity import event_id

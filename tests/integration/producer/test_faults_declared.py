@@ -22,7 +22,7 @@ from cluster.errors import Misconfigured
 from cluster.topics import admin_client, apply_topics, specs_for, topic_configuration
 from consumer.load.load import load
 from consumer.proof.audit import audit
-from consumer.proof.verdict import AuditResult
+from consumer.proof.result import AuditResult
 from producer import ProduceRequest, produce_shard
 from producer.scenarios import contract_of, find_scenario
 from producer.workers import produce_run

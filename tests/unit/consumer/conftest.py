@@ -22,7 +22,7 @@ from cluster.connection import Connection
 from cluster.reading import Watermarks
 from cluster.topics import TopicInfo
 from consumer.proof.checks import run_checks
-from consumer.proof.verdict import AuditResult
+from consumer.proof.result import AuditResult
 from consumer.publish.publish import publish
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from schemas.control_topic import ControlTopic

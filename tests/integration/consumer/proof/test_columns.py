@@ -19,7 +19,7 @@ from cluster.topics import admin_client, apply_topics, specs_for
 from consumer.load.load import load
 from consumer.proof.audit import audit
 from consumer.proof.checks import run_checks
-from consumer.proof.verdict import AuditResult
+from consumer.proof.result import AuditResult
 from consumer.publish.publish import publish
 from producer import ProduceRequest, produce_run
 from schemas.identity import event_id

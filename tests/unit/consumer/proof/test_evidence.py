@@ -10,8 +10,8 @@ import pytest
 from consumer.proof.evidence.comparison import compare, lay_out
 from consumer.proof.evidence.relations import RecordsEvidence
 from consumer.proof.findings import find
+from consumer.proof.found import Findings
 from consumer.proof.kept_manifests import stored_manifests
-from consumer.proof.verdict import Findings
 from schemas.identity import event_id
 
 RUN = "rehearsal/one"

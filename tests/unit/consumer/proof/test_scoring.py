@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from consumer.proof.checks import run_checks
-from consumer.proof.verdict import AuditResult
+from consumer.proof.result import AuditResult
 from consumer.report import write_report
 from schemas.control_topic import ControlTopic
 from schemas.fault_targets import FaultTargets

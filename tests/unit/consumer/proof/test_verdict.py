@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from cluster.errors import VerdictUnknown
 from consumer.proof.checks import run_checks
-from consumer.proof.verdict import Balance, FaultScore, Findings, PartitionPosition, ShardAudit, Unproved, judge
+from consumer.proof.found import Balance, FaultScore, Findings, PartitionPosition, ShardAudit, Unproved
+from consumer.proof.verdict import judge
 from consumer.publish.publish import publish
 from schemas.identity import event_id
 

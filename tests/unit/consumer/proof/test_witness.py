@@ -13,7 +13,7 @@ from cluster.connection import Connection
 from cluster.errors import VerdictUnknown, WarehouseDamaged
 from consumer.load.quarantine import replay
 from consumer.proof.checks import run_checks
-from consumer.proof.verdict import AuditResult
+from consumer.proof.result import AuditResult
 from consumer.publish.publish import publish
 from schemas.identity import event_id
 from schemas.manifest import FaultTruth

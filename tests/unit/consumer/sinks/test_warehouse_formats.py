@@ -16,8 +16,8 @@ import consumer.sinks.duckdb.warehouse
 from cluster.errors import Misconfigured, WarehouseDamaged
 from consumer.proof.audit import latest_audit
 from consumer.proof.checks import latest_results
+from consumer.proof.found import CLASSES
 from consumer.proof.run_scope import known_runs
-from consumer.proof.verdict import CLASSES
 from consumer.sinks.duckdb.migrations import NEWEST
 from consumer.sinks.duckdb.warehouse import open_warehouse
 
@@ -121,7 +121,7 @@ _KILLED = """
 import os, sys
 from pathlib import Path
 import consumer.sinks.duckdb.migrations as migrations
-from consumer.proof.verdict import CLASSES
+from consumer.proof.found import CLASSES
 from consumer.sinks.duckdb.warehouse import open_warehouse
 
 class Dying:
