@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from cluster.errors import VerdictFailed, VerdictUnknown, WarehouseDamaged
-from consumer.proof.audit import fingerprint, latest_audit, loaded_since
+from consumer.proof.audit import fingerprint
 from consumer.proof.checks import checked_after, evaluate
 from consumer.proof.findings import find
 from consumer.proof.found import CLASSES, Example, Findings, PartitionPosition
+from consumer.proof.kept_audits import latest_audit, loaded_since
 from consumer.proof.kept_manifests import stored_manifests
 from consumer.proof.run_scope import enter_run
 from consumer.proof.verdict import Judgement, judge

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from consumer.proof.audit import audit_as_of_now
 from consumer.proof.checks import CheckResult, checked_after, latest_results
+from consumer.proof.kept_audits import audit_as_of_now
 from consumer.proof.kept_manifests import stored_manifests
 from consumer.proof.packs import pack_of_run
 from consumer.proof.run_scope import enter_run

@@ -1,7 +1,8 @@
 """Proving a warehouse or a publication from itself, and against the broker and registry where they can be asked.
 
-Open :func:`verify_warehouse` first: it is the protocol. ``contents.py`` proves the rows, ``runs.py`` what is said of
-the runs, ``published.py`` a publication, ``outside.py`` what Kafka and the registry say.
+Open :func:`verify_warehouse` first: it is the protocol. ``contents.py`` proves the rows; ``manifests.py``,
+``verdicts.py``, ``checks.py`` and ``publications.py`` what is said of the runs; ``published.py`` a publication, and
+``published_rows.py`` the same beside its warehouse; ``outside.py`` what Kafka and the registry say.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from consumer.sinks import DEFAULT_WAIT_S, Place, place_of
 from consumer.sinks.duckdb.catalogue import impostors, read_catalogue, refuse_impostors
 from consumer.sinks.duckdb.migrations import NEWEST, format_of
 from consumer.sinks.duckdb.warehouse import Warehouse
+from consumer.verify.checks import prove_checks
 from consumer.verify.contents import (
     prove_bytes,
     prove_held,
@@ -28,24 +30,16 @@ from consumer.verify.contents import (
     prove_places,
     prove_schemas,
 )
+from consumer.verify.manifests import prove_manifests, read_manifests
 from consumer.verify.outside import DEFAULT_SAMPLE, Outside, look_outside, prove_registry, prove_sample, prove_topic
 from consumer.verify.proof import NOTHING, Proof, Verification
-from consumer.verify.published import (
-    Snapshot,
-    applicable,
-    prove_files,
-    prove_marts,
-    prove_rows,
-    prove_snapshot_names,
-)
-from consumer.verify.runs import (
-    prove_checks,
-    prove_manifests,
-    prove_publications,
-    prove_verdicts,
-    read_manifests,
-)
+from consumer.verify.publications import prove_publications
+from consumer.verify.published import prove_files, prove_snapshot_names
+from consumer.verify.published_marts import applicable, prove_marts
+from consumer.verify.published_rows import prove_rows
 from consumer.verify.sizes import prove_sizes
+from consumer.verify.snapshot import Snapshot
+from consumer.verify.verdicts import prove_verdicts
 from schemas.registry.gate import Registry
 
 __all__ = ["DEFAULT_SAMPLE", "Proof", "Verification", "verify_publication", "verify_warehouse"]

@@ -25,7 +25,7 @@ from typing import Any
 import duckdb
 
 from cluster.errors import Misconfigured
-from consumer.proof.audit import latest_audit
+from consumer.proof.kept_audits import latest_audit
 from consumer.proof.packs import RunPack, pack_of_run
 from consumer.proof.run_scope import chosen_run, enter_run, known_runs
 from consumer.proof.sql_files import SqlFile, lacking, read_folder

@@ -34,6 +34,7 @@ from schemas.manifest import CrcWindows, Manifest, PlaceWindows, RateWindow, Sch
 from schemas.places import PlaceSums
 
 audit_module = importlib.import_module("consumer.proof.audit")
+bounds_module = importlib.import_module("consumer.proof.bounds")
 
 TOPIC = "customer_events"
 RUN, OTHER = "rehearsal/one", "rehearsal/two"
@@ -254,7 +255,7 @@ class Lab:
         self.after: dict[int, int | None] = {}
         monkeypatch.setattr(audit_module, "read_control_topic", lambda *_: self.control)
         monkeypatch.setattr(audit_module, "look_at_topic", lambda *_: (self.info, self.marks()))
-        monkeypatch.setattr(audit_module, "offsets_after", lambda *_: self.after)
+        monkeypatch.setattr(bounds_module, "offsets_after", lambda *_: self.after)
 
     @property
     def info(self) -> TopicInfo:

@@ -10,7 +10,8 @@ import pytest
 
 from consumer.proof.kept_manifests import store_manifests, stored_manifests
 from consumer.sinks.duckdb.warehouse import open_as_it_is
-from consumer.verify.runs import prove_manifests, prove_verdicts
+from consumer.verify.manifests import prove_manifests
+from consumer.verify.verdicts import prove_verdicts
 from schemas.control_topic import ControlTopic
 from schemas.manifest import FaultPage, Terms
 

@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 from cluster.errors import VerdictFailed
-from consumer.proof.audit import latest_audit
 from consumer.proof.checks import latest_results, run_checks
+from consumer.proof.kept_audits import latest_audit
 from consumer.proof.run_scope import known_runs
 from consumer.publish.publish import publish
 from consumer.report import write_report

@@ -16,7 +16,7 @@ from consumer.publish.publish import Publication, publish
 from consumer.report import write_report
 from consumer.sinks.duckdb.warehouse import open_warehouse
 from consumer.verify import verify_publication
-from consumer.verify.runs import prove_checks
+from consumer.verify.checks import prove_checks
 from schemas.packs import find_pack, queries_of
 
 RUN, TOPIC = "rehearsal/one", "customer_events"

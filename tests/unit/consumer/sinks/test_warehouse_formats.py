@@ -14,9 +14,9 @@ import pytest
 import consumer.sinks.duckdb.migrations
 import consumer.sinks.duckdb.warehouse
 from cluster.errors import Misconfigured, WarehouseDamaged
-from consumer.proof.audit import latest_audit
 from consumer.proof.checks import latest_results
 from consumer.proof.found import CLASSES
+from consumer.proof.kept_audits import latest_audit
 from consumer.proof.run_scope import known_runs
 from consumer.sinks.duckdb.migrations import NEWEST
 from consumer.sinks.duckdb.warehouse import open_warehouse

@@ -15,8 +15,8 @@ from cluster.errors import VerdictUnknown
 from consumer.publish.publish import publish
 from consumer.sinks.duckdb.warehouse import open_as_it_is
 from consumer.verify import Proof, Verification, verify_publication, verify_warehouse
+from consumer.verify.manifests import prove_manifests
 from consumer.verify.proof import NOTHING
-from consumer.verify.runs import prove_manifests
 
 audit_module = importlib.import_module("consumer.proof.audit")
 
