@@ -34,8 +34,9 @@ from plugins.operators import (
     ReportOperator,
     SchemaGateOperator,
 )
+from plugins.scenario_settings import rehearsal_for
 from plugins.scenarios import DEFAULT_SCENARIO
-from plugins.settings import HEADINGS, Rehearsal, rehearsal_for
+from plugins.settings import HEADINGS, Rehearsal
 
 _NUMBERS = {"minimum", "maximum", "exclusiveMinimum"}
 _SAID = {"pattern", "enum"}

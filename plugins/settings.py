@@ -6,11 +6,7 @@ Said once, here: the form in the Airflow UI is made from these fields, and the f
 from __future__ import annotations
 
 import math
-import re
 import shlex
-from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -19,16 +15,12 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
-    create_model,
     model_validator,
 )
 
 from cluster.errors import Misconfigured
-from cluster.text.invalid import fault_text
+from plugins.form_texts import TOPIC_PATTERN, TOPIC_WORDS, faults_text, percent, shape_text, topic_name
 
-# A topic gives its name to files too, and "*.manifests" are the control topics.
-TOPIC_PATTERN = r"^(?!.*\.manifests$)[A-Za-z0-9][A-Za-z0-9._-]{0,199}$"
 MAX_SECONDS = 21_600
 # How the fields are called that are a fault each.
 FAULT_FIELDS = "fault_"
@@ -39,69 +31,14 @@ LOAD, SCENARIO, VERSIONS, FAULTS = "Load", "Scenario options", "Schema versions"
 HEADINGS = (None, LOAD, SCENARIO, VERSIONS, FAULTS)
 
 
-_TOPIC_WORDS = (
-    "Letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 200, not ending in '.manifests'"
-)
-
-
-def _topic_name(value: str) -> str:
-    if not re.match(TOPIC_PATTERN, value):
-        raise ValueError(f"{value!r} cannot be a topic here: {_TOPIC_WORDS[0].lower()}{_TOPIC_WORDS[1:]}")
-    return value
-
-
-def _shape_text(value: Any) -> Any:
-    """Return a shape as its text, whether the form or YAML wrote it as text or as mappings."""
-    if value is None or value == "":
-        return None
-    from producer.shapes import from_setting, to_text
-
-    try:
-        return to_text(from_setting(value))
-    except Misconfigured as fault:
-        raise ValueError(f"{fault.message} ({fault.where})") from None
-
-
-def _faults_text(value: Any) -> Any:
-    """Return faults as their text, whether the form wrote them as text or YAML as a mapping."""
-    if not value:
-        return None
-    from producer.faults.spec import as_text, from_mapping, parse_faults
-
-    try:
-        return as_text(from_mapping(value) if isinstance(value, Mapping) else parse_faults(str(value).split()))
-    except Misconfigured as fault:
-        raise ValueError(fault.message) from None
-
-
-def _options_text(value: Any) -> Any:
-    """Return options as their text, whether the form wrote them as text or YAML as a mapping."""
-    if not value:
-        return None
-    from producer.scenarios.options import pairs
-
-    try:
-        given = value if isinstance(value, Mapping) else pairs(shlex.split(str(value)))
-    except Misconfigured as fault:
-        raise ValueError(fault.message) from None
-    except ValueError as fault:
-        raise ValueError(f"{value!r} cannot be read: {fault}") from None
-    return " ".join(shlex.quote(f"{name}={one}") for name, one in given.items())
-
-
-def _percent(value: Any) -> Any:
-    """Return a percentage as its number: YAML may say ``95%``."""
-    return (value.strip().removesuffix("%") or None) if isinstance(value, str) else value
-
-
-def _folded(section: str, **field: Any) -> Any:
+def folded(section: str, **field: Any) -> Any:
     """Return a field that the form folds away under a heading; those without one are shown at once."""
     return Field(json_schema_extra={"section": section}, **field)
 
 
 def _fault_field(title: str, description: str) -> Any:
     told = f"{description} Below 1 a share of the events, from 1 on a number of them; 0 for none."
-    return _folded(FAULTS, default=0, ge=0, title=title, description=told)
+    return folded(FAULTS, default=0, ge=0, title=title, description=told)
 
 
 class Rehearsal(BaseModel):
@@ -140,14 +77,14 @@ class Rehearsal(BaseModel):
         description="Generators side by side, from 1 to 16. The local stack runs 4 tasks at a time.",
     )
     seed: int = Field(default=7, ge=0, le=2**31 - 1, title="Seed", description="The same seed gives the same events.")
-    topic: Annotated[str, AfterValidator(_topic_name)] = Field(
+    topic: Annotated[str, AfterValidator(topic_name)] = Field(
         default="customer_events",
         title="Topic",
-        description=f"Created when it is missing. {_TOPIC_WORDS}. Each topic has its own warehouse.",
+        description=f"Created when it is missing. {TOPIC_WORDS}. Each topic has its own warehouse.",
         json_schema_extra={"pattern": TOPIC_PATTERN},
     )
 
-    events: int | None = _folded(
+    events: int | None = folded(
         LOAD,
         default=None,
         ge=1,
@@ -155,21 +92,21 @@ class Rehearsal(BaseModel):
         title="Events",
         description="In all; empty for as many as fit the duration.",
     )
-    shape: Annotated[str | None, BeforeValidator(_shape_text)] = _folded(
+    shape: Annotated[str | None, BeforeValidator(shape_text)] = folded(
         LOAD,
         default=None,
         title="Load shape",
         description="Instead of the rate, such as ramp(1000,20000,60s) + constant(20000,5m). "
         "One that ends sets the duration too.",
     )
-    catch_up: Literal["report", "skip"] = _folded(
+    catch_up: Literal["report", "skip"] = folded(
         LOAD,
         default="report",
         title="Catch-up",
         description="What a stall held up: **report** sends it late, **skip** gives it up and counts it.",
     )
 
-    require_rate: Annotated[float | None, BeforeValidator(_percent)] = _folded(
+    require_rate: Annotated[float | None, BeforeValidator(percent)] = folded(
         LOAD,
         default=None,
         gt=0,
@@ -178,14 +115,14 @@ class Rehearsal(BaseModel):
         description="Percent; a shard that reaches less of its rate fails. Empty for a warning alone.",
     )
 
-    schema_version: int | None = _folded(
+    schema_version: int | None = folded(
         VERSIONS,
         default=None,
         ge=1,
         title="Schema version",
         description="Version of the contract to write with; empty for its active one.",
     )
-    next_version_share: float = _folded(
+    next_version_share: float = folded(
         VERSIONS,
         default=0,
         ge=0,
@@ -193,7 +130,7 @@ class Rehearsal(BaseModel):
         title="Next version, share",
         description="Share of the events that are written with the next version of the schema.",
     )
-    next_version_ramp: bool = _folded(
+    next_version_ramp: bool = folded(
         VERSIONS,
         default=False,
         title="Ramp to the next version",
@@ -211,7 +148,7 @@ class Rehearsal(BaseModel):
     fault_tombstone: float = _fault_field("Tombstones", "Sent without a value.")
     fault_hot_key: float = _fault_field("Hot key", "Given the same key.")
     fault_clock_skew: float = _fault_field("Clock skew", "Shards whose clock is five minutes ahead.")
-    faults: Annotated[str | None, BeforeValidator(_faults_text)] = _folded(
+    faults: Annotated[str | None, BeforeValidator(faults_text)] = folded(
         FAULTS,
         default=None,
         title="More faults",
@@ -300,55 +237,3 @@ class Rehearsal(BaseModel):
         if broken:
             raise ValueError("; ".join(broken))
         return self
-
-
-def option_fields(scenario: str) -> dict[str, Any]:
-    """Return the fields of a scenario's options, for a model; where only its code says what they are, one for all.
-
-    :param scenario: its name, or the path of its file, which is not opened.
-    """
-    from producer.scenarios.find import options_known
-
-    declared = options_known(scenario)
-    if declared is None:
-        return {ANY_OPTION: (Annotated[str | None, BeforeValidator(_options_text)], _any_option())}
-    return {option.name: option.field(json_schema_extra={"section": SCENARIO}) for option in declared}
-
-
-def _any_option() -> Any:
-    return _folded(
-        SCENARIO,
-        default=None,
-        title="Options",
-        description="Those that the scenario declares, as the flag -o takes them: depth=3 mode=fast",
-    )
-
-
-@lru_cache(maxsize=64)
-def rehearsal_for(scenario: str) -> type[Rehearsal]:
-    """Return the settings of a rehearsal of one scenario: those of every run, and the options that it declares.
-
-    :param scenario: its name, or the path of its file, which is not opened.
-    """
-    return create_model("Rehearsal", __base__=Rehearsal, __module__=__name__, **option_fields(scenario))
-
-
-def rehearsal_of(params: Mapping[str, Any], scenario: str) -> Rehearsal:
-    """Return what a form, or the REST API, was filled in with.
-
-    :raises Misconfigured: every fault at once.
-    """
-    model = rehearsal_for(scenario)
-    try:
-        return model.model_validate(dict(params))
-    except ValidationError as error:
-        faults = "; ".join(fault_in_words(fault, model, scenario) for fault in error.errors())
-        raise Misconfigured(f"the settings of the run are not valid: {faults}") from None
-
-
-def fault_in_words(fault: Any, model: type[BaseModel], scenario: str) -> str:
-    """Return one of pydantic's errors in words; for a key like no other, that the scenario takes no such option."""
-    told = fault_text(fault, model.model_fields)
-    name = Path(scenario).stem
-    unlike = fault["type"] == "extra_forbidden" and "did you mean" not in told
-    return f"{told}: scenario {name} takes no option {fault['loc'][-1]}" if unlike else told

@@ -9,7 +9,8 @@ import pytest
 from cluster.errors import Misconfigured
 from cluster.local import PROJECT_ROOT
 from plugins.profiles import load_profile, profiles_dir, read_profiles
-from plugins.settings import Rehearsal, rehearsal_of
+from plugins.scenario_settings import rehearsal_of
+from plugins.settings import Rehearsal
 
 
 @pytest.mark.parametrize(

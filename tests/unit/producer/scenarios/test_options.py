@@ -9,7 +9,8 @@ import pytest
 
 from cluster.errors import Misconfigured
 from plugins.profiles import Profile
-from plugins.settings import FAULT_FIELDS, Rehearsal, rehearsal_for
+from plugins.scenario_settings import rehearsal_for
+from plugins.settings import FAULT_FIELDS, Rehearsal
 from producer import ProduceRequest
 from producer.plan.agreement import _refuse_other_settings, asked_of
 from producer.preview.preview import preview
