@@ -37,7 +37,7 @@ from cluster.kafka_errors import BrokerWatch, translate
 from cluster.reading import TopicReader
 from cluster.records import Message
 from cluster.topics import admin_client, describe
-from schemas.manifest import CONTROL_SUFFIX, FaultPage, FaultTruth, Manifest, Terms, control_topic, count
+from schemas.manifest import CONTROL_SUFFIX, FaultPage, FaultTruth, Manifest, Terms, control_topic_of, count
 
 WRITE_TIMEOUT_S = 10.0
 # A range takes 24 bytes at most in JSON below ten billion events, and a record may hold a megabyte.
@@ -232,7 +232,7 @@ def read_control_topic(kafka: KafkaSettings, topic: str, *, run_id: str | None =
     :raises BrokerSilent: the end was not reached: the broker stopped delivering.
     """
     found = ControlTopic()
-    with TopicReader(kafka, control_topic(topic)) as reader:
+    with TopicReader(kafka, control_topic_of(topic)) as reader:
         marks = reader.watermarks(range(_partitions(kafka, reader, topic)))
         found.untouched = not any(mark.high for mark in marks.values())
         reader.assign({p: mark.low for p, mark in marks.items()}, {p: mark.high for p, mark in marks.items()})
@@ -288,7 +288,7 @@ def write_manifest(
     :param pages: the truth about injected faults that does not fit into it; they are acknowledged before it is sent.
     :raises BrokerUnreachable: not acknowledged within ``timeout_s``.
     """
-    control = control_topic(manifest.topic)
+    control = control_topic_of(manifest.topic)
     watch = BrokerWatch(kafka, patience_s=timeout_s)
     settings = kafka.as_librdkafka(
         # Not idempotent: asking for a producer id takes librdkafka half a second, and a record that a retry wrote twice

@@ -25,7 +25,7 @@ _SHOWN_SHARDS = 5
 Range = tuple[int, int]
 
 
-def control_topic(topic: str) -> str:
+def control_topic_of(topic: str) -> str:
     """Return the name of the control topic of ``topic``.
 
     :raises Misconfigured: Kafka allows no name of that length.

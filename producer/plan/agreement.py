@@ -23,7 +23,7 @@ from producer.scenarios import DECLARATION, Asked, Scenario, contract_of, find_s
 from producer.scenarios.options import filled
 from schemas.fingerprint import fingerprint
 from schemas.formats import AVRO_NAME
-from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic
+from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic_of
 from schemas.packs import find_pack, queries_of
 from schemas.registry.contract import Contract, ContractVersion, subject_for
 from schemas.registry.gate import Registry
@@ -321,6 +321,6 @@ def _refuse(run_id: str, topic: str, differing: list[str]) -> None:
     if differing:
         raise Misconfigured(
             f"run {run_id} was begun with other settings: " + "; ".join(differing),
-            where=f"topic {control_topic(topic)}",
+            where=f"topic {control_topic_of(topic)}",
             hint="Use the settings it was begun with, or a new run id",
         )

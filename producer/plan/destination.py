@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from cluster.errors import StreamproofError, TopicMissing, TopicRecreated
 from cluster.reading import Watermarks
 from cluster.topics import Admin, TopicInfo, describe, topic_configuration
-from schemas.manifest import Manifest, Terms, control_topic
+from schemas.manifest import Manifest, Terms, control_topic_of
 
 Bounds = Mapping[int, Watermarks]
 
@@ -17,7 +17,7 @@ def describe_control(admin: Admin, topic: str) -> None:
 
     :raises TopicMissing: it is not.
     """
-    control = control_topic(topic)
+    control = control_topic_of(topic)
     try:
         describe(admin, control)
     except TopicMissing as error:
@@ -84,6 +84,6 @@ def _impossible(earlier: Manifest, bounds: Bounds) -> str:
 def _recreated(run_id: str, topic: TopicInfo, why: str) -> TopicRecreated:
     return TopicRecreated(
         f"topic {topic.name} was deleted and made anew since run {run_id} was begun: {why}",
-        where=f"topic {topic.name}; the run's manifests are in {control_topic(topic.name)}",
+        where=f"topic {topic.name}; the run's manifests are in {control_topic_of(topic.name)}",
         hint="Nothing was sent. What the run delivered went with the former topic; begin a run with a new --run-id",
     )

@@ -22,7 +22,7 @@ from producer.scenarios import Identity
 from producer.shapes import Schedule
 from schemas.formats import identity as identity_in
 from schemas.identity import ID_CHARACTERS, event_id, event_ids_begin, id_in_header, sequence_in
-from schemas.manifest import Manifest, RateGap, control_topic
+from schemas.manifest import Manifest, RateGap, control_topic_of
 
 log = structlog.get_logger()
 
@@ -153,7 +153,7 @@ def refuse_unaccounted(
     # An id begins with the run and the version digit; the shard follows.
     of_shard = event_id(announced.run_id, announced.shard, 0)[:_SHARD_CHARACTERS]
     prefix = (of_shard if taken_back else event_ids_begin(announced.run_id)).encode()
-    control = control_topic(announced.topic)
+    control = control_topic_of(announced.topic)
     why = f"the manifest of the shard was taken back in {control}" if taken_back else f"{control} is empty"
     log.info("looking whether the topic holds events of the run", topic=announced.topic, reason=why)
     with TopicReader(kafka, announced.topic) as reader:

@@ -38,7 +38,7 @@ from producer.preview.partitions import partition_of
 from producer.resume.earlier import read_manifest
 from schemas.fingerprint import fingerprint
 from schemas.identity import read_event_id
-from schemas.manifest import Manifest, control_topic
+from schemas.manifest import Manifest, control_topic_of
 from schemas.registry.gate import Registry
 from stack.parts.java import kafka_command
 from tests.kit.commands import command_line
@@ -62,7 +62,7 @@ def sequences(found: Values) -> list[int]:
 def tell(connection: Connection, topic: str, key: str, value: bytes | None) -> None:
     """Write a record to the control topic."""
     producer = Producer(connection.kafka.as_librdkafka())
-    producer.produce(control_topic(topic), value, key)
+    producer.produce(control_topic_of(topic), value, key)
     assert producer.flush(20) == 0
 
 
@@ -274,7 +274,7 @@ def test_another_shard_with_other_settings_is_refused_whichever_was_first(connec
 def test_a_run_whose_manifests_were_deleted_is_not_sent_again(connection, ready_topic):
     request = ProduceRequest(topic=ready_topic, run_id="forgotten", events=300)
     run(connection, request)
-    admin, control = admin_client(connection.kafka), control_topic(ready_topic)
+    admin, control = admin_client(connection.kafka), control_topic_of(ready_topic)
     delete_topic(connection, control)
     with pytest.raises(TopicMissing, match=f"{control}, where the manifests go") as missing:
         run(connection, request)
@@ -293,7 +293,7 @@ def test_a_shard_whose_manifest_was_taken_back_is_not_sent_again(connection, rea
     tell(connection, ready_topic, "back/0", None)
     with pytest.raises(DataRejected, match="holds events of run back, and its manifests are gone") as caught:
         run(connection, request.for_shard(0))
-    assert f"the manifest of the shard was taken back in {control_topic(ready_topic)}" in caught.value.where
+    assert f"the manifest of the shard was taken back in {control_topic_of(ready_topic)}" in caught.value.where
     assert len(records(connection, ready_topic)) == 200
     # Of a shard that sent nothing there is nothing to send again.
     tell(connection, ready_topic, "half/0", None)
@@ -313,7 +313,7 @@ def test_a_run_of_which_a_manifest_cannot_be_read_is_not_sent_again(connection, 
     tell(connection, ready_topic, "unread/0", b"{" if change is None else json.dumps(said | change).encode())
     with pytest.raises(Misconfigured, match="manifest of run unread, shard 0 cannot be read") as caught:
         run(connection, request)
-    assert f"{control_topic(ready_topic)} partition 0 offset 2" in caught.value.where
+    assert f"{control_topic_of(ready_topic)} partition 0 offset 2" in caught.value.where
     assert "use a new run id" in caught.value.hint
     assert len(records(connection, ready_topic)) == 300
 

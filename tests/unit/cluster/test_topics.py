@@ -28,7 +28,7 @@ from cluster.leaders import list_offsets, while_leaders_move
 from cluster.local import warehouse_path
 from cluster.reading import watermarks
 from cluster.topics import admin_client, describe, load_topics, specs_for
-from schemas.manifest import control_topic
+from schemas.manifest import control_topic_of
 from tests.kit.seconds import within
 
 
@@ -41,7 +41,7 @@ def declared(tmp_path, text):
 def test_customer_events_and_its_control_topic_are_declared():
     topic, control = load_topics()
     assert (topic.name, topic.partitions, topic.replication_factor) == ("customer_events", 3, 1)
-    assert (control.name, control.partitions) == (control_topic("customer_events"), 1)
+    assert (control.name, control.partitions) == (control_topic_of("customer_events"), 1)
     assert control.config["cleanup.policy"] == "compact"
     assert not topic.by_template
 
@@ -49,7 +49,7 @@ def test_customer_events_and_its_control_topic_are_declared():
 def test_any_topic_gets_the_template_and_its_own_control_topic():
     topic, control = specs_for("mine")
     assert (topic.name, topic.partitions, topic.by_template) == ("mine", 3, True)
-    assert (control.name, control.config["cleanup.policy"]) == (control_topic("mine"), "compact")
+    assert (control.name, control.config["cleanup.policy"]) == (control_topic_of("mine"), "compact")
     assert [spec.name for spec in specs_for("customer_events")] == ["customer_events", "customer_events.manifests"]
     assert not any(spec.by_template for spec in specs_for("customer_events"))
 

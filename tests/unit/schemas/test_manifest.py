@@ -15,7 +15,7 @@ from schemas.manifest import (
     Manifest,
     SchemaUsed,
     Terms,
-    control_topic,
+    control_topic_of,
     count,
     disagreements,
     to_ranges,
@@ -50,7 +50,7 @@ def test_a_manifest_survives_json():
     one = manifest()
     assert Manifest.model_validate_json(one.model_dump_json()) == one
     assert one.key() == "dag/run/1"
-    assert control_topic("t") == "t.manifests"
+    assert control_topic_of("t") == "t.manifests"
 
 
 @pytest.mark.parametrize("change", [{"acknowledged": 8}, {"failed": []}, {"unknown": [(8, 10)]}, {"next_sequence": 11}])
