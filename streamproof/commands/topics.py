@@ -10,7 +10,7 @@ from rich.table import Table
 
 from streamproof.console import Output, plain
 from streamproof.flags.common import JsonFlag
-from streamproof.flags.connection import Addresses, takes_addresses
+from streamproof.flags.connection import KafkaAddress, takes_addresses
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
     from cluster.topics import TopicChange, TopicSpec
@@ -38,7 +38,7 @@ def apply(
     alter: Annotated[
         bool, typer.Option("--alter", help="Add partitions and change the configuration of topics that differ.")
     ] = False,
-    addresses: Addresses,
+    addresses: KafkaAddress,
     as_json: JsonFlag = False,
 ) -> None:
     """Create what is missing, and wait until every partition has a leader."""
@@ -78,7 +78,7 @@ def diff(
     *,
     file: FileFlag = None,
     topic: TopicFlag = None,
-    addresses: Addresses,
+    addresses: KafkaAddress,
     as_json: JsonFlag = False,
 ) -> None:
     """Show where the cluster differs from the declaration; change nothing."""

@@ -43,6 +43,18 @@ class Addresses:
 
 
 @dataclass(frozen=True, slots=True)
+class KafkaAddress:
+    """The flags of a command that talks to Kafka alone."""
+
+    bootstrap_servers: BootstrapFlag = None
+    allow_plaintext: AllowPlaintextFlag = False
+
+    def connect(self) -> Connection:
+        """Return the connection, as :meth:`Addresses.connect` does."""
+        return Addresses(**asdict(self)).connect()
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryAddress:
     """The flags of a command that talks to the registry alone."""
 

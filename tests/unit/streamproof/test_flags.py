@@ -74,8 +74,14 @@ def test_accept_gap_reaches_the_load(monkeypatch, caught, given):
 @pytest.mark.parametrize("given", [True, False])
 def test_alter_reaches_the_topics(monkeypatch, caught, given):
     monkeypatch.setattr(cluster.topics, "apply_topics", caught)
-    assert run(["topics", "apply", "--topic", "t", *NOWHERE, *(["--alter"] if given else [])]) == 75
+    assert run(["topics", "apply", "--topic", "t", *NOWHERE[:2], *(["--alter"] if given else [])]) == 75
     assert caught["alter"] is given
+
+
+def test_topics_offers_no_flag_for_the_registry_which_it_does_not_ask(capsys):
+    for command in ("apply", "diff"):
+        assert run(["topics", command, *NOWHERE]) == 78
+        assert "No such option: --registry-url" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("given", [True, False])
