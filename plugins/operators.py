@@ -105,12 +105,12 @@ class SchemaGateOperator(StreamproofOperator):
             self.log.info("values of %s name no schema: nothing is registered", scenario.name)
             return {"subject": None, "schema_id": None}
         params = context.get("params") or {}
-        asked = params.get("schema_version")
-        mixed = bool(params.get("next_version_share") or params.get("next_version_ramp"))
         # No event goes out before all versions that the run writes are registered.
-        up_to = (asked or contract.active) + mixed if asked or mixed else None
+        mixing = bool(params.get("next_version_share") or params.get("next_version_ramp"))
+        up_to = params.get("schema_version")
         with Registry(settings) as registry:
-            result = gate(registry, contract, subject_for(self.topic), up_to=up_to, written=scenario.format)
+            subject, written = subject_for(self.topic), scenario.format
+            result = gate(registry, contract, subject, up_to=up_to, mixing=mixing, written=written)
         for version in result.versions:
             self.log.info("%s v%s: %s", result.subject, version.version, version.status)
             for change in version.changes:

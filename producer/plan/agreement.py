@@ -177,15 +177,7 @@ def next_version(plan: Plan, contract: Contract) -> int | None:
 
     :raises Misconfigured: the contract has no such version.
     """
-    if plan.next_version is None:
-        return None
-    number = (plan.schema_version or contract.active) + 1
-    if number > contract.latest().version:
-        raise Misconfigured(
-            f"contract {contract.name} has no version {number}: there is no next one to mix in",
-            hint="Write the next version into its folder, or choose an earlier one with --schema-version",
-        )
-    return number
+    return None if plan.next_version is None else contract.after(plan.schema_version)
 
 
 def _folder_of(reference: str) -> Path | None:

@@ -64,6 +64,19 @@ class Contract:
             )
         return self.versions[number - 1]
 
+    def after(self, number: int | None) -> int:
+        """Return the number of the version that follows one, or the active one.
+
+        :raises Misconfigured: the contract has no such version.
+        """
+        following = (number or self.active) + 1
+        if following > self.latest().version:
+            raise Misconfigured(
+                f"contract {self.name} has no version {following}: there is no next one to mix in",
+                hint="Write the next version into its folder, or choose an earlier one with --schema-version",
+            )
+        return following
+
     def latest(self) -> ContractVersion:
         """Return the newest version on disk."""
         return self.versions[-1]

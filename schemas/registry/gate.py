@@ -96,6 +96,7 @@ def gate(
     subject: str,
     *,
     up_to: int | None = None,
+    mixing: bool = False,
     level: str | None = None,
     dry_run: bool = False,
     written: str = AVRO_NAME,
@@ -108,14 +109,16 @@ def gate(
     4. register: in order
 
     :param up_to: the newest version to register; the contract's ``active`` one unless given.
+    :param mixing: register the version after it too, for a run that writes both.
     :param level: use this level instead of the contract's, and loosen the subject's own if need be.
     :param dry_run: stop after step 2.
     :param written: the format of the values that are to name the versions.
     :raises SchemaIncompatible: a version does not fit, or the registry holds one of somebody else's that does not.
-    :raises Misconfigured: the contract would loosen the level that the subject has.
+    :raises Misconfigured: the contract would loosen the level that the subject has, or lacks a version.
     """
     # 1. inspect
-    seen = inspect_subject(registry, contract, subject, up_to=up_to, level=level, written=written)
+    newest = contract.after(up_to) if mixing else up_to
+    seen = inspect_subject(registry, contract, subject, up_to=newest, level=level, written=written)
     # 2. refuse
     if seen.reasons:
         raise SchemaIncompatible(

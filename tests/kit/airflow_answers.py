@@ -146,9 +146,9 @@ def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str,
 
     seen: list[tuple[str, int | None]] = []
 
-    def gate(registry: Any, contract: Any, subject: str, *, up_to: int | None, written: str) -> Any:
+    def gate(registry: Any, contract: Any, subject: str, *, up_to: int | None, mixing: bool, written: str) -> Any:
         assert written == "avro"
-        seen.append((contract.name, up_to))
+        seen.append((contract.name, contract.after(up_to) if mixing else up_to))
         return SimpleNamespace(versions=(), subject=subject, current=None)
 
     with (

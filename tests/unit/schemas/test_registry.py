@@ -383,6 +383,16 @@ def test_only_active_versions_are_registered_unless_told(stub):
             gate(registry, contract(ONE, TWO), "s", up_to=3)
 
 
+def test_a_run_that_mixes_versions_has_the_next_one_registered_or_is_refused(stub):
+    held = Held(stub)
+    with client(stub.url) as registry:
+        gate(registry, contract(ONE, TWO, active=1), "s", mixing=True)
+        assert len(held.texts) == 2
+        with pytest.raises(Misconfigured, match="no version 3: there is no next one to mix in"):
+            gate(registry, contract(ONE, TWO), "s", up_to=2, mixing=True)
+        assert len(held.texts) == 2
+
+
 def test_a_registry_that_reformats_holds_the_same_schema(stub):
     held = Held(stub)
     held.texts = [json.dumps({key: ONE[key] for key in reversed(ONE)}, indent=4)]
