@@ -452,8 +452,8 @@ class Lab:
             windows = CrcWindows(size=16, sums=[sums[shard, number] for number in range(len(sums) // 2)])
             self.claim(claim.model_copy(update={"run_id": run_id, "crc": windows, "placed": places[shard]}))
 
-    def audit(self, run_id: str | None = RUN) -> AuditResult:
-        result: AuditResult = audit_module.audit(NOWHERE, self.path, TOPIC, run_id)
+    def audit(self, run_id: str | None = RUN, connection: Connection = NOWHERE) -> AuditResult:
+        result: AuditResult = audit_module.audit(connection, self.path, TOPIC, run_id)
         return result
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import consumer.sinks.duckdb.held
 from cluster.connection import Connection
-from cluster.errors import VerdictUnknown, WarehouseDamaged
+from cluster.errors import Misconfigured, VerdictUnknown, WarehouseDamaged
 from consumer.load.quarantine import replay
 from consumer.proof.checks import run_checks
 from consumer.proof.result import AuditResult
@@ -188,3 +188,16 @@ def test_what_somebody_made_unreadable_stops_no_audit_and_publishes_nothing(prov
     with pytest.raises(WarehouseDamaged, match="cannot be read"):
         publish(proved.path, "customer_events", RUN, proved.publications)
     assert proved.audit().verdict == "PASSED"
+
+
+def test_a_schema_that_no_manifest_vouches_for_needs_the_registry(lab: Any) -> None:
+    kafka_alone = Connection.of({"bootstrap_servers": "127.0.0.1:1"})
+    assert lab.audit(connection=kafka_alone).verdict == "PASSED"
+    for shard in (0, 1):
+        used = lab.control.manifests[RUN, shard].schema_used
+        lab.amend(shard, schema_used=used.model_copy(update={"fingerprint": None}))
+    before = lab.sql("SELECT count(*) FROM audits")
+    with pytest.raises(Misconfigured, match="no address of the Schema Registry is known") as refused:
+        lab.audit(connection=kafka_alone)
+    assert refused.value.exit_code == 78
+    assert lab.sql("SELECT count(*) FROM audits") == before
