@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args
@@ -60,7 +60,7 @@ Parts = dict[str, dict[str, object]]  # "kafka" and "registry", each with its fi
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A half of a connection that nobody told, in the words of the error that asking for it raises."""
+    """A half of a connection that nobody told, or told wrongly, in the words of the error that asking for it raises."""
 
     message: str
     where: str = ""
@@ -107,6 +107,7 @@ class Connection:
         registry_url: str | None = None,
         allow_plaintext: bool = False,
         given: Mapping[str, object] | None = None,
+        uses: Collection[str] = ("kafka", "registry"),
         env: Mapping[str, str] = os.environ,
     ) -> Self:
         """Merge flags, environment, file and the running local stack, strongest first.
@@ -114,6 +115,7 @@ class Connection:
         A half whose address nobody told is missing: only what asks for it needs it.
 
         :param given: further settings that a flag brought, by their names in the settings file.
+        :param uses: the halves that are certain to be used; what is wrong with another is told when it is asked for.
         :raises Misconfigured: a setting is unknown or invalid.
         """
         told: Parts = {"kafka": {}, "registry": {}}
@@ -127,8 +129,19 @@ class Connection:
             for part, settings in source.items():
                 told[part] = _laid_over(told[part], settings)
         stack = _of_stack(env)
-        kafka, registry = (_told_or_missing(part, _with_stack(part, told[part], stack), env) for part in told)
-        return cls.of(kafka, registry)
+        halves = {part: _told_or_missing(part, _with_stack(part, told[part], stack), env) for part in told}
+        return cls.of(**{part: half if part in uses else cls._deferred(part, half) for part, half in halves.items()})
+
+    @classmethod
+    def _deferred(cls, part: str, half: dict[str, object] | Missing) -> dict[str, object] | Missing:
+        """Return a half that may not be used: what is wrong with it is raised when it is asked for."""
+        if isinstance(half, Missing):
+            return half
+        try:
+            cls.of(**{part: half})
+        except Misconfigured as error:
+            return Missing(error.message, error.where, error.hint)
+        return half
 
     @property
     def kafka(self) -> KafkaSettings:

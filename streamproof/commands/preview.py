@@ -73,7 +73,7 @@ def preview(
         schema_version=schema_version,
         rate=load.plan.mean_rate,
         options=pairs(option or ()),
-        registry=addresses.connect().known_registry,
+        registry=addresses.connect(uses=()).known_registry,
         calibrating=calibrate,
     )
     planned = _outline(load)

@@ -49,7 +49,7 @@ def audit(
     from consumer.report import page_kept
     from streamproof.views.verdict import show_audit
 
-    connection = addresses.connect()
+    connection = addresses.connect(uses=("kafka",))
     file = warehouse or warehouse_path(topic)
     with page_kept(file, topic, run_id, publications or publications_dir(), wait_s=wait) as page:
         result = audit_run(connection, file, topic, run_id, wait_s=wait)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from streamproof.console import Output, plain
 from streamproof.flags.common import JsonFlag, SinkFlag, WaitFlag
-from streamproof.flags.connection import Addresses, takes_addresses
+from streamproof.flags.connection import RegistryAddress, takes_addresses
 
 if TYPE_CHECKING:
     from consumer.sinks.held import QuarantineClass
@@ -50,7 +50,7 @@ def replay_command(
     *,
     warehouse: SinkFlag = None,
     wait: WaitFlag = 10.0,
-    addresses: Addresses,
+    addresses: RegistryAddress,
     as_json: JsonFlag = False,
 ) -> None:
     """Decode the quarantined records again, with today's code and registry, and move those that succeed."""

@@ -13,7 +13,7 @@ from cluster.errors import Misconfigured
 from cluster.text.names import check_topic_name
 from streamproof.console import Output
 from streamproof.flags.common import JsonFlag
-from streamproof.flags.connection import Addresses, takes_addresses
+from streamproof.flags.connection import RegistryAddress, takes_addresses
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
     from schemas.registry.diff import Change
@@ -57,7 +57,7 @@ def diff(
     up_to: UpToFlag = None,
     compatibility: LevelFlag = None,
     written: FormatFlag = None,
-    addresses: Addresses,
+    addresses: RegistryAddress,
     as_json: JsonFlag = False,
 ) -> None:
     """Show how the contract differs from what the registry holds, and what speaks against it; change nothing."""
@@ -85,7 +85,7 @@ def run_gate(
     compatibility: LevelFlag = None,
     written: FormatFlag = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, register nothing.")] = False,
-    addresses: Addresses,
+    addresses: RegistryAddress,
     as_json: JsonFlag = False,
 ) -> None:
     """Register the contract's versions in order, or refuse (exit 65) and register nothing."""

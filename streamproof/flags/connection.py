@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -33,13 +33,16 @@ class Addresses:
     registry_url: RegistryFlag = None
     allow_plaintext: AllowPlaintextFlag = False
 
-    def connect(self, given: Mapping[str, object] | None = None) -> Connection:
+    def connect(
+        self, given: Mapping[str, object] | None = None, *, uses: Collection[str] = ("kafka", "registry")
+    ) -> Connection:
         """Return the connection that the flags, the environment, a file and the local stack tell of.
 
         :param given: further settings that other flags brought, by their names in the settings file.
+        :param uses: the halves that are certain to be used; what is wrong with another is told when it is asked for.
         :raises Misconfigured: a setting is unknown or invalid.
         """
-        return Connection.discover(**asdict(self), given=given)
+        return Connection.discover(**asdict(self), given=given, uses=uses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ class KafkaAddress:
     allow_plaintext: AllowPlaintextFlag = False
 
     def connect(self) -> Connection:
-        """Return the connection, as :meth:`Addresses.connect` does."""
-        return Addresses(**asdict(self)).connect()
+        """Return the connection, as :meth:`Addresses.connect` does; nothing is asked of the registry."""
+        return Connection.discover(**asdict(self), uses=("kafka",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,9 @@ class RegistryAddress:
     registry_url: RegistryFlag = None
     allow_plaintext: AllowPlaintextFlag = False
 
-    def connect(self) -> Connection:
-        """Return the connection, as :meth:`Addresses.connect` does."""
-        return Addresses(**asdict(self)).connect()
+    def connect(self, *, uses: Collection[str] = ("registry",)) -> Connection:
+        """Return the connection, as :meth:`Addresses.connect` does; nothing is asked of Kafka."""
+        return Connection.discover(**asdict(self), uses=uses)
 
 
 def takes_addresses(command: Callable[..., Result]) -> Callable[..., Result]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ from tests.kit.topics import make_gated
 FLAGS = {"kafka": "--bootstrap-servers", "registry": "--registry-url"}
 SHOWN = {"kafka": "Kafka", "registry": "the Schema Registry"}
 KAFKA, REGISTRY = frozenset({"kafka"}), frozenset({"registry"})
+NOTHING: Mapping[str, str] = MappingProxyType({})
+# What is refused as an address.
+WRONG = {"kafka": ("STREAMPROOF_BOOTSTRAP_SERVERS", "kafka:0"), "registry": ("STREAMPROOF_REGISTRY_URL", "nowhere")}
 NEITHER, BOTH = KAFKA & REGISTRY, KAFKA | REGISTRY
 # What each command that takes an address is given besides, and which of them it uses.
 TAKES: dict[str, tuple[str, frozenset[str]]] = {
@@ -64,11 +68,11 @@ class Place:
             shutil.copy(self.folder / warehouse.name, warehouse)
         return {"topic": self.topic, "warehouse": str(warehouse), "publications": str(folder / "publications")}
 
-    def run(self, command: str, folder: Path, told: frozenset[str]) -> Ended:
-        """Run a command that is told these addresses."""
+    def run(self, command: str, folder: Path, told: frozenset[str], env: Mapping[str, str] = NOTHING) -> Ended:
+        """Run a command that is told these addresses, with more environment if it is given."""
         words = [*command.split(), *TAKES[command][0].format(**self.at(folder)).split(), "--json"]
         words += [word for half in sorted(told) for word in (FLAGS[half], self.addresses[half])]
-        return streamproof(*words, env={"STREAMPROOF_STATE_DIR": str(folder / "nowhere")})
+        return streamproof(*words, env={"STREAMPROOF_STATE_DIR": str(folder / "nowhere"), **env})
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +105,24 @@ def test_a_command_names_the_address_that_it_lacks(place: Place, tmp_path: Path,
     assert (error["exit_code"], error["message"]) == (78, f"no address of {SHOWN[half]} is known")
     assert f"{tmp_path}" in error["where"]
     assert FLAGS[half] in error["hint"]
+
+
+@pytest.mark.parametrize("command", [name for name, (_, uses) in TAKES.items() if uses != BOTH and name != "verify"])
+def test_an_address_that_cannot_be_one_stops_no_command_that_does_not_use_it(
+    place: Place, tmp_path: Path, command: str
+) -> None:
+    uses = TAKES[command][1]
+    ended = place.run(command, tmp_path, uses, dict(WRONG[half] for half in BOTH - uses))
+    assert ended.exit_code == 0, ended.text
+
+
+@pytest.mark.parametrize(("command", "half"), LACKS)
+def test_an_address_that_cannot_be_one_stops_the_commands_that_use_it(
+    place: Place, tmp_path: Path, command: str, half: str
+) -> None:
+    error = place.run(command, tmp_path, TAKES[command][1] - {half}, dict([WRONG[half]])).document["error"]
+    assert error["exit_code"] == 78
+    assert "the connection settings are not valid" in error["message"]
 
 
 @pytest.mark.parametrize("command", [name for name, (_, uses) in TAKES.items() if uses == BOTH])
