@@ -18,6 +18,7 @@ def make_secrets() -> dict[str, str]:
     """Return every variable that docker-compose.yaml insists on."""
     return {
         "POSTGRES_PASSWORD": secrets.token_hex(16),
+        "WAREHOUSES_PASSWORD": secrets.token_hex(16),
         "AIRFLOW_FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
         "AIRFLOW_JWT_SECRET": secrets.token_hex(32),
         "AIRFLOW_SECRET_KEY": secrets.token_hex(32),

@@ -39,6 +39,7 @@ START_TIMEOUT_S = 180
 # Tasks at a time: two cores gain nothing from more.
 PARALLELISM = 4
 # One slot: DuckDB takes one writer, and this keeps loads, audits, checks and publications in a queue.
+METADATA_PORT = "airflow-postgres"  # its name among ports: ``postgres`` is the server for warehouses
 WAREHOUSE_POOL = "warehouse"
 CONNECTIONS_NAME = "connections.json"
 # What Airflow used before: its runs stay in it, and nobody reads it any more.
@@ -270,7 +271,7 @@ def _describe(site: Site) -> Described:
         site.state,
         site.state / "log",
         port=port,
-        database_port=site.port(POSTGRES),
+        database_port=site.port(METADATA_PORT),
         bootstrap_servers=kafka.address,
         registry_url=registry.address,
         kafka=kafka.settings,

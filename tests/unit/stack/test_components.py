@@ -27,8 +27,9 @@ def names(*asked: str) -> list[str]:
 
 def test_every_stack_has_kafka_and_the_registry_alone() -> None:
     assert names() == ["kafka", "registry"]
-    assert [component.name for component in components()] == ["kafka", "registry", "airflow"]
+    assert [component.name for component in components()] == ["kafka", "registry", "postgres", "airflow"]
     assert names("airflow") == ["kafka", "registry", "airflow"]
+    assert names("postgres") == ["kafka", "registry", "postgres"]
 
 
 @pytest.mark.usefixtures("added")

@@ -21,7 +21,10 @@ from pydantic import BaseModel, ConfigDict
 
 from cluster.connection import OTHER_VARIABLES, Connection
 from cluster.local import PROJECT_ROOT, publications_dir, warehouse_path
+from consumer.sinks.postgres.place import address_of
+from stack.services import warehouses
 from stack.services.airflow import WAREHOUSE_POOL, airflow_connections, connection_variables
+from stack.services.postgres import DATABASE
 
 AIRFLOW_SERVICES = (
     "airflow-init",
@@ -67,6 +70,7 @@ class Service(Part):
     pids_limit: int | None = None
     build: Build | None = None
     init: bool = False
+    profiles: list[str] = []
     restart: Literal["no", "always", "on-failure", "unless-stopped"]
     command: list[str] = []
     environment: dict[str, str] = {}
@@ -131,8 +135,9 @@ def test_every_container_is_hardened_and_has_limits(compose: ComposeFile) -> Non
         assert service.pids_limit, name
         assert any(folder.startswith("/tmp:") and "size=" in folder for folder in service.tmpfs), name
     # What PostgreSQL's entry point needs to become another user; nobody else needs a right of root's.
-    assert {name for name, service in compose.services.items() if service.cap_add} == {"postgres"}
-    assert set(compose.services["postgres"].cap_add) == {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
+    assert {name for name, service in compose.services.items() if service.cap_add} == {"postgres", "warehouses"}
+    for name in ("postgres", "warehouses"):
+        assert set(compose.services[name].cap_add) == {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"}
 
 
 def test_what_airflow_writes_is_a_volume_or_in_memory(compose: ComposeFile, dockerfile: str) -> None:
@@ -152,9 +157,22 @@ def test_what_airflow_writes_is_a_volume_or_in_memory(compose: ComposeFile, dock
 
 def test_every_port_is_on_the_loopback_address(compose: ComposeFile) -> None:
     ports = [port for service in compose.services.values() for port in service.ports]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in ports), ports
     assert len({port.split(":")[1] for port in ports}) == len(ports)
+
+
+def test_a_server_for_warehouses_is_there_when_asked_for_as_in_the_local_stack(compose: ComposeFile) -> None:
+    assert {name for name, service in compose.services.items() if service.profiles} == {warehouses.SERVICE}
+    server = compose.services[warehouses.SERVICE]
+    assert server.profiles == [warehouses.NAME]
+    assert server.environment["POSTGRES_USER"] == warehouses.USER
+    assert server.environment["POSTGRES_DB"] == DATABASE
+    port = server.ports[0].split(":")[1]
+    address = f"postgresql://{warehouses.USER}@localhost:{port}/{DATABASE}"
+    assert address_of(address).shown == address
+    assert address in (PROJECT_ROOT / "docs" / "compose.md").read_text()
+    assert not any(warehouses.SERVICE in service.depends_on for service in compose.services.values())
 
 
 def test_what_a_service_needs_is_there_and_can_be_waited_for(compose: ComposeFile) -> None:
@@ -225,7 +243,7 @@ def test_the_secrets_are_fit_for_their_use_and_written_once(
     values = dict(line.split("=", 1) for line in written.splitlines())
     assert len(base64.urlsafe_b64decode(values["AIRFLOW_FERNET_KEY"])) == 32
     # They go into an address, a shell's printf and JSON as they are.
-    for name in ("POSTGRES_PASSWORD", "AIRFLOW_ADMIN_PASSWORD"):
+    for name in ("POSTGRES_PASSWORD", "WAREHOUSES_PASSWORD", "AIRFLOW_ADMIN_PASSWORD"):
         assert re.fullmatch(r"[\w-]{16,}", values[name]), name
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
     assert not any(value in capsys.readouterr().out for value in values.values())

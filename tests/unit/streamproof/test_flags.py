@@ -103,10 +103,12 @@ def test_a_dry_run_reaches_the_gate(monkeypatch, caught, given):
 def test_ports_reach_the_start_of_the_stack(monkeypatch, caught, tmp_path):
     monkeypatch.setenv("STREAMPROOF_STATE_DIR", str(tmp_path))
     monkeypatch.setattr(stack.up, "up", caught)
-    assert run(["up", "--airflow", "--kafka-port", "1001", "--registry-port", "1002", "--airflow-port", "1003"]) == 75
+    ports = {"kafka": 1001, "registry": 1002, "airflow": 1003, "postgres": 1004}
+    words = ["--kafka-port", "1001", "--registry-port", "1002", "--airflow-port", "1003", "--postgres-port", "1004"]
+    assert run(["up", "--airflow", "--postgres", *words]) == 75
     request = caught["arguments"][1]
-    assert request.ports == {"kafka": 1001, "registry": 1002, "airflow": 1003}
-    assert request.components == {"airflow"}
+    assert request.ports == ports
+    assert request.components == {"airflow", "postgres"}
 
 
 @pytest.mark.parametrize(("flags", "value"), [(["--restart"], True), (["--no-restart"], False), ([], None)])
