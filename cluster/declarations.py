@@ -10,11 +10,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cluster.errors import Misconfigured
-from cluster.text.names import check_companion, check_topic_name
+from cluster.text.names import DEFAULT_NAME, check_companion, check_topic_name
 from cluster.text.yaml_files import read_yaml
 
 TOPICS_FILE = Path(__file__).with_name("topics.yaml")
-TEMPLATE = "customer_events"
+TEMPLATE = DEFAULT_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def load_topics(path: Path | None = None) -> list[TopicSpec]:
 def specs_for(topic: str, path: Path | None = None) -> list[TopicSpec]:
     """Return the declaration of one topic and of its companions (``<topic>.<suffix>``, such as the control topic).
 
-    A topic or a companion that the file does not name takes the settings of ``customer_events``.
+    A topic or a companion that the file does not name takes the settings of :data:`TEMPLATE`.
 
     :raises Misconfigured: Kafka allows no such name or uses it itself, it is a companion's, or the file is faulty.
     """

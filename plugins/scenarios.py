@@ -12,9 +12,10 @@ from pathlib import Path
 
 from cluster.connection import ENV_PREFIX
 from cluster.errors import Misconfigured
+from cluster.text.names import DEFAULT_NAME
 from producer.scenarios.find import SCENARIOS, known_scenarios, locate, scenario_folders
 
-DEFAULT_SCENARIO = "customer_events"
+DEFAULT_SCENARIO = DEFAULT_NAME
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")  # of a Dag, and of its topic
 
 

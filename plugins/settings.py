@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from cluster.errors import Misconfigured
+from cluster.text.names import DEFAULT_NAME
 from plugins.form_texts import TOPIC_PATTERN, TOPIC_WORDS, faults_text, percent, shape_text, topic_name
 
 MAX_SECONDS = 21_600
@@ -78,7 +79,7 @@ class Rehearsal(BaseModel):
     )
     seed: int = Field(default=7, ge=0, le=2**31 - 1, title="Seed", description="The same seed gives the same events.")
     topic: Annotated[str, AfterValidator(topic_name)] = Field(
-        default="customer_events",
+        default=DEFAULT_NAME,
         title="Topic",
         description=f"Created when it is missing. {TOPIC_WORDS}. Each topic has its own warehouse.",
         json_schema_extra={"pattern": TOPIC_PATTERN},

@@ -13,8 +13,9 @@ import httpx
 
 from cluster.errors import DependencyDown, Interrupted, Misconfigured, Refused
 from cluster.settings.hosts import shown_address
+from cluster.text.names import DEFAULT_NAME
 
-DAG_ID = "rehearse_customer_events"
+DAG_ID = f"rehearse_{DEFAULT_NAME}"
 # As the Dag has them, one after another.
 TASKS = ("plan", "ensure_topics", "schema_gate", "generate", "load", "audit", "check", "publish", "report")
 

@@ -6,6 +6,8 @@ import re
 
 from cluster.errors import Misconfigured
 
+# The scenario, its contract and its topic where nobody names one.
+DEFAULT_NAME = "customer_events"
 LONGEST_TOPIC_NAME = 249
 _LEGAL_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_TOPIC_NAME}}}")
 

@@ -174,11 +174,18 @@ def _write_database(
     return rows, marts.absent
 
 
+# Those whose names need no quotes: the query stands in quotes itself.
+_OF_SCENARIOS = """
+    SELECT mart FROM marts WHERE scenario IS NOT NULL AND regexp_full_match(mart, '[a-z][a-z0-9_]*')
+    ORDER BY mart LIMIT 1
+"""
+
+
 def first_query(database: Path) -> str:
-    """Return a query that a reader of this snapshot may begin with: its mix of events if it has one."""
+    """Return a query that a reader of this snapshot may begin with: a mart of a scenario if it has one."""
     with duckdb.connect(str(database), read_only=True) as reader:
-        mixed = reader.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'event_mix'").fetchall()
-    return "FROM event_mix" if mixed[0][0] else "FROM events LIMIT 10"
+        marts = reader.execute(_OF_SCENARIOS).fetchall()
+    return f"FROM {marts[0][0]}" if marts else "FROM events LIMIT 10"
 
 
 def _pattern(folder: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from cluster.text.names import DEFAULT_NAME
 from consumer.proof.packs import RunPack
 from consumer.proof.sql_files import SqlFile, lacking
 from consumer.publish.marts import marts_of_packs
@@ -22,8 +23,6 @@ from schemas.packs import find_pack
 
 # Rounded figures of floating point: another order of summing may turn the last digit.
 _ROUNDING = 0.0011
-# What had marts before packs were known.
-_FIRST = "customer_events"
 _MARTS = "SELECT mart, coalesce(scenario, '') FROM marts ORDER BY ALL"
 
 
@@ -61,7 +60,8 @@ def applicable(snapshot: Snapshot) -> SnapshotMarts:
     """
     there = read_catalogue(snapshot.connection).tables
     said = _said_marts(snapshot) if "marts" in there else None
-    of: dict[str, dict[str, str]] = {_FIRST: {}} if said is None else {}
+    # Before packs were known, one scenario had marts.
+    of: dict[str, dict[str, str]] = {DEFAULT_NAME: {}} if said is None else {}
     for mart, scenario in said or []:
         of.setdefault(scenario, {})[f"{MARTS_OF_A_PACK}/{mart}"] = ""
     packs = [RunPack(scenario, find_pack(scenario), told) for scenario, told in of.items() if scenario]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cluster.errors import Misconfigured
+from cluster.text.names import DEFAULT_NAME
 from producer.faults.spec import Fault, parse_faults
 from producer.plan.plan import Plan
 from producer.plan.rules import contradictions
@@ -48,7 +49,7 @@ class ProduceRequest:
     topic: str
     run_id: str
     new_run_id: bool = False
-    scenario: str = "customer_events"
+    scenario: str = DEFAULT_NAME
     shard: int = 0
     shards: int = 1
     seed: int = 1

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
+from cluster.text.names import DEFAULT_NAME
 from producer.preview.calibrate import Calibration, calibrate
 from producer.preview.partitions import partition_of
 from producer.scenarios import Asked, contract_of, find_scenario
@@ -63,7 +64,7 @@ class Preview:
 
 
 def preview(
-    scenario: str = "customer_events",
+    scenario: str = DEFAULT_NAME,
     *,
     events: int = 10_000,
     seed: int = 1,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cluster.errors import EXIT_OK, VerdictFailed, VerdictUnknown
+from cluster.text.names import DEFAULT_NAME
 from streamproof.console import Output
 from streamproof.flags.common import JsonFlag
 
@@ -24,10 +25,10 @@ def demo_command(
     shards: Annotated[int, typer.Option(min=1, max=16, help="Generators side by side.")] = 2,
     rate: Annotated[float, typer.Option(min=0, help="Events per second in all; 0 is full speed.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same events.")] = 7,
-    topic: Annotated[str, typer.Option(help="Topic, created when it is missing.")] = "customer_events",
+    topic: Annotated[str, typer.Option(help="Topic, created when it is missing.")] = DEFAULT_NAME,
     as_json: JsonFlag = False,
 ) -> int:
-    """Rehearse customer_events in Airflow: start what is needed, trigger the Dag, follow it, print the verdict.
+    """Rehearse a run in Airflow: start what is needed, trigger the Dag, follow it, print the verdict.
 
     A stack that runs already is used, given Airflow if it has none, and left running. --once stops what it started,
     which is then Airflow alone, or nothing. Without a terminal it behaves as with --once.

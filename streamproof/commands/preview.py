@@ -11,7 +11,7 @@ from cluster.errors import Misconfigured
 from streamproof.console import Output, plain
 from streamproof.flags.common import JsonFlag
 from streamproof.flags.connection import RegistryAddress, takes_addresses
-from streamproof.flags.options import OptionFlag, takes_options
+from streamproof.flags.options import OptionFlag, ScenarioArgument, takes_options
 from streamproof.flags.run import ScenarioPathFlag
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ def register(app: typer.Typer) -> None:
 @takes_options
 @takes_addresses
 def preview(
-    scenario: Annotated[
-        str, typer.Argument(help="What to generate: customer_events, clickstream, or a scenario's file.")
-    ],
+    scenario: ScenarioArgument,
     *,
     events: Annotated[int, typer.Option("--events", help="How many events to generate for the figures.")] = 10_000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same events.")] = 1,

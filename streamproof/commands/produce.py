@@ -14,7 +14,7 @@ from streamproof.console import Output, shown, warn
 from streamproof.flags.common import JsonFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 from streamproof.flags.faults import FaultFlag, NextVersionRampFlag, NextVersionShareFlag
-from streamproof.flags.options import OptionFlag, takes_options
+from streamproof.flags.options import OptionFlag, ScenarioArgument, takes_options
 from streamproof.flags.run import (
     MtlsFlag,
     PropertiesFlag,
@@ -38,9 +38,7 @@ def register(app: typer.Typer) -> None:
 @takes_options
 @takes_addresses
 def produce(
-    scenario: Annotated[
-        str, typer.Argument(help="What to generate: customer_events, clickstream, or a scenario's file.")
-    ],
+    scenario: ScenarioArgument,
     topic: Annotated[str, typer.Option("--topic", help="Topic to write to; it must exist.")],
     *,
     events: Annotated[int | None, typer.Option("--events", help="End after this many events, over all shards.")] = None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cluster.errors import EXIT_OK, Misconfigured, StoreFailed, VerdictFailed
+from cluster.text.names import DEFAULT_NAME
 from schemas.manifest import Manifest
 from streamproof.console import Output, print_error
 from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
@@ -35,19 +36,19 @@ def realism(  # noqa: PLR0917 - typer reads them by name
             metavar="[RUN|FILE]", help="A run of the topic, the latest by default; or a Parquet or DuckDB file."
         ),
     ] = None,
-    topic: Annotated[str, typer.Option("--topic", help="Topic that the run was sent to.")] = "customer_events",
+    topic: Annotated[str, typer.Option("--topic", help="Topic that the run was sent to.")] = DEFAULT_NAME,
     warehouse: WarehouseFlag = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the events in a file; a run's is known.")] = 1,
     scenario: Annotated[
         str, typer.Option("--scenario", help="Scenario of the events in a file; a run's is known.")
-    ] = "customer_events",
+    ] = DEFAULT_NAME,
     scenario_path: ScenarioPathFlag = None,
     wait: WaitFlag = 10.0,
     as_json: JsonFlag = False,
 ) -> int:
     """Check every rule that the scenario of the events declares, and fit the distributions that it declares.
 
-    Those of customer_events are in docs/realism.md. The result of a run is kept in the warehouse, and `streamproof
+    docs/realism.md has those of the default scenario. The result of a run is kept in the warehouse, and `streamproof
     report` shows it. Rules that are broken end with exit 65; a figure that is off does not.
     """
     from streamproof.views.realism import show_realism, shown_rules

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster.errors import Misconfigured
-from cluster.text.names import check_topic_name
+from cluster.text.names import DEFAULT_NAME, check_topic_name
 from streamproof.console import Output
 from streamproof.flags.common import JsonFlag
 from streamproof.flags.connection import RegistryAddress, takes_addresses
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # the commands import them when they run: starting up stays l
     from schemas.registry.gate import GateResult, VersionResult
 
 ContractArgument = Annotated[
-    str, typer.Argument(help="Folder under schemas/, such as customer_events, or an .avsc file.")
+    str, typer.Argument(help=f"Folder under schemas/, such as {DEFAULT_NAME}, or an .avsc file.")
 ]
 TopicFlag = Annotated[
     str | None, typer.Option("--topic", help="Topic whose subject is meant; the contract's name unless given.")

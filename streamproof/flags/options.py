@@ -9,10 +9,13 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from producer.scenarios.find import OPTIONS
+from producer.scenarios.find import OPTIONS, SCENARIOS
 from producer.scenarios.options import Option
 
 Result = TypeVar("Result")
+ScenarioArgument = Annotated[
+    str, typer.Argument(help=f"What to generate: {', '.join(sorted(SCENARIOS))}, or a scenario's file.")
+]
 OptionFlag = Annotated[
     list[str] | None,
     typer.Option(

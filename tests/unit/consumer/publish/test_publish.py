@@ -19,6 +19,7 @@ from consumer.proof.checks import run_checks
 from consumer.proof.packs import RunPack
 from consumer.publish.marts import marts_of_packs
 from consumer.publish.publish import Publication, publish, run_slug
+from consumer.publish.snapshot import TABLES, first_query
 from schemas.identity import event_id
 from schemas.packs import find_pack
 from streamproof.cli import run
@@ -76,7 +77,9 @@ def test_a_topic_with_other_columns_is_published_without_their_marts(proved: Any
     assert "buffering_by_network" not in tables
 
 
-@pytest.mark.parametrize(("column", "query"), [("details", "FROM event_mix"), ("event_type", "FROM events LIMIT 10")])
+@pytest.mark.parametrize(
+    ("column", "query"), [("details", "FROM event_mix"), ("event_type", "FROM buffering_by_network")]
+)
 def test_the_query_that_is_printed_works_for_the_snapshot(proved: Any, column: str, query: str, capfd: Any) -> None:
     proved.reshape(f"ALTER TABLE events DROP {column}", without=column)
     proved.audit()
@@ -87,7 +90,15 @@ def test_the_query_that_is_printed_works_for_the_snapshot(proved: Any, column: s
     command = shlex.split(printed.split("read it", 1)[1].strip())
     assert query in command[-1]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (shown.returncode, "events" in shown.stdout or "_run_id" in shown.stdout) == (0, True), shown.stderr
+    assert (shown.returncode, "rows" in shown.stdout or "events" in shown.stdout) == (0, True), shown.stderr
+
+
+def test_a_snapshot_without_marts_of_a_scenario_is_read_by_its_events(tmp_path: Path) -> None:
+    database = tmp_path / "snapshot.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(TABLES)
+        connection.execute("INSERT INTO marts VALUES ('of_every_run', NULL), ('a-name', 'shop')")
+    assert first_query(database) == "FROM events LIMIT 10"
 
 
 def test_a_branch_of_a_union_has_the_same_name_in_warehouse_and_snapshot(lab: Any) -> None:
