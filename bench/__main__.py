@@ -87,7 +87,7 @@ PARTS: dict[str, tuple[str, Callable[[Any, Path, Options], Rows]]] = {
     "load": ("Kafka to durable DuckDB against DuckDB's own INSERT", _load),
     "rate": ("each load shape at 10,000 events a second, second by second", _rate),
 }
-# Its rows are no ratios: each second of a load shape against what was due.
+# Its rows are not ratios: each second of a load shape against what was due.
 CONTRACT = "rate"
 
 

@@ -58,7 +58,7 @@ def load_topics(path: Path | None = None) -> list[TopicSpec]:
     path = path or TOPICS_FILE
     document = read_yaml(path, "the topics file")
     if not isinstance(document, dict):
-        raise Misconfigured("the topics file is no mapping", where=str(path), hint="See docs/topics.md")
+        raise Misconfigured("the topics file is not a mapping", where=str(path), hint="See docs/topics.md")
     try:
         declared = _File.model_validate(document)
     except ValidationError as error:
@@ -102,7 +102,7 @@ def specs_for(topic: str, path: Path | None = None) -> list[TopicSpec]:
 def _faults(error: ValidationError, keys: Collection[str]) -> list[str]:
     """Name each fault. Of a file that declares no topics nothing is quoted: it may be any file, with anything in it."""
     if not any(difflib.get_close_matches(key[:100], _File.model_fields, n=1) for key in keys):
-        return ["this is no topics file: it has no key topics"]
+        return ["this is not a topics file: it has no key topics"]
     faults = []
     for fault in error.errors():
         place = ".".join(map(str, fault["loc"]))

@@ -36,7 +36,7 @@ def warehouse_path(topic: str, env: Mapping[str, str] = os.environ) -> Path:
     check_topic_name(topic)
     folder = env.get("STREAMPROOF_WAREHOUSE_DIR")
     home = Path(folder) if folder else state_dir(env) / "warehouse"
-    if len(topic) <= _LONGEST_STEM or os.path.exists(home / f"{topic}.duckdb"):  # noqa: PTH110 - too long is no error
+    if len(topic) <= _LONGEST_STEM or os.path.exists(home / f"{topic}.duckdb"):  # noqa: PTH110 - too long is not an error
         return home / f"{topic}.duckdb"
     digest = hashlib.sha256(topic.encode()).hexdigest()[:12]
     return home / f"{topic[: _LONGEST_STEM - len(digest) - 1]}-{digest}.duckdb"

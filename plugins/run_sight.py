@@ -1,6 +1,6 @@
 """What Airflow knows of a run: whether it goes on, which tasks failed, and what they said.
 
-Read from Airflow's own tables, in the api-server, which is where the pages are served. They are no public interface;
+Read from Airflow's own tables, in the api-server, which is where the pages are served. They are not a public interface;
 this module and ``report_app.py`` are the only ones that use what is not.
 """
 

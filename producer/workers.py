@@ -127,7 +127,7 @@ def _error(plan: Plan, outcomes: list[Outcome]) -> StreamproofError | None:
 
 
 def _worst(errors: list[StreamproofError]) -> StreamproofError | None:
-    """Return the error that decides: one that trying again does not help against, else one that is no mere stop.
+    """Return the error that decides: one that trying again does not help against, else one that is not a mere stop.
 
     It says how many more there are.
     """

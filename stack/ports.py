@@ -46,7 +46,7 @@ class Ports:
     def check(asked: Mapping[str, int]) -> None:
         """Look at all ports that are asked for, by name, before anything else is done.
 
-        :raises Misconfigured: one is taken, is no port, or is asked for twice.
+        :raises Misconfigured: one is taken, is not a port, or is asked for twice.
         """
         for name, port in asked.items():
             _check(name, port)
@@ -80,7 +80,7 @@ class Ports:
 
 def _check(name: str, port: int) -> None:
     if not 1 <= port <= 65_535:
-        raise Misconfigured(f"{port} is no port for {name}", hint="Use a number from 1 to 65535")
+        raise Misconfigured(f"{port} is not a port for {name}", hint="Use a number from 1 to 65535")
     if not is_free(port):
         raise Misconfigured(
             f"port {port} for {name} is taken{_holder(port)}",

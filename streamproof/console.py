@@ -38,7 +38,7 @@ class VisibleConsole(Console):
 
 
 def plain(value: object) -> Text:
-    """Return text for a cell or a line that is no markup, whatever brackets are in it."""
+    """Return text for a cell or a line that is not markup, whatever brackets are in it."""
     return Text(shown(str(value)))
 
 

@@ -181,7 +181,7 @@ class _Reading:
     def _name_unknown(self) -> None:
         """Name unknown keys; of a file without a known one nothing is quoted: it may be any file."""
         if self.given and not any(difflib.get_close_matches(key[:100], KNOWN, n=1) for key in self.given):
-            self.faults.append("this is no properties file of a Kafka client: it has none of its keys")
+            self.faults.append("this is not a properties file of a Kafka client: it has none of its keys")
             return
         for key in self.given:
             if key not in KNOWN:

@@ -31,7 +31,7 @@ def check_private(path: str | Path, setting: str) -> None:
 def read_secret(path: str | Path, setting: str) -> str:
     """Return the content of a file without the line end that editors add.
 
-    :raises Misconfigured: it cannot be read, is empty, is no text, or others may read it.
+    :raises Misconfigured: it cannot be read, is empty, is not text, or others may read it.
     """
     check_private(path, setting)
     fault = ""

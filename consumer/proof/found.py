@@ -166,11 +166,12 @@ class Findings:
 
     ``missing`` counts acknowledged events that are stored nowhere, ``uncompared`` acknowledged and stored events
     whose checksums could not be compared, ``unattributed`` quarantined records that carry no readable identity.
-    ``explained`` says how much of a class of damage was injected on purpose, and so is none. ``disagreements`` names
-    what the shards were begun with differently: then they are not of one run. ``unproved`` are events whose columns
-    could not be compared with the bytes of their records. ``balance`` is made beside all this, and not from it.
+    ``explained`` says how much of a class of damage was injected on purpose, and so does not count. ``disagreements``
+    names what the shards were begun with differently: then they are not of one run. ``unproved`` are events whose
+    columns could not be compared with the bytes of their records. ``balance`` is made beside all this, and not from
+    it.
     ``impossible`` are claims of manifests that the topic cannot hold: nobody looks at them.
-    ``doubts`` says what in the file contradicts itself, where it is no damage to an event: a sentence each;
+    ``doubts`` says what in the file contradicts itself, where it does no damage to an event: a sentence each;
     ``contradictions`` what cannot be true at once of its schemas, columns and topic, and of the manifests.
     ``unplaced`` counts records whose places could not be compared, ``silent`` names shards whose manifests do
     not say where their records lie, ``unwitnessed`` schemas whose text nobody outside vouches for.

@@ -34,7 +34,7 @@ _LOADED_SINCE = """
 def latest_audit(warehouse: Warehouse, run_id: str) -> dict[str, Any] | None:
     """Return the document of the run's latest audit, or ``None`` when it was never audited.
 
-    One that somebody made unreadable is none: another audit writes a new one.
+    One that somebody made unreadable does not count: another audit writes a new one.
     """
     ((document,),) = warehouse.rows(_LATEST, [run_id])
     try:

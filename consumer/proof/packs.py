@@ -28,7 +28,7 @@ class RunPack:
     :param scenario: its name; empty where no manifest says it.
     :param folder: where it is on this machine; ``None`` where it is not.
     :param told: what it held when the run began, by kind and name, with severities; empty in manifests of earlier
-        versions, and where the scenario has none. What is no name of a query is left out: others write the topic.
+        versions, and where the scenario has none. What is not the name of a query is left out: others write the topic.
     """
 
     scenario: str = ""

@@ -25,7 +25,7 @@ class Judgement:
 def judge(findings: Findings, positions: list[PartitionPosition]) -> Judgement:
     """Turn findings into a verdict: the first rule that applies (:func:`_rules`), else PASSED.
 
-    Damage that was injected on purpose is none: a run passes when exactly what was injected is found.
+    Damage that was injected on purpose does not count: a run passes when exactly what was injected is found.
     """
     behind = sum(position.behind for position in positions)
     expected_loss = findings.explained.get("lost", 0)
@@ -40,7 +40,7 @@ def judge(findings: Findings, positions: list[PartitionPosition]) -> Judgement:
 def _rules(findings: Findings, lost: int, awaited: int, behind: int) -> Iterator[tuple[Verdict, str]]:
     """Yield the verdict of each rule, and its reason where it applies; empty where it does not.
 
-    1. the shards were begun with different settings: they are no one run, and nothing will make them one
+    1. the shards were begun with different settings: they are not one run, and nothing will make them one
     2. a manifest is missing or unfinished, or the truth about injected faults is: nobody says what was sent
     3. damage that no further load can mend (all but lost), or, once the load is where it must be, an acknowledged event
        that is missing; or schemas, columns and topic contradict each other or the manifests

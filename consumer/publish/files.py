@@ -44,7 +44,7 @@ def describe(path: Path, run_id: str) -> PublishedFile:
     """Return what a file is now.
 
     :raises OSError: it cannot be read.
-    :raises pyarrow.ArrowException: it is no whole Parquet file.
+    :raises pyarrow.ArrowException: it is not a whole Parquet file.
     """
     return PublishedFile(run_id, path.name, sha256_of(path), int(pq.read_metadata(path).num_rows))
 

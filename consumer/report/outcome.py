@@ -1,6 +1,6 @@
 """How a run ended: how much of what it was asked for was sent, and whether readers have it.
 
-A verdict is about what was sent. A run that was cut short can pass, and is no success: this says so beside it.
+A verdict is about what was sent. A run that was cut short can pass, and is not a success: this says so beside it.
 """
 
 from __future__ import annotations

@@ -55,7 +55,7 @@ def render(facts: Facts, *, written_at: datetime) -> str:
         facts=facts,
         notes=audit.get("notes", []),
         verdict=verdict,
-        # Less than was asked for is no success, whatever was proved about the rest.
+        # Less than was asked for is not a success, whatever was proved about the rest.
         tone="short" if ended.short and verdict == "PASSED" else verdict.lower(),
         reason=audit.get("reason", NOT_AUDITED),
         qualifier="" if not ended.short else "cut short" if ended.cut else "less than asked",

@@ -54,7 +54,7 @@ class Limit:
 
 
 NO_LIMIT = Limit()
-# What a load may put into the quarantine when nobody set a limit: more than half of what it read is no accident.
+# What a load may put into the quarantine when nobody set a limit: more than half of what it read is not an accident.
 USUAL_SHARE = 0.5
 
 

@@ -113,7 +113,7 @@ def verify_publication(
     :param folder: of a topic, whose current snapshot is meant, or of a snapshot.
     :param place: what it was published from; ``None`` leaves out 4.
     :param topic: of the place, where it holds several.
-    :raises Misconfigured: the folder holds no snapshot, or the warehouse is none.
+    :raises Misconfigured: the folder holds no snapshot, or the file is not a warehouse.
     """
     began = time.monotonic()
     against = "itself alone"

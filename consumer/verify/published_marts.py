@@ -72,7 +72,7 @@ def applicable(snapshot: Snapshot) -> SnapshotMarts:
         here = [(scenario, mart) for scenario, mart in known if mart.name in there]
     elsewhere = {name: pack.why for pack in packs for name in pack.absent(MARTS_OF_A_PACK)}
     names = {mart.name for _, mart in known} | elsewhere.keys()
-    elsewhere |= {mart: "it is no mart of this installation" for mart, _ in said or [] if mart not in names}
+    elsewhere |= {mart: "it is not a mart of this installation" for mart, _ in said or [] if mart not in names}
     return SnapshotMarts(here, elsewhere, said)
 
 

@@ -141,7 +141,7 @@ def _is_file(reference: str) -> bool:
 
 
 def _load(path: Path) -> ModuleType:
-    # A folder of scenarios is no package: each module has a name of its own.
+    # A folder of scenarios is not a package: each module has a name of its own.
     name = f"streamproof_scenario_{path.stem}_{run_prefix(str(path.resolve()))}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -1,4 +1,4 @@
-"""Scenarios of somebody else: an exception in their code names their file and line, and is no fault of ours."""
+"""Scenarios of somebody else: an exception in their code names their file and line, and is not a fault of ours."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class Delivery:
         """Hand over a record that an injected fault made special; return whether there was room.
 
         :param identity: travels in a header, where the value does not give it.
-        :param copy: the second record of an event: it is no event of its own, and counted apart.
+        :param copy: the second record of an event: it is not an event of its own, and counted apart.
         """
         checksum = zlib.crc32(value or b"")
         size_bytes = len(value or b"")

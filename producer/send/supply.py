@@ -275,7 +275,7 @@ def with_later_columns(stream: EventStream, number: int, fields: set[str]) -> pa
 
 
 def keys_of(column: Any) -> list[bytes | None]:
-    """Return the keys of records: each value of a column as text; a null is no key."""
+    """Return the keys of records: each value of a column as text; a null is not a key."""
     if not pa.types.is_binary(column.type):
         column = column.cast(pa.string()).cast(pa.binary())
     return plain(column)

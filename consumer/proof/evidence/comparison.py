@@ -31,7 +31,7 @@ _TOTALS = """
             - (SELECT coalesce(sum(present), 0) FROM compared WHERE NOT incomparable),
         (SELECT count(*) FROM quarantine_identities WHERE event_id IS NULL OR NOT is_event_id(event_id))
 """
-# An event counts in one class: not again where its window differs anyway, its copies do, or it is no event of the run.
+# An event counts in one class: not again where its window differs anyway, its copies do, or the run has no such event.
 _EDITED = """
     CREATE OR REPLACE TEMP TABLE edited AS
     FROM columns_differ AS odd

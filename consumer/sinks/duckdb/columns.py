@@ -99,7 +99,7 @@ class EventColumns:
         try:
             kinds = self._types_of(schema)
         except SchemaConflict:
-            return {"": "its schema is none that a table can hold"}
+            return {"": "its schema is not one that a table can hold"}
         for field, kind in zip(schema.names, kinds, strict=True):
             column = self._columns.get(field)
             if column is None or column not in there:

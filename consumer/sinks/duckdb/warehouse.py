@@ -174,7 +174,7 @@ def _check_is_file(path: Path) -> None:
         raise Misconfigured("there is no warehouse", where=str(path), hint="Run `streamproof load` first")
     if not path.is_file():
         raise Misconfigured(
-            f"the warehouse path is {'a folder' if path.is_dir() else 'no file'}",
+            f"the warehouse path is {'a folder' if path.is_dir() else 'not a file'}",
             where=str(path),
             hint="Name a file, such as events.duckdb",
         )

@@ -161,7 +161,7 @@ class Checking:
         if node.kind == "enum" and rule.choice is not None:
             strange = [value for value in rule.choice.values if value not in node.symbols]
             self.faults += [
-                f"{where}.choice: {value!r} is no symbol{meant(str(value), node.symbols)}" for value in strange
+                f"{where}.choice: {value!r} is not a symbol{meant(str(value), node.symbols)}" for value in strange
             ]
 
     def columns(

@@ -92,7 +92,9 @@ def _digest(schema: str, head: File, rules: Mapping[str, Rule], pools: Mapping[s
 def _yaml(path: Path) -> dict[str, Any]:
     document = read_yaml(path, "the scenario file")
     if not isinstance(document, dict):
-        raise Misconfigured("the scenario file is no mapping", where=str(path), hint="docs/scenarios.md has examples")
+        raise Misconfigured(
+            "the scenario file is not a mapping", where=str(path), hint="docs/scenarios.md has examples"
+        )
     return {str(key): value for key, value in document.items()}
 
 

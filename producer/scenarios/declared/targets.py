@@ -25,7 +25,7 @@ _LASTING = re.compile(r"duration|elapsed|latency|length|wait|(^|_)(s|secs?|secon
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """One field that is no item of a list, map or union, with the rule that its values come from in the end."""
+    """One field that is not an item of a list, map or union, with the rule that its values come from in the end."""
 
     path: str
     node: Node

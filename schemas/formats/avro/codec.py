@@ -46,7 +46,7 @@ class Encoder:
     pyruhvro writes all types but bytes, fixed, decimals, null by itself, and unions other than with null; a schema that
     has one of them goes through fastavro, row by row. ``slow_types`` names them.
 
-    :raises Misconfigured: the schema is none that a table can hold.
+    :raises Misconfigured: the schema is not one that a table can hold.
     """
 
     def __init__(self, schema_text: str, schema_id: int) -> None:

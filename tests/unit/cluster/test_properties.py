@@ -183,7 +183,7 @@ def test_every_fault_is_named_at_once_with_the_nearest_key(read):
 
 
 def test_nothing_is_quoted_of_a_file_that_is_no_client_configuration(read):
-    with pytest.raises(Misconfigured, match="this is no properties file of a Kafka client") as raised:
+    with pytest.raises(Misconfigured, match="this is not a properties file of a Kafka client") as raised:
         read("root:*:20228:0:99999:7:::\nhunter2 is a password")
     assert "hunter2" not in str(raised.value)
     assert "somebody" not in str(raised.value)

@@ -79,8 +79,8 @@ def test_numbers_and_booleans_reach_kafka_as_text(tmp_path):
         ("topics: {t: {config: {retention.ms: null}}}", "topics.t.config.retention.ms"),
         ("topics: {t: {config: [a]}}", "topics.t.config"),
         ("topics: {}", "topics: Dictionary should have at least 1 item"),
-        ("", "the topics file is no mapping"),
-        ("- t", "the topics file is no mapping"),
+        ("", "the topics file is not a mapping"),
+        ("- t", "the topics file is not a mapping"),
         ("topics: [", "not YAML at line"),
         ("topics: {'bad name': {}}", "'bad name' is not a topic name"),
     ],
@@ -100,7 +100,7 @@ def test_all_faults_are_named_at_once(tmp_path):
 
 def test_nothing_is_quoted_of_a_file_that_declares_no_topics(tmp_path):
     path = declared(tmp_path, "root:*:20228:0:::\nsomebody:$6$salt$hash:20228:::\n")
-    with pytest.raises(Misconfigured, match="this is no topics file") as raised:
+    with pytest.raises(Misconfigured, match="this is not a topics file") as raised:
         load_topics(path)
     assert "somebody" not in str(raised.value)
     assert "salt" not in str(raised.value)

@@ -51,5 +51,5 @@ def test_a_port_can_be_asked_for_once_only() -> None:
 
 @pytest.mark.parametrize("number", [0, -1, 65_536])
 def test_a_number_that_is_no_port_is_refused(number: int) -> None:
-    with pytest.raises(Misconfigured, match="is no port for kafka"):
+    with pytest.raises(Misconfigured, match="is not a port for kafka"):
         Ports.check({"kafka": number})

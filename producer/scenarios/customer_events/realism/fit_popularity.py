@@ -15,7 +15,7 @@ from producer.toolkit.arrays import plain
 
 
 def fit_popularity(found: dict[str, int], catalogue: Catalogue) -> tuple[Figure, Curve]:
-    """Fit Zipf's exponent to the plays of titles that are no series: those that follow one another are a series'."""
+    """Fit Zipf's exponent to the plays of titles that are not series: those that follow one another are a series'."""
     titles = plain(catalogue.contents.field("title"))
     ids = plain(catalogue.ids)
     # The catalogue lists titles by popularity, the episodes of a series in a row.

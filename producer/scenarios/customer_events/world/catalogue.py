@@ -46,7 +46,7 @@ class Catalogue:
 
     ``by_genre`` holds, one genre after the other, ``genre number + cumulative share`` for the titles ``genre_order``:
     one sorted array, so that one search draws titles of many genres at once.
-    ``following`` is the next episode, -1 after the last and for what is no series; ``first`` the series' first one,
+    ``following`` is the next episode, -1 after the last and for what is not a series; ``first`` the series' first one,
     -1 for what is none. Both are places in ``contents``.
     ``queries[QUERIES_PER_TITLE * title + k]`` is a search that finds ``title``; ``results`` is how many it finds.
     """

@@ -97,7 +97,7 @@ def test_a_run_without_all_manifests_is_unknown(lab: Any) -> None:
     page, summary = report(lab)
     assert "UNKNOWN" in page.words
     assert "shard 1 of 2 left no manifest" in page.text
-    assert "Lost \u2013 not known" in page.text, "nothing lost is no claim that can be made here"
+    assert "Lost \u2013 not known" in page.text, "nothing lost is not a claim that can be made here"
     assert summary["verdict"] == "UNKNOWN"
 
 

@@ -125,7 +125,7 @@ def test_a_path_that_cannot_be_a_file_is_a_setting_to_correct(tmp_path: Path) ->
         open_warehouse(tmp_path / "folder")
     with pytest.raises(Misconfigured, match="is a folder"):
         open_warehouse(Path())
-    with pytest.raises(Misconfigured, match="is no file"):
+    with pytest.raises(Misconfigured, match="is not a file"):
         open_warehouse(Path("/dev/null"))
     with pytest.raises(Misconfigured, match="cannot be written"):
         open_warehouse(tmp_path / "file" / "w.duckdb")

@@ -286,7 +286,7 @@ def test_every_fault_is_named_at_once_with_its_path_and_the_nearest_name(declare
         "pools.p.columns.x: a pool's column cannot be of reference",
         "fields.custmerId: the schema has no such field, did you mean customerId?",
         "fields.customer.name.faker: Faker has no provider nme, did you mean name?",
-        "fields.status.choice: 'PAYED' is no symbol, did you mean PAID?",
+        "fields.status.choice: 'PAYED' is not a symbol, did you mean PAID?",
         "fields.items: it is of type array: its rule is length",
         "fields.items[].price.distribution.medain: unknown key, did you mean median?",
         "fields.items[].sku.pool: there is no pool q",
