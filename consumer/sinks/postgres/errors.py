@@ -82,6 +82,7 @@ _WORDS = (
     (("database", "does not exist"), "3D000"),
     (("too many c", "remaining connection slots"), "53300"),
     (("certificate", "SSL error", "does not support SSL"), "28000"),
+    (("No space left on device",), "53100"),
 )
 # What a row can be blamed for: its values, or that there is no room for them in one row.
 _DATA_CLASSES = ("21", "22", "23", "54")

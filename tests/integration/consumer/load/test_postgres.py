@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import struct
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,8 +20,10 @@ from cluster.errors import Misconfigured, StoreFull, WarehouseDamaged, Warehouse
 from consumer.load.quarantine import list_quarantine
 from consumer.sinks import place_named
 from consumer.sinks.postgres.place import schema_of
+from stack.services.postgres import UNPRIVILEGED
 from tests.integration.consumer.load.conftest import SMALL, small
 from tests.kit.commands import streamproof
+from tests.kit.postgres import running_postgres
 from tests.kit.stepping import at_step
 
 pytestmark = pytest.mark.faults
@@ -251,7 +259,47 @@ def test_a_recreated_topic_gets_a_new_schema_and_the_old_one_keeps_its_rows(post
     assert postgres_rig.rows(f'SELECT count(*), max(n) FROM "{aside}".events') == [(50, 49)]
 
 
-def test_a_full_disk_of_the_server_rolls_the_batch_back(postgres_rig: Any) -> None:
+@contextmanager
+def database_on_a_small_disk(folder: Path, state: Path) -> Iterator[str]:
+    """A database whose tables lie on a tmpfs of 13 MB, of a server of its own; an empty one takes more than half.
+
+    :param folder: a path that any user may enter: PostgreSQL looks as the user that it runs as.
+    """
+    mount = ["mount", "-t", "tmpfs", "-o", "size=13m", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        folder.rmdir()
+        pytest.skip("only root may mount a small disk; the double beside this test says what is done about a full one")
+    try:
+        user = pwd.getpwnam(UNPRIVILEGED)
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        with running_postgres(state) as server:
+            server.run(f"CREATE TABLESPACE small LOCATION '{folder}'")
+            server.run("CREATE DATABASE clicks TABLESPACE small")
+            yield server.url("clicks")
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=False)
+        folder.rmdir()
+
+
+def test_a_full_disk_of_the_server_keeps_what_was_committed_and_the_load_goes_on_when_there_is_room(
+    postgres_rig: Any, tmp_path: Path
+) -> None:
+    postgres_rig.create()
+    postgres_rig.produce(postgres_rig.values(range(60_000)))
+    folder = Path(tempfile.mkdtemp(prefix="small-disk-"))
+    with database_on_a_small_disk(folder, tmp_path / "server") as url:
+        postgres_rig.url = url
+        full = postgres_rig.type("--batch-rows", "2000")
+        assert full.exit_code == 74, full.text
+        assert "no space left for the warehouse" in full.stderr
+        ((position, rows),) = postgres_rig.rows("SELECT next_offset, (SELECT count(*) FROM events) FROM load_offsets")
+        assert 0 < position == rows < 60_000
+        subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)
+        assert postgres_rig.load().rows == 60_000 - rows
+        postgres_rig.prove()
+
+
+def test_a_full_disk_rolls_the_batch_back(postgres_rig: Any) -> None:
     """The disk is a double: the state that PostgreSQL gives for a full one is raised by a constraint of the test's."""
     postgres_rig.create()
     postgres_rig.produce(postgres_rig.values(range(1_000)))
