@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cluster.errors import Misconfigured
+from cluster.settings.hosts import is_loopback
 from cluster.text.names import check_topic_name
 from consumer.sinks.postgres.types import LONGEST_NAME_BYTES
 
@@ -32,10 +35,11 @@ def is_postgres(where: str) -> bool:
     return where.startswith(SCHEMES)
 
 
-def address_of(url: str) -> Address:
+def address_of(url: str, env: Mapping[str, str] = os.environ) -> Address:
     """Read ``postgresql://user@host:port/database``. What it does not say, libpq's environment and files say.
 
-    A password may stand in it; ``PGPASSWORD`` or ``~/.pgpass`` are the better places.
+    A password may stand in it; ``PGPASSWORD`` or ``~/.pgpass`` are the better places. A connection to another machine
+    is encrypted, unless ``sslmode`` or ``PGSSLMODE`` says otherwise: libpq's own choice would do without where it must.
 
     :raises Misconfigured: it is not an address. The message does not repeat it: it may hold a password.
     """
@@ -54,6 +58,9 @@ def address_of(url: str) -> Address:
             hint="Give postgresql://user@host:port/database, and the password in PGPASSWORD or ~/.pgpass; in an "
             "address, special characters are written as %XX",
         )
+    hosts = [host for host in str(parts.get("host", "")).split(",") if host and not host.startswith(("/", "@"))]
+    if "sslmode" not in parts and "PGSSLMODE" not in env and not all(map(is_loopback, hosts)):
+        parts["sslmode"] = "require"
     return Address(_shown(parts), parts)
 
 

@@ -111,6 +111,23 @@ def test_of_two_loaders_of_one_partition_one_wins_and_the_other_stores_nothing_o
     assert postgres_rig.rows("SELECT count(*), count(DISTINCT n) FROM events") == [(2_000, 2_000)]
 
 
+def test_a_batch_that_was_begun_earlier_and_committed_later_is_the_newer_one_to_a_proof(postgres_rig: Any) -> None:
+    postgres_rig.create(partitions=2)
+    for partition in range(2):
+        postgres_rig.produce(postgres_rig.values(range(partition * 50, partition * 50 + 50)), partition=partition)
+    other = lambda: postgres_rig.run("--partitions", "1").check_returncode()  # noqa: E731
+    with at_step("consumer.sinks.postgres.ledger:order", 1, "before", other):
+        postgres_rig.load(partitions=[0])
+    assert postgres_rig.rows("SELECT partition FROM load_batches ORDER BY batch") == [(0,), (1,)]
+    with postgres_rig.place.open(create=False) as sink:
+        ledger, events = (
+            [row for page in sink._warehouse.pages(table) for row in page.to_pylist()]
+            for table in ("load_batches", "events")
+        )
+    assert {row["partition"]: row["batch"] for row in ledger} == {1: 1, 0: 2}
+    assert {(row["_partition"], row["_batch"]) for row in events} == {(1, 1), (0, 2)}
+
+
 def test_a_loader_that_stands_still_in_its_batch_is_named_after_the_wait(postgres_rig: Any) -> None:
     postgres_rig.create()
     postgres_rig.produce(postgres_rig.values(range(2_000)))
@@ -297,6 +314,24 @@ def test_a_full_disk_of_the_server_keeps_what_was_committed_and_the_load_goes_on
         subprocess.run(["mount", "-o", "remount,size=200m", str(folder)], check=True)
         assert postgres_rig.load().rows == 60_000 - rows
         postgres_rig.prove()
+
+
+def test_a_loader_whose_schema_is_set_aside_ends_and_what_it_had_stored_is_there(postgres_rig: Any) -> None:
+    postgres_rig.create()
+    postgres_rig.produce(postgres_rig.values(range(1_000)))
+    aside: list[str] = []
+    with (
+        at_step(BATCHES + "copy_in", 3, "before", lambda: aside.append(postgres_rig.place.set_aside())),
+        pytest.raises(WarehouseDamaged, match="not as they were made"),
+    ):
+        postgres_rig.load(batch_rows=200)
+    schema = aside[0].rpartition("schema ")[2]
+    ((position, rows),) = postgres_rig.rows(
+        f'SELECT next_offset, (SELECT count(*) FROM "{schema}".events) FROM "{schema}".load_offsets'
+    )
+    assert 0 < position == rows < 1_000
+    assert postgres_rig.load().rows == 1_000
+    postgres_rig.prove()
 
 
 def test_a_full_disk_rolls_the_batch_back(postgres_rig: Any) -> None:

@@ -76,6 +76,23 @@ def test_an_address_that_cannot_be_read_is_not_repeated(url: str) -> None:
     assert "ret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("place", "env", "mode"),
+    [
+        ("db.example", {}, "require"),
+        ("127.0.0.1,db.example", {}, "require"),
+        ("localhost", {}, None),
+        ("127.0.0.1", {}, None),
+        ("", {}, None),
+        ("db.example", {"PGSSLMODE": "verify-full"}, None),
+    ],
+)
+def test_a_connection_to_another_machine_is_encrypted(place: str, env: dict[str, str], mode: str | None) -> None:
+    assert address_of(f"postgresql://me@{place}/clicks", env).conninfo.get("sslmode") == mode
+    assert address_of(f"postgresql://me@{place}/clicks?sslmode=disable", env).conninfo["sslmode"] == "disable"
+    assert address_of("postgresql://me@/clicks?host=/run/postgresql", env).conninfo.get("sslmode") is None
+
+
 def test_a_path_is_not_an_address() -> None:
     assert not is_postgres("/tmp/postgresql.duckdb")
     assert is_postgres("postgres://db/x")
