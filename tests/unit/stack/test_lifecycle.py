@@ -1,108 +1,32 @@
 """Starting and ending, with small processes of our own in the place of Kafka and the registry."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 
-from cluster.errors import DependencyDown, Interrupted, Misconfigured, StoreFailed
-from cluster.local import PROJECT_ROOT, Endpoint, process_started, read_local_stack
+from cluster.errors import DependencyDown, Interrupted, StoreFailed
+from cluster.local import PROJECT_ROOT, read_local_stack
 from stack import up as starting
 from stack.children import members, supervisors
 from stack.describe import Description
 from stack.down import stop_stack
-from stack.record import Identity, Record, read_record
-from stack.request import UpRequest, Watcher
-from stack.services.service import AliveProbe, HttpProbe, Service
+from stack.record import Record, read_record
+from stack.request import UpRequest
+from stack.services.service import HttpProbe, Service
 from stack.status import stack_status
-from stack.up import UpResult, up
-from streamproof import demo
+from stack.up import up
 from tests.kit.seconds import within
 from tests.kit.shared_stack import SilentWatcher
 from tests.kit.waiting import wait_until
-
-WITH_AIRFLOW = UpRequest(frozenset({"airflow"}))
-RUNS = "import time; time.sleep(600)"
-FAILS = "import sys; print('the disk is on fire'); sys.exit(3)"
-STUBBORN = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
-)
-# A child that moved to a session of its own, so that neither its parent nor a process group leads to it.
-HAS_A_CHILD = (
-    "import subprocess, sys, time;"
-    "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True);"
-    "time.sleep(600)"
-)
-# A title overwrites the environment that others can read, so that no mark is left to see. Airflow's processes do it.
-TITLED = (
-    "import setproctitle, time; setproctitle.setproctitle('t' * 4000); print('titled', flush=True); time.sleep(600)"
-)
-HAS_A_TITLED_CHILD = (
-    f"import subprocess, sys, time;subprocess.Popen([sys.executable, '-c', {TITLED!r}]);time.sleep(600)"
-)
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[Path]:
-    state = tmp_path / "state"
-    yield state
-    stop_stack(state)
-    assert not members(state)
-
-
-@pytest.fixture
-def service(state: Path) -> Callable[..., Service]:
-    """A factory of services that run a line of Python."""
-
-    def make(name: str, line: str = RUNS, **more: object) -> Service:
-        return Service.model_validate(
-            {
-                "name": name,
-                "version": "1",
-                "argv": (sys.executable, "-c", line),
-                "cwd": PROJECT_ROOT,
-                "log": state / "log" / f"{name}.log",
-                "ready": AliveProbe(),
-                "stop_grace_s": 5,
-                "endpoints": {name: Endpoint(f"127.0.0.1:2000{len(name)}", name)},
-                **more,
-            }
-        )
-
-    return make
-
-
-@pytest.fixture
-def start(state: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., UpResult]:
-    """``up`` with the services that it is given instead of Kafka and the registry."""
-
-    def run(
-        *services: Service,
-        request: UpRequest = UpRequest(),  # noqa: B008 - frozen
-        watcher: Watcher = SilentWatcher(),  # noqa: B008 - it has no state
-        stop: threading.Event | None = None,
-    ) -> UpResult:
-        description = Description(services)
-        monkeypatch.setattr(starting, "describe", lambda *_: description)
-        return up(state, request, watcher, stop or threading.Event())
-
-    return run
-
-
-def recorded(state: Path) -> Record:
-    """The record of a stack that runs."""
-    record = read_record(state)
-    assert record is not None
-    return record
+from tests.unit.stack.small_services import FAILS, HAS_A_CHILD, HAS_A_TITLED_CHILD, RUNS, STUBBORN, leader, recorded
 
 
 def killed_up(state: Path, service: Service, when: str) -> Record:
@@ -126,13 +50,6 @@ starting.up(Path({str(state)!r}), UpRequest(), Killed(), threading.Event())
     argv = [sys.executable, "-c", script, service.model_dump_json()]
     assert subprocess.run(argv, cwd=PROJECT_ROOT, timeout=60, check=False).returncode == -signal.SIGKILL
     return recorded(state)
-
-
-def leader(record: Record, name: str) -> Identity:
-    """The process of a service."""
-    found = next(process.process for process in record.processes if process.name == name)
-    assert found is not None
-    return found
 
 
 def test_up_leaves_a_supervisor_that_every_command_finds(start, service, state) -> None:
@@ -242,76 +159,6 @@ def test_a_start_that_somebody_stops_says_so(start, service, state) -> None:
         start(service("kafka", ready=HttpProbe(url="http://127.0.0.1:9/")), watcher=Rival())
 
 
-def test_a_service_that_dies_later_is_named_and_the_others_run_on(start, service, state) -> None:
-    record = start(service("kafka"), service("registry"), request=UpRequest(restart=False)).record
-    os.kill(leader(record, "kafka").pid, signal.SIGKILL)
-    wait_until(lambda: recorded(state).casualties(), "the record of the death")
-    kafka, registry = stack_status(state).services
-    assert (kafka.stage, kafka.restarts) == ("died", 0)
-    assert "was ended by SIGKILL at" in kafka.fault
-    assert registry.healthy
-
-
-def test_up_starts_what_died_and_leaves_what_runs_alone(start, service, state) -> None:
-    before = start(service("kafka"), service("registry"), request=UpRequest(restart=False)).record
-    os.kill(leader(before, "kafka").pid, signal.SIGKILL)
-    wait_until(lambda: recorded(state).casualties(), "the record of the death")
-    result = start(request=UpRequest())
-    assert (result.started, result.again) == (("kafka",), ("kafka",))
-    assert result.record.supervisor == before.supervisor
-    assert leader(result.record, "registry") == leader(before, "registry")
-    assert leader(result.record, "kafka").is_alive()
-    assert leader(result.record, "kafka") != leader(before, "kafka")
-    assert stack_status(state).healthy
-
-
-def test_a_service_that_dies_is_started_again_and_the_others_run_on(start, service, state) -> None:
-    before = start(service("kafka", restart_delays_s=(0.1,)), service("registry")).record
-    os.kill(leader(before, "kafka").pid, signal.SIGKILL)
-    wait_until(lambda: (now := recorded(state)).processes[0].restarts == 1 and now.is_ready(), "its second start")
-    kafka, registry = stack_status(state).services
-    assert kafka.healthy
-    assert kafka.restarts == 1
-    assert "was ended by SIGKILL at" in kafka.ended
-    assert kafka.pid != leader(before, "kafka").pid
-    assert registry.restarts == 0
-    assert leader(recorded(state), "registry") == leader(before, "registry")
-
-
-def test_a_service_that_dies_again_and_again_is_given_up_with_its_last_words(start, service, state) -> None:
-    dies = service(
-        "kafka", "import time; print('born', flush=True); time.sleep(0.5); 1 / 0", restart_delays_s=(0.1, 0.3)
-    )
-    start(dies, service("registry"))
-    wait_until(lambda: recorded(state).casualties(), "the record of the death")
-    kafka, registry = stack_status(state).services
-    assert (kafka.stage, kafka.restarts) == ("died", 2)
-    assert "it ended with exit code 1 at" in kafka.fault
-    assert "it was started again 2 times within 5 minutes" in kafka.fault
-    assert "ZeroDivisionError" in kafka.log_tail()[-1]
-    assert registry.healthy
-    # It stays dead: the first start and two more, and nothing on its way.
-    assert dies.log.read_text().count("born") == 3
-    assert not recorded(state).in_motion()
-
-
-def test_down_does_not_wait_for_a_restart_and_starts_nothing(start, service, state) -> None:
-    record = start(service("kafka", restart_delays_s=(60,)), service("registry")).record
-    os.kill(leader(record, "kafka").pid, signal.SIGKILL)
-    wait_until(lambda: recorded(state).processes[0].stage == "restarting", "the wait before a restart")
-    assert stack_status(state).services[0].fault.endswith("; it is started again")
-    began = time.monotonic()
-    assert stop_stack(state) == ["registry"]
-    within(5, began, "the stop")
-    assert not members(state)
-
-
-def test_up_refuses_to_change_whether_services_are_started_again(start, service) -> None:
-    start(service("kafka"))
-    with pytest.raises(Misconfigured, match="services that die are started again"):
-        start(request=UpRequest(restart=False))
-
-
 def test_up_waits_for_what_a_killed_up_left_on_its_way(start, service, state, tmp_path) -> None:
     door = tmp_path / "door"
     waits = f"import pathlib, time\nwhile not pathlib.Path({str(door)!r}).exists(): time.sleep(0.05)"
@@ -388,115 +235,6 @@ def test_up_clears_away_what_a_crash_left(start, service, state) -> None:
     assert second.supervisor != first.supervisor
     assert not leader(first, "kafka").is_alive()
     assert len(members(state)) == 1
-
-
-def test_a_record_from_before_a_reboot_is_not_taken_for_a_running_stack(start, service, state) -> None:
-    start(service("kafka"))
-    stop_stack(state)
-    # The number of a process that lives, and a start that is not its.
-    document = {
-        "supervisor": {"pid": os.getpid(), "started_at": "another boot/1"},
-        "started": "2026-01-01T00:00:00+00:00",
-        "bootstrap_servers": "127.0.0.1:1",
-        "registry_url": "http://127.0.0.1:2",
-        "processes": [],
-    }
-    (state / "stack.json").write_text(json.dumps(document))
-    assert read_local_stack(state) is None
-    assert start(service("kafka")).started == ("kafka",)
-    assert process_started(os.getpid()) is not None
-
-
-def as_format_1(state: Path) -> None:
-    """Write the record as a version did that had the addresses in fields of their own."""
-    record = json.loads((state / "stack.json").read_text())
-    endpoints = record.pop("endpoints")
-    del record["format"]
-    record |= {"bootstrap_servers": endpoints["kafka"]["address"], "registry_url": endpoints["registry"]["address"]}
-    record |= {"airflow_url": None, "kafka": {"ssl_ca_location": "ca.crt"}, "registry": {}}
-    (state / "stack.json").write_text(json.dumps(record))
-
-
-def test_what_an_earlier_version_recorded_is_read(start, service, state) -> None:
-    start(service("kafka"), service("registry"))
-    before = read_local_stack(state)
-    assert before is not None
-    as_format_1(state)
-    found = read_local_stack(state)
-    assert found is not None
-    assert (found.bootstrap_servers, found.registry_url) == (before.bootstrap_servers, before.registry_url)
-    assert found.airflow_url is None
-    assert found.endpoints["kafka"].settings == {"ssl_ca_location": "ca.crt"}
-    assert stack_status(state).healthy
-    assert start(request=UpRequest()).started == ()
-    assert stop_stack(state) == ["kafka", "registry"]
-
-
-def test_what_an_earlier_version_started_is_changed_by_that_version_alone(start, service, state) -> None:
-    record = start(service("kafka"), service("registry")).record
-    as_format_1(state)
-    with pytest.raises(Misconfigured, match="started by another version of Streamproof") as caught:
-        start(service("airflow"), request=WITH_AIRFLOW)
-    assert "streamproof down" in caught.value.hint
-    assert all(leader(record, name).is_alive() for name in ("kafka", "registry"))
-
-
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"supervisor": 1}', "\x00" * 64])
-def test_a_damaged_record_is_no_record(state, start, service, damage) -> None:
-    state.mkdir()
-    (state / "stack.json").write_text(damage)
-    assert read_local_stack(state) is None
-    assert start(service("kafka")).started == ("kafka",)
-
-
-def test_airflow_is_added_to_what_runs(start, service, state) -> None:
-    first = start(service("kafka"))
-    second = start(service("airflow"), request=WITH_AIRFLOW)
-    assert second.started == ("airflow",)
-    assert second.record.supervisor == first.record.supervisor
-    assert second.record.address("airflow") == "127.0.0.1:20007"
-    assert {process.name for process in second.record.processes} == {"kafka", "airflow"}
-    assert leader(second.record, "kafka") == leader(first.record, "kafka")
-
-
-def test_an_addition_that_fails_leaves_what_ran(start, service, state) -> None:
-    first = start(service("kafka")).record
-    with pytest.raises(DependencyDown, match="airflow did not start"):
-        start(service("airflow", FAILS, ready=HttpProbe(url="http://127.0.0.1:9/")), request=WITH_AIRFLOW)
-    record = read_record(state)
-    assert record is not None
-    assert [process.name for process in record.processes] == ["kafka"]
-    assert record.address("airflow") is None
-    assert leader(first, "kafka").is_alive()
-    assert start(service("airflow"), request=WITH_AIRFLOW).started == ("airflow",)
-
-
-def test_a_demo_that_is_run_once_leaves_what_ran_before_as_it_was(start, service, state, monkeypatch) -> None:
-    before = start(service("kafka"), service("registry")).record
-    description = Description((service("airflow"),))
-    monkeypatch.setattr(starting, "describe", lambda *_: description)
-    with demo._stack(state, threading.Event(), once=True) as (stack, stops):
-        assert stops == "airflow"
-        assert stack.airflow_url
-    after = recorded(state)
-    assert [process.name for process in after.processes] == ["kafka", "registry"]
-    assert after.address("airflow") is None
-    assert leader(after, "kafka") == leader(before, "kafka")
-    assert after.is_running()
-
-
-def test_another_port_than_the_running_one_is_refused(start, service) -> None:
-    start(service("kafka"))
-    with pytest.raises(Misconfigured, match="Kafka runs already, and not on port 2000"):
-        start(service("kafka"), request=UpRequest(ports={"kafka": 2000}))
-
-
-def test_the_environment_of_a_service_is_not_recorded(start, service, state) -> None:
-    start(service("kafka", env={"TOKEN": "a-secret-of-the-service"}))
-    written = [path for path in state.rglob("*") if path.is_file() and b"a-secret-of" in path.read_bytes()]
-    assert written == []
-    (process,) = members(state)
-    assert process.environ()["TOKEN"] == "a-secret-of-the-service"
 
 
 @pytest.mark.parametrize(("security", "mode"), [("none", 0o644), ("scram", 0o600)])
