@@ -46,7 +46,7 @@ class CutOffOnce:
             if progress.acknowledged:
                 stop.set()
 
-        outcome = run_shard(connection, request, stop=stop, progress=stop_early)
+        outcome = run_shard(connection, request.plan, stop=stop, progress=stop_early)
         if outcome.error is None:
             return outcome.manifest
         self.cut.add("generator")
