@@ -41,6 +41,7 @@ OTHER_VARIABLES = frozenset(
         "STATE_DIR",
         "CACHE_DIR",
         "CONFIG",
+        "WAREHOUSE",
         "WAREHOUSE_DIR",
         "PUBLICATIONS_DIR",
         "PROFILES_DIR",

@@ -68,3 +68,11 @@ def options_text(value: Any) -> Any:
 def percent(value: Any) -> Any:
     """Return a percentage as its number: YAML may say ``95%``."""
     return (value.strip().removesuffix("%") or None) if isinstance(value, str) else value
+
+
+def conn_id(value: Any) -> Any:
+    """Return the id of a connection, ``None`` where nothing was typed."""
+    said = value.strip() if isinstance(value, str) else value
+    if isinstance(said, str) and said and not re.fullmatch(r"[A-Za-z0-9_.-]+", said):
+        raise ValueError(f"{said!r} cannot be the id of a connection: letters, digits, '_', '.' and '-'")
+    return said or None

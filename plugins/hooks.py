@@ -6,6 +6,9 @@ provider's own operators. ``schema_registry_default`` is of the type ``schema_re
 ``path`` (``/apis/ccompat/v7``) and every setting of ``RegistrySettings``, such as ``bearer_token`` and
 ``ssl_ca_location``.
 
+A warehouse in PostgreSQL is any connection that has host, port, login, password and a database (the field *Schema*):
+one of the type that this package brings, or ``postgres``. Its extra takes libpq's parameters, such as ``sslmode``.
+
 An unencrypted connection to another machine needs ``allow_plaintext`` in the extra of both, or the variable
 ``STREAMPROOF_ALLOW_PLAINTEXT`` in the environment of the tasks, which the provider's own operators do not mind.
 """
@@ -14,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from os import environ
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
 from airflow.sdk import BaseHook
@@ -22,7 +25,11 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
 
 from cluster.connection import ENV_PREFIX, Connection, Missing
-from cluster.errors import StreamproofError
+from cluster.errors import Misconfigured, StreamproofError
+
+if TYPE_CHECKING:
+    from consumer.sinks.postgres.place import Address
+    from consumer.sinks.postgres.sink import PostgresSchema
 
 KAFKA_CONN_ID = "kafka_default"
 REGISTRY_CONN_ID = "schema_registry_default"
@@ -81,6 +88,60 @@ class SchemaRegistryHook(BaseHook):
         return True, f"The registry answers; its default compatibility is {level}."
 
 
+class PostgresWarehouseHook(BaseHook):
+    """A PostgreSQL database that holds warehouses."""
+
+    conn_name_attr = "warehouse_conn_id"
+    default_conn_name = "warehouse_default"
+    conn_type = "postgres_warehouse"
+    hook_name = "PostgreSQL warehouse"
+
+    def __init__(self, warehouse_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.warehouse_conn_id = warehouse_conn_id
+
+    def address(self) -> Address:
+        """Return the address of the database."""
+        from consumer.sinks.postgres.place import address_from
+
+        connection = self.get_connection(self.warehouse_conn_id)
+        parts: dict[str, Any] = {
+            "host": connection.host,
+            "port": connection.port,
+            "user": connection.login,
+            "password": connection.password,
+            "dbname": connection.schema,
+        }
+        return address_from(dict(connection.extra_dejson) | parts)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Log in, for the button of the connections' page."""
+        from consumer.sinks.postgres.connecting import connect as log_in
+
+        try:
+            with log_in(self.address(), lock_s=1) as connection:
+                version = connection.info.server_version // 10_000
+        except StreamproofError as error:
+            return False, str(error)
+        return True, f"PostgreSQL {version} answers."
+
+
+def warehouse_at(conn_id: str, topic: str) -> PostgresSchema:
+    """Return the warehouse of a topic in the database of a connection; its password is masked in this task's log.
+
+    :raises Misconfigured: Airflow has no such connection.
+    """
+    from consumer.sinks.postgres.sink import PostgresSchema
+
+    try:
+        address = PostgresWarehouseHook(conn_id).address()
+    except AirflowNotFoundException:
+        raise Misconfigured(f"Airflow has no connection {conn_id!r}", hint=_create(conn_id)) from None
+    if password := address.conninfo.get("password"):
+        mask_secret(password)
+    return PostgresSchema(address, topic)
+
+
 def connect(kafka_conn_id: str = KAFKA_CONN_ID, registry_conn_id: str = REGISTRY_CONN_ID) -> Connection:
     """Return the typed setting that the packages take; from now on its secrets are masked in this task's log.
 
@@ -106,7 +167,8 @@ def _found(settings: Callable[[], dict[str, object]], conn_id: str) -> dict[str,
     try:
         return _plaintext_allowed(environ) | settings()
     except AirflowNotFoundException:
-        return Missing(
-            f"Airflow has no connection {conn_id!r}",
-            hint="Create it under Admin > Connections, or set AIRFLOW_CONN_" + conn_id.upper(),
-        )
+        return Missing(f"Airflow has no connection {conn_id!r}", hint=_create(conn_id))
+
+
+def _create(conn_id: str) -> str:
+    return "Create it under Admin > Connections, or set AIRFLOW_CONN_" + conn_id.upper()

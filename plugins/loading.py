@@ -41,9 +41,7 @@ class LoadingOperator(WarehouseOperator):
             )
             if going:
                 self.log.warning("Shard %s does not say that it ended: what it sent is loaded, and not proved", going)
-            result = load(
-                connection, self.topic, self.warehouse_file(), stop=stop, progress=say, limit=limit or NO_LIMIT
-            )
+            result = load(connection, self.topic, self.place(), stop=stop, progress=say, limit=limit or NO_LIMIT)
         self.log.info(
             "Loaded %s rows at %s rows/s in %.1f s, quarantined %s",
             f"{result.rows:,}",
@@ -61,13 +59,13 @@ class LoadingOperator(WarehouseOperator):
         """Audit the run; load first what the load has not come to, as after a shard that was continued."""
         from consumer.proof.audit import audit
 
-        result = audit(connection, self.warehouse_file(), self.topic, self.run_id)
+        result = audit(connection, self.place(), self.topic, self.run_id)
         if result.verdict == "UNKNOWN" and (behind := sum(position.behind for position in result.partitions)):
             self.log.warning(
                 "The load is %s offsets behind: they are loaded, and the run is audited again", f"{behind:,}"
             )
             self.load(connection)
-            result = audit(connection, self.warehouse_file(), self.topic, self.run_id)
+            result = audit(connection, self.place(), self.topic, self.run_id)
         return result
 
     def _say_waiting(self, shards: list[int]) -> None:

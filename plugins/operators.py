@@ -201,8 +201,8 @@ class AuditOperator(LoadingOperator):
     def work(self, context: Context) -> dict[str, Any]:
         from consumer.report import page_kept
 
-        self.log.info("Comparing the manifests of %s with %s", self.run_id, self.warehouse_file())
-        with page_kept(self.warehouse_file(), self.topic, self.run_id, self.publications_folder()):
+        self.log.info("Comparing the manifests of %s with %s", self.run_id, self.place().shown)
+        with page_kept(self.place(), self.topic, self.run_id, self.publications_folder()):
             result = self.audit(self.connection())
         figures = {
             name: getattr(result, name)
@@ -228,9 +228,9 @@ class CheckOperator(WarehouseOperator):
         from consumer.proof.checks import run_checks
         from consumer.report import page_kept
 
-        self.log.info("Checking %s in %s", self.run_id, self.warehouse_file())
-        with page_kept(self.warehouse_file(), self.topic, self.run_id, self.publications_folder()):
-            report = run_checks(self.warehouse_file(), self.run_id)
+        self.log.info("Checking %s in %s", self.run_id, self.place().shown)
+        with page_kept(self.place(), self.topic, self.run_id, self.publications_folder()):
+            report = run_checks(self.place(), self.run_id, topic=self.topic)
         failed = [result for result in report.results if result.passed is False]
         for result in failed:
             self.log.warning(
@@ -264,9 +264,9 @@ class PublishOperator(WarehouseOperator):
         from consumer.report import page_kept
 
         folder = self.publications_folder()
-        self.log.info("Publishing %s from %s to %s", self.run_id, self.warehouse_file(), folder)
-        with page_kept(self.warehouse_file(), self.topic, self.run_id, folder):
-            publication = publish(self.warehouse_file(), self.topic, self.run_id, folder)
+        self.log.info("Publishing %s from %s to %s", self.run_id, self.place().shown, folder)
+        with page_kept(self.place(), self.topic, self.run_id, folder):
+            publication = publish(self.place(), self.topic, self.run_id, folder)
         self.log.info("Published %s rows as %s", f"{publication.rows:,}", publication.path)
         for sentence in (*publication.renewed, *publication.absent):
             self.log.warning("%s", sentence)
@@ -294,7 +294,7 @@ class ReportOperator(LoadingOperator):
             hint = "A task before says why"
             raise VerdictFailed("nothing of the run was sent, so there is no report", where=self.run_id, hint=hint)
         not_known = self._judge_what_went_on()
-        warehouse, folder = self.warehouse_file(), self.publications_folder()
+        warehouse, folder = self.place(), self.publications_folder()
         report = write_report(warehouse, self.topic, self.run_id, folder, even_if_unknown=True)
         self.log.info("Report written to %s", report.path)
         self.log.info("%s. %s", report.verdict, " ".join(filter(None, (report.shortfall, report.publication))))
@@ -329,10 +329,10 @@ class ReportOperator(LoadingOperator):
 
         try:
             connection = self.connection()
-            if went_on(connection, self.warehouse_file(), self.topic, self.run_id):
+            if went_on(connection, self.place(), self.topic, self.run_id):
                 self.log.warning("The run went on after its audit, or has none: it is audited and checked now")
                 self.audit(connection)
-                run_checks(self.warehouse_file(), self.run_id)
+                run_checks(self.place(), self.run_id, topic=self.topic)
         except StreamproofError as error:
             self.log.warning("The page tells of the latest audit; what happened since is not known: %s", error)
             return error

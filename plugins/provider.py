@@ -24,6 +24,16 @@ def get_provider_info() -> dict[str, Any]:
                     "relabeling": {"schema": "http or https"},
                     "placeholders": {"extra": '{"path": "/apis/ccompat/v7"}'},
                 },
-            }
+            },
+            {
+                "connection-type": "postgres_warehouse",
+                "hook-class-name": "plugins.hooks.PostgresWarehouseHook",
+                "hook-name": "PostgreSQL warehouse",
+                "ui-field-behaviour": {
+                    "hidden-fields": [],
+                    "relabeling": {"schema": "Database"},
+                    "placeholders": {"extra": '{"sslmode": "verify-full"}'},
+                },
+            },
         ],
     }

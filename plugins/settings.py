@@ -20,7 +20,7 @@ from pydantic import (
 
 from cluster.errors import Misconfigured
 from cluster.text.names import DEFAULT_NAME
-from plugins.form_texts import TOPIC_PATTERN, TOPIC_WORDS, faults_text, percent, shape_text, topic_name
+from plugins.form_texts import TOPIC_PATTERN, TOPIC_WORDS, conn_id, faults_text, percent, shape_text, topic_name
 
 MAX_SECONDS = 21_600
 # How the fields are called that are a fault each.
@@ -29,7 +29,8 @@ FAULT_FIELDS = "fault_"
 ANY_OPTION = "options"
 # Headings under which the form folds away what is not asked for each time.
 LOAD, SCENARIO, VERSIONS, FAULTS = "Load", "Scenario options", "Schema versions", "Injected faults"
-HEADINGS = (None, LOAD, SCENARIO, VERSIONS, FAULTS)
+WAREHOUSE = "Warehouse"
+HEADINGS = (None, LOAD, SCENARIO, VERSIONS, FAULTS, WAREHOUSE)
 
 
 def folded(section: str, **field: Any) -> Any:
@@ -156,6 +157,14 @@ class Rehearsal(BaseModel):
         description="As the flag --fault takes them: undecodable.truncated=5 late=1%,mean=1h",
     )
 
+    warehouse_conn_id: Annotated[str | None, BeforeValidator(conn_id)] = folded(
+        WAREHOUSE,
+        default=None,
+        title="PostgreSQL connection",
+        description="Id of an Airflow connection to a PostgreSQL database that is to hold the warehouse. "
+        "Empty for a DuckDB file.",
+    )
+
     def injected(self) -> tuple[str, ...]:
         """Return the faults of all fields, as ``--fault`` takes them."""
         single = {name: value for name, value in self if name.startswith(FAULT_FIELDS) and value}
@@ -176,7 +185,7 @@ class Rehearsal(BaseModel):
         Options are as they are given, and judged there. A shape takes the place of rate and duration; ``rate`` is
         ``None`` for the scenario's own pace.
         """
-        fields = self.model_dump(exclude={"topic", "full_speed"})
+        fields = self.model_dump(exclude={"topic", "full_speed", "warehouse_conn_id"})
         declared = fields.keys() - Rehearsal.model_fields.keys()
         settings = {
             name: value for name, value in fields.items() if not name.startswith(FAULT_FIELDS) and name not in declared

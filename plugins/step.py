@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from cluster.errors import StreamproofError, Terminal, VerdictUnknown
-from cluster.local import publications_dir, warehouse_path
+from cluster.local import publications_dir
 
 if TYPE_CHECKING:
     from cluster.connection import Connection
+    from consumer.sinks import Place
 
 RUN_ID = "{{ dag.dag_id }}/{{ run_id }}"
 WAREHOUSE_POOL = "warehouse"
+# Runs of before the form had it have no such parameter.
+WAREHOUSE_CONN_ID = "{{ params.get('warehouse_conn_id') or '' }}"
 
 # Generators have ended when an audit starts, so a manifest that is missing then stays missing.
 RETRY_POLICY = ExceptionRetryPolicy(
@@ -143,21 +146,42 @@ class StoppableOperator(StreamproofOperator):
 class WarehouseOperator(StoppableOperator):
     """A step on the topic's warehouse: one at a time, by a pool of one slot.
 
-    :param warehouse: DuckDB file; the topic's default file when empty.
+    :param warehouse: DuckDB file, or address of a PostgreSQL database without a password; when empty, that of
+        ``STREAMPROOF_WAREHOUSE``, or else the topic's file.
+    :param warehouse_conn_id: connection of a PostgreSQL database, in place of ``warehouse``; none when empty.
     :param publications: folder for snapshots and reports; the default folder when empty.
     """
 
-    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "warehouse", "publications")
+    template_fields: Sequence[str] = (
+        *StreamproofOperator.template_fields,
+        "warehouse",
+        "warehouse_conn_id",
+        "publications",
+    )
 
-    def __init__(self, *, warehouse: str = "", publications: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        warehouse: str = "",
+        warehouse_conn_id: str = WAREHOUSE_CONN_ID,
+        publications: str = "",
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("pool", WAREHOUSE_POOL)
         super().__init__(**kwargs)
         self.warehouse = warehouse
+        self.warehouse_conn_id = warehouse_conn_id
         self.publications = publications
 
-    def warehouse_file(self) -> Path:
-        """Return the DuckDB file of the topic."""
-        return Path(self.warehouse) if self.warehouse else warehouse_path(self.topic)
+    def place(self) -> Place:
+        """Return where the topic's warehouse is."""
+        from consumer.sinks import place_named
+
+        if self.warehouse_conn_id:
+            from plugins.hooks import warehouse_at
+
+            return warehouse_at(self.warehouse_conn_id, self.topic)
+        return place_named(self.warehouse or None, self.topic)
 
     def publications_folder(self) -> Path:
         """Return the folder that readers see."""

@@ -6,12 +6,15 @@ A sink is an object with the members of :class:`Sink`, opened by a :class:`Place
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+from cluster.local import warehouse_path
 
 if TYPE_CHECKING:  # who only names a sink loads no Arrow
     import pyarrow as pa
@@ -222,18 +225,37 @@ class Place(Protocol):
         ...
 
 
-def place_named(said: str, topic: str) -> Place:
+def place_named(said: str | None, topic: str, env: Mapping[str, str] = os.environ) -> Place:
     """Return the place of a topic's warehouse that a person named: an address of PostgreSQL's, or the path of a file.
+
+    Without a name, it is the one in ``STREAMPROOF_WAREHOUSE``, else the topic's file in the state folder.
 
     :raises Misconfigured: it looks like an address, and is not one.
     """
     from consumer.sinks.postgres.place import address_of, is_postgres
 
+    said = said or env.get("STREAMPROOF_WAREHOUSE")
+    if not said:
+        return place_of(warehouse_path(topic, env))
     if not is_postgres(said):
         return place_of(Path(said))
     from consumer.sinks.postgres.sink import PostgresSchema  # deferred: it loads the driver
 
     return PostgresSchema(address_of(said), topic)
+
+
+def place_to_verify(said: str, topic: str | None) -> Place:
+    """Return the place that a person named, of a topic, or of the only one that it holds.
+
+    :raises Misconfigured: a database holds the warehouses of several topics, or of none.
+    """
+    from consumer.sinks.postgres.place import address_of, is_postgres
+
+    if topic is not None or not is_postgres(said):
+        return place_named(said, topic or "")
+    from consumer.sinks.postgres.sink import PostgresSchema  # deferred: it loads the driver
+
+    return PostgresSchema.only_one(address_of(said))
 
 
 def place_of(warehouse: Path | Place) -> Place:

@@ -12,7 +12,7 @@ import typer
 
 from cluster.errors import EXIT_OK, Misconfigured
 from streamproof.console import Output, plain, print_error, stderr
-from streamproof.flags.common import JsonFlag, SinkFlag, WaitFlag
+from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 
 # A signal must end the command within 4 s, whatever call it meets.
@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 def load(
     topic: Annotated[str, typer.Argument(help="Topic to load.")],
     *,
-    warehouse: SinkFlag = None,
+    warehouse: WarehouseFlag = None,
     wait: WaitFlag = 10.0,
     max_quarantined: Annotated[
         str | None,
@@ -65,7 +65,6 @@ def load(
     It ends at the offsets that were the ends when it began. Stopped or killed at any moment, the same command
     continues where the last commit left it. Values that cannot be decoded go to the quarantine with all their bytes.
     """
-    from cluster.local import warehouse_path
     from consumer.load.load import load as load_topic
     from consumer.sinks import place_named
     from consumer.sinks.limit import Limit, share_in_words, unusual
@@ -78,7 +77,7 @@ def load(
         result = load_topic(
             connection,
             topic,
-            place_named(warehouse or str(warehouse_path(topic)), topic),
+            place_named(warehouse, topic),
             stop=stop,
             progress=progress,
             wait_s=wait,

@@ -44,15 +44,16 @@ def audit(
     that are not. UNKNOWN (exit 75): a manifest is missing, or the load is behind. A page of the run that `report`
     wrote is written again.
     """
-    from cluster.local import publications_dir, warehouse_path
+    from cluster.local import publications_dir
     from consumer.proof.audit import audit as audit_run
     from consumer.report import page_kept
+    from consumer.sinks import place_named
     from streamproof.views.verdict import show_audit
 
     connection = addresses.connect(uses=("kafka",))
-    file = warehouse or warehouse_path(topic)
-    with page_kept(file, topic, run_id, publications or publications_dir(), wait_s=wait) as page:
-        result = audit_run(connection, file, topic, run_id, wait_s=wait)
+    place = place_named(warehouse, topic)
+    with page_kept(place, topic, run_id, publications or publications_dir(), wait_s=wait) as page:
+        result = audit_run(connection, place, topic, run_id, wait_s=wait)
         page.run_id = result.run_id
     error: StreamproofError | None = None
     if result.verdict != "PASSED":
@@ -72,14 +73,15 @@ def check(  # noqa: PLR0917 - typer reads them by name
     as_json: JsonFlag = False,
 ) -> int:
     """Run the aggregate checks on a run; a blocking one that fails ends with exit 65."""
-    from cluster.local import publications_dir, warehouse_path
+    from cluster.local import publications_dir
     from consumer.proof.checks import run_checks
     from consumer.report import page_kept
+    from consumer.sinks import place_named
     from streamproof.views.verdict import show_checks
 
-    file = warehouse or warehouse_path(topic)
-    with page_kept(file, topic, run_id, publications or publications_dir(), wait_s=wait) as page:
-        report = run_checks(file, run_id, topic=topic, wait_s=wait)
+    place = place_named(warehouse, topic)
+    with page_kept(place, topic, run_id, publications or publications_dir(), wait_s=wait) as page:
+        report = run_checks(place, run_id, topic=topic, wait_s=wait)
         page.run_id = report.run_id
     error = None
     if report.blocked_by:
@@ -100,15 +102,16 @@ def publish(  # noqa: PLR0917 - typer reads them by name
     as_json: JsonFlag = False,
 ) -> None:
     """Give readers a snapshot with the run in it, if its audit passed and no blocking check failed."""
-    from cluster.local import publications_dir, warehouse_path
+    from cluster.local import publications_dir
     from consumer.publish.publish import publish as publish_run
     from consumer.publish.snapshot import first_query
     from consumer.report import page_kept
+    from consumer.sinks import place_named
     from streamproof.views.verdict import show_line
 
-    file, folder = warehouse or warehouse_path(topic), publications or publications_dir()
-    with page_kept(file, topic, run_id, folder, wait_s=wait) as page:
-        done = publish_run(file, topic, run_id, folder, wait_s=wait)
+    place, folder = place_named(warehouse, topic), publications or publications_dir()
+    with page_kept(place, topic, run_id, folder, wait_s=wait) as page:
+        done = publish_run(place, topic, run_id, folder, wait_s=wait)
         page.run_id = done.run_id
     output = Output(as_json)
     output.document(done.document())

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from streamproof.console import Output, plain
-from streamproof.flags.common import JsonFlag, SinkFlag, WaitFlag
+from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
 from streamproof.flags.connection import RegistryAddress, takes_addresses
 
 if TYPE_CHECKING:
@@ -26,14 +26,13 @@ def register(app: typer.Typer) -> None:
 
 @quarantine.command("list")
 def list_command(
-    topic: TopicArgument, warehouse: SinkFlag = None, wait: WaitFlag = 10.0, as_json: JsonFlag = False
+    topic: TopicArgument, warehouse: WarehouseFlag = None, wait: WaitFlag = 10.0, as_json: JsonFlag = False
 ) -> None:
     """Show what the quarantine holds, by phase and class, with the positions of the first records. No payload."""
-    from cluster.local import warehouse_path
     from consumer.load.quarantine import list_quarantine
     from consumer.sinks import place_named
 
-    place = place_named(warehouse or str(warehouse_path(topic)), topic)
+    place = place_named(warehouse, topic)
     classes = list_quarantine(place, wait_s=wait)
     records = sum(found.records for found in classes)
     output = Output(as_json)
@@ -48,20 +47,19 @@ def list_command(
 def replay_command(
     topic: TopicArgument,
     *,
-    warehouse: SinkFlag = None,
+    warehouse: WarehouseFlag = None,
     wait: WaitFlag = 10.0,
     addresses: RegistryAddress,
     as_json: JsonFlag = False,
 ) -> None:
     """Decode the quarantined records again, with today's code and registry, and move those that succeed."""
-    from cluster.local import warehouse_path
     from consumer.load.quarantine import replay
     from consumer.sinks import place_named
     from streamproof.signals import stop_on_signals
 
     connection = addresses.connect()
     with stop_on_signals() as stop:
-        result = replay(connection, place_named(warehouse or str(warehouse_path(topic)), topic), stop=stop, wait_s=wait)
+        result = replay(connection, place_named(warehouse, topic), stop=stop, wait_s=wait)
     output = Output(as_json)
     output.document(result.document())
     output.show(f"{result.replayed:,} records moved to the events, {result.remaining:,} remain in quarantine")

@@ -102,10 +102,10 @@ def _rules_of(scenario: str, folders: str | None, progress: Any) -> Examine:
 
 
 def _of_run(
-    topic: str, run_id: str | None, path: Path | None, wait: float, rules_of: Callable[[str], Examine]
+    topic: str, run_id: str | None, warehouse: str | None, wait: float, rules_of: Callable[[str], Examine]
 ) -> dict[str, Any]:
-    from cluster.local import warehouse_path
     from consumer.report.examination import examine_run
+    from consumer.sinks import place_named
     from producer.scenarios import Examined
 
     def examined(connection: Any, source: str, manifests: list[Manifest]) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _of_run(
             )
         return found
 
-    return examine_run(path or warehouse_path(topic), topic, run_id, examined, wait_s=wait)
+    return examine_run(place_named(warehouse, topic), topic, run_id, examined, wait_s=wait)
 
 
 def _of_file(path: Path, seed: int, scenario: str, examine: Examine) -> dict[str, Any]:

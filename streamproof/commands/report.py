@@ -25,13 +25,12 @@ def report(  # noqa: PLR0917 - typer reads them by name
     as_json: JsonFlag = False,
 ) -> None:
     """Write the page of a run, whatever its verdict: one self-contained HTML file, and summary.json beside it."""
-    from cluster.local import publications_dir, warehouse_path
+    from cluster.local import publications_dir
     from consumer.report import write_report
+    from consumer.sinks import place_named
     from streamproof.views.verdict import STYLES, show_line
 
-    done = write_report(
-        warehouse or warehouse_path(topic), topic, run_id, publications or publications_dir(), wait_s=wait
-    )
+    done = write_report(place_named(warehouse, topic), topic, run_id, publications or publications_dir(), wait_s=wait)
     output = Output(as_json)
     output.document(done.document())
     output.show(f"report of a run that is [{STYLES[done.verdict]}]{done.verdict}[/]")

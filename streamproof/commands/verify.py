@@ -9,17 +9,27 @@ import structlog
 import typer
 
 from cluster.errors import EXIT_OK, Misconfigured, StreamproofError, VerdictFailed, VerdictUnknown
+from cluster.text.names import check_topic_name
 from streamproof.console import Output, print_error
 from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 
 if TYPE_CHECKING:
+    from consumer.sinks import Place
     from consumer.verify import Verification
 
 PlaceArgument = Annotated[
-    Path, typer.Argument(metavar="FILE|FOLDER", help="A warehouse, or a publication: a topic's folder or a snapshot's.")
+    str,
+    typer.Argument(
+        metavar="FILE|ADDRESS|FOLDER",
+        help="A warehouse: a DuckDB file, or postgresql://user@host:port/database. Or a publication: a topic's folder, "
+        "or a snapshot's.",
+    ),
 ]
-OfflineFlag = Annotated[bool, typer.Option("--offline", help="Ask no broker and no registry: the file alone.")]
+TopicFlag = Annotated[
+    str | None, typer.Option("--topic", help="Topic of the warehouse, where a database holds those of several.")
+]
+OfflineFlag = Annotated[bool, typer.Option("--offline", help="Ask no broker and no registry: the warehouse alone.")]
 SampleFlag = Annotated[
     int, typer.Option("--sample", min=0, metavar="N", help="Records of each table to read again from Kafka, about.")
 ]
@@ -37,6 +47,7 @@ def register(app: typer.Typer) -> None:
 def verify(
     place: PlaceArgument,
     *,
+    topic: TopicFlag = None,
     warehouse: WarehouseFlag = None,
     sample: SampleFlag = 200,
     seed: SeedFlag = 0,
@@ -45,42 +56,47 @@ def verify(
     addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> int:
-    """Prove a warehouse file, or a publication, from itself; nothing in it is believed that can be computed again.
+    """Prove a warehouse, or a publication, from itself; nothing in it is believed that can be computed again.
 
     A warehouse is also held against the broker and the registry where they are known, and a sample of its records is
     read again from Kafka, value by value. A publication is held against its warehouse (--warehouse, or where the
     topic's is). Exit 0: every proof holds; 65: one does not, and the place is named; 75: not all could be looked at.
     """
+    from consumer.sinks import place_to_verify
     from consumer.verify import verify_publication, verify_warehouse
     from streamproof.views.verify import show_verification
 
-    if place.is_dir():
-        found = verify_publication(place, warehouse or _warehouse_of(place), wait_s=wait)
+    if Path(place).is_dir():
+        found = verify_publication(Path(place), _warehouse_of(Path(place), warehouse), wait_s=wait)
     else:
         connection = None
         if not offline:
             connection = addresses.connect()
             for half in connection.missing:
                 log.info("proved without it", reason=half.message)
-        found = verify_warehouse(place, connection, sample=sample, seed=seed, wait_s=wait)
+        found = verify_warehouse(place_to_verify(place, topic), connection, sample=sample, seed=seed, wait_s=wait)
     output = Output(as_json)
     show_verification(output, found)
     return _end(output, found)
 
 
-def _warehouse_of(folder: Path) -> Path | None:
-    """Return the warehouse of the topic whose publication lies in a folder, if it is where warehouses are."""
-    from cluster.local import warehouse_path
+def _warehouse_of(folder: Path, said: str | None) -> Place | None:
+    """Return the warehouse of the topic whose publication lies in a folder: the one that is named, or the topic's."""
+    from consumer.sinks import place_named
 
     folder = folder.resolve()
     for topic in (folder.name, folder.parent.parent.name):
         try:
-            path = warehouse_path(topic)
+            check_topic_name(topic)
+            place = place_named(said, topic)
         except Misconfigured:
             continue
-        if path.is_file():
-            return path
-    return None
+        if place.exists():
+            return place
+    if said is None:
+        return None
+    shown = place_named(said, folder.name).shown
+    raise Misconfigured("there is no warehouse of the publication's topic", where=shown, hint="Check --warehouse")
 
 
 def _end(output: Output, found: Verification) -> int:

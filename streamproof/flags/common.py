@@ -11,15 +11,13 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document 
 TopicArgument = Annotated[str, typer.Argument(help="Topic that was loaded.")]
 RunFlag = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="Run to look at; the latest by default.")]
 WarehouseFlag = Annotated[
-    Path | None, typer.Option("--warehouse", help="DuckDB file; by default <topic>.duckdb in the state folder.")
-]
-SinkFlag = Annotated[
     str | None,
     typer.Option(
         "--warehouse",
         "--to",
         metavar="FILE|ADDRESS",
-        help="DuckDB file, or postgresql://user@host:port/database; by default <topic>.duckdb in the state folder.",
+        help="DuckDB file, or postgresql://user@host:port/database. By default STREAMPROOF_WAREHOUSE, or "
+        "<topic>.duckdb in the state folder.",
     ),
 ]
 WaitFlag = Annotated[

@@ -79,7 +79,7 @@ def event_columns(connection: psycopg.Connection[Any], where: str) -> list[Store
         try:
             found.append(StoredColumn(column, name, read_type(said)))
         except ValueError as error:
-            raise _damaged([f"the type of {column} in {TYPES} is none"], where) from error
+            raise damaged([f"the type of {column} in {TYPES} is none"], where) from error
     ours = our_tables()[GROWS]
     return found + [StoredColumn(name, name, ours[name]) for name in METADATA_COLUMNS if name != ID_COLUMN]
 
@@ -91,7 +91,7 @@ def check_tables(connection: psycopg.Connection[Any], schema: str, where: str) -
     """
     faults = list(_faults(connection, schema, where))
     if faults:
-        raise _damaged(faults, where)
+        raise damaged(faults, where)
 
 
 def _faults(connection: psycopg.Connection[Any], schema: str, where: str) -> Iterator[str]:
@@ -132,7 +132,8 @@ def _other_columns(table: str, there: dict[str, tuple[str, bool, bool]], kinds: 
             yield f"the column {table}.{name} is not ours, and every row must have it"
 
 
-def _damaged(faults: list[str], where: str) -> WarehouseDamaged:
+def damaged(faults: list[str], where: str) -> WarehouseDamaged:
+    """Return the error for what somebody changed, a sentence each."""
     return WarehouseDamaged(
         "the tables of the warehouse are not as they were made: "
         + "; ".join(faults[:3])

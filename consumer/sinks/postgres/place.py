@@ -64,6 +64,12 @@ def address_of(url: str, env: Mapping[str, str] = os.environ) -> Address:
     return Address(_shown(parts), parts)
 
 
+def address_from(parts: Mapping[str, Any]) -> Address:
+    """Return the address that libpq's parameters make: ``host``, ``port``, ``user``, ``password``, ``dbname``, more."""
+    known = {name: value for name, value in parts.items() if value not in (None, "")}
+    return Address(_shown(known), known)
+
+
 def _shown(parts: dict[str, Any]) -> str:
     user, host, port, database = (parts.get(name) for name in ("user", "host", "port", "dbname"))
     place = f"{host or ''}{f':{port}' if port else ''}"

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
+import psycopg
 import pyarrow as pa
 
 from cluster.errors import Misconfigured, WarehouseLocked
@@ -25,15 +25,17 @@ from consumer.sinks.limit import Limit
 from consumer.sinks.postgres import ledger
 from consumer.sinks.postgres.batches import PostgresBatches, RowsInto
 from consumer.sinks.postgres.columns import LOCK, EventColumns
-from consumer.sinks.postgres.connecting import connect
+from consumer.sinks.postgres.connecting import BoundedConnection, connect
 from consumer.sinks.postgres.errors import as_store_errors
 from consumer.sinks.postgres.held import pages, summary
 from consumer.sinks.postgres.migrations import lock_name
 from consumer.sinks.postgres.place import Address, aside_of, schema_of
+from consumer.sinks.postgres.proving import to_look, to_prove
 from consumer.sinks.postgres.warehouse import PostgresWarehouse, open_warehouse
 from schemas.formats import WrittenSchema
 from schemas.manifest import SchemaUsed
 
+_TOPICS = "SELECT schemaname FROM pg_catalog.pg_tables WHERE tablename = 'load_offsets' ORDER BY 1"
 _EXISTS = "SELECT FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'alembic_version'"
 _ORIGINS = "SELECT DISTINCT cluster_id, topic_id FROM load_offsets ORDER BY 1, 2"
 _BEGIN = """
@@ -167,6 +169,24 @@ class PostgresSchema:
     address: Address
     topic: str
 
+    @classmethod
+    def only_one(cls, address: Address) -> PostgresSchema:
+        """Return the only warehouse in a database.
+
+        :raises Misconfigured: there are several, or none.
+        """
+        with connect(address, lock_s=DEFAULT_WAIT_S) as connection, as_store_errors(address.shown):
+            schemas = [str(schema) for (schema,) in connection.execute(_TOPICS)]
+            topics = [_topic_in(connection, schema) for schema in schemas]
+        found = sorted(topic for topic in topics if topic is not None)
+        if len(found) == 1:
+            return cls(address, found[0])
+        raise Misconfigured(
+            f"the database holds {'the warehouses of ' + ', '.join(found) if found else 'no warehouse'}",
+            where=address.shown,
+            hint="Name one with --topic" if found else "Run `streamproof load` with this address first",
+        )
+
     @property
     def shown(self) -> str:
         """Return address and schema."""
@@ -182,25 +202,32 @@ class PostgresSchema:
         stop: threading.Event | None = None,  # noqa: ARG002 - nothing is waited for that has no deadline of its own
     ) -> Iterator[PostgresSink]:
         """Open the schema; see :func:`consumer.sinks.postgres.warehouse.open_warehouse`."""
+        self._hold_to(topic)
+        with open_warehouse(self.address, self.topic, wait_s=wait_s, create=create) as warehouse:
+            yield PostgresSink(warehouse)
+
+    def _hold_to(self, topic: str | None) -> None:
         if topic not in (None, self.topic):
             raise Misconfigured(
                 f"the place is one for the topic {self.topic}, not for {topic}", where=self.address.shown
             )
-        with open_warehouse(self.address, self.topic, wait_s=wait_s, create=create) as warehouse:
-            yield PostgresSink(warehouse)
 
     def exists(self) -> bool:
         """Tell whether there is a warehouse."""
         with connect(self.address, lock_s=DEFAULT_WAIT_S) as connection, as_store_errors(self.shown):
             return bool(connection.execute(_EXISTS, [schema_of(self.topic)]).fetchall())
 
-    def to_prove(self, **_: Any) -> AbstractContextManager[Warehouse]:
-        """Say that there is no proof of it yet."""
-        raise Misconfigured("a warehouse in PostgreSQL cannot be proved yet", where=self.shown)
+    def to_prove(
+        self, *, topic: str | None = None, wait_s: float = DEFAULT_WAIT_S
+    ) -> AbstractContextManager[Warehouse]:
+        """Give a copy of the tables, and take back what is written down about runs."""
+        self._hold_to(topic)
+        return to_prove(self.address, self.topic, wait_s=wait_s)
 
-    def to_look(self, **_: Any) -> AbstractContextManager[Warehouse]:
-        """Say that there is no proof of it yet."""
-        raise Misconfigured("a warehouse in PostgreSQL cannot be proved yet", where=self.shown)
+    def to_look(self, *, topic: str | None = None, wait_s: float = DEFAULT_WAIT_S) -> AbstractContextManager[Warehouse]:
+        """Give a copy of the tables."""
+        self._hold_to(topic)
+        return to_look(self.address, self.topic, wait_s=wait_s)
 
     def set_aside(self) -> str:
         """Rename the schema. Nothing is deleted; a loader that is at work in it ends."""
@@ -211,3 +238,14 @@ class PostgresSchema:
                 connection.execute(LOCK, [lock_name(warehouse.schema)])
                 connection.execute(f"ALTER SCHEMA {quote(warehouse.schema)} RENAME TO {quote(other)}")
         return f"{self.address.shown}, schema {other}"
+
+
+def _topic_in(connection: BoundedConnection, schema: str) -> str | None:
+    """Return the topic of a schema; ``None`` where it is not a warehouse in its place, such as one set aside."""
+    query = f"SELECT value FROM {quote(schema)}.meta WHERE key = 'topic'"  # noqa: S608 - quoted
+    try:
+        rows = connection.execute(query).fetchall()
+    except psycopg.Error:
+        return None
+    topic = str(rows[0][0]) if len(rows) == 1 else ""
+    return topic if topic and schema_of(topic) == schema else None

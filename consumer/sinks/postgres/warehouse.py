@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from cluster.errors import Misconfigured, WarehouseDamaged
 from consumer.sinks.column_types import quote
-from consumer.sinks.postgres.catalogue import check_tables, event_columns, our_tables
+from consumer.sinks.postgres.catalogue import check_tables, damaged, event_columns, our_tables
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
 from consumer.sinks.postgres.copying import StoredColumn, converter, copy_out, values_query
+from consumer.sinks.postgres.documents import strangers
 from consumer.sinks.postgres.errors import as_store_errors
 from consumer.sinks.postgres.migrations import NEWEST, format_of, upgrade
 from consumer.sinks.postgres.place import Address, schema_of
@@ -139,11 +140,14 @@ class PostgresWarehouse:
         """Yield the rows of a query, as a DuckDB warehouse would hold them, in pages of about 16 MB.
 
         :param columns: what the query gives, in order.
+        :raises WarehouseDamaged: a document is not of its column's type.
         """
         with self.errors():
             for page in copy_out(self.connection, query, [each.column for each in columns]):
                 self.converts.register(_PAGE, page)
                 try:
+                    if wrong := list(strangers(self.converts, _PAGE, columns)):
+                        raise damaged(wrong, self.where)
                     yield self.converts.sql(values_query(columns, _PAGE)).to_arrow_table()
                 finally:
                     self.converts.unregister(_PAGE)

@@ -1,0 +1,149 @@
+"""A warehouse in PostgreSQL as proofs read one: a copy of it as a DuckDB file, because they are SQL of DuckDB.
+
+1. turn: one proof of a warehouse at a time, on whatever machine; loaders go on meanwhile
+2. copy: every table, in one transaction that sees one moment, columns of the types that they are said to hold
+3. the proof reads the copy, and writes down what it found
+4. give back: what is written down about runs, in one transaction (``sayings.py``)
+
+A process that is killed gives nothing back, and its copy is removed by the next one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cluster.errors import StoreFailed, StoreFull, StreamproofError, WarehouseLocked
+from cluster.local import state_dir
+from cluster.machine.disk import is_full
+from cluster.machine.turns import try_turn
+from consumer.sinks.column_types import quote
+from consumer.sinks.duckdb.settings import PROVE
+from consumer.sinks.duckdb.warehouse import Warehouse
+from consumer.sinks.duckdb.warehouse import open_warehouse as open_file
+from consumer.sinks.postgres.catalogue import our_tables
+from consumer.sinks.postgres.place import Address
+from consumer.sinks.postgres.sayings import give_back, read_sayings
+from consumer.sinks.postgres.warehouse import PostgresWarehouse, open_warehouse
+
+# A statement that copies a table may take this long, seconds.
+_COPY_S = 3600.0
+_ONE_MOMENT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_TURN = "SELECT pg_try_advisory_lock(hashtextextended('streamproof: to prove ' || current_schema(), 0))"
+_RETRY_S = 0.2
+# From 131,072 nested rows in one Arrow table on, DuckDB has read wrong inner values.
+_PAGE_ROWS = 65_536
+_PAGE = "page"
+_LOCK = "in-use"
+# The copy has a format of its own, and says so.
+_NOT_COPIED = ("meta",)
+
+
+@contextmanager
+def to_prove(address: Address, topic: str, *, wait_s: float) -> Iterator[Warehouse]:
+    """Give a copy of a topic's warehouse to a proof, and give back what it writes down.
+
+    :param wait_s: how long to wait for another proof of it, and for a lock, seconds.
+    :raises WarehouseLocked: another process proves it.
+    :raises StoreFull: there is no room for the copy on this machine.
+    :raises StreamproofError: as :func:`consumer.sinks.postgres.warehouse.open_warehouse`.
+    """
+    with open_warehouse(address, topic, wait_s=wait_s, create=False) as original:
+        _take_turn(original, wait_s)
+        with _copy_of(original, topic) as copy:
+            before = read_sayings(copy)
+            try:
+                yield copy
+            except BaseException:
+                # What it kept before it failed counts, as it does in a file; its own error is the one to tell.
+                with suppress(StreamproofError):
+                    give_back(original, copy, before)
+                raise
+            give_back(original, copy, before)
+
+
+@contextmanager
+def to_look(address: Address, topic: str, *, wait_s: float) -> Iterator[Warehouse]:
+    """Give a copy of a topic's warehouse to a reader; nothing is given back."""
+    with open_warehouse(address, topic, wait_s=wait_s, create=False) as original, _copy_of(original, topic) as copy:
+        yield copy
+
+
+def _take_turn(original: PostgresWarehouse, wait_s: float) -> None:
+    """Take the lock of a proof; the server takes it back from a connection that ends."""
+    deadline = time.monotonic() + wait_s
+    while original.rows(_TURN) != [(True,)]:
+        if time.monotonic() > deadline:
+            raise WarehouseLocked(
+                f"another process proves the warehouse, waited {wait_s:.0f} s",
+                where=original.where,
+                hint="Run the command again when that process has ended, or give a longer --wait",
+            )
+        time.sleep(_RETRY_S)
+
+
+@contextmanager
+def _copy_of(original: PostgresWarehouse, topic: str) -> Iterator[Warehouse]:
+    with _workshop() as folder, open_file(folder / "copy.duckdb", topic=topic, purpose=PROVE) as copy:
+        copy.shown = original.where
+        with original.errors(), original.connection.patient(_COPY_S), original.transaction(_ONE_MOMENT):
+            _lay_events(original, copy)
+            for table in our_tables():
+                if table not in _NOT_COPIED:
+                    _copy(original, copy, table)
+        copy.checkpoint()
+        yield copy
+
+
+def _lay_events(original: PostgresWarehouse, copy: Warehouse) -> None:
+    """Make the table of events with the columns that it has in PostgreSQL, in their order."""
+    columns = ", ".join(f"{quote(each.name)} {each.kind}" for each in original.columns("events"))
+    with copy.transaction() as db:
+        db.execute("DROP TABLE events")
+        db.execute(f"CREATE TABLE events ({columns})")
+
+
+def _copy(original: PostgresWarehouse, copy: Warehouse, table: str) -> None:
+    for page in original.pages(table):
+        for start in range(0, page.num_rows, _PAGE_ROWS):
+            with copy.transaction() as db:
+                db.register(_PAGE, page.slice(start, _PAGE_ROWS))
+                try:
+                    db.execute(f"INSERT INTO {quote(table)} BY NAME SELECT * FROM {_PAGE}")  # noqa: S608 - ours
+                finally:
+                    db.unregister(_PAGE)
+
+
+@contextmanager
+def _workshop() -> Iterator[Path]:
+    """Give a folder for a copy, and take it away; those of processes that were killed are taken away first."""
+    home = state_dir() / "proving"
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in home.iterdir():
+            _remove_if_left(left)
+        folder = Path(tempfile.mkdtemp(dir=home))
+        lock = (folder / _LOCK).open("w")
+    except OSError as error:
+        kind = StoreFull if is_full(error) else StoreFailed
+        raise kind(
+            f"the warehouse cannot be copied to be proved: {error.strerror}",
+            where=str(home),
+            hint="Free some space, or name another folder in STREAMPROOF_STATE_DIR",
+        ) from error
+    with lock:
+        try_turn(lock)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_if_left(folder: Path) -> None:
+    with suppress(OSError), (folder / _LOCK).open("r+") as lock:  # somebody may begin or end at this moment
+        if try_turn(lock):
+            shutil.rmtree(folder, ignore_errors=True)
