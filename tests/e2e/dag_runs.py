@@ -92,7 +92,8 @@ def main(topic: str, *, only_green: bool) -> dict[str, Any]:
     results = {"green": run(dag, conf | {"topic": f"{topic}-green"})}
     if only_green:
         return results
-    results["own"] = run(dags["rehearse_orders"], conf | {"topic": f"{topic}-own"})
+    into_postgres = {"topic": f"{topic}-own", "warehouse_conn_id": "warehouse_e2e"}
+    results["own"] = run(dags["rehearse_orders"], conf | into_postgres)
     vars(producing)["produce_shard"] = dying_generator
     results["failed_shard"] = run(dag, conf | {"topic": f"{topic}-failed"})
     cut_off = CutOffOnce()

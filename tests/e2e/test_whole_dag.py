@@ -12,8 +12,11 @@ import pytest
 
 from cluster.local import LocalStack
 from consumer.report import find_report
+from stack.ports import LOOPBACK
 from stack.services.airflow import airflow_connections
+from stack.services.postgres import USER
 from tests.kit.dag_process import dag_runs
+from tests.kit.postgres import PostgresServer
 
 pytestmark = pytest.mark.timeout(600)
 STEPS = ("ensure_topics", "schema_gate", "plan", "load", "audit", "check", "publish", "report")
@@ -39,15 +42,30 @@ def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def database(postgres: PostgresServer) -> str:
+    return postgres.database().rpartition("/")[2]
+
+
+@pytest.fixture(scope="module")
 def runs(
-    stack: LocalStack, topic: str, data: Path, scenarios: Path, tmp_path_factory: pytest.TempPathFactory
+    stack: LocalStack,
+    topic: str,
+    data: Path,
+    scenarios: Path,
+    postgres: PostgresServer,
+    database: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Any]:
     env = {
         "STREAMPROOF_WAREHOUSE_DIR": str(data / "warehouse"),
         "STREAMPROOF_PUBLICATIONS_DIR": str(data / "publications"),
         "STREAMPROOF_SCENARIO_PATH": str(scenarios),
     }
-    connections = airflow_connections(stack.bootstrap_servers, stack.registry_url)
+    server = {"host": LOOPBACK, "port": postgres.port, "login": USER, "password": postgres.password}
+    connections = {
+        **airflow_connections(stack.bootstrap_servers, stack.registry_url),
+        "warehouse_e2e": {"conn_type": "postgres_warehouse", **server, "schema": database},
+    }
     return dag_runs(tmp_path_factory.mktemp("dag_test"), connections, env, topic)
 
 
@@ -76,12 +94,17 @@ def test_a_run_in_which_all_is_well_is_green_and_published(runs: dict[str, Any],
     assert "PASSED" in report_of(data, run)
 
 
-def test_a_scenario_of_a_folder_is_rehearsed_with_its_own_schema(runs: dict[str, Any], topic: str, data: Path) -> None:
+def test_a_scenario_of_a_folder_is_rehearsed_with_its_own_schema_into_the_database_of_a_connection(
+    runs: dict[str, Any], topic: str, data: Path, postgres: PostgresServer, database: str
+) -> None:
     run = runs["own"]
     assert run["run_id"].startswith("rehearse_orders/")
     assert run["state"] == "success", states(run)
-    with warehouse(data, f"{topic}-own") as database:
-        assert database.sql("SELECT count(*), count(customer), count(total) FROM events").fetchall() == [(4000,) * 3]
+    schema = f'"{topic}-own"'
+    counted = postgres.run(f"SELECT count(*), count(customer), count(total) FROM {schema}.events", database)
+    assert counted == [(4000,) * 3]
+    assert postgres.run(f"SELECT verdict FROM {schema}.audits", database) == [("PASSED",)]
+    assert not (data / "warehouse" / f"{topic}-own.duckdb").exists()
     assert "PASSED" in report_of(data, run)
 
 

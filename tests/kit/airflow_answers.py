@@ -251,7 +251,9 @@ def reported(*, published: bool) -> dict[str, Any]:
         raise errors.BrokerUnreachable("no broker answers")
 
     page = reports.ReportResult(Path("p"), "file:///p", "r", "PASSED", publication="As it is.", published=published)
-    operator = ReportOperator(task_id="report", topic="t", run_id="r", warehouse="w", publications="p")
+    operator = ReportOperator(
+        task_id="report", topic="t", run_id="r", warehouse="w", warehouse_conn_id="", publications="p"
+    )
     object.__setattr__(operator, "connection", gone)
     with mock.patch.object(reports, "write_report", return_value=page) as write:
         try:

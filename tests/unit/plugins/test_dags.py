@@ -160,7 +160,7 @@ def test_the_form_shows_the_main_settings_and_bounds_them(rehearse: dict[str, An
     sections: dict[str, list[str]] = {}
     for name, param in params.items():
         sections.setdefault(param.get("section") or "", []).append(name)
-    assert list(sections)[1:] == ["Load", "Scenario options", "Schema versions", "Injected faults"]
+    assert list(sections)[1:] == ["Load", "Scenario options", "Schema versions", "Injected faults", "Warehouse"]
     assert sections["Scenario options"] == ["time_compression"]
     assert len(sections["Injected faults"]) == 10
 

@@ -108,6 +108,14 @@ def test_a_run_in_postgresql_goes_from_the_load_to_a_published_page(audited, cap
     assert f"/{lab.database}, schema {lab.topic}" in json.loads(capsys.readouterr().out)["against"]
 
 
+def test_the_environment_names_the_warehouse_of_a_command_that_is_told_none(audited, capsys, monkeypatch):
+    monkeypatch.setenv("STREAMPROOF_WAREHOUSE", audited.url)
+    assert run(["quarantine", "list", audited.topic, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["records"], document["warehouse"]) == (BROKEN, place_named(audited.url, audited.topic).shown)
+    assert audited.server.password not in document["warehouse"]
+
+
 def test_without_a_topic_the_only_warehouse_of_a_database_is_verified(audited, capsys):
     assert run(["verify", audited.url, "--json"]) == 0
     lab = audited.copy()
