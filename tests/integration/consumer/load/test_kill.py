@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.depth import LOADER_KILLS
+from tests.kit.depth import DEEP, LOADER_KILLS
 from tests.kit.seconds import within
 
 pytestmark = pytest.mark.faults
@@ -23,7 +23,7 @@ HOLDER = (
 )
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(900 if DEEP else 240)
 def test_kills_at_random_moments_lose_nothing_and_double_nothing(each_rig: Any) -> None:
     print(f"seed {SEED}")
     moments = random.Random(SEED)
