@@ -187,6 +187,9 @@ class Manifest(Terms):
 
     format: Literal[1] = 1
     status: Literal["running", "finished"]
+    contract: str | None = Field(
+        default=None, description="text of the contract, where values do not name their schema; null where they do"
+    )
     pack: dict[str, str] = Field(
         default_factory=dict,
         description="queries that the scenario brought for those who judge and read its events, by kind and name, with "

@@ -16,14 +16,14 @@ from cluster.errors import Interrupted, Misconfigured, TopicRecreated
 from cluster.reading import TopicReader
 from cluster.topics import TopicInfo
 from consumer.load.decode import decode
+from consumer.load.naming import TopicNaming, finder
 from consumer.load.positions import check_identity, check_topic, resume
 from consumer.load.progress import LoadProgress, LoadResult, Meter, PartitionResult
-from consumer.load.readers import Readers, SchemaShelf
+from consumer.load.readers import SchemaShelf, source_of_schemas
 from consumer.load.writer import Writer
 from consumer.sinks import BATCH_ROWS, DEFAULT_WAIT_S, Batches, Place, RowsRefused, Sink, Stored, place_of
 from consumer.sinks.limit import NO_LIMIT, Limit
-from schemas.formats.frame import Frames
-from schemas.registry.gate import Registry
+from schemas.formats import WrittenSchema
 
 
 def load(
@@ -39,6 +39,8 @@ def load(
     step_aside: bool = False,
     accept_gap: bool = False,
     partitions: Collection[int] | None = None,
+    written: str | None = None,
+    plain: WrittenSchema | None = None,
 ) -> LoadResult:
     """Load every record of ``topic`` that is there now into ``warehouse``, exactly once.
 
@@ -57,12 +59,14 @@ def load(
     :param step_aside: when the topic was recreated, keep the old warehouse under another name and begin a new one.
     :param accept_gap: when retention deleted records that were not read, note it in the ledger and go on.
     :param partitions: load these alone; another loader may load others at the same time, where the store lets it.
+    :param written: how values are written; found out by their schema ids and the manifests unless given.
+    :param plain: the schema of values that name none; that of the newest manifest unless given.
     :raises Interrupted: ``stop`` was set; the same call continues.
     :raises StreamproofError: docs/consumer.md lists each kind.
     """
     began = time.monotonic()
     load_id = uuid.uuid4().hex
-    with TopicReader(connection.kafka, topic, purpose="load") as source, Registry(connection.registry) as registry:
+    with TopicReader(connection.kafka, topic, purpose="load") as source, source_of_schemas(connection) as registry:
         identity = source.identify()
         place = place_of(warehouse)
         opened = partial(place.open, wait_s=wait_s, topic=topic, stop=stop)
@@ -78,8 +82,18 @@ def load(
             meter = Meter(sum(ends.values()) - sum(starts.values()), progress)
             batches = partial(sink.batches, load_id, limit=limit, batch_rows=batch_rows)
             not_compared: dict[int, str] = {}
+            shelf = SchemaShelf(sink, topic, registry)
+            naming = TopicNaming(finder(plain, written, connection.kafka, topic, list(shelf.kept.values())))
             transfer = partial(
-                _transfer, source, registry, sink, ends, stop=stop, stored=meter.add, not_compared=not_compared
+                _transfer,
+                source,
+                shelf,
+                naming,
+                sink=sink,
+                ends=ends,
+                stop=stop,
+                stored=meter.add,
+                not_compared=not_compared,
             )
             try:
                 transfer(batches())
@@ -117,11 +131,12 @@ def load(
 
 def _transfer(
     source: TopicReader,
-    registry: Registry,
-    sink: Sink,
-    ends: Mapping[int, int],
+    shelf: SchemaShelf,
+    naming: TopicNaming,
     batches: Batches,
     *,
+    sink: Sink,
+    ends: Mapping[int, int],
     stop: threading.Event,
     stored: Callable[[Stored], None],
     not_compared: dict[int, str],
@@ -131,13 +146,12 @@ def _transfer(
     :raises RowsRefused: the sink refused a row, and the batch is rolled back.
     """
     source.assign({partition: at for partition, at in sink.positions().items() if partition in ends}, ends)
-    shelf = SchemaShelf(sink, source.topic, registry)
     with Writer(batches, stop, stored) as writer:
-        readers = Readers(registry, shelf.kept, lambda *schema: writer.call(shelf.adopt, *schema))
+        readers = shelf.readers(lambda *schema: writer.call(shelf.adopt, *schema), naming)
         while not (source.finished or stop.is_set()):
             # 3. fetch and decode
             records, spans = source.fetch(batches.chunk_rows, stop)
-            chunk = replace(decode(records, spans, readers, Frames()), left=source.left)
+            chunk = replace(decode(records, spans, readers, naming), left=source.left)
             not_compared |= readers.not_compared
             # 4. commit
             writer.submit(chunk if batches.careful else chunk.lean())

@@ -13,11 +13,11 @@ from cluster.connection import Connection
 from cluster.errors import Interrupted, Misconfigured, WarehouseDamaged
 from cluster.records import Records
 from consumer.load.decode import decode
-from consumer.load.readers import Readers, SchemaShelf
+from consumer.load.naming import TopicNaming, finder
+from consumer.load.readers import SchemaShelf, source_of_schemas
 from consumer.sinks import DEFAULT_WAIT_S, Place, Sink, place_of
 from consumer.sinks.held import HeldRecord, QuarantineClass
-from schemas.formats.frame import Frames
-from schemas.registry.gate import Registry
+from schemas.formats import WrittenSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,18 @@ def list_quarantine(warehouse: Path | Place, *, wait_s: float = DEFAULT_WAIT_S) 
 
 
 def replay(
-    connection: Connection, warehouse: Path | Place, *, stop: threading.Event, wait_s: float = DEFAULT_WAIT_S
+    connection: Connection,
+    warehouse: Path | Place,
+    *,
+    stop: threading.Event,
+    wait_s: float = DEFAULT_WAIT_S,
+    plain: WrittenSchema | None = None,
 ) -> ReplayResult:
     """Decode quarantined records again and move those that succeed to the events.
 
     A page of records moves in one transaction, ledger included, so a record is in exactly one place at any moment.
 
+    :param plain: the schema of values that name none; that of the newest manifest, or the one kept, unless given.
     :raises RegistryUnreachable: a schema is needed and the registry does not answer; nothing moves for it.
     :raises Interrupted: ``stop`` was set; what was moved stays moved.
     :raises WarehouseDamaged: the ledger is contradicted, or the bytes of a record are not those that came.
@@ -54,20 +60,21 @@ def replay(
     load_id = uuid.uuid4().hex
     with (
         place_of(warehouse).open(wait_s=wait_s, create=False, stop=stop) as sink,
-        Registry(connection.registry) as registry,
+        source_of_schemas(connection) as registry,
     ):
         topic = sink.topic
         if topic is None:
             raise Misconfigured("the warehouse names no topic", where=sink.where)
         sink.verify()
         shelf = SchemaShelf(sink, topic, registry)
-        readers = Readers(registry, shelf.kept, shelf.adopt)
+        naming = TopicNaming(finder(plain, None, connection.known_kafka, topic, list(shelf.kept.values())))
+        readers = shelf.readers(shelf.adopt, naming)
         replayed = 0
         for page in sink.held():
             if stop.is_set():
                 raise Interrupted(f"stopped; {replayed:,} records were moved", where=sink.where)
             _check_bytes(sink, page)
-            replayed += sink.readmit(load_id, decode(Records.of(page), [], readers, Frames()))
+            replayed += sink.readmit(load_id, decode(Records.of(page), [], readers, naming))
         sink.checkpoint()
         remaining = sink.totals().quarantined
     return ReplayResult(topic, sink.where, replayed, remaining)

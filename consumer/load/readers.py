@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
 
 import pyarrow as pa
 
+from cluster.connection import Connection
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaReplaced, StreamproofError
 from consumer.load.decode import Reader
+from consumer.load.naming import TopicNaming
 from consumer.load.unforeseen import barrier
 from consumer.sinks import Sink
-from schemas.formats import WrittenSchema
+from schemas.formats import FRAMED, WrittenSchema
 from schemas.manifest import SchemaUsed
 from schemas.registry.client import UnknownSchema
 from schemas.registry.contract import subject_for
@@ -28,7 +32,7 @@ Adopt = Callable[[int, WrittenSchema, pa.Schema], list[str]]
 class SchemaShelf:
     """The schemas that a sink has met, kept with it, so that a registry that is down does not stop them."""
 
-    def __init__(self, sink: Sink, topic: str, registry: Registry) -> None:
+    def __init__(self, sink: Sink, topic: str, registry: SchemaSource) -> None:
         self._sink = sink
         self._subject = subject_for(topic)
         self._registry = registry
@@ -46,12 +50,65 @@ class SchemaShelf:
             self.kept[schema_id] = written
         return columns
 
+    def readers(self, adopt: Adopt, naming: TopicNaming) -> Readers:
+        """Return the readers of the topic's values.
+
+        :param adopt: :meth:`adopt`, where the warehouse is written.
+        """
+        return Readers(self._registry, self.kept, adopt, lambda: naming.plain)
+
     def _named(self, written: WrittenSchema) -> SchemaUsed | None:
         """Return subject and version of a schema, for the reader of the ledger; it is not needed for loading."""
+        if written.format not in FRAMED:
+            return None
         try:
             return self._registry.lookup(self._subject, written.text, written.format)
         except StreamproofError:
             return None
+
+
+class SchemaSource(Protocol):
+    """What knows the schemas of ids: a registry, or what stands for one whose address nobody told."""
+
+    url: str
+
+    def schema(self, schema_id: int) -> WrittenSchema:
+        """Return the schema of an id; :meth:`schemas.registry.client.Registry.schema` has the errors."""
+        ...
+
+    def lookup(self, subject: str, text: str, written: str) -> SchemaUsed | None:
+        """Return how a subject holds a contract."""
+        ...
+
+
+class Unregistered:
+    """Stands for a registry whose address nobody told: values that name no schema can do without."""
+
+    url = ""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def schema(self, schema_id: int) -> WrittenSchema:  # noqa: ARG002 - no id is known
+        """Say that the address is missing.
+
+        :raises Misconfigured: always.
+        """
+        raise Misconfigured(f"nothing is known of the schema: {self._connection.registry.shown}")  # the address raises
+
+    def lookup(self, subject: str, text: str, written: str) -> SchemaUsed | None:  # noqa: ARG002
+        """Return nothing."""
+        return None
+
+
+@contextmanager
+def source_of_schemas(connection: Connection) -> Iterator[SchemaSource]:
+    """Open the registry of a connection, if it has one."""
+    if connection.known_registry is None:
+        yield Unregistered(connection)
+        return
+    with Registry(connection.known_registry) as registry:
+        yield registry
 
 
 class Readers:
@@ -62,10 +119,18 @@ class Readers:
 
     :param known: schemas by id, as the warehouse keeps them.
     :param adopt: runs where the warehouse is written.
+    :param plain: schemas of values that name none, by their numbers; more may come to it.
     :ivar not_compared: why the kept text of a schema could not be compared, by id.
     """
 
-    def __init__(self, registry: Registry, known: Mapping[int, WrittenSchema], adopt: Adopt) -> None:
+    def __init__(
+        self,
+        registry: SchemaSource,
+        known: Mapping[int, WrittenSchema],
+        adopt: Adopt,
+        plain: Callable[[], Mapping[int, WrittenSchema]] = dict,
+    ) -> None:
+        self._plain = plain
         self._registry = registry
         self._known = dict(known)
         self._adopt = adopt
@@ -91,10 +156,10 @@ class Readers:
         return made
 
     def _make(self, schema_id: int) -> Reader:
-        schema = self._known.get(schema_id)
+        schema = self._known.get(schema_id) or self._plain().get(schema_id)
         if schema is None:
             schema = self._registry.schema(schema_id)
-        else:
+        elif schema.format in FRAMED:  # others have their numbers from their texts
             self._compare(schema_id, schema)
         with barrier("schema"):
             decoder = schema.written.decoder(schema.text)

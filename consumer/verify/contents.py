@@ -8,10 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cluster.records import Records
-from consumer.load.decode import decode
 from consumer.proof.inside.column_proof import prove_columns
-from consumer.proof.inside.quarantine_proof import prove_quarantine, readers_of_file
+from consumer.proof.inside.quarantine_proof import KeptReaders, prove_quarantine, rejects_of
 from consumer.proof.run_scope import enter_run
 from consumer.sinks.batch import METADATA_COLUMNS
 from consumer.sinks.duckdb import ledger
@@ -22,7 +20,6 @@ from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.fingerprint import fingerprint
 from schemas.formats import WrittenSchema
-from schemas.formats.frame import Frames
 from schemas.manifest import Manifest, SchemaUsed
 from schemas.registry.client import UNKNOWN_SCHEMA, unknown_in_words
 from schemas.undecodable import UndecodableValue
@@ -254,10 +251,10 @@ def prove_held(warehouse: Warehouse) -> Proof:
 
 def _other_errors(warehouse: Warehouse) -> Iterator[str]:
     """Yield the records whose message is not what today's decoder says of their bytes; the class is proved apart."""
-    reader_of, said = readers_of_file(warehouse), warehouse.rows(_ERRORS)
+    reader_of, said = KeptReaders(warehouse), warehouse.rows(_ERRORS)
     messages = {(partition, offset): (phase, kind, error) for partition, offset, phase, kind, error in said}
     for page in pages(warehouse):
-        rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of, Frames()).rejects}
+        rejects = rejects_of(page, reader_of)
         for row, record in enumerate(page):
             place, reject = (record.held_partition, record.held_offset), rejects.get(row)
             phase, kind, error = messages[place]

@@ -21,8 +21,8 @@ from consumer.sinks.duckdb.columns import columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from schemas.control_topic import ControlTopic, read_control_topic
-from schemas.fingerprint import fingerprint
-from schemas.formats import ValueDecoder, WrittenSchema, named_schema
+from schemas.fingerprint import fingerprint, number_of
+from schemas.formats import FRAMED, ValueDecoder, WrittenSchema, named_schema
 from schemas.formats.frame import Frames
 from schemas.identity import IDENTITY_HEADER
 from schemas.places import LAST_TIMESTAMP_MS
@@ -114,6 +114,10 @@ def prove_registry(warehouse: Warehouse, registry: Registry) -> Proof:
     texts = warehouse.rows(_TEXTS)
     faults = []
     for schema_id, text, written in texts:
+        if written not in FRAMED:
+            if int(schema_id) != _number(str(text)):
+                faults.append(f"schema id {schema_id} is not the number of its text, as of values without a frame")
+            continue
         try:
             theirs = registry.schema(int(schema_id))
         except UnsupportedSchema as error:
@@ -126,6 +130,13 @@ def prove_registry(warehouse: Warehouse, registry: Registry) -> Proof:
     return Proof.of(
         "registry", "each schema text is what the registry gives for its id", f"{len(texts)} schemas", faults
     )
+
+
+def _number(text: str) -> int | None:
+    try:
+        return number_of(text)
+    except ValueError:
+        return None
 
 
 def _mark(text: str) -> str:
@@ -205,13 +216,13 @@ def _read(source: TopicReader, places: Iterable[Place]) -> dict[Place, Message]:
 
 def _compare_events(warehouse: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
     column_of = columns_of_fields(warehouse)
+    rows = _rows_at(warehouse, records) if records else {}
     by_schema: dict[int, dict[Place, Message]] = defaultdict(dict)
     for place, message in records.items():
-        by_schema[_named(message.value() or b"")][place] = message
+        by_schema[_named(message.value() or b"", rows[place]["_schema_id"])][place] = message
     kept = {int(schema_id): WrittenSchema(str(text), str(name)) for schema_id, text, name in warehouse.rows(_TEXTS)}
     for schema_id, messages in sorted(by_schema.items()):
         reading = _reading(kept.get(schema_id))
-        rows = _rows_at(warehouse, messages)
         for place, message in messages.items():
             where = f"partition {place[0]} offset {place[1]}"
             faults = list(_of_record(rows[place], message))
@@ -222,9 +233,12 @@ def _compare_events(warehouse: Warehouse, records: dict[Place, Message], found: 
             found.faults += [f"{where}: {fault}" for fault in faults]
 
 
-def _named(value: bytes) -> int:
-    """Return the schema that a value names; 0, which no registry gives, where it names none."""
-    return named_schema(Frames(), value) or 0
+def _named(value: bytes, stored: int | None) -> int:
+    """Return the schema that a value names; 0, which nothing has, where it names none.
+
+    :param stored: the schema that its row is of. Below zero it is one of values without a frame.
+    """
+    return named_schema(Frames(stored if stored is not None and stored < 0 else None), value) or 0
 
 
 def _reading(schema: WrittenSchema | None) -> _Reading | None:
@@ -254,7 +268,7 @@ def _of_record(row: dict[str, Any], message: Message) -> Iterator[str]:
         yield "its time is another"
     if row["_crc32"] != zlib.crc32(value):
         yield "its bytes are not those of the checksum"
-    if row["_schema_id"] != _named(value):
+    if row["_schema_id"] != _named(value, row["_schema_id"]):
         yield "its schema id is another"
     if row.get(ID_COLUMN) is not None and row[ID_COLUMN] != _identity(message):
         yield "the identity in its header is another"

@@ -21,8 +21,8 @@ from producer.plan.plan import OF_ALL_SHARDS, Plan
 from producer.resume.earlier import read_run
 from producer.scenarios import DECLARATION, Asked, Scenario, contract_of, find_scenario
 from producer.scenarios.options import filled
-from schemas.fingerprint import fingerprint
-from schemas.formats import AVRO_NAME
+from schemas.fingerprint import fingerprint, number_of
+from schemas.formats import AVRO_NAME, FRAMED
 from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic_of
 from schemas.packs import find_pack, queries_of
 from schemas.registry.contract import Contract, ContractVersion, subject_for
@@ -85,7 +85,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
         info = describe(admin, plan.topic)
         describe_control(admin, plan.topic)
         largest = largest_batch(admin, plan.topic)
-    scenario = find_scenario(plan.scenario, registry=connection.registry)
+    scenario = find_scenario(plan.scenario, registry=connection.known_registry)
     schema, used = _schema(connection, plan, scenario)
     newer, newer_used, mixing = _next_schema(connection, plan, scenario)
     schemas = {used.id: schema} | ({newer_used.id: newer} if newer is not None and newer_used is not None else {})
@@ -101,7 +101,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
                 "status": "running",
                 "resumed": earlier.resumed + 1,
                 "brokers": connection.kafka.shown,
-                "registry": connection.registry.shown,
+                "registry": _shown(connection),
                 "ended_at": None,
                 "interrupted": False,
                 "faults": [],
@@ -135,11 +135,12 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
         common=sorted({*asked, *scenario.libraries()} - plan.own_settings),
         schema_used=used,
         value_format=scenario.format,
+        contract=None if scenario.format in FRAMED else schema.text,
         pack=queries_of(find_pack(scenario.name, beside=_folder_of(plan.scenario))),
         started_at=now.isoformat(timespec="milliseconds"),
         start_offsets={partition: high for partition, (_, high) in said.bounds.items()},
         brokers=connection.kafka.shown,
-        registry=connection.registry.shown,
+        registry=_shown(connection),
         asked=plan.asked,
         fault_targets=targets,
     )
@@ -168,6 +169,11 @@ def _next_schema(
     number = next_version(plan, contract_of(scenario))
     if number is None:
         return None, None, None
+    if scenario.format not in FRAMED:
+        raise Misconfigured(
+            f"a run of {scenario.format} cannot mix versions of its schema: its values do not say which they follow",
+            hint="Leave the next version out, or let the scenario have a format whose values name their schemas",
+        )
     newer, used = _schema(connection, replace(plan, schema_version=number), scenario)
     return newer, used, plan.mixing
 
@@ -191,6 +197,11 @@ def _settings(plan: Plan, scenario: Scenario, now: dt.datetime) -> dict[str, int
     return scenario.settings(_planned(plan, scenario), int(now.timestamp() * 1000), asked_of(plan, scenario))
 
 
+def _shown(connection: Connection) -> str | None:
+    known = connection.known_registry
+    return None if known is None else known.shown
+
+
 def asked_of(plan: Plan, scenario: Scenario) -> Asked:
     """Return what one shard asks the scenario for."""
     options = filled(scenario.options, plan.shard_options)
@@ -212,6 +223,11 @@ def _schema(connection: Connection, plan: Plan, scenario: Scenario) -> tuple[Con
     contract = contract_of(scenario)
     schema = contract.version(plan.schema_version or contract.active)
     subject = subject_for(plan.topic)
+    if scenario.format not in FRAMED:
+        print_ = fingerprint(schema.text)
+        return schema, SchemaUsed(
+            subject=subject, version=schema.version, id=number_of(schema.text), fingerprint=print_
+        )
     with Registry(connection.registry) as registry:
         used = registry.lookup(subject, schema.text, scenario.format)
         if used is not None:

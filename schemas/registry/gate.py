@@ -187,7 +187,7 @@ def inspect_subject(
             continue
         missing = _missing(version, history, wanted)
         # At a level that is to be loosened, the registry would answer another question.
-        if level_in_force is None or _keeps(wanted, level_in_force):
+        if (level_in_force is None or _keeps(wanted, level_in_force)) and _is_of(held, written):
             said = [f"the registry says: {reason}" for reason in registry.compatible(subject, version.text, written)]
             missing = replace(missing, reasons=(*missing.reasons, *said))
         results.append(missing)
@@ -241,13 +241,18 @@ def _find(
     registry: Registry, subject: str, version: ContractVersion, held: list[Registered], written: str
 ) -> SchemaUsed | None:
     """Return how the subject holds a local version: in normal form, or as the registry recognises it."""
-    if not held:
+    if not held or not _is_of(held, written):
         return None
     for candidate in held:
         schema = _record(candidate, written)
         if schema is not None and not diff_schemas(schema, version.schema):
             return candidate.used
     return registry.lookup(subject, version.text, written)
+
+
+def _is_of(held: list[Registered], written: str) -> bool:
+    """Return whether a subject holds schemas of one format alone: of another, a registry can be asked nothing."""
+    return all(version.kind == value_format(written).schema_type for version in held)
 
 
 def _record(version: Registered | None, written: str) -> dict[str, Any] | None:

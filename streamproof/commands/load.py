@@ -14,6 +14,7 @@ from cluster.errors import EXIT_OK, Misconfigured
 from streamproof.console import Output, plain, print_error, stderr
 from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
 from streamproof.flags.connection import Addresses, takes_addresses
+from streamproof.flags.values import FormatFlag, SchemaFlag, told_schema
 
 # A signal must end the command within 4 s, whatever call it meets.
 _PATIENCE_S = 3.5
@@ -57,6 +58,8 @@ def load(
             help="Load these alone. In PostgreSQL, loaders of others may be at work at the same time.",
         ),
     ] = None,
+    written: FormatFlag = None,
+    schema: SchemaFlag = None,
     addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> int:
@@ -72,7 +75,10 @@ def load(
     from streamproof.views.load_progress import shown_load
 
     limit = Limit.parse(max_quarantined) if max_quarantined is not None else Limit()
-    connection = addresses.connect().whole()
+    plain_schema = told_schema(written, schema)
+    connection = addresses.connect()
+    if plain_schema is None and written is None:
+        connection.whole()
     with stop_on_signals() as stop, _ends_in_time(stop), shown_load(topic) as progress:
         result = load_topic(
             connection,
@@ -86,6 +92,8 @@ def load(
             step_aside=set_aside,
             accept_gap=accept_gap,
             partitions=None if partitions is None else _numbers(partitions),
+            written=written,
+            plain=plain_schema,
         )
     output = Output(as_json)
     error = unusual(result.rows, result.quarantined, where=result.warehouse, topic=topic)

@@ -109,8 +109,8 @@ def produce(
     from streamproof.signals import stop_on_signals
     from streamproof.views.produce_progress import shown_progress
 
-    connection = connect(addresses, properties=properties, ssl=ssl, mtls=mtls)
     located = locate(scenario, scenario_folders(scenario_path))
+    connection = connect(addresses, located, properties=properties, ssl=ssl, mtls=mtls)
     options = pairs(option or ())
     request = ProduceRequest(
         topic=topic,

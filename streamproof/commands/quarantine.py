@@ -11,6 +11,7 @@ from rich.table import Table
 from streamproof.console import Output, plain
 from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
 from streamproof.flags.connection import RegistryAddress, takes_addresses
+from streamproof.flags.values import SchemaFlag, told_schema
 
 if TYPE_CHECKING:
     from consumer.sinks.held import QuarantineClass
@@ -49,6 +50,7 @@ def replay_command(
     *,
     warehouse: WarehouseFlag = None,
     wait: WaitFlag = 10.0,
+    schema: SchemaFlag = None,
     addresses: RegistryAddress,
     as_json: JsonFlag = False,
 ) -> None:
@@ -59,7 +61,9 @@ def replay_command(
 
     connection = addresses.connect()
     with stop_on_signals() as stop:
-        result = replay(connection, place_named(warehouse, topic), stop=stop, wait_s=wait)
+        result = replay(
+            connection, place_named(warehouse, topic), stop=stop, wait_s=wait, plain=told_schema(None, schema)
+        )
     output = Output(as_json)
     output.document(result.document())
     output.show(f"{result.replayed:,} records moved to the events, {result.remaining:,} remain in quarantine")

@@ -67,11 +67,10 @@ def diff(
     output = Output(as_json)
     known = load_contract(contract)
     subject = _subject(topic or known.name)
+    level, format_ = _level(compatibility), _format(written)
     settings = addresses.connect().registry
     with Registry(settings) as registry:
-        seen = inspect_subject(
-            registry, known, subject, up_to=up_to, level=_level(compatibility), written=_format(written)
-        )
+        seen = inspect_subject(registry, known, subject, up_to=up_to, level=level, written=format_)
     _show(output, seen)
     output.document(_document(seen))
 
@@ -95,6 +94,7 @@ def run_gate(
     output = Output(as_json)
     known = load_contract(contract)
     subject = _subject(topic or known.name)
+    level, format_ = _level(compatibility), _format(written)
     settings = addresses.connect().registry
     with Registry(settings) as registry:
         result = gate(
@@ -102,9 +102,9 @@ def run_gate(
             known,
             subject,
             up_to=up_to,
-            level=_level(compatibility),
+            level=level,
             dry_run=dry_run,
-            written=_format(written),
+            written=format_,
         )
     _show(output, result)
     output.document(_document(result))

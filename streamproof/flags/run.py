@@ -33,8 +33,10 @@ MtlsFlag = Annotated[bool, typer.Option("--mtls", help="Connect with TLS, and sh
 log = structlog.get_logger()
 
 
-def connect(addresses: Addresses, *, properties: Path | None, ssl: bool, mtls: bool) -> Connection:
+def connect(addresses: Addresses, scenario: str, *, properties: Path | None, ssl: bool, mtls: bool) -> Connection:
     """Return the connection that the flags, and what they name, ask for.
+
+    :param scenario: what is to be sent: values that name no schema need no registry.
 
     :raises Misconfigured: a fault in the properties file or the settings, an address that nobody told, or no client
         certificate for ``--mtls``.
@@ -50,13 +52,25 @@ def connect(addresses: Addresses, *, properties: Path | None, ssl: bool, mtls: b
     if ssl or mtls:
         login = "sasl_mechanism" in given or os.environ.get(f"{ENV_PREFIX}SASL_MECHANISM")
         given["security_protocol"] = "sasl_ssl" if login else "ssl"
-    connection = addresses.connect(given).whole()
+    connection = addresses.connect(given)
+    if connection.missing and not (connection.known_kafka is not None and _needs_no_registry(scenario)):
+        connection.whole()
     if mtls and connection.kafka.ssl_certificate_location is None:
         raise Misconfigured(
             "--mtls needs a client certificate, and none is set",
             hint="Set ssl.keystore.location in --properties, or STREAMPROOF_SSL_CERTIFICATE_LOCATION and its key",
         )
     return connection
+
+
+def _needs_no_registry(scenario: str) -> bool:
+    from producer.scenarios import find_scenario
+    from schemas.formats import FRAMED
+
+    try:
+        return find_scenario(scenario).format not in FRAMED
+    except Misconfigured:
+        return False  # what is wrong with it is told when it is planned
 
 
 def rate_of(
@@ -77,6 +91,6 @@ def rate_of(
     def own() -> float:
         from producer.scenarios import find_scenario, own_rate
 
-        return own_rate(find_scenario(scenario, registry=connection.registry), shards, options)
+        return own_rate(find_scenario(scenario, registry=connection.known_registry), shards, options)
 
     return rate_or_own(rate, shape, own)

@@ -139,16 +139,18 @@ def plans(asked: list[tuple[str, dict[str, Any]]]) -> list[Any]:
     return [plan(scenario, params) for scenario, params in asked]
 
 
-def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str, int | None]]:
-    """Which contract the gate is asked for, and up to which version, by settings of the operator and of the run."""
+def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str, int | None, str]]:
+    """Which contract the gate is asked for, up to which version, and for which format of values.
+
+    By settings of the operator and of the run.
+    """
     import schemas.registry.gate
     from plugins.operators import SchemaGateOperator
 
-    seen: list[tuple[str, int | None]] = []
+    seen: list[tuple[str, int | None, str]] = []
 
     def gate(registry: Any, contract: Any, subject: str, *, up_to: int | None, mixing: bool, written: str) -> Any:
-        assert written == "avro"
-        seen.append((contract.name, contract.after(up_to) if mixing else up_to))
+        seen.append((contract.name, contract.after(up_to) if mixing else up_to, written))
         return SimpleNamespace(versions=(), subject=subject, current=None)
 
     with (

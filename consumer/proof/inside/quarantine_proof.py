@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cluster.records import Records
-from consumer.load.decode import Reader, ReaderOf, decode
+from consumer.load.decode import Reader, decode
 from consumer.proof.found import Example
+from consumer.sinks.batch import Reject
 from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.held import HeldRecord
-from schemas.formats import WrittenSchema, named_schema
+from schemas.formats import FRAMED, Naming, WrittenSchema, named_schema
 from schemas.formats.frame import Frames
 from schemas.registry.client import UNKNOWN_SCHEMA
 from schemas.undecodable import UndecodableValue
@@ -53,7 +54,7 @@ class HeldFindings:
 def prove_quarantine(warehouse: Warehouse) -> HeldFindings:
     """Look at every quarantined record of the file; whose it is may be in the bytes that were changed."""
     found = HeldFindings()
-    reader_of = readers_of_file(warehouse)
+    reader_of = KeptReaders(warehouse)
     for page in pages(warehouse):
         for record in page:
             if zlib.crc32(record.held_value) != record.held_crc32:
@@ -74,13 +75,13 @@ def _example(warehouse: Warehouse, record: HeldRecord) -> Example:
     return Example(known, partition=record.held_partition, offset=record.held_offset, note=note)
 
 
-def _misnamed(page: list[HeldRecord], reader_of: ReaderOf) -> Iterator[str]:
+def _misnamed(page: list[HeldRecord], reader_of: KeptReaders) -> Iterator[str]:
     """Yield the records whose bytes do not fail as the row says."""
-    rejects = {reject.row: reject for reject in decode(Records.of(page), [], reader_of, Frames()).rejects}
+    rejects = rejects_of(page, reader_of)
     for row, record in enumerate(page):
         reject = rejects.get(row)
         phase, kind = ("", "") if reject is None else (reject.phase, reject.kind)
-        if _may_be_held(record, phase, kind):
+        if _may_be_held(record, phase, kind, reader_of.naming(record)):
             continue
         yield (
             f"partition {record.held_partition} offset {record.held_offset} is held as {record.held_phase}/"
@@ -89,7 +90,7 @@ def _misnamed(page: list[HeldRecord], reader_of: ReaderOf) -> Iterator[str]:
         )
 
 
-def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
+def _may_be_held(record: HeldRecord, phase: str, kind: str, naming: Naming) -> bool:
     """Return whether a record that fails like this today, or not at all, may be held as it is.
 
     What the registry did not know then, and what the table refused, cannot be asked again here: of such a record the
@@ -97,7 +98,7 @@ def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
     """
     if phase == "frame" or record.held_phase == "frame":
         return (record.held_phase, record.held_class, record.held_schema_id) == (phase, kind, None)
-    if record.held_schema_id != named_schema(Frames(), record.held_value):
+    if record.held_schema_id != named_schema(naming, record.held_value):
         return False
     if record.held_phase == "decode":
         return (phase, kind) == ("decode", record.held_class)
@@ -106,18 +107,41 @@ def _may_be_held(record: HeldRecord, phase: str, kind: str) -> bool:
     return phase == ""
 
 
-def readers_of_file(warehouse: Warehouse) -> ReaderOf:
-    """Return the reader of each schema whose text the file keeps; others are unknown to it."""
-    kept = {int(schema_id): WrittenSchema(str(text), str(name)) for schema_id, text, name in warehouse.rows(_TEXTS)}
-    made: dict[int, Reader] = {}
+class KeptReaders:
+    """The reader of each schema whose text the file keeps; others are unknown to it."""
 
-    def reader_of(schema_id: int) -> Reader:
-        if schema_id not in kept:
+    def __init__(self, warehouse: Warehouse) -> None:
+        rows = warehouse.rows(_TEXTS)
+        self._kept = {int(schema_id): WrittenSchema(str(text), str(name)) for schema_id, text, name in rows}
+        self._made: dict[int, Reader] = {}
+
+    def __call__(self, schema_id: int) -> Reader:
+        """Return a reader.
+
+        :raises UndecodableValue: the file does not keep the schema, or no table can hold it.
+        """
+        if schema_id not in self._kept:
             raise UndecodableValue(UNKNOWN_SCHEMA, "the file keeps no text of it", phase="schema")
-        if schema_id not in made:
-            written = kept[schema_id].written
-            decoder = written.decoder(kept[schema_id].text)
-            made[schema_id] = Reader(schema_id, decoder, list(decoder.arrow_schema.names), written)
-        return made[schema_id]
+        if schema_id not in self._made:
+            written = self._kept[schema_id].written
+            decoder = written.decoder(self._kept[schema_id].text)
+            self._made[schema_id] = Reader(schema_id, decoder, list(decoder.arrow_schema.names), written)
+        return self._made[schema_id]
 
-    return reader_of
+    def naming(self, record: HeldRecord) -> Frames:
+        """Return how a record names its schema: one without a frame has the one that it is held with."""
+        held = record.held_schema_id
+        known = self._kept.get(held) if held is not None else None
+        return Frames(held if known is not None and known.format not in FRAMED else None)
+
+
+def rejects_of(page: list[HeldRecord], reader_of: KeptReaders) -> dict[int, Reject]:
+    """Return how the records of a page fail today, by their place in it; those that can be decoded are left out."""
+    together: dict[Frames, list[int]] = {}
+    for row, record in enumerate(page):
+        together.setdefault(reader_of.naming(record), []).append(row)
+    found: dict[int, Reject] = {}
+    for naming, rows in together.items():
+        chunk = decode(Records.of([page[row] for row in rows]), [], reader_of, naming)
+        found |= {rows[reject.row]: reject for reject in chunk.rejects}
+    return found

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
+from confluent_kafka import Producer
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured
@@ -22,8 +27,9 @@ from schemas.formats import value_format
 from schemas.registry.contract import subject_for
 from schemas.registry.gate import Registry, gate
 from tests.integration.producer.test_faults_declared import MACHINES, write
-from tests.kit.commands import streamproof
-from tests.kit.kafka import read_topic
+from tests.kit.commands import command_line, streamproof
+from tests.kit.kafka import read_topic, topic_ends
+from tests.kit.waiting import wait_until
 
 RUN = "json/one"
 EVENTS = 4_000
@@ -143,14 +149,15 @@ def test_the_commands_work_with_json(connection: Connection, topic_name: Callabl
     file = write(folder, with_format(EVERYTHING, "json"))
     apply_topics(admin_client(connection.kafka), specs_for(topic))
     warehouse = tmp_path / "w.duckdb"
-    where = ("--bootstrap-servers", connection.kafka.bootstrap_servers, "--registry-url", connection.registry.url)
+    registry = ("--registry-url", connection.registry.url)
+    where = ("--bootstrap-servers", connection.kafka.bootstrap_servers, *registry)
     how = (file, "--topic", topic, "--run-id", RUN, "--events", 2_000)
     refused = streamproof("produce", *how, *where)
     assert refused.exit_code == 78
     assert "--format json" in refused.text
     contract = (folder / "schema.avsc", "--topic", topic, "--format", "json")
-    assert streamproof("schemas", "gate", *contract, *where).exit_code == 0
-    shown = streamproof("schemas", "diff", *contract, "--json", *where)
+    assert streamproof("schemas", "gate", *contract, *registry).exit_code == 0
+    shown = streamproof("schemas", "diff", *contract, "--json", *registry)
     assert shown.document["versions"][0]["status"] == "present"
     assert streamproof("produce", *how, "--fault", "undecodable=18", *where).exit_code == 0
     for command in ("load", "audit"):
@@ -158,7 +165,7 @@ def test_the_commands_work_with_json(connection: Connection, topic_name: Callabl
         assert done.exit_code == 0, done.text
     listed = streamproof("quarantine", "list", topic, "--warehouse", warehouse, "--json")
     assert sum(one["records"] for one in listed.document["classes"]) == 18
-    replayed = streamproof("quarantine", "replay", topic, "--warehouse", warehouse, "--json", *where)
+    replayed = streamproof("quarantine", "replay", topic, "--warehouse", warehouse, "--json", *registry)
     assert (replayed.document["replayed"], replayed.document["remaining"]) == (0, 18)
     verified = streamproof("verify", warehouse, *where)
     assert verified.exit_code == 0, verified.text
@@ -168,3 +175,169 @@ def test_the_commands_work_with_json(connection: Connection, topic_name: Callabl
         assert done.exit_code == 0, done.text
     previewed = streamproof("preview", file, "--events", 100, "--json")
     assert previewed.document["value_bytes"]["mean"] > 200
+
+
+def test_plain_values_are_found_broken_and_proved_without_a_registry(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    alone = Connection.of({"bootstrap_servers": connection.kafka.bootstrap_servers})
+    topic = topic_name("plain")
+    file = write(tmp_path / "own", with_format(MACHINES, "plain-json"))
+    apply_topics(admin_client(alone.kafka), specs_for(topic))
+    faults = ("undecodable=21", "dropped=7", "tombstone=5", "out_of_order=9", "duplicate=9", "altered=12", "late=8")
+    manifest = produce_shard(alone, request(topic, file, events=8_000, faults=faults), stop=threading.Event())
+    assert (manifest.value_format, manifest.schema_used.id < 0, manifest.registry) == ("plain-json", True, None)
+    result = proved(alone, topic, tmp_path)
+    assert result.verdict == "PASSED", result.reason
+    scored = {score.kind: (score.injected, score.found, score.false_alarms) for score in result.faults}
+    assert scored == {kind: (count, count, 0) for kind, count in manifest.injected.items()}
+    assert {kind for kind in scored if kind.startswith("undecodable.")} == value_format("plain-json").breaks
+    values = [message.value() for message in read_topic(alone, topic)]
+    assert any(bytes(value or b"").startswith(b'{"sizes":') for value in values)
+
+
+def test_the_commands_work_with_plain_json_and_no_registry(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    topic, folder = topic_name("plainly"), tmp_path / "own"
+    file = write(folder, with_format(EVERYTHING, "plain-json"))
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    warehouse = ("--warehouse", tmp_path / "w.duckdb")
+    nowhere = {"STREAMPROOF_STATE_DIR": str(tmp_path / "no-stack")}
+    kafka = ("--bootstrap-servers", connection.kafka.bootstrap_servers)
+
+    def done(*words: object) -> Any:
+        ended = streamproof(*words, env=nowhere)
+        assert ended.exit_code == 0, ended.text
+        return ended
+
+    done("produce", file, "--topic", topic, "--run-id", RUN, "--events", 2_000, "--fault", "undecodable=14", *kafka)
+    loaded = done("load", topic, *warehouse, "--format", "plain-json", "--json", *kafka)
+    assert (loaded.document["rows"], loaded.document["quarantined"]) == (1_986, 14)
+    done("audit", topic, *warehouse, *kafka)
+    replayed = done("quarantine", "replay", topic, *warehouse, "--json")
+    assert (replayed.document["replayed"], replayed.document["remaining"]) == (0, 14)
+    done("verify", tmp_path / "w.duckdb", *kafka)
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as opened:
+        opened.execute("UPDATE schema_versions SET schema_id = -5; UPDATE events SET _schema_id = -5")
+    assert streamproof("verify", tmp_path / "w.duckdb", *kafka, env=nowhere).exit_code == 65
+
+
+OTHERS = {"type": "record", "name": "Other", "fields": [{"name": "n", "type": "long"}]}
+
+
+def send(connection: Connection, topic: str, values: list[bytes]) -> None:
+    producer = Producer(connection.kafka.as_librdkafka())
+    for value in values:
+        producer.produce(topic, value)
+    assert producer.flush(30) == 0
+
+
+def test_values_of_other_programs_are_loaded_with_a_schema_that_is_told(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    topic = topic_name("others")
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    contract = tmp_path / "other.avsc"
+    contract.write_text(json.dumps(OTHERS))
+    send(connection, topic, [b' { "n" : 1 }\n', b'{"n":2}', b'{"n":"x"}', b'{"m":1}', b"\x00\x00", b""])
+    warehouse = ("--warehouse", tmp_path / "w.duckdb")
+    # Nothing tells what they are: all of them wait in the quarantine.
+    unknown = streamproof("load", topic, *warehouse, "--max-quarantined", "100%", "--json")
+    assert (unknown.document["rows"], unknown.document["quarantined"]) == (0, 6)
+    asked = streamproof("load", topic, "--warehouse", tmp_path / "x.duckdb", "--format", "plain-json")
+    assert (asked.exit_code, "--schema FILE" in asked.text) == (78, True)
+    replayed = streamproof("quarantine", "replay", topic, *warehouse, "--schema", contract, "--json")
+    assert (replayed.document["replayed"], replayed.document["remaining"]) == (2, 4)
+    other = ("--warehouse", tmp_path / "y.duckdb")
+    told = streamproof("load", topic, *other, "--schema", contract, "--json", "--max-quarantined", "100%")
+    assert (told.document["rows"], told.document["quarantined"]) == (2, 4)
+    with duckdb.connect(str(tmp_path / "y.duckdb"), read_only=True) as opened:
+        assert opened.sql("SELECT n FROM events ORDER BY n").fetchall() == [(1,), (2,)]
+        classes = dict(opened.sql("SELECT error_class, count(*) FROM quarantine GROUP BY 1").fetchall())
+    assert classes == {"wrong_type": 1, "unknown_member": 1, "short": 1, "empty": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--format", "xml"), "there is no format xml"),
+        (("--format", "avro", "--schema", "x.avsc"), "name their schemas themselves"),
+        (("--schema", "x.json"), "not a contract"),
+        (("--schema", "x.avsc"), "cannot be read"),
+    ],
+)
+def test_flags_that_contradict_each_other_are_refused(words: tuple[str, ...], said: str) -> None:
+    refused = streamproof("load", "t", *words)
+    assert (refused.exit_code, said in refused.text) == (78, True)
+
+
+def test_a_topic_may_hold_both_formats_in_frames_and_values_without_one(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    topic = topic_name("mixed")
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    text = json.dumps(OTHERS)
+    values: list[bytes] = []
+    with Registry(connection.registry) as registry:
+        for place, name in enumerate(("avro", "json")):
+            used = registry.register(f"{topic}-{name}", text, name)
+            encoder = value_format(name).encoder(text, used.id)
+            rows = pa.RecordBatch.from_pylist([{"n": 10 * place + n} for n in range(3)], schema=encoder.arrow_schema)
+            values += [value or b"" for value in encoder.encode(rows).to_pylist()]
+            assert registry.schema(used.id).format == name
+    send(connection, topic, [*values, b'{"n":20}', *values[::-1], b"junk"])
+    contract = tmp_path / "other.avsc"
+    contract.write_text(text)
+    warehouse = tmp_path / "w.duckdb"
+    done = streamproof("load", topic, "--warehouse", warehouse, "--schema", contract, "--json")
+    assert (done.document["rows"], done.document["quarantined"]) == (13, 1)
+    with duckdb.connect(str(warehouse), read_only=True) as opened:
+        found = opened.sql(
+            "SELECT format, list(DISTINCT n ORDER BY n) FROM events JOIN schema_versions ON schema_id = _schema_id "
+            "GROUP BY 1"
+        ).fetchall()
+    assert dict(found) == {"avro": [0, 1, 2], "json": [10, 11, 12], "plain-json": [20]}
+    assert streamproof("verify", warehouse).exit_code == 0
+
+
+def test_a_run_without_frames_cannot_mix_versions(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "two"
+    topic = topic_name("versions")
+    file = write(folder, with_format(EVERYTHING, "plain-json"))
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    scenario = find_scenario(file)
+    first = contract_of(scenario)
+    two = replace(first, versions=(first.versions[0], replace(first.versions[0], version=2)))
+    monkeypatch.setattr("producer.plan.agreement.contract_of", lambda _: two)
+    with pytest.raises(Misconfigured, match="cannot mix versions") as refused:
+        produce_shard(connection, request(topic, file, next_version_share=0.5), stop=threading.Event())
+    assert refused.value.exit_code == 78
+
+
+@pytest.mark.parametrize("name", ["json", "plain-json"])
+def test_a_run_that_was_killed_is_continued_and_nothing_is_lost_or_sent_twice(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path, name: str
+) -> None:
+    topic = topic_name("killed")
+    file = write(tmp_path / "own", with_format(EVERYTHING, name))
+    if name == "json":
+        prepare(connection, topic, file)
+    else:
+        apply_topics(admin_client(connection.kafka), specs_for(topic))
+    command = command_line(
+        "produce", file, "--topic", topic, "--run-id", RUN, "--events", 20_000, "--rate", 10_000,
+        "--fault", "undecodable=18", "--fault", "duplicate=10",
+    )  # fmt: skip
+    with topic_ends(connection, topic) as ends, subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        wait_until(lambda: ends.count() > 2_000, "the first records", timeout_s=60, while_runs=process)
+        process.kill()
+        process.wait(10)
+        assert 2_000 < ends.count() < 20_000
+    assert streamproof(*command[3:]).exit_code == 0
+    result = proved(connection, topic, tmp_path)
+    assert (result.verdict, result.lost, result.phantom) == ("PASSED", 0, 0), result.reason
+    scored = {score.kind: (score.injected, score.found, score.false_alarms) for score in result.faults}
+    assert all(injected == found and not alarms for injected, found, alarms in scored.values())

@@ -11,9 +11,12 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, SchemaIncompatible
+from schemas.formats import WrittenSchema
 from schemas.formats.avro.codec import Decoder, Encoder
+from schemas.formats.json.json_schema import DIALECT
 from schemas.registry.contract import Contract, load_contract
 from schemas.registry.gate import Registry, UnknownSchema, gate, inspect_subject
+from schemas.undecodable import UnsupportedSchema
 from tests.kit.commands import streamproof
 
 CONTRACT = load_contract("customer_events")
@@ -234,3 +237,63 @@ def test_the_command_refuses_with_65_and_names_the_field(connection, topic_name)
 def test_each_fault_has_its_exit_code(stack, arguments, exit_code, kind):
     code, document, _ = command(*arguments)
     assert (code, document["error"]["kind"]) == (exit_code, kind)
+
+
+# JSON ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_contract_of_json_values_is_registered_evolved_and_found_again(registry, subject):
+    first = gate(registry, CONTRACT, subject, written="json")
+    assert first.current is not None
+    assert registry.schema(first.current.id) == WrittenSchema(CONTRACT.version(1).text, "json")
+    second = gate(registry, CONTRACT, subject, up_to=2, written="json")
+    assert [(v.version, v.status) for v in second.versions] == [(1, "present"), (2, "registered")]
+    assert {(c.path, c.kind) for c in second.versions[1].changes} == {
+        ("experiment", "added"),
+        ("client_sent_at", "added"),
+    }
+    again = gate(registry, CONTRACT, subject, up_to=2, written="json")
+    assert [v.status for v in again.versions] == ["present", "present"]
+    assert [version.kind for version in registry.versions(subject)] == ["JSON", "JSON"]
+
+
+@pytest.mark.parametrize(
+    ("level", "older", "newer", "fits"),
+    [
+        ("BACKWARD", ONE, BARE, False),
+        ("BACKWARD", ONE, OPTIONAL, True),
+        ("BACKWARD", ONE, record(a="string"), False),
+        ("FULL", ONE, BARE, False),
+        ("NONE", ONE, record(a="string"), True),
+    ],
+)
+def test_the_gate_judges_contracts_of_json_as_those_of_avro(registry, subject, contract, level, older, newer, fits):
+    gate(registry, contract(older, compatibility=level), subject, written="json")
+    both = contract(older, newer, compatibility=level)
+    if fits:
+        assert gate(registry, both, subject, written="json").versions[1].status == "registered"
+    else:
+        with pytest.raises(SchemaIncompatible):
+            gate(registry, both, subject, written="json")
+        assert len(registry.versions(subject)) == 1
+
+
+@pytest.mark.parametrize(("held", "written"), [("avro", "json"), ("json", "avro")])
+def test_a_subject_has_one_format(registry, subject, held, written):
+    gate(registry, CONTRACT, subject, written=held)
+    with pytest.raises(SchemaIncompatible, match="not a record of the same format"):
+        gate(registry, CONTRACT, subject, written=written)
+    assert len(registry.versions(subject)) == 1
+
+
+def test_a_json_schema_of_somebody_else_has_no_columns(registry, subject):
+    body = {"schema": json.dumps({"$schema": DIALECT, "type": "object"}), "schemaType": "JSON"}
+    made = registry._http.ask("POST", f"/subjects/{subject}/versions", doing="registering", body=body)
+    with pytest.raises(UnsupportedSchema, match="without a contract"):
+        registry.schema(made["id"])
+
+
+def test_only_values_that_name_schemas_have_them_registered(subject):
+    ended = streamproof("schemas", "diff", "customer_events", "--format", "plain-json")
+    assert ended.exit_code == 78
+    assert "not a format that names schemas" in ended.text

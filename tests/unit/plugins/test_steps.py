@@ -268,14 +268,21 @@ def test_the_gate_is_for_the_contract_of_the_scenario_also_of_one_in_a_file(ask:
         '{"type": "record", "name": "Order", "fields": [{"name": "total", "type": "int"}]}'
     )
     (tmp_path / "orders.yaml").write_text("schema: order.avsc")
+    (tmp_path / "plain.yaml").write_text("schema: order.avsc\nformat: plain-json")
+    (tmp_path / "json.yaml").write_text("schema: order.avsc\nformat: json")
     scenarios: tuple[dict[str, Any], ...] = (
         {},
         {"scenario": "clickstream"},
         {"scenario": str(tmp_path / "orders.yaml")},
+        {"scenario": str(tmp_path / "plain.yaml")},  # its values name no schema: nothing is registered
+        {"scenario": str(tmp_path / "json.yaml")},
         {"scenario": "clickstream", "contract": "customer_events"},
     )
-    asked = [name for name, _ in ask("gated", asked=[(settings, {}) for settings in scenarios])]
-    assert asked == ["customer_events", "clickstream", "order", "customer_events"]
+    asked = [(name, written) for name, _, written in ask("gated", asked=[(settings, {}) for settings in scenarios])]
+    assert asked == [
+        ("customer_events", "avro"), ("clickstream", "avro"), ("order", "avro"), ("order", "json"),
+        ("customer_events", "avro"),
+    ]  # fmt: skip
 
 
 def test_the_gate_registers_all_versions_that_the_run_writes_and_the_next_one_only_if_it_is_mixed_in(ask: Ask) -> None:
@@ -287,5 +294,5 @@ def test_the_gate_registers_all_versions_that_the_run_writes_and_the_next_one_on
         {"schema_version": 1, "next_version_ramp": True},
     )
     runs = [*(off | params for params in mixed), off, {}]
-    registered = [up_to for _, up_to in ask("gated", asked=[({}, params) for params in runs])]
+    registered = [up_to for _, up_to, _ in ask("gated", asked=[({}, params) for params in runs])]
     assert registered == [2, 2, 2, 2, None, None]
