@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.formats import CodecMismatch, ValueDecoder, ValueFormat, value_format
+from schemas.formats import CodecMismatch, ValueDecoder, ValueFormat, identity, identity_sql, value_format
 from schemas.formats.avro.codec import Decoder as AvroDecoder
 from schemas.formats.frame import frame_header
 from schemas.formats.json.json_schema import contract_in, json_schema_of
@@ -561,3 +561,21 @@ def test_a_plain_value_has_no_frame_to_break() -> None:
     assert plain.breaks == value_format("json").breaks - {"undecodable.bad_magic", "undecodable.unknown_schema"}
     with pytest.raises(ValueError, match="unknown kind"):
         plain.breaker({}, None)("undecodable.bad_magic", b'{"a":1}', 0.5)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1.0, "1"), (-0.0, "-0"), (1e20, "1e+20"), (1e-7, "1e-7"), (123456789.125, "123456789.125"), (5e-324, "5e-324")],
+)
+def test_numbers_keep_their_form_over_versions_of_the_library(number: float, text: str) -> None:
+    assert texts(one("double"), [{"a": number, "z": ""}]) == [f'{{"a":{text},"z":""}}']
+
+
+@pytest.mark.parametrize("name", ["avro", "json", "plain-json"])
+def test_the_identity_is_found_whatever_the_format(name: str) -> None:
+    coder = value_format(name).encoder(schema_of({"name": "event_id", "type": "string"}), 7)
+    rows = pa.RecordBatch.from_pylist([{"event_id": ID}], schema=coder.arrow_schema)
+    (value,) = coder.encode(rows).to_pylist()
+    assert identity(value or b"").decode() == ID
+    assert duckdb.execute(f"SELECT {identity_sql('v')} FROM (SELECT ? AS v)", [value]).fetchall() == [(ID,)]
+    assert identity(b"\x00\x00\x00\x00\x07nothing") == b""
