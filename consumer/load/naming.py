@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cluster.connection import KafkaSettings
 from cluster.errors import Misconfigured, TopicMissing
@@ -53,6 +53,11 @@ def plain_in_manifests(kafka: KafkaSettings, topic: str) -> WrittenSchema | None
     runs = [manifest for manifest in said if manifest.contract is not None]
     newest = max(runs, key=lambda manifest: manifest.started_at, default=None)
     return None if newest is None else WrittenSchema(newest.contract or "", newest.value_format)
+
+
+def any_plain(schemas: Iterable[WrittenSchema]) -> bool:
+    """Return whether values of one of the schemas have no frame."""
+    return any(schema.format not in FRAMED for schema in schemas)
 
 
 def finder(

@@ -13,11 +13,12 @@ from cluster.connection import Connection
 from cluster.errors import Interrupted, Misconfigured, WarehouseDamaged
 from cluster.records import Records
 from consumer.load.decode import decode
-from consumer.load.naming import TopicNaming, finder
+from consumer.load.naming import TopicNaming, any_plain, finder
 from consumer.load.readers import SchemaShelf, source_of_schemas
 from consumer.sinks import DEFAULT_WAIT_S, Place, Sink, place_of
 from consumer.sinks.held import HeldRecord, QuarantineClass
 from schemas.formats import WrittenSchema
+from schemas.registry.gate import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def replay(
 
     A page of records moves in one transaction, ledger included, so a record is in exactly one place at any moment.
 
-    :param plain: the schema of values that name none; that of the newest manifest, or the one kept, unless given.
+    :param plain: the schema of values that name none; the one that the warehouse keeps unless given.
     :raises RegistryUnreachable: a schema is needed and the registry does not answer; nothing moves for it.
     :raises Interrupted: ``stop`` was set; what was moved stays moved.
     :raises WarehouseDamaged: the ledger is contradicted, or the bytes of a record are not those that came.
@@ -67,7 +68,9 @@ def replay(
             raise Misconfigured("the warehouse names no topic", where=sink.where)
         sink.verify()
         shelf = SchemaShelf(sink, topic, registry)
-        naming = TopicNaming(finder(plain, None, connection.known_kafka, topic, list(shelf.kept.values())))
+        if connection.known_registry is None and plain is None and not any_plain(shelf.kept.values()):
+            Registry(connection.registry).close()  # says whose address is missing
+        naming = TopicNaming(finder(plain, None, None, topic, list(shelf.kept.values())))
         readers = shelf.readers(shelf.adopt, naming)
         replayed = 0
         for page in sink.held():

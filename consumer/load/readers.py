@@ -82,19 +82,16 @@ class SchemaSource(Protocol):
 
 
 class Unregistered:
-    """Stands for a registry whose address nobody told: values that name no schema can do without."""
+    """Stands for a registry whose address nobody told, where values are expected to name no schema."""
 
     url = ""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def schema(self, schema_id: int) -> WrittenSchema:
+        """Know no id: a value that names one waits in the quarantine.
 
-    def schema(self, schema_id: int) -> WrittenSchema:  # noqa: ARG002 - no id is known
-        """Say that the address is missing.
-
-        :raises Misconfigured: always.
+        :raises UnknownSchema: always.
         """
-        raise Misconfigured(f"nothing is known of the schema: {self._connection.registry.shown}")  # the address raises
+        raise UnknownSchema(f"no address of a registry is known that could have schema {schema_id}")
 
     def lookup(self, subject: str, text: str, written: str) -> SchemaUsed | None:  # noqa: ARG002
         """Return nothing."""
@@ -105,7 +102,7 @@ class Unregistered:
 def source_of_schemas(connection: Connection) -> Iterator[SchemaSource]:
     """Open the registry of a connection, if it has one."""
     if connection.known_registry is None:
-        yield Unregistered(connection)
+        yield Unregistered()
         return
     with Registry(connection.known_registry) as registry:
         yield registry

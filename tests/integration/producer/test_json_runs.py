@@ -240,22 +240,26 @@ def test_values_of_other_programs_are_loaded_with_a_schema_that_is_told(
     apply_topics(admin_client(connection.kafka), specs_for(topic))
     contract = tmp_path / "other.avsc"
     contract.write_text(json.dumps(OTHERS))
-    send(connection, topic, [b' { "n" : 1 }\n', b'{"n":2}', b'{"n":"x"}', b'{"m":1}', b"\x00\x00", b""])
+    framed = b'\x00\x7f\xff\xff\x00{"n":3}'
+    send(connection, topic, [b' { "n" : 1 }\n', b'{"n":2}', b'{"n":"x"}', b'{"m":1}', framed, b"\x00\x00", b""])
     warehouse = ("--warehouse", tmp_path / "w.duckdb")
     # Nothing tells what they are: all of them wait in the quarantine.
     unknown = streamproof("load", topic, *warehouse, "--max-quarantined", "100%", "--json")
-    assert (unknown.document["rows"], unknown.document["quarantined"]) == (0, 6)
+    assert (unknown.document["rows"], unknown.document["quarantined"]) == (0, 7)
     asked = streamproof("load", topic, "--warehouse", tmp_path / "x.duckdb", "--format", "plain-json")
     assert (asked.exit_code, "--schema FILE" in asked.text) == (78, True)
     replayed = streamproof("quarantine", "replay", topic, *warehouse, "--schema", contract, "--json")
-    assert (replayed.document["replayed"], replayed.document["remaining"]) == (2, 4)
+    assert (replayed.document["replayed"], replayed.document["remaining"]) == (2, 5)
     other = ("--warehouse", tmp_path / "y.duckdb")
-    told = streamproof("load", topic, *other, "--schema", contract, "--json", "--max-quarantined", "100%")
-    assert (told.document["rows"], told.document["quarantined"]) == (2, 4)
+    nowhere = {"STREAMPROOF_STATE_DIR": str(tmp_path / "no-stack")}
+    kafka = ("--bootstrap-servers", connection.kafka.bootstrap_servers)
+    load_it = ("load", topic, *other, "--schema", contract, "--json", "--max-quarantined", "100%", *kafka)
+    told = streamproof(*load_it, env=nowhere)
+    assert (told.document["rows"], told.document["quarantined"]) == (2, 5), told.text
     with duckdb.connect(str(tmp_path / "y.duckdb"), read_only=True) as opened:
         assert opened.sql("SELECT n FROM events ORDER BY n").fetchall() == [(1,), (2,)]
         classes = dict(opened.sql("SELECT error_class, count(*) FROM quarantine GROUP BY 1").fetchall())
-    assert classes == {"wrong_type": 1, "unknown_member": 1, "short": 1, "empty": 1}
+    assert classes == {"wrong_type": 1, "unknown_member": 1, "unknown_schema": 1, "short": 1, "empty": 1}
 
 
 @pytest.mark.parametrize(
