@@ -23,7 +23,7 @@ from consumer.load.readers import SchemaShelf, source_of_schemas
 from consumer.load.writer import Writer
 from consumer.sinks import BATCH_ROWS, DEFAULT_WAIT_S, Batches, Place, RowsRefused, Sink, Stored, place_of
 from consumer.sinks.limit import NO_LIMIT, Limit
-from schemas.formats import WrittenSchema
+from schemas.formats import FRAMED, WrittenSchema
 
 
 def load(
@@ -66,7 +66,10 @@ def load(
     """
     began = time.monotonic()
     load_id = uuid.uuid4().hex
-    with TopicReader(connection.kafka, topic, purpose="load") as source, source_of_schemas(connection) as registry:
+    with (
+        TopicReader(connection.kafka, topic, purpose="load") as source,
+        source_of_schemas(connection, needed=plain is None and (written is None or written in FRAMED)) as registry,
+    ):
         identity = source.identify()
         place = place_of(warehouse)
         opened = partial(place.open, wait_s=wait_s, topic=topic, stop=stop)

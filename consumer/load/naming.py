@@ -36,12 +36,19 @@ class TopicNaming:
         """
         if head and head[:1] != MAGIC:
             if not self._asked:
-                found = self._find()
-                self.plain = {} if found is None else {number_of(found.text): found}
+                self.plain = _numbered(self._find())
                 self._asked = True
             for number in self.plain:
                 return number
         return _FRAMES.schema_id(head)
+
+
+def _numbered(schema: WrittenSchema | None) -> dict[int, WrittenSchema]:
+    """Return a schema under its number; nothing for a text that is not even JSON, as anybody may write a manifest."""
+    try:
+        return {} if schema is None else {number_of(schema.text): schema}
+    except ValueError:
+        return {}
 
 
 def plain_in_manifests(kafka: KafkaSettings, topic: str) -> WrittenSchema | None:

@@ -61,7 +61,7 @@ def replay(
     load_id = uuid.uuid4().hex
     with (
         place_of(warehouse).open(wait_s=wait_s, create=False, stop=stop) as sink,
-        source_of_schemas(connection) as registry,
+        source_of_schemas(connection, needed=False) as registry,
     ):
         topic = sink.topic
         if topic is None:

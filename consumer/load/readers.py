@@ -99,12 +99,16 @@ class Unregistered:
 
 
 @contextmanager
-def source_of_schemas(connection: Connection) -> Iterator[SchemaSource]:
-    """Open the registry of a connection, if it has one."""
-    if connection.known_registry is None:
+def source_of_schemas(connection: Connection, *, needed: bool) -> Iterator[SchemaSource]:
+    """Open the registry of a connection.
+
+    :param needed: values are expected to name their schemas.
+    :raises Misconfigured: it is needed, and nobody told its address.
+    """
+    if connection.known_registry is None and not needed:
         yield Unregistered()
         return
-    with Registry(connection.known_registry) as registry:
+    with Registry(connection.registry) as registry:
         yield registry
 
 

@@ -77,7 +77,7 @@ def load(
     limit = Limit.parse(max_quarantined) if max_quarantined is not None else Limit()
     plain_schema = told_schema(written, schema)
     connection = addresses.connect()
-    if plain_schema is None and written is None:
+    if plain_schema is None and written != "plain-json":
         connection.whole()
     with stop_on_signals() as stop, _ends_in_time(stop), shown_load(topic) as progress:
         result = load_topic(

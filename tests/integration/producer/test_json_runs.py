@@ -82,9 +82,9 @@ def request(topic: str, file: str, **more: Any) -> ProduceRequest:
     return ProduceRequest(topic=topic, scenario=file, **(facts | more))
 
 
-def proved(connection: Connection, topic: str, folder: Path) -> AuditResult:
+def proved(connection: Connection, topic: str, folder: Path, written: str | None = None) -> AuditResult:
     warehouse = folder / "w.duckdb"
-    load(connection, topic, warehouse, stop=threading.Event())
+    load(connection, topic, warehouse, written=written, stop=threading.Event())
     return audit(connection, warehouse, topic, RUN)
 
 
@@ -187,7 +187,7 @@ def test_plain_values_are_found_broken_and_proved_without_a_registry(
     faults = ("undecodable=21", "dropped=7", "tombstone=5", "out_of_order=9", "duplicate=9", "altered=12", "late=8")
     manifest = produce_shard(alone, request(topic, file, events=8_000, faults=faults), stop=threading.Event())
     assert (manifest.value_format, manifest.schema_used.id < 0, manifest.registry) == ("plain-json", True, None)
-    result = proved(alone, topic, tmp_path)
+    result = proved(alone, topic, tmp_path, "plain-json")
     assert result.verdict == "PASSED", result.reason
     scored = {score.kind: (score.injected, score.found, score.false_alarms) for score in result.faults}
     assert scored == {kind: (count, count, 0) for kind, count in manifest.injected.items()}
@@ -243,16 +243,21 @@ def test_values_of_other_programs_are_loaded_with_a_schema_that_is_told(
     framed = b'\x00\x7f\xff\xff\x00{"n":3}'
     send(connection, topic, [b' { "n" : 1 }\n', b'{"n":2}', b'{"n":"x"}', b'{"m":1}', framed, b"\x00\x00", b""])
     warehouse = ("--warehouse", tmp_path / "w.duckdb")
+    nowhere = {"STREAMPROOF_STATE_DIR": str(tmp_path / "no-stack")}
+    kafka = ("--bootstrap-servers", connection.kafka.bootstrap_servers)
     # Nothing tells what they are: all of them wait in the quarantine.
     unknown = streamproof("load", topic, *warehouse, "--max-quarantined", "100%", "--json")
     assert (unknown.document["rows"], unknown.document["quarantined"]) == (0, 7)
     asked = streamproof("load", topic, "--warehouse", tmp_path / "x.duckdb", "--format", "plain-json")
     assert (asked.exit_code, "--schema FILE" in asked.text) == (78, True)
+    for framed_alone in ((), ("--format", "avro"), ("--format", "json")):
+        refused = streamproof("load", topic, *warehouse, *framed_alone, *kafka, env=nowhere)
+        assert (refused.exit_code, "Schema Registry" in refused.text) == (78, True)
+    with pytest.raises(Misconfigured, match="Schema Registry"):
+        load(Connection.of({"bootstrap_servers": kafka[1]}), topic, tmp_path / "z.duckdb", stop=threading.Event())
     replayed = streamproof("quarantine", "replay", topic, *warehouse, "--schema", contract, "--json")
     assert (replayed.document["replayed"], replayed.document["remaining"]) == (2, 5)
     other = ("--warehouse", tmp_path / "y.duckdb")
-    nowhere = {"STREAMPROOF_STATE_DIR": str(tmp_path / "no-stack")}
-    kafka = ("--bootstrap-servers", connection.kafka.bootstrap_servers)
     load_it = ("load", topic, *other, "--schema", contract, "--json", "--max-quarantined", "100%", *kafka)
     told = streamproof(*load_it, env=nowhere)
     assert (told.document["rows"], told.document["quarantined"]) == (2, 5), told.text
@@ -331,6 +336,8 @@ def test_a_run_that_was_killed_is_continued_and_nothing_is_lost_or_sent_twice(
         prepare(connection, topic, file)
     else:
         apply_topics(admin_client(connection.kafka), specs_for(topic))
+    # Another run first: the partitions of a topic that was made just now may not have leaders yet.
+    produce_shard(connection, request(topic, file, run_id="before", events=10), stop=threading.Event())
     command = command_line(
         "produce", file, "--topic", topic, "--run-id", RUN, "--events", 20_000, "--rate", 10_000,
         "--fault", "undecodable=18", "--fault", "duplicate=10",
