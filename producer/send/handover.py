@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from operator import length_hint
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from producer.send.delivery_reports import Report
 from schemas.identity import IDENTITY_HEADER
+
+Report = Callable[[KafkaError | None, Message], None]
 
 _PARTITION_UA = -1  # librdkafka's: the partitioner chooses
 
@@ -18,10 +19,10 @@ _PARTITION_UA = -1  # librdkafka's: the partitioner chooses
 def hand_over(
     producer: Producer,
     topic: str,
-    keys: list[bytes | None],
-    values: list[bytes],
+    keys: Sequence[bytes | None],
+    values: Sequence[bytes | None],
     *,
-    ids: list[bytes] | None,
+    ids: Sequence[bytes | None] | None,
     reports: Iterable[Report],
     stamps: Iterator[int],
     refused: Callable[[int, KafkaError], None],
@@ -39,7 +40,7 @@ def hand_over(
     """
     headers: Iterator[dict[str, bytes] | None] = repeat(None)
     if ids is not None:
-        headers = ({IDENTITY_HEADER: identity} for identity in ids)
+        headers = (None if identity is None else {IDENTITY_HEADER: identity} for identity in ids)
     left = iter(values)
     calls = map(
         producer.produce,

@@ -21,7 +21,6 @@ from producer.scenarios import find_scenario
 from producer.send.checksums import ChecksumWindows
 from producer.send.delivery_reports import Copies
 from producer.send.meter import DelayHistogram
-from producer.send.refusals import Reasons
 from schemas.identity import read_event_id
 from schemas.manifest import Manifest, SchemaUsed, count
 from schemas.registry.contract import load_contract
@@ -81,7 +80,7 @@ class Taken:
         self.topic = topic
         self.placing = Placing()
         self.checksums, self.delays = ChecksumWindows(), DelayHistogram()
-        self.copies = Copies(Reasons(), self.placing)
+        self.copies = Copies()
         self.acknowledged = self.handed_over = self.unsettled = self.not_delivered = 0
         self.failed: list[Any] = []
         self.unknown: list[Any] = []
