@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from schemas.registry.contract import Contract
 
 
+# What a scenario may leave unsaid, apart from what it does and from its options, which are read in their own way.
+_LEFT_UNSAID = tuple(
+    name
+    for name, value in vars(BaseScenario).items()
+    if not name.startswith("_") and not callable(value) and name != "options"
+)
 # By so much must a name be like that of a member to be a slip of it.
 _A_SLIP = 0.85
 
@@ -96,7 +102,7 @@ class ForeignScenario(Foreign, BaseScenario):
         self.key: str | None = self._read("key")
         self.identity: Identity = self._read("identity")
         self.most: int = self._read("most")
-        for name in ("pace", "mix", "event_time", "fault_targets"):
+        for name in _LEFT_UNSAID:
             if not self._lacks(name):
                 setattr(self, name, self._read(name))
         if not self._lacks("options"):

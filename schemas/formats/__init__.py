@@ -6,6 +6,7 @@ one whole. Who produces, loads or proves asks :func:`value_format` for it, and k
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -39,8 +40,15 @@ class WrittenSchema:
 Breaker = Callable[[str, bytes, float], bytes]
 
 AVRO_NAME = "avro"
-NAMES = (AVRO_NAME, "json", "plain-json")
-FRAMED = (AVRO_NAME, "json")  # those whose values name schemas of a registry
+# Where each format is, and whether its values name schemas of a registry. A module is loaded when its format is used.
+_FORMATS = {
+    AVRO_NAME: ("schemas.formats.avro.format:AVRO", True),
+    "json": ("schemas.formats.json.format:JSON", True),
+    "plain-json": ("schemas.formats.json.format:PLAIN_JSON", False),
+}
+NAMES = tuple(_FORMATS)
+FRAMED = tuple(name for name, (_, framed) in _FORMATS.items() if framed)
+PLAIN = tuple(name for name in NAMES if name not in FRAMED)
 
 
 class CodecMismatch(RuntimeError):
@@ -202,15 +210,11 @@ def value_format(name: str = AVRO_NAME) -> ValueFormat:
 
     :raises ValueError: there is none.
     """
-    if name == AVRO_NAME:
-        from schemas.formats.avro.format import AVRO  # deferred: it loads both Avro libraries
-
-        return AVRO
-    if name in ("json", "plain-json"):
-        from schemas.formats.json.format import JSON, PLAIN_JSON
-
-        return JSON if name == "json" else PLAIN_JSON
-    raise ValueError(f"no format is named {name!r}")
+    if name not in _FORMATS:
+        raise ValueError(f"no format is named {name!r}")
+    module, _, attribute = _FORMATS[name][0].partition(":")
+    found: ValueFormat = getattr(importlib.import_module(module), attribute)
+    return found
 
 
 def identity(value: bytes) -> bytes:

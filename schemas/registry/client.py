@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, RegistryUnreachable, SchemaIncompatible
-from schemas.formats import AVRO_NAME, WrittenSchema, of_schema_type, value_format
+from schemas.formats import AVRO_NAME, FRAMED, WrittenSchema, of_schema_type, value_format
 from schemas.manifest import SchemaUsed
 from schemas.registry.http import Answer, RegistryHttp
 from schemas.undecodable import UnsupportedSchema
@@ -106,7 +106,7 @@ class Registry:
         kind = answer.get("schemaType") or AVRO_TYPE
         written = of_schema_type(kind)
         if written is None:
-            raise UnsupportedSchema(f"schema {schema_id} is {kind}, not Avro and not JSON")
+            raise UnsupportedSchema(f"schema {schema_id} is {kind}: none of {', '.join(FRAMED)}")
         if answer.get("references"):
             raise UnsupportedSchema(f"schema {schema_id} refers to schemas of other subjects")
         try:

@@ -71,13 +71,14 @@ def load(
     from consumer.load.load import load as load_topic
     from consumer.sinks import place_named
     from consumer.sinks.limit import Limit, share_in_words, unusual
+    from schemas.formats import PLAIN
     from streamproof.signals import stop_on_signals
     from streamproof.views.load_progress import shown_load
 
     limit = Limit.parse(max_quarantined) if max_quarantined is not None else Limit()
     plain_schema = told_schema(written, schema)
     connection = addresses.connect()
-    if plain_schema is None and written != "plain-json":
+    if plain_schema is None and written not in PLAIN:
         connection.whole()
     with stop_on_signals() as stop, _ends_in_time(stop), shown_load(topic) as progress:
         result = load_topic(

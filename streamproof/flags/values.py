@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cluster.errors import Misconfigured
+from schemas.formats import FRAMED, NAMES, PLAIN
 
 if TYPE_CHECKING:
     from schemas.formats import WrittenSchema
@@ -16,7 +17,7 @@ FormatFlag = Annotated[
     str | None,
     typer.Option(
         "--format",
-        metavar="avro|json|plain-json",
+        metavar="|".join(NAMES),
         help="How values are written. Found out unless given: by the schema id of each value, or by the manifests.",
     ),
 ]
@@ -31,7 +32,7 @@ def told_schema(written: str | None, schema: Path | None) -> WrittenSchema | Non
 
     :raises Misconfigured: an unknown format, one whose values name their schemas, or a file that is not a contract.
     """
-    from schemas.formats import FRAMED, NAMES, WrittenSchema
+    from schemas.formats import WrittenSchema
     from schemas.registry.contract import load_contract
 
     if written is not None and written not in NAMES:
@@ -45,4 +46,4 @@ def told_schema(written: str | None, schema: Path | None) -> WrittenSchema | Non
         )
     if schema.suffix != ".avsc":
         raise Misconfigured("the schema is not a contract", where=str(schema), hint="Give the path of an .avsc file")
-    return WrittenSchema(load_contract(str(schema)).latest().text, written or "plain-json")
+    return WrittenSchema(load_contract(str(schema)).latest().text, written or PLAIN[0])

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from schemas.formats import AVRO_NAME, NAMES
+
 Scalar = bool | int | float | str | dt.datetime | dt.date
 
 # Which parameters a distribution has to have.
@@ -201,13 +203,19 @@ class Pool(_Part):
     columns: dict[str, Rule] = Field(min_length=1)
 
 
+def _format_name(said: str) -> str:
+    if said not in NAMES:
+        raise ValueError(f"{said!r} is not one of {', '.join(map(repr, NAMES))}")
+    return said
+
+
 class File(_Part):
     """The whole file."""
 
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
     schema_file: str | None = Field(default=None, alias="schema")
     subject: str | None = None
-    format: Literal["avro", "json", "plain-json"] = "avro"
+    format: Annotated[str, AfterValidator(_format_name)] = AVRO_NAME
     key: str | None = None
     mix: str | None = None
     event_time: str | None = None

@@ -12,10 +12,11 @@ import pytest
 from cluster.errors import Misconfigured
 from producer.preview.preview import preview
 from producer.resume.resume import Landed
-from producer.scenarios import contract_of, find_scenario
+from producer.scenarios import BaseScenario, contract_of, find_scenario
 from producer.scenarios import find as places
 from producer.scenarios.find import known_scenarios, locate, scenario_folders
 from producer.send.supply import Supply
+from schemas.fault_targets import FaultTargets
 from schemas.formats.avro.codec import Encoder
 from streamproof.cli import run
 
@@ -163,6 +164,17 @@ def test_what_a_scenario_leaves_unsaid_is_none(folder, base):
     assert (scenario.fault_targets, scenario.libraries()) == (None, {})
     stream = scenario.open(1, 0, {})
     assert stream.later_columns(0, stream.block(0)) == {}
+
+
+def test_whatever_a_scenario_may_leave_unsaid_is_taken_when_it_is_said(folder):
+    """The next member of the interface as well: what is asked for here is read from it."""
+    said = {"format": "json", "pace": 2.5, "mix": "sensor", "event_time": "tick", "fault_targets": FaultTargets()}
+    unsaid = {name for name, value in vars(BaseScenario).items() if not (name.startswith("_") or callable(value))}
+    assert said.keys() == unsaid - {"options"}
+    lines = "".join(f"SCENARIO.{name} = {value!r}\n" for name, value in said.items())
+    (folder / "beats.py").write_text(MODULE + "\n" + FAULTS + lines)
+    scenario = find_scenario(str(folder / "beats.py"))
+    assert {name: getattr(scenario, name) for name in said} == said
 
 
 def test_what_a_scenario_says_beyond_the_least_is_taken(folder):
