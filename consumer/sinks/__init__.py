@@ -232,12 +232,12 @@ def place_named(said: str | None, topic: str, env: Mapping[str, str] = os.enviro
 
     :raises Misconfigured: it looks like an address, and is not one.
     """
-    from consumer.sinks.postgres.place import address_of, is_postgres
+    from consumer.sinks.postgres.place import address_of, is_address
 
     said = said or env.get("STREAMPROOF_WAREHOUSE")
     if not said:
         return place_of(warehouse_path(topic, env))
-    if not is_postgres(said):
+    if not is_address(said):
         return place_of(Path(said))
     from consumer.sinks.postgres.sink import PostgresSchema  # deferred: it loads the driver
 
@@ -249,9 +249,9 @@ def place_to_verify(said: str, topic: str | None) -> Place:
 
     :raises Misconfigured: a database holds the warehouses of several topics, or of none.
     """
-    from consumer.sinks.postgres.place import address_of, is_postgres
+    from consumer.sinks.postgres.place import address_of, is_address
 
-    if topic is not None or not is_postgres(said):
+    if topic is not None or not is_address(said):
         return place_named(said, topic or "")
     from consumer.sinks.postgres.sink import PostgresSchema  # deferred: it loads the driver
 

@@ -17,6 +17,13 @@ from consumer.sinks.postgres.types import LONGEST_NAME_BYTES
 SCHEMES = ("postgresql://", "postgres://")
 _DIGEST = 12
 _PORTS = re.compile(r"[0-9,]*")
+# An @ may only begin a host: a socket without a file.
+_HOSTS = re.compile(r"@?[^@,]*(,@?[^@,]*)*")
+# A misspelt address is not the path of a file: a warehouse would be made there, and shown with the password.
+_ADDRESS = re.compile(
+    r"\s*([a-z][a-z0-9+.-]*://|postgres(ql)?[a-z0-9+.-]*:|(host|hostaddr|port|user|password|dbname|service)\s*=)",
+    re.IGNORECASE,
+)
 # Names that PostgreSQL keeps for itself, or that every database has.
 _TAKEN = ("public", "information_schema")
 _TAKEN_PREFIX = "pg_"
@@ -30,9 +37,9 @@ class Address:
     conninfo: dict[str, Any] = field(repr=False)
 
 
-def is_postgres(where: str) -> bool:
-    """Tell whether a warehouse is named by an address of PostgreSQL's."""
-    return where.startswith(SCHEMES)
+def is_address(where: str) -> bool:
+    """Tell whether a warehouse is named by an address, be it a misspelt one, and not by the path of a file."""
+    return _ADDRESS.match(where) is not None
 
 
 def address_of(url: str, env: Mapping[str, str] = os.environ) -> Address:
@@ -50,9 +57,13 @@ def address_of(url: str, env: Mapping[str, str] = os.environ) -> Address:
         parts = {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
     except ProgrammingError:
         parts = {}
-    # A password with a bare slash in it is taken for host, port and database: nothing of it may be shown.
-    is_cut = "@" in str(parts.get("dbname", "")) or not _PORTS.fullmatch(str(parts.get("port", "")))
-    if not is_postgres(url) or not parts or is_cut:
+    # A password with a bare slash or @ in it is taken for host, port and database: nothing of it may be shown.
+    is_cut = (
+        "@" in str(parts.get("dbname", ""))
+        or not _PORTS.fullmatch(str(parts.get("port", "")))
+        or not _HOSTS.fullmatch(str(parts.get("host", "")))
+    )
+    if not url.startswith(SCHEMES) or not parts or is_cut:
         raise Misconfigured(
             "the address of the warehouse is not one of PostgreSQL's",
             hint="Give postgresql://user@host:port/database, and the password in PGPASSWORD or ~/.pgpass; in an "

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
+from consumer.sinks import place_named, place_to_verify
 from consumer.sinks.column_types import ColumnType
-from consumer.sinks.postgres.place import Address, address_of, aside_of, is_postgres, schema_of
+from consumer.sinks.postgres.place import Address, address_of, aside_of, is_address, schema_of
 from consumer.sinks.postgres.types import cut_name, described, read_type
 
 TOPICS = st.text("abcXYZ019._-", min_size=1, max_size=249).filter(lambda name: name not in (".", ".."))
@@ -68,7 +69,13 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str | None) ->
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://me:sec/ret@db/clicks", "postgresql://me:12/ret@db/clicks", "postgresql://me:sec%ret@db/c"]
+    "url",
+    [
+        "postgresql://me:sec/ret@db/clicks",
+        "postgresql://me:12/ret@db/clicks",
+        "postgresql://me:sec%ret@db/c",
+        "postgresql://me:sec@ret@db/c",
+    ],
 )
 def test_an_address_that_cannot_be_read_is_not_repeated(url: str) -> None:
     with pytest.raises(Misconfigured) as caught:
@@ -93,9 +100,36 @@ def test_a_connection_to_another_machine_is_encrypted(place: str, env: dict[str,
     assert address_of("postgresql://me@/clicks?host=/run/postgresql", env).conninfo.get("sslmode") is None
 
 
-def test_a_path_is_not_an_address() -> None:
-    assert not is_postgres("/tmp/postgresql.duckdb")
-    assert is_postgres("postgres://db/x")
+@pytest.mark.parametrize(
+    "path", ["/tmp/postgresql.duckdb", "postgresql.duckdb", "my user=1/x.duckdb", "C:/x.duckdb", "./host=a/b:c"]
+)
+def test_a_path_is_not_an_address(path: str) -> None:
+    assert not is_address(path)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "POSTGRESQL://me:secret@db/x",
+        " postgresql://me:secret@db/x",
+        "postgresql+psycopg://me:secret@db/x",
+        "postgresql:/me:secret@db/x",
+        "postgres:me:secret@db/x",
+        "mysql://me:secret@db/x",
+        "host=db user=me password=secret dbname=x",
+        "password = secret host=db",
+    ],
+)
+def test_a_misspelt_address_is_refused_and_makes_no_file_that_is_named_after_a_password(said: str) -> None:
+    with pytest.raises(Misconfigured, match="not one of PostgreSQL's") as caught:
+        place_named(said, "clicks", {})
+    assert "secret" not in str(caught.value)
+    with pytest.raises(Misconfigured, match="not one of PostgreSQL's"):
+        place_to_verify(said, None)
+
+
+def test_a_socket_without_a_file_is_a_host() -> None:
+    assert address_of("postgresql:///clicks?host=@one,@two").shown == "postgresql://@one,@two/clicks"
 
 
 @given(TYPES)
