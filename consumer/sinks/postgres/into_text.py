@@ -43,6 +43,11 @@ def line_expression(columns: Sequence[CopiedColumn]) -> str:
     return " || chr(9) || ".join(fields) + " || chr(10)"
 
 
+def written_again(value: str, kind: ColumnType) -> str:
+    """Return an SQL expression of the document that a value of ``kind`` is stored as."""
+    return _text(value, kind, kind, always=False)
+
+
 def _text(value: str, arrived: ColumnType, stored: ColumnType, *, always: bool) -> str:
     if stored.name in NESTED:
         text = f"CASE WHEN {value} IS NOT NULL THEN CAST(to_json({_document(value, arrived, stored)}) AS VARCHAR) END"

@@ -18,13 +18,12 @@ from cluster.errors import Misconfigured, WarehouseDamaged
 from consumer.sinks.column_types import quote
 from consumer.sinks.postgres.catalogue import check_tables, damaged, event_columns, our_tables
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
-from consumer.sinks.postgres.copying import StoredColumn, converter, copy_out, values_query
-from consumer.sinks.postgres.documents import strangers
+from consumer.sinks.postgres.copying import StoredColumn, converter, copy_out
+from consumer.sinks.postgres.documents import NotAsWritten, read_page
 from consumer.sinks.postgres.errors import as_store_errors
 from consumer.sinks.postgres.migrations import NEWEST, format_of, upgrade
 from consumer.sinks.postgres.place import Address, schema_of
 
-_PAGE = "page"
 _CANCEL_S = 2.0
 # Loaders that work side by side number their batches before they commit them, so a higher number may come first. What
 # is newest is the highest number to a proof: it is given the order of the commits.
@@ -140,17 +139,14 @@ class PostgresWarehouse:
         """Yield the rows of a query, as a DuckDB warehouse would hold them, in pages of about 16 MB.
 
         :param columns: what the query gives, in order.
-        :raises WarehouseDamaged: a document is not of its column's type.
+        :raises WarehouseDamaged: something is stored that no loader writes.
         """
         with self.errors():
             for page in copy_out(self.connection, query, [each.column for each in columns]):
-                self.converts.register(_PAGE, page)
                 try:
-                    if wrong := list(strangers(self.converts, _PAGE, columns)):
-                        raise damaged(wrong, self.where)
-                    yield self.converts.sql(values_query(columns, _PAGE)).to_arrow_table()
-                finally:
-                    self.converts.unregister(_PAGE)
+                    yield read_page(self.converts, page, columns)
+                except NotAsWritten as error:
+                    raise damaged(error.faults, self.where) from None
 
 
 @contextmanager

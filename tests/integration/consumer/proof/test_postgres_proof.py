@@ -140,6 +140,9 @@ EDITS = {
     "a document": f"UPDATE events SET location = NULL {LAST}",
     "a member more": f"UPDATE events SET device = device || '{{{{\"added\": 1}}}}' {ONE}",
     "a leaf of another type": f"UPDATE events SET device = jsonb_set(device, '{{{{os}}}}', '5') {ONE}",
+    "a day that is read as before": f"UPDATE events SET subscription = jsonb_set(subscription, '{{{{start_date}}}}', "
+    f"to_jsonb((subscription ->> 'start_date') || ' 23:59:59')) {ONE}",
+    "a day that is none": f'UPDATE events SET subscription = subscription || \'{{{{"start_date": "x"}}}}\' {ONE}',
     "the time of a record": f"UPDATE events SET _timestamp = _timestamp + interval '1 second' {LAST}",
     "the key of a record": f"UPDATE events SET _key = '\\x00' {LAST}",
     "the checksum of a record": f"UPDATE events SET _crc32 = _crc32 # 1 {LAST}",

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from consumer.sinks.column_types import ColumnType, quote
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
-from consumer.sinks.postgres.copying import StoredColumn, converter, copy_in, copy_out, types_of, values_query
+from consumer.sinks.postgres.copying import StoredColumn, converter, copy_in, copy_out, types_of
+from consumer.sinks.postgres.documents import read_page
 from consumer.sinks.postgres.into_text import CopiedColumn
 from consumer.sinks.postgres.place import address_of
 from consumer.sinks.postgres.types import cut_name, postgres_type
@@ -144,12 +145,9 @@ def read_back(
 ) -> pa.Table:
     columns = [StoredColumn(cut_name(name), name, kind) for name, kind in kinds.items()]
     query = f"SELECT {', '.join(quote(each.column) for each in columns)} FROM {table}"
-    found = []
-    for page in copy_out(database, query, [each.column for each in columns]):
-        converts.register("page", page)
-        found.append(converts.sql(values_query(columns, "page")).to_arrow_table())
-        converts.unregister("page")
-    return pa.concat_tables(found)
+    # Reading writes each document again, and compares.
+    pages = copy_out(database, query, [each.column for each in columns])
+    return pa.concat_tables([read_page(converts, page, columns) for page in pages])
 
 
 def in_duckdb(converts: duckdb.DuckDBPyConnection, rows: pa.Table) -> pa.Table:
