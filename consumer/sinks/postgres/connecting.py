@@ -51,6 +51,12 @@ _SESSION = {
     "statement_timeout": f"{STATEMENT_S * 1000:.0f}",
     "idle_in_transaction_session_timeout": f"{IDLE_S * 1000}",
 }
+# What a database or a role may say since PostgreSQL 14 and 17: a proof is idle between its copy and its verdict, and a
+# batch or a copy takes as long as it takes. The deadlines above are the ones that hold.
+_WITHOUT = """
+    SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings
+    WHERE name IN ('idle_session_timeout', 'transaction_timeout')
+"""
 _SET = "SELECT " + ", ".join("set_config(%s, %s, false)" for _ in _SESSION)
 
 T = TypeVar("T")
@@ -99,6 +105,7 @@ def connect(address: Address, *, lock_s: float) -> BoundedConnection:
     try:
         parameters = [part for pair in _SESSION.items() for part in pair]
         connection.execute(_SET, parameters)
+        connection.execute(_WITHOUT)
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{max(1, round(lock_s * 1000))}"])
     except psycopg.Error as error:
         connection.close()

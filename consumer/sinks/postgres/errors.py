@@ -23,6 +23,7 @@ from cluster.errors import (
 from consumer.sinks.duckdb.refused import reason_of as duckdb_reason_of
 
 _AGAIN = "Run the same command again: it goes on from the last commit"
+_NO_SUCH_VALUE = "no such value"  # which no server ever says
 # By SQLSTATE, or its class: what it means, and what to do next. The first that fits is taken.
 _MEANINGS: tuple[tuple[tuple[str, ...], type[StreamproofError], str, str], ...] = (
     (
@@ -61,6 +62,12 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StreamproofError], str, str], ...] 
         "the user may not do this",
         "Grant CREATE on the database to make a warehouse, or have the user own the schema that is there",
     ),
+    (
+        (_NO_SUCH_VALUE,),
+        Misconfigured,
+        "a parameter of the connection has a value that it cannot have",
+        "Check sslmode and what else stands behind the ? of the address, or in variables such as PGSSLMODE",
+    ),
     (("3D000",), Misconfigured, "there is no such database", "Create it, or check the address"),
     (
         ("25006",),
@@ -81,6 +88,7 @@ _WORDS = (
     (("permission denied for database", "permission denied"), "42501"),
     (("database", "does not exist"), "3D000"),
     (("too many c", "remaining connection slots"), "53300"),
+    ((' value: "', "invalid integer value", "invalid value for parameter", "unrecognized conf"), _NO_SUCH_VALUE),
     (("certificate", "SSL error", "does not support SSL"), "28000"),
     (("No space left on device",), "53100"),
 )

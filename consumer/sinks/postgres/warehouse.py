@@ -14,7 +14,7 @@ import duckdb
 import psycopg
 import pyarrow as pa
 
-from cluster.errors import Misconfigured, WarehouseDamaged
+from cluster.errors import Misconfigured, Refused, WarehouseDamaged
 from consumer.sinks.column_types import quote
 from consumer.sinks.postgres.catalogue import check_tables, damaged, event_columns, our_tables
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
@@ -158,7 +158,7 @@ def open_warehouse(
     :param wait_s: how long to wait for a lock, seconds.
     :param create: make one where there is none.
     :raises WarehouseUnreachable: the server does not answer.
-    :raises Refused: the login, or the right to make it, is refused.
+    :raises Refused: the login, or the right to make it or to look into it, is refused.
     :raises WarehouseDamaged: its tables are not as they were made.
     :raises Misconfigured: there is none, it is of a later format, or the schema holds something else.
     """
@@ -190,8 +190,15 @@ def _format(connection: psycopg.Connection[Any], schema: str, where: str) -> int
     ).fetchall()
     if not relations:
         return None
+    if connection.execute("SELECT has_schema_privilege(%s, 'USAGE')", [schema]).fetchall() != [(True,)]:
+        raise Refused(
+            "the user may not look into the schema",
+            where=where,
+            hint="Have the user who made the warehouse grant USAGE on the schema and the rights on its tables",
+        )
     names = {name for (name,) in relations}
-    if not names & {"alembic_version", "load_offsets", "meta"}:
+    # Each of these names may be somebody else's table: alembic's lies in many a schema.
+    if len(names & {"alembic_version", "load_offsets", "meta"}) < 2:
         raise Misconfigured(
             "the schema is there, and is not a warehouse",
             where=where,

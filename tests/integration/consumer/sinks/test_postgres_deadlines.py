@@ -98,3 +98,13 @@ def test_more_time_is_given_where_it_is_meant_and_taken_back(warehouse: Postgres
     with pytest.raises(ZeroDivisionError), warehouse.transaction(), warehouse.connection.patient(100):
         raise ZeroDivisionError
     assert warehouse.rows("SHOW statement_timeout") == before
+
+
+def test_a_deadline_of_the_database_ends_no_batch_and_no_proof(postgres: PostgresServer, url: str) -> None:
+    name = url.rpartition("/")[2]
+    for setting in ("idle_session_timeout", "transaction_timeout"):
+        postgres.run(f"ALTER DATABASE {name} SET {setting} = '300ms'")
+    with open_warehouse(address_of(url), "clicks") as warehouse:
+        with warehouse.transaction():
+            assert warehouse.rows("SELECT pg_sleep(0.7)::text") == [("",)]
+        assert warehouse.rows("SELECT current_setting('idle_session_timeout')") == [("0",)]

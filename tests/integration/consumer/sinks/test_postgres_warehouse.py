@@ -115,6 +115,13 @@ def test_a_schema_of_somebody_else_is_refused_and_an_empty_one_is_taken(url: str
     make(url)
 
 
+@pytest.mark.parametrize("table", ["alembic_version (version_num text)", "meta (key text, value text)"])
+def test_a_schema_with_one_table_of_a_name_that_we_use_is_somebody_elses(url: str, table: str) -> None:
+    asked(url, f"CREATE SCHEMA clicks; CREATE TABLE clicks.{table}")
+    with pytest.raises(Misconfigured, match="is not a warehouse"):
+        make(url)
+
+
 def test_reading_makes_none(url: str) -> None:
     with (
         pytest.raises(Misconfigured, match="there is no warehouse"),
@@ -167,6 +174,8 @@ def test_a_wrong_password_a_missing_database_and_a_server_that_is_down_are_told_
     failures: list[tuple[str, type[StreamproofError], int]] = [
         (postgres.url(password="wrong-secret"), Refused, 77),
         (postgres.url("missing"), Misconfigured, 78),
+        (f"{url}?sslmode=wrong", Misconfigured, 78),
+        (f"{url}?options=-c%20nothing=1", Misconfigured, 78),
         (f"postgresql://user:wrong-secret@127.0.0.1:{Ports(tmp_path).take('nobody')}/db", WarehouseUnreachable, 69),
     ]
     for address, kind, code in failures:
@@ -184,3 +193,16 @@ def test_a_user_without_the_right_to_make_one_is_refused_and_helped(postgres: Po
         make(weak)
     asked(url, "CREATE SCHEMA clicks AUTHORIZATION weak")
     make(weak)
+
+
+def test_a_user_who_may_not_look_into_a_warehouse_is_refused_and_it_is_not_called_damaged(
+    postgres: PostgresServer, url: str
+) -> None:
+    make(url)
+    asked(url, "DO $$ BEGIN CREATE ROLE weak LOGIN PASSWORD 'weak'; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    weak = postgres.url(url.rpartition("/")[2], "weak", "weak")
+    with pytest.raises(Refused, match="grant USAGE"):
+        make(weak)
+    asked(url, "GRANT USAGE ON SCHEMA clicks TO weak")
+    with pytest.raises(Refused):
+        make(weak)
