@@ -8,8 +8,9 @@ prove     1 GB    all      audits, checks and reports sort and hash a whole run,
 publish   1 GB    all      the snapshot's own database, and the events on their way into Parquet
 ========  ======  =======  =====================================================================================
 
-Sessions run in UTC. No order is kept that no query asks for: keeping it costs memory. A
-warehouse of large values keeps its row groups apart (:func:`keep_row_groups_apart`).
+Sessions run in UTC, and draw no bar on standard output, as DuckDB does where it takes the program for a person. No
+order is kept that no query asks for: keeping it costs memory. A warehouse of large values keeps its row groups apart
+(:func:`keep_row_groups_apart`).
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Purpose:
             SET preserve_insertion_order = false;
             SET write_buffer_row_group_count = 1;
             SET TimeZone = 'UTC';
+            SET enable_progress_bar = false;
             SET max_temp_directory_size = '{spill_bytes(path)}B';
             """
         )

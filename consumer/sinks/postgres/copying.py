@@ -44,7 +44,9 @@ class StoredColumn:
 def converter() -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a DuckDB in memory that turns columns into text and back."""
     with duckdb.connect(":memory:") as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET threads = 1; SET memory_limit = '400MB'")
+        connection.execute(
+            "SET TimeZone = 'UTC'; SET threads = 1; SET memory_limit = '400MB'; SET enable_progress_bar = false"
+        )
         yield connection
 
 

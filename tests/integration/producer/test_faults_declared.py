@@ -26,9 +26,9 @@ from consumer.proof.result import AuditResult
 from producer import ProduceRequest, produce_shard
 from producer.scenarios import contract_of, find_scenario
 from producer.workers import produce_run
-from schemas.faults import KINDS
 from schemas.registry.contract import subject_for
 from schemas.registry.gate import Registry, gate
+from tests.kit.fault_kinds import OF_AVRO
 
 RUN = "own/one"
 EVENTS = 8_000
@@ -168,7 +168,7 @@ def test_every_kind_in_a_scenario_of_ones_own_is_found_and_nothing_else(
         path.unlink()
     result = audited(connection, topic, tmp_path)
     assert result.verdict == "PASSED", (result.reason, scored(result))
-    injected = {kind: sum(m.injected.get(kind, 0) for m in manifests) for kind in KINDS}
+    injected = {kind: sum(m.injected.get(kind, 0) for m in manifests) for kind in OF_AVRO}
     assert scored(result) == {kind: (count, count, 0) for kind, count in injected.items()}
     assert all(injected.values()), "every kind is possible here"
     counts = {family: sum(n for kind, n in injected.items() if kind.split(".")[0] == family) for family in ASKED}

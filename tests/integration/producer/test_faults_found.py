@@ -25,10 +25,9 @@ from consumer.proof.checks import run_checks
 from consumer.proof.result import AuditResult
 from consumer.publish.publish import publish
 from producer import ProduceRequest, produce_shard
-from schemas.faults import KINDS
-from schemas.formats import value_format
 from schemas.registry.contract import load_contract, subject_for
 from schemas.registry.gate import Registry, gate
+from tests.kit.fault_kinds import OF_AVRO
 from tests.kit.stops import StopAt
 
 RUN = "faults/one"
@@ -45,8 +44,6 @@ FAULTS = (
     "late=11,mean=20m",
     "clock_skew=1,by=-5m",
 )
-# The kinds that values of Avro take: some that make a value undecodable are of JSON alone.
-OF_AVRO = {kind for kind in KINDS if not kind.startswith("undecodable.")} | value_format().breaks
 # What a reader of the wire format calls each kind.
 _LEAST_LATE_MS = 60_000
 
