@@ -24,6 +24,8 @@ _INCOMING = "incoming"
 PAGE_BYTES = 16 * 1024 * 1024
 PAGE_ROWS = 65_536
 _PIECE_BYTES = 1024 * 1024
+# How many bytes of rows, about, become lines at once.
+_LINES_OF_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,25 @@ def types_of(connection: duckdb.DuckDBPyConnection, schema: pa.Schema) -> list[C
 def lines(
     connection: duckdb.DuckDBPyConnection, rows: pa.Table, columns: Sequence[CopiedColumn]
 ) -> Iterator[pa.Buffer]:
-    """Yield the rows as COPY's text format: buffers of whole lines."""
+    """Yield the rows as COPY's text format: buffers of whole lines.
+
+    A few rows at a time where they are large: each step of an expression holds its own text of all rows that it is
+    given, some ten times what they are.
+    """
+    pieces = min(-(-rows.nbytes // _LINES_OF_BYTES), rows.num_rows) or 1
+    if pieces == 1:
+        yield from _lines(connection, rows, columns)
+        return
+    step = -(-rows.num_rows // pieces)
+    for start in range(0, rows.num_rows, step):
+        # Rows of their own, and not a slice, of which DuckDB has read wrong inner values.
+        places = pa.array(range(start, min(start + step, rows.num_rows)), pa.int64())
+        yield from _lines(connection, rows.take(places), columns)
+
+
+def _lines(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, columns: Sequence[CopiedColumn]
+) -> Iterator[pa.Buffer]:
     connection.register(_INCOMING, rows)
     try:
         query = f"SELECT CAST({line_expression(columns)} AS VARCHAR) AS line FROM {_INCOMING}"  # noqa: S608
