@@ -14,7 +14,12 @@ from cluster.errors import Misconfigured
 from cluster.silence import telling_if_silent
 from cluster.topics import admin_client, describe
 from producer.faults import Injector
-from producer.plan.destination import describe_control, largest_batch, refuse_other_topic
+from producer.plan.destination import (
+    describe_control,
+    largest_batch,
+    refuse_other_contract,
+    refuse_other_topic,
+)
 from producer.plan.injection import agreed_targets, make_injector, refuse_hidden_clock
 from producer.plan.mixing import Mixing
 from producer.plan.plan import OF_ALL_SHARDS, Plan
@@ -145,6 +150,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
         fault_targets=targets,
     )
     _refuse_other_run(announced, said.others)
+    refuse_other_contract(connection.kafka, announced)
     look = (said.empty or said.taken_back) and not plan.new_run_id
     unaccounted = {partition: high for partition, (low, high) in said.bounds.items() if look and low < high}
     return Agreement(

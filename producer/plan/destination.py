@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
-from cluster.errors import StreamproofError, TopicMissing, TopicRecreated
+from cluster.connection import KafkaSettings
+from cluster.errors import Misconfigured, StreamproofError, TopicMissing, TopicRecreated
 from cluster.reading import Watermarks
 from cluster.topics import Admin, TopicInfo, describe, topic_configuration
+from schemas.control_topic import read_control_topic
 from schemas.manifest import Manifest, Terms, control_topic_of
 
 Bounds = Mapping[int, Watermarks]
@@ -87,3 +90,21 @@ def _recreated(run_id: str, topic: TopicInfo, why: str) -> TopicRecreated:
         where=f"topic {topic.name}; the run's manifests are in {control_topic_of(topic.name)}",
         hint="Nothing was sent. What the run delivered went with the former topic; begin a run with a new --run-id",
     )
+
+
+def refuse_other_contract(kafka: KafkaSettings, announced: Manifest) -> None:
+    """Refuse values without a frame beside those of another contract: nothing in a value would tell them apart.
+
+    :raises Misconfigured: a run of the topic was begun with another contract.
+    """
+    if announced.contract is None:
+        return
+    own = json.loads(announced.contract)
+    for (run_id, _), manifest in read_control_topic(kafka, announced.topic).manifests.items():
+        if manifest.contract is not None and json.loads(manifest.contract) != own:
+            raise Misconfigured(
+                f"run {run_id} sent values without a frame of another contract to this topic, and a value does not say "
+                "which one it follows",
+                where=f"topic {announced.topic}",
+                hint="Use another topic, or let the scenario have a format whose values name their schemas",
+            )

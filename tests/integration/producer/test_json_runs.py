@@ -223,6 +223,22 @@ def test_the_commands_work_with_plain_json_and_no_registry(
     assert streamproof("verify", tmp_path / "w.duckdb", *kafka, env=nowhere).exit_code == 65
 
 
+def test_values_without_a_frame_are_of_one_contract_in_a_topic(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    topic = topic_name("one-contract")
+    apply_topics(admin_client(connection.kafka), specs_for(topic))
+    first = write(tmp_path / "first", with_format(EVERYTHING, "plain-json"))
+    other = write(tmp_path / "other", with_format(MACHINES, "plain-json"))
+    produce_shard(connection, request(topic, first), stop=threading.Event())
+    sent = len(read_topic(connection, topic))
+    with pytest.raises(Misconfigured, match="of another contract to this topic") as refused:
+        produce_shard(connection, replace(request(topic, other), run_id="json/two"), stop=threading.Event())
+    assert (refused.value.exit_code, len(read_topic(connection, topic))) == (78, sent)
+    produce_shard(connection, replace(request(topic, first), run_id="json/three"), stop=threading.Event())
+    assert len(read_topic(connection, topic)) == 2 * sent
+
+
 OTHERS = {"type": "record", "name": "Other", "fields": [{"name": "n", "type": "long"}]}
 
 
