@@ -17,9 +17,9 @@ from consumer.sinks.open_batch import CHUNK_ROWS, OpenBatch
 from consumer.sinks.postgres import ledger
 from consumer.sinks.postgres.catalogue import our_tables
 from consumer.sinks.postgres.columns import EventColumns
-from consumer.sinks.postgres.copying import copy_in, types_of
 from consumer.sinks.postgres.errors import reason_of
-from consumer.sinks.postgres.into_text import CopiedColumn
+from consumer.sinks.postgres.values.copying import copy_in, types_of
+from consumer.sinks.postgres.values.into_text import CopiedColumn
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
 from consumer.sinks.refused import set_apart
 from consumer.sinks.rows import named_tombstones, quarantine_rows

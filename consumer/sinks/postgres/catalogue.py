@@ -15,8 +15,8 @@ import psycopg
 from cluster.errors import WarehouseDamaged
 from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS
 from consumer.sinks.column_types import ColumnType, quote
-from consumer.sinks.postgres.copying import StoredColumn, converter
-from consumer.sinks.postgres.types import postgres_type, read_type
+from consumer.sinks.postgres.values.copying import StoredColumn, converter
+from consumer.sinks.postgres.values.types import postgres_type, read_type
 
 GROWS = "events"
 TYPES = "event_types"

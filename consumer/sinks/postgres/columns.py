@@ -19,9 +19,9 @@ from cluster.errors import StreamproofError
 from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
 from consumer.sinks.column_types import NULL, ColumnType, SchemaConflict, merge, quote
 from consumer.sinks.postgres.connecting import BoundedConnection
-from consumer.sinks.postgres.copying import types_of
 from consumer.sinks.postgres.migrations import lock_name
-from consumer.sinks.postgres.types import cut_name, described, postgres_type
+from consumer.sinks.postgres.values.copying import types_of
+from consumer.sinks.postgres.values.types import cut_name, described, postgres_type
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
 
 # Of every table, for the server itself.

@@ -12,7 +12,7 @@ from typing import Any
 from cluster.errors import Misconfigured
 from cluster.settings.hosts import is_loopback
 from cluster.text.names import check_topic_name
-from consumer.sinks.postgres.types import LONGEST_NAME_BYTES
+from consumer.sinks.postgres.values.types import LONGEST_NAME_BYTES
 
 SCHEMES = ("postgresql://", "postgres://")
 _DIGEST = 12

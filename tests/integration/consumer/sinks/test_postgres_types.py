@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from consumer.sinks.column_types import ColumnType, quote
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
-from consumer.sinks.postgres.copying import StoredColumn, converter, copy_in, copy_out, types_of
-from consumer.sinks.postgres.documents import read_page
-from consumer.sinks.postgres.into_text import CopiedColumn
 from consumer.sinks.postgres.place import address_of
-from consumer.sinks.postgres.types import cut_name, postgres_type
+from consumer.sinks.postgres.values.copying import StoredColumn, converter, copy_in, copy_out, types_of
+from consumer.sinks.postgres.values.documents import read_page
+from consumer.sinks.postgres.values.into_text import CopiedColumn
+from consumer.sinks.postgres.values.types import cut_name, postgres_type
 from tests.kit.depth import examples
 from tests.kit.postgres import PostgresServer
 

@@ -31,7 +31,7 @@ def upgrade() -> None:
         )
     """)
     # What each column of events is, beside ours: its whole name, where PostgreSQL had to cut it, and its type as
-    # types.described writes it. A column of type jsonb does not say it itself.
+    # values.types.described writes it. A column of type jsonb does not say it itself.
     op.execute("""
         CREATE TABLE event_types (
             column_name text NOT NULL PRIMARY KEY,

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from consumer.sinks.column_types import ColumnType
-from consumer.sinks.postgres.copying import StoredColumn, converter
-from consumer.sinks.postgres.documents import NotAsWritten, read_page
+from consumer.sinks.postgres.values.copying import StoredColumn, converter
+from consumer.sinks.postgres.values.documents import NotAsWritten, read_page
 
 LEAVES = {
     "i": ColumnType("INTEGER"),

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from consumer.sinks.column_types import NULL, ColumnType, quote
-from consumer.sinks.postgres.types import NESTED
+from consumer.sinks.postgres.values.types import NESTED
 
 # A text or a document that holds NUL makes PostgreSQL refuse the row. What a row may not be refused for loses it.
 _WITHOUT_NUL = "replace({}, chr(0), chr(65533))"

@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from consumer.sinks.column_types import ColumnType, quote
 from consumer.sinks.duckdb.refused import reason_of
-from consumer.sinks.postgres.copying import StoredColumn, values_query
-from consumer.sinks.postgres.into_text import written_again
-from consumer.sinks.postgres.types import NESTED, postgres_type
+from consumer.sinks.postgres.values.copying import StoredColumn, values_query
+from consumer.sinks.postgres.values.into_text import written_again
+from consumer.sinks.postgres.values.types import NESTED, postgres_type
 
 _TEXTS, _VALUES = "texts", "read_values"
 _LONGEST_PATH = 120

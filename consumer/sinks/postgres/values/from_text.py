@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from consumer.sinks.column_types import NULL, ColumnType, quote
-from consumer.sinks.postgres.types import NESTED
+from consumer.sinks.postgres.values.types import NESTED
 
 
 def value_expression(text: str, kind: ColumnType) -> str:
