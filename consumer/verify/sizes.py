@@ -64,7 +64,7 @@ def _sizes(warehouse: Warehouse) -> Counter[int] | None:
         wanted = ", ".join(f"{quote(column_of[name])} AS {quote(f'f{place}')}" for place, name in enumerate(fields))
         query = f"SELECT {wanted}, _partition AS p FROM events WHERE _schema_id = {int(schema_id)}"  # noqa: S608 - quoted
         with warehouse.errors():
-            for chunk in warehouse.connection.sql(query).to_arrow_reader(_CHUNK_ROWS):
+            for chunk in warehouse.connection.sql(query).to_arrow_reader(warehouse.rows_at_once(_CHUNK_ROWS)):
                 rows = chunk.select(range(len(fields))).rename_columns(fields)
                 lengths = pc.binary_length(encoder.encode(rows)).to_numpy()
                 for partition in np.unique(chunk.column("p").to_numpy(zero_copy_only=False)).tolist():

@@ -93,7 +93,7 @@ def _prove(warehouse: Warehouse, schema_id: int, schema: WrittenSchema) -> str:
     query = f"SELECT {select} FROM run_events WHERE _schema_id = {schema_id}"  # noqa: S608 - names are quoted
     with warehouse.errors():
         reader = warehouse.connection.sql(query).to_arrow_reader(
-            _SLOW_CHUNK_ROWS if encoder.slow_types else _CHUNK_ROWS
+            warehouse.rows_at_once(_SLOW_CHUNK_ROWS if encoder.slow_types else _CHUNK_ROWS)
         )
         odd = _odd_rows(encoder, iter(reader))
         if odd:

@@ -31,6 +31,8 @@ from consumer.sinks.open_batch import LARGE_VALUE_BYTES
 
 _DDL = Path(__file__).with_name("warehouse.sql")
 _TABLES = "SELECT table_name FROM system.main.duckdb_tables() WHERE NOT temporary ORDER BY 1"
+_BYTES_PER_RECORD = "SELECT sum(value_bytes)::DOUBLE / nullif(sum(events + quarantined), 0) FROM load_batches"
+_LOOKED_AT_BYTES = 32 * 1024 * 1024
 _RETRY_S = 0.1
 _HOLDS_LARGE_VALUES = "SELECT count(*) > 0 FROM load_batches WHERE value_bytes >= ? * (events + quarantined)"
 # DuckDB's lock does not exclude the own process, so the process excludes itself.
@@ -95,6 +97,11 @@ class Warehouse:
     def meta(self) -> dict[str, str]:
         """Return format version, topic and creation time."""
         return {str(key): str(value) for key, value in self.rows("SELECT key, value FROM meta")}
+
+    def rows_at_once(self, most: int) -> int:
+        """Return how many events to look at together: those of about 32 MB of values, and never more than ``most``."""
+        ((per_row,),) = self.rows(_BYTES_PER_RECORD)
+        return max(1, min(most, int(_LOOKED_AT_BYTES / max(1.0, per_row or 1.0))))
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file."""

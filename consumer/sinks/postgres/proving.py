@@ -22,9 +22,10 @@ from cluster.local import state_dir
 from cluster.machine.disk import is_full
 from cluster.machine.turns import try_turn
 from consumer.sinks.column_types import quote
-from consumer.sinks.duckdb.settings import PROVE
+from consumer.sinks.duckdb.settings import PROVE, keep_row_groups_apart
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.duckdb.warehouse import open_warehouse as open_file
+from consumer.sinks.open_batch import LARGE_VALUE_BYTES
 from consumer.sinks.postgres.catalogue import our_tables
 from consumer.sinks.postgres.place import Address
 from consumer.sinks.postgres.sayings import give_back, read_sayings
@@ -39,6 +40,7 @@ _RETRY_S = 0.2
 _PAGE_ROWS = 65_536
 _PAGE = "page"
 _LOCK = "in-use"
+_HOLDS_LARGE_VALUES = "SELECT bool_or(value_bytes >= %s * (events + quarantined)) FROM load_batches"
 # The copy has a format of its own, and says so.
 _NOT_COPIED = ("meta",)
 
@@ -92,9 +94,12 @@ def _copy_of(original: PostgresWarehouse, topic: str) -> Iterator[Warehouse]:
         copy.shown = original.where
         with original.errors(), original.connection.patient(_COPY_S), original.transaction(_ONE_MOMENT):
             _lay_events(original, copy)
+            large = original.rows(_HOLDS_LARGE_VALUES, [LARGE_VALUE_BYTES]) == [(True,)]
+            if large:
+                keep_row_groups_apart(copy.connection)
             for table in our_tables():
                 if table not in _NOT_COPIED:
-                    _copy(original, copy, table)
+                    _copy(original, copy, table, apart=large)
         copy.checkpoint()
         yield copy
 
@@ -107,7 +112,11 @@ def _lay_events(original: PostgresWarehouse, copy: Warehouse) -> None:
         db.execute(f"CREATE TABLE events ({columns})")
 
 
-def _copy(original: PostgresWarehouse, copy: Warehouse, table: str) -> None:
+def _copy(original: PostgresWarehouse, copy: Warehouse, table: str, *, apart: bool) -> None:
+    """Copy a table, page by page.
+
+    :param apart: let each page be a row group of its own: what is read together is then no larger.
+    """
     for page in original.pages(table):
         for start in range(0, page.num_rows, _PAGE_ROWS):
             with copy.transaction() as db:
@@ -116,6 +125,8 @@ def _copy(original: PostgresWarehouse, copy: Warehouse, table: str) -> None:
                     db.execute(f"INSERT INTO {quote(table)} BY NAME SELECT * FROM {_PAGE}")  # noqa: S608 - ours
                 finally:
                     db.unregister(_PAGE)
+            if apart:
+                copy.checkpoint()
 
 
 @contextmanager
