@@ -47,6 +47,7 @@ SETTINGS = {
 NO_ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType({})
 # <linux/capability.h>: the bit of each right, the smaller right first.
 _RIGHTS = {"dac_read_search": 2, "dac_override": 1}
+_SETPCAP = 8
 
 
 def postgres_home(state: Path) -> Path:
@@ -187,10 +188,15 @@ def _as_unprivileged(effective_user: Callable[[], int] = os.geteuid) -> tuple[st
             f"PostgreSQL does not run as root, and {missing} is not there",
             hint="Run `streamproof up` as an ordinary user, or install util-linux",
         )
-    rights = [name for name, bit in _RIGHTS.items() if _capabilities() >> bit & 1][:1]
+    held = _capabilities()
+    rights = [name for name, bit in _RIGHTS.items() if held >> bit & 1][:1]
     kept = ",".join(["-all", *(f"+{name}" for name in rights)])
+    # The programs look for themselves by access(2). Without this bit it leaves out what a user other than root may by
+    # such rights, and no program below a folder of root's own would be found.
+    asked = ("--securebits=+no_setuid_fixup",) if held >> _SETPCAP & 1 else ()
     return (
         setpriv,
+        *asked,
         *(f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"),
         *(f"--inh-caps={kept}", f"--ambient-caps={kept}"),
         # The kernel forgets it when the user changes: end with the supervisor, however that ends.
