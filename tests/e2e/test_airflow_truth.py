@@ -33,6 +33,10 @@ SHOP = "rehearse_clickstream"
 STOPPED, CLEARED = f"e2e-stopped-{uuid.uuid4().hex[:6]}", "e2e-shop"
 
 
+# The first fixture waits for runs of other tests, and one of its own.
+pytestmark = pytest.mark.timeout(600)
+
+
 @pytest.fixture(scope="module")
 def signed_in(airflow: Airflow, airflow_stack: LocalStack) -> Any:
     headers = {"Authorization": airflow._http.headers["Authorization"]}
@@ -49,7 +53,8 @@ def connection(airflow_stack: LocalStack) -> Connection:
 def stopped(airflow: Airflow, connection: Connection, shop_run: str) -> tuple[str, RunState]:
     """A run of ten minutes that was marked as failed when it had begun to send."""
     run_id = airflow.trigger(DAG_ID, {"topic": STOPPED, "shards": 1, "rate": 200, "seconds": 600})
-    wait_until(lambda: airflow.state(DAG_ID, run_id).state == "running", "it to begin", timeout_s=120, poll_s=0.3)
+    # The Dag has one run at a time, and the one before may be trying a task again.
+    wait_until(lambda: airflow.state(DAG_ID, run_id).state == "running", "it to begin", timeout_s=300, poll_s=0.3)
     in_kafka = TopicCount(connection.kafka, STOPPED)
     wait_until(in_kafka.now, "it to send", timeout_s=120, poll_s=0.3)
     wait_until(lambda: given_up(airflow, run_id), "Airflow to take it", timeout_s=30, poll_s=0.3)

@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from consumer.sinks import place_named
+from tests.kit.depth import DEEP
 
 RECORDS, VALUE_BYTES = 1200, 950_000
 # The promise is 1 GB. 611 MB was measured.
@@ -76,6 +77,8 @@ def test_1200_records_of_950_kb_load_in_less_than_a_gigabyte(
     with place_named(where, rig.topic).to_look() as warehouse:
         found = warehouse.rows("SELECT count(*), count(DISTINCT (_partition, _offset)) FROM events")
     assert found == [(RECORDS, RECORDS)]
+    if store == "postgres" and not DEEP:
+        return  # a copy of all of them takes long
     # They are proved one by one, and DuckDB may have 1 GB for it.
     done = subprocess.run(
         [sys.executable, "-c", PROVER, where, rig.topic], capture_output=True, text=True, timeout=300, check=False
