@@ -27,17 +27,15 @@ from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.duckdb.warehouse import open_warehouse as open_file
 from consumer.sinks.open_batch import LARGE_VALUE_BYTES
 from consumer.sinks.postgres.catalogue import our_tables
+from consumer.sinks.postgres.ledger import ONE_MOMENT
 from consumer.sinks.postgres.place import Address
 from consumer.sinks.postgres.sayings import give_back, read_sayings
 from consumer.sinks.postgres.warehouse import PostgresWarehouse, open_warehouse
 
 # A statement that copies a table may take this long, seconds.
 _COPY_S = 3600.0
-_ONE_MOMENT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _TURN = "SELECT pg_try_advisory_lock(hashtextextended('streamproof: to prove ' || current_schema(), 0))"
 _RETRY_S = 0.2
-# From 131,072 nested rows in one Arrow table on, DuckDB has read wrong inner values.
-_PAGE_ROWS = 65_536
 _PAGE = "page"
 _LOCK = "in-use"
 _HOLDS_LARGE_VALUES = "SELECT bool_or(value_bytes >= %s * (events + quarantined)) FROM load_batches"
@@ -92,7 +90,7 @@ def _take_turn(original: PostgresWarehouse, wait_s: float) -> None:
 def _copy_of(original: PostgresWarehouse, topic: str) -> Iterator[Warehouse]:
     with _workshop() as folder, open_file(folder / "copy.duckdb", topic=topic, purpose=PROVE) as copy:
         copy.shown = original.where
-        with original.errors(), original.connection.patient(_COPY_S), original.transaction(_ONE_MOMENT):
+        with original.errors(), original.connection.patient(_COPY_S), original.transaction(ONE_MOMENT):
             _lay_events(original, copy)
             large = original.rows(_HOLDS_LARGE_VALUES, [LARGE_VALUE_BYTES]) == [(True,)]
             if large:
@@ -118,15 +116,14 @@ def _copy(original: PostgresWarehouse, copy: Warehouse, table: str, *, apart: bo
     :param apart: let each page be a row group of its own: what is read together is then no larger.
     """
     for page in original.pages(table):
-        for start in range(0, page.num_rows, _PAGE_ROWS):
-            with copy.transaction() as db:
-                db.register(_PAGE, page.slice(start, _PAGE_ROWS))
-                try:
-                    db.execute(f"INSERT INTO {quote(table)} BY NAME SELECT * FROM {_PAGE}")  # noqa: S608 - ours
-                finally:
-                    db.unregister(_PAGE)
-            if apart:
-                copy.checkpoint()
+        with copy.transaction() as db:
+            db.register(_PAGE, page)
+            try:
+                db.execute(f"INSERT INTO {quote(table)} BY NAME SELECT * FROM {_PAGE}")  # noqa: S608 - ours
+            finally:
+                db.unregister(_PAGE)
+        if apart:
+            copy.checkpoint()
 
 
 @contextmanager
