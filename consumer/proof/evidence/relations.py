@@ -41,6 +41,7 @@ _RECORDS = """
     CREATE TEMP TABLE quarantine_identities
         (event_id VARCHAR, _partition INTEGER, _offset BIGINT, error_class VARCHAR);
 """
+_FORGET = "DELETE FROM manifests; DELETE FROM manifest_faults"
 _KEEP_MANIFEST = "INSERT INTO manifests VALUES (?, ?, ?, ?, now(), 1)"
 _KEEP_FAULTS = "INSERT INTO manifest_faults VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -65,6 +66,24 @@ class Evidence(Protocol):
         ...
 
 
+def lay_claims(connection: duckdb.DuckDBPyConnection, run_id: str, manifests: Sequence[Manifest]) -> None:
+    """Lay the relations of what a run claims into a session that has the tables of a warehouse.
+
+    What an earlier call laid is gone.
+
+    :param manifests: those of the run, their truth about injected faults included.
+    """
+    connection.execute(_FORGET)
+    for manifest in manifests:
+        shard = [run_id, manifest.shard]
+        connection.execute(_KEEP_MANIFEST, [*shard, manifest.status, manifest.model_dump_json()])
+        for row in fault_rows(manifest.faults):
+            connection.execute(_KEEP_FAULTS, [*shard, *row])
+    for name, value in (("run_id", run_id), ("id_start", event_ids_begin(run_id))):
+        connection.execute(f"SET VARIABLE {name} = ?", [value])
+    connection.execute(CLAIMS.read_text())
+
+
 class RecordsEvidence:
     """Evidence of records that were taken from anywhere, in a session of its own. Use it as a context manager.
 
@@ -79,15 +98,8 @@ class RecordsEvidence:
         self._where = where
         with self.errors():
             lay_tables(self.connection)
-            for manifest in manifests:
-                shard = [run_id, manifest.shard]
-                self.connection.execute(_KEEP_MANIFEST, [*shard, manifest.status, manifest.model_dump_json()])
-                for row in fault_rows(manifest.faults):
-                    self.connection.execute(_KEEP_FAULTS, [*shard, *row])
-            for name, value in (("run_id", run_id), ("id_start", event_ids_begin(run_id))):
-                self.connection.execute(f"SET VARIABLE {name} = ?", [value])
+            lay_claims(self.connection, run_id, manifests)
             self.connection.register("given", records)
-            self.connection.execute(CLAIMS.read_text())
             self.connection.execute(_RECORDS)
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:

@@ -10,17 +10,13 @@ A process that is killed gives nothing back, and its copy is removed by the next
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
-from cluster.errors import StoreFailed, StoreFull, StreamproofError, WarehouseLocked
+from cluster.errors import StreamproofError, WarehouseLocked
 from cluster.local import state_dir
-from cluster.machine.disk import is_full
-from cluster.machine.turns import try_turn
+from cluster.machine.scratch import scratch_folder
 from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.settings import PROVE, keep_row_groups_apart
 from consumer.sinks.duckdb.warehouse import Warehouse
@@ -37,7 +33,7 @@ _COPY_S = 3600.0
 _TURN = "SELECT pg_try_advisory_lock(hashtextextended('streamproof: to prove ' || current_schema(), 0))"
 _RETRY_S = 0.2
 _PAGE = "page"
-_LOCK = "in-use"
+_NO_COPY = "the warehouse cannot be copied to be proved"
 _HOLDS_LARGE_VALUES = "SELECT bool_or(value_bytes >= %s * (events + quarantined)) FROM load_batches"
 # The copy has a format of its own, and says so.
 _NOT_COPIED = ("meta",)
@@ -88,7 +84,10 @@ def _take_turn(original: PostgresWarehouse, wait_s: float) -> None:
 
 @contextmanager
 def _copy_of(original: PostgresWarehouse, topic: str) -> Iterator[Warehouse]:
-    with _workshop() as folder, open_file(folder / "copy.duckdb", topic=topic, purpose=PROVE) as copy:
+    with (
+        scratch_folder(state_dir() / "proving", _NO_COPY) as folder,
+        open_file(folder / "copy.duckdb", topic=topic, purpose=PROVE) as copy,
+    ):
         copy.shown = original.where
         with original.errors(), original.connection.patient(_COPY_S), original.transaction(ONE_MOMENT):
             _lay_events(original, copy)
@@ -124,34 +123,3 @@ def _copy(original: PostgresWarehouse, copy: Warehouse, table: str, *, apart: bo
                 db.unregister(_PAGE)
         if apart:
             copy.checkpoint()
-
-
-@contextmanager
-def _workshop() -> Iterator[Path]:
-    """Give a folder for a copy, and take it away; those of processes that were killed are taken away first."""
-    home = state_dir() / "proving"
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for left in home.iterdir():
-            _remove_if_left(left)
-        folder = Path(tempfile.mkdtemp(dir=home))
-        lock = (folder / _LOCK).open("w")
-    except OSError as error:
-        kind = StoreFull if is_full(error) else StoreFailed
-        raise kind(
-            f"the warehouse cannot be copied to be proved: {error.strerror}",
-            where=str(home),
-            hint="Free some space, or name another folder in STREAMPROOF_STATE_DIR",
-        ) from error
-    with lock:
-        try_turn(lock)
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_if_left(folder: Path) -> None:
-    with suppress(OSError), (folder / _LOCK).open("r+") as lock:  # somebody may begin or end at this moment
-        if try_turn(lock):
-            shutil.rmtree(folder, ignore_errors=True)
