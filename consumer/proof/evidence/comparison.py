@@ -1,4 +1,4 @@
-"""What the manifests of a run claim against its records, wherever those are: ``findings.sql`` over the evidence."""
+"""What the manifests of a run claim against its records, wherever those are: SQL over the evidence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from consumer.proof.found import Example, Findings, ShardAudit
 from schemas.identity import event_id
 from schemas.manifest import Manifest, count, disagreements
 
-_FINDINGS = Path(__file__).with_name("findings.sql")
+_HERE = Path(__file__).parent
+IDENTITIES, CHECKSUMS, ORDER = (_HERE / f"{name}.sql" for name in ("identities", "checksums", "order"))
 MAX_EXAMPLES = 10
 
 _TOTALS = """
@@ -94,13 +95,21 @@ _EXAMPLES = {
 
 
 def lay_out(evidence: Evidence, manifests: Sequence[Manifest]) -> None:
-    """Make the tables of ``findings.sql`` from the evidence.
+    """Make the tables of ``identities.sql``, ``checksums.sql`` and ``order.sql`` from the evidence.
 
     :param manifests: those of the run; the evidence holds them as well.
     """
+    lay_identities(evidence, manifests)
+    with evidence.errors():
+        for part in (CHECKSUMS, ORDER):
+            evidence.connection.execute(part.read_text())
+
+
+def lay_identities(evidence: Evidence, manifests: Sequence[Manifest]) -> None:
+    """Make the tables ``stored`` and ``missing`` alone: they ask for no checksum and no place."""
     with evidence.errors():
         evidence.connection.execute("SET VARIABLE expected_shards = ?", [_expected_shards(manifests)])
-        evidence.connection.execute(_FINDINGS.read_text())
+        evidence.connection.execute(IDENTITIES.read_text())
 
 
 def compare(evidence: Evidence, run_id: str, manifests: list[Manifest]) -> Findings:
@@ -123,7 +132,7 @@ def compare(evidence: Evidence, run_id: str, manifests: list[Manifest]) -> Findi
         "reordered": reordered,
     }
     # Some of these go through all records again: only where there is something to show.
-    examples = {name: _examples(evidence, run_id, query) if counted[name] else [] for name, query in _EXAMPLES.items()}
+    examples = {name: examples_of(evidence, run_id, name) if counted[name] else [] for name in _EXAMPLES}
     return Findings(
         balance=take_balance(evidence, manifests),
         expected=sum(manifest.acknowledged for manifest in manifests if manifest.status == "finished"),
@@ -136,7 +145,7 @@ def compare(evidence: Evidence, run_id: str, manifests: list[Manifest]) -> Findi
         reordered=reordered,
         uncompared=max(0, uncompared),
         unattributed=unattributed,
-        shards=_shards(evidence, manifests, missing),
+        shards=shards_of(evidence, manifests, missing),
         examples=examples | {"misplaced": places.examples},
         truth_complete=all(manifest.truth_complete for manifest in manifests),
         disagreements=[str(each) for each in disagreements(manifests)],
@@ -150,7 +159,7 @@ def _expected_shards(manifests: Sequence[Manifest]) -> int:
     return max((manifest.shards for manifest in manifests), default=0)
 
 
-def _shards(evidence: Evidence, manifests: list[Manifest], missing: int) -> list[ShardAudit]:
+def shards_of(evidence: Evidence, manifests: list[Manifest], missing: int) -> list[ShardAudit]:
     """Return one row for every shard that there must be, and for those that there should not be."""
     stored = {shard: (n, unknown) for shard, n, unknown in evidence.rows(_STORED_PER_SHARD)}
     lost = dict(evidence.rows(_LOST_PER_SHARD)) if missing else {}
@@ -182,9 +191,11 @@ def _shards(evidence: Evidence, manifests: list[Manifest], missing: int) -> list
     return audits
 
 
-def _examples(evidence: Evidence, run_id: str, query: str) -> list[Example]:
-    """Return the first few of a finding, in a stable order."""
+def examples_of(evidence: Evidence, run_id: str, name: str) -> list[Example]:
+    """Return the first few of a class of damage, in a stable order."""
     return [
         Example(identity or event_id(run_id, shard, sequence), shard, sequence, partition, offset, note)
-        for shard, sequence, partition, offset, note, identity in evidence.rows(f"{query} LIMIT {MAX_EXAMPLES}")
+        for shard, sequence, partition, offset, note, identity in evidence.rows(
+            f"{_EXAMPLES[name]} LIMIT {MAX_EXAMPLES}"
+        )
     ]

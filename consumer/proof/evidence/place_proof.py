@@ -52,7 +52,7 @@ class PlaceProof:
 def prove_places(evidence: Evidence, manifests: list[Manifest]) -> PlaceProof:
     """Compare the places of the run's records with those that the manifests claim.
 
-    Needs the tables of ``findings.sql``. About half a CPU second for a million records.
+    Needs the table of ``identities.sql``. About half a CPU second for a million records.
     """
     finished = [manifest for manifest in manifests if manifest.status == "finished"]
     silent = [manifest.shard for manifest in finished if not _says_where(manifest)]

@@ -1,5 +1,5 @@
 -- Whether records lie where the delivery reports said: windows of the manifests against the stored records.
--- After findings.sql.
+-- After identities.sql.
 
 -- What the shards claim: one row per window.
 CREATE OR REPLACE TEMP TABLE placed_claims AS

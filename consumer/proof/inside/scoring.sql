@@ -1,4 +1,4 @@
--- What was found of what was injected. After ../evidence/findings.sql; the detectors stand in as one union of what they select.
+-- What was found of what was injected. After the SQL of ../evidence; the detectors stand in as one union of what they select.
 
 -- What the pipeline found, by kind, as identities: shard, sequence.
 CREATE OR REPLACE TEMP TABLE found_faults AS
