@@ -22,13 +22,14 @@ from producer.plan.destination import (
 )
 from producer.plan.injection import agreed_targets, make_injector, refuse_hidden_clock
 from producer.plan.mixing import Mixing
-from producer.plan.plan import OF_ALL_SHARDS, Plan
+from producer.plan.plan import Plan
+from producer.plan.unchanged import refuse_other_run, refuse_other_settings
 from producer.resume.earlier import read_run
-from producer.scenarios import DECLARATION, Asked, Scenario, contract_of, find_scenario
+from producer.scenarios import Asked, Scenario, contract_of, find_scenario
 from producer.scenarios.options import filled
 from schemas.fingerprint import fingerprint, number_of
 from schemas.formats import AVRO_NAME, FRAMED
-from schemas.manifest import Manifest, SchemaUsed, Terms, control_topic_of
+from schemas.manifest import Manifest, SchemaUsed
 from schemas.packs import find_pack, queries_of
 from schemas.registry.contract import Contract, ContractVersion, subject_for
 from schemas.registry.gate import Registry
@@ -98,7 +99,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
     earlier = said.own
     refuse_other_topic(plan.run_id, info, said.bounds, earlier, said.others)
     if earlier is not None:
-        _refuse_other_settings(plan, scenario, used, earlier)
+        refuse_other_settings(plan, scenario, used, earlier)
         announced = earlier.model_copy(
             update={
                 "topic_id": earlier.topic_id or info.topic_id,
@@ -114,7 +115,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
                 "injected_unsure": 0,
             }
         )
-        _refuse_other_run(announced, said.others)
+        refuse_other_run(announced, said.others)
         injector = make_injector(plan, scenario, targets=earlier.fault_targets, schemas=schemas)
         return Agreement(
             scenario, schema, announced, earlier, injector, newer, newer_used, mixing, largest_batch=largest
@@ -149,7 +150,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
         asked=plan.asked,
         fault_targets=targets,
     )
-    _refuse_other_run(announced, said.others)
+    refuse_other_run(announced, said.others)
     refuse_other_contract(connection.kafka, announced)
     look = (said.empty or said.taken_back) and not plan.new_run_id
     unaccounted = {partition: high for partition, (low, high) in said.bounds.items() if look and low < high}
@@ -270,71 +271,3 @@ def _how_to_register(contract: Contract, topic: str, registry_url: str) -> str:
         f"Write to topic {own}, whose subject it is, or take the schema over: "
         f"`curl -fsS {address} > {own}.avsc && streamproof schemas gate {own}.avsc --topic {topic}"
     )
-
-
-def _refuse_other_settings(plan: Plan, scenario: Scenario, used: SchemaUsed, earlier: Manifest) -> None:
-    """Refuse to continue a run with anything else than what it was begun with.
-
-    What the scenario derived (start of event time, block size) is taken over, not compared; the versions of the
-    libraries that draw the numbers are compared.
-    """
-    now: dict[str, object] = {
-        "topic": plan.topic,
-        "scenario": scenario.name,
-        "scenario version": scenario.version,
-        "shards": plan.shards,
-        "seed": plan.seed,
-        "schema id": used.id,
-        "format": scenario.format,
-        "schema fingerprint": used.fingerprint,
-        **plan.settings(),
-        **scenario.libraries(),
-    }
-    now |= {name: value for name, value in _not_asked(plan, scenario).items() if name in earlier.common}
-    before = earlier.agreed([name for name in now if name in earlier.settings])
-    if used.fingerprint is None or "schema fingerprint" not in before:
-        now.pop("schema fingerprint")
-    _refuse(
-        plan.run_id,
-        plan.topic,
-        [_changed(name, before.get(name), value) for name, value in now.items() if before.get(name) != value],
-    )
-
-
-def _not_asked(plan: Plan, scenario: Scenario) -> dict[str, object]:
-    """Return the options that the plan leaves as they are by themselves: the run may have been begun with others."""
-    left = [option for option in scenario.options if option.name not in plan.options]
-    return {(OF_ALL_SHARDS if option.over_shards else "") + option.name: option.unasked for option in left}
-
-
-def _changed(name: str, before: object, value: object) -> str:
-    if name == DECLARATION:
-        return "the scenario file or its schema was changed since then"
-    if name == "schema fingerprint":
-        return "the registry gives another schema for its id, as one that was made anew does"
-    return f"{name} was {before}, is now {value}"
-
-
-def _refuse_other_run(announced: Manifest, others: list[Terms]) -> None:
-    """Refuse a shard that was asked for in another way than the shards that there are."""
-    for other in others:
-        names = {*announced.common, *other.common}
-        before, now = other.agreed(sorted(names)), announced.agreed(sorted(names))
-        _refuse(
-            announced.run_id,
-            announced.topic,
-            [
-                _changed(name, f"{before[name]} for shard {other.shard}", value)
-                for name, value in now.items()
-                if before.get(name, value) != value
-            ],
-        )
-
-
-def _refuse(run_id: str, topic: str, differing: list[str]) -> None:
-    if differing:
-        raise Misconfigured(
-            f"run {run_id} was begun with other settings: " + "; ".join(differing),
-            where=f"topic {control_topic_of(topic)}",
-            hint="Use the settings it was begun with, or a new run id",
-        )

@@ -12,7 +12,8 @@ from plugins.profiles import Profile
 from plugins.scenario_settings import rehearsal_for
 from plugins.settings import FAULT_FIELDS, Rehearsal
 from producer import ProduceRequest
-from producer.plan.agreement import _refuse_other_settings, asked_of
+from producer.plan.agreement import asked_of
+from producer.plan.unchanged import refuse_other_settings
 from producer.preview.preview import preview
 from producer.scenarios import Asked, find_scenario
 from producer.scenarios.find import OPTIONS, SCENARIOS, options_known
@@ -193,7 +194,7 @@ def begun(**settings):
 
 
 def continued(earlier, **options):
-    _refuse_other_settings(request(options=options, shards=2).plan, find_scenario("clickstream"), USED, earlier)
+    refuse_other_settings(request(options=options, shards=2).plan, find_scenario("clickstream"), USED, earlier)
 
 
 def test_a_run_that_was_begun_before_options_were_declared_goes_on():
