@@ -41,7 +41,7 @@ class Fault:
         amount = f"{self.count}" if self.count is not None else f"{self.share:.12g}"
         if self.share == 1.0:
             amount = "100%"
-        option = f",{_OPTIONS[self.name][0]}={self.seconds:g}s" if self.seconds is not None else ""
+        option = f",{_OPTIONS[self.name][0]}={self.seconds:.12g}s" if self.seconds is not None else ""
         return f"{self.name}={amount}{option}"
 
 
