@@ -1,6 +1,6 @@
 """What a pipeline stored, wherever that is: one module for each kind of place, and nothing here writes to one.
 
-Open ``files.py`` to see one whole. :func:`stored_at` reads the text that names a place.
+Open ``duckdb_file.py`` to see one whole. ``naming.py`` reads the text that names a place.
 """
 
 from __future__ import annotations
@@ -69,6 +69,12 @@ class StoredRows(Protocol):
         """Return what changed in the place since it was opened, as words; empty where nothing did.
 
         A place that gives one moment by itself (a transaction, offsets) never changes.
+        """
+        ...
+
+    def notes(self) -> list[str]:
+        """Return what a reader of the verdict should know of the place, a sentence each: files that were passed over,
+        records without a row. What only reading shows is of the newest reading of all rows.
         """
         ...
 

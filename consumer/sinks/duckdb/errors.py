@@ -70,16 +70,20 @@ def is_locked(error: duckdb.Error) -> bool:
 
 
 def locked(error: duckdb.Error, path: Path, waited_s: float) -> WarehouseLocked:
-    """Name the process that holds the file: DuckDB gives its PID, the operating system its command line."""
-    found = _HOLDER.search(str(error))
-    holder = "another process"
-    if found:
-        holder = f"process {found['pid']} ({_command_line(int(found['pid'])) or found['program']})"
+    """Name the process that holds the file."""
     return WarehouseLocked(
-        f"the warehouse is held by {holder}, waited {waited_s:.0f} s",
+        f"the warehouse is held by {holder_of(error)}, waited {waited_s:.0f} s",
         where=str(path),
         hint="Run the command again when that process has ended, or give a longer --wait",
     )
+
+
+def holder_of(error: duckdb.Error) -> str:
+    """Return which process holds a file: DuckDB gives its PID, the operating system its command line."""
+    found = _HOLDER.search(str(error))
+    if not found:
+        return "another process"
+    return f"process {found['pid']} ({_command_line(int(found['pid'])) or found['program']})"
 
 
 def _command_line(pid: int) -> str | None:
