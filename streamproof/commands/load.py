@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from cluster.errors import EXIT_OK, Misconfigured
-from streamproof.console import Output, plain, print_error, stderr
+from streamproof.console import Output, plain, print_error
 from streamproof.flags.common import JsonFlag, WaitFlag, WarehouseFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 from streamproof.flags.values import FormatFlag, SchemaFlag, told_schema
 
-# A signal must end the command within 4 s, whatever call it meets.
-_PATIENCE_S = 3.5
-_INTERRUPTED = 75
+_STOPPED = "stopped; the batch at hand was rolled back. The same command continues"
 
 
 def register(app: typer.Typer) -> None:
@@ -72,7 +66,7 @@ def load(
     from consumer.sinks import place_named
     from consumer.sinks.limit import Limit, share_in_words, unusual
     from schemas.formats import PLAIN
-    from streamproof.signals import stop_on_signals
+    from streamproof.signals import ended_in_time, stop_on_signals
     from streamproof.views.load_progress import shown_load
 
     limit = Limit.parse(max_quarantined) if max_quarantined is not None else Limit()
@@ -80,7 +74,7 @@ def load(
     connection = addresses.connect()
     if plain_schema is None and written not in PLAIN:
         connection.whole()
-    with stop_on_signals() as stop, _ends_in_time(stop), shown_load(topic) as progress:
+    with stop_on_signals() as stop, ended_in_time(stop, _STOPPED), shown_load(topic) as progress:
         result = load_topic(
             connection,
             topic,
@@ -127,21 +121,3 @@ def _numbers(said: str) -> list[int]:
     if not all(part.isdecimal() for part in parts):
         raise Misconfigured(f"{said!r} is not a list of partitions", where="--partitions", hint="Give it as 0,2")
     return [int(part) for part in parts]
-
-
-@contextmanager
-def _ends_in_time(stop: threading.Event) -> Iterator[None]:
-    """End the process when a stop meets a call that does not answer. A kill is safe at any moment, and so is this."""
-    finished = threading.Event()
-
-    def watch() -> None:
-        stop.wait()
-        if not finished.wait(_PATIENCE_S):
-            stderr.print("stopped; the batch at hand was rolled back. The same command continues")
-            os._exit(_INTERRUPTED)
-
-    threading.Thread(target=watch, daemon=True, name="stop-watch").start()
-    try:
-        yield
-    finally:
-        finished.set()
