@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from cluster.errors import DataRejected
 from producer.regenerate.shard import ShardAgain
 from producer.send.checksums import crc32s
 from schemas.manifest import CrcWindows, Manifest
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from schemas.ranges import Ranges
 
 MOST_WINDOWS = 4
 MOST_EVENTS = 50_000
@@ -55,38 +50,12 @@ def chosen(crc: CrcWindows, manifest: Manifest) -> list[int]:
     """
     first = manifest.first_sequence
     bounds = np.minimum(first + crc.size * np.arange(len(crc.sums) + 1), manifest.next_sequence)
-    open_events = np.diff(bounds) - np.diff(_Away.of(manifest).before(bounds))
+    open_events = np.diff(bounds) - np.diff(Ranges.not_acknowledged(manifest).before(bounds))
     used: list[int] = np.flatnonzero(open_events > 0).tolist()
     most = max(2, min(MOST_WINDOWS, MOST_EVENTS // crc.size))
     if len(used) <= most:
         return used
     return sorted({used[place * (len(used) - 1) // (most - 1)] for place in range(most)})
-
-
-@dataclass(frozen=True, slots=True)
-class _Away:
-    """What was not acknowledged: ranges that ascend, by their bounds."""
-
-    firsts: Ints
-    ends: Ints
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> _Away:
-        ranges = np.array(sorted([*manifest.failed, *manifest.unknown]), dtype=np.int64).reshape(-1, 2)
-        return cls(ranges[:, 0], ranges[:, 1])
-
-    def before(self, sequences: Ints) -> Ints:
-        """Return how many of them lie before each sequence."""
-        whole = np.concatenate([[0], np.cumsum(self.ends - self.firsts)])
-        place = np.searchsorted(self.firsts, sequences)
-        last = np.concatenate([[0], self.ends])[place]
-        found: Ints = whole[place] - np.maximum(0, last - sequences)
-        return found
-
-    def has(self, sequences: Ints) -> Bools:
-        """Return which sequences are among them."""
-        found: Bools = self.before(sequences + 1) > self.before(sequences)
-        return found
 
 
 def _ends(again: ShardAgain, manifest: Manifest) -> list[int]:
@@ -103,7 +72,7 @@ def _ends(again: ShardAgain, manifest: Manifest) -> list[int]:
 
 def _sum(again: ShardAgain, manifest: Manifest, crc: CrcWindows, window: int) -> int:
     first = manifest.first_sequence + window * crc.size
-    end, away = min(first + crc.size, manifest.next_sequence), _Away.of(manifest)
+    end, away = min(first + crc.size, manifest.next_sequence), Ranges.not_acknowledged(manifest)
     total = 0
     while first < end:
         block_end = first - first % again.block_events + again.block_events
