@@ -4,6 +4,9 @@ A record is JSON under a key: a manifest under ``<run id>/<shard>``, and pages o
 may not fit into it, under ``<run id>/<shard>/faults/<page>``. A record without a value takes back what is there under
 its key. The topic is compacted.
 
+Ledgers of what others sent are in it as well (``schemas/ledgers.py``). They are kept apart: whoever asks for manifests
+gets those of runs.
+
 **Records that cannot be read.** Two promises decide: PASSED is never said of what could not be looked at, and a
 producer never sends again what a manifest might account for.
 
@@ -37,9 +40,11 @@ from cluster.kafka_errors import BrokerWatch, translate
 from cluster.reading import TopicReader
 from cluster.records import Message
 from cluster.topics import admin_client, describe
+from schemas.ledgers import is_ledger, is_ledger_id
 from schemas.manifest import CONTROL_SUFFIX, FaultPage, FaultTruth, Manifest, Terms, control_topic_of, count
 
 WRITE_TIMEOUT_S = 10.0
+LEDGER_TIMEOUT_S = 60.0
 # A range takes 24 bytes at most in JSON below ten billion events, and a record may hold a megabyte.
 INLINE_RANGES = 5_000
 PAGE_RANGES = 25_000
@@ -70,14 +75,17 @@ class Unreadable:
 class ControlTopic:
     """What the newest record of each key says.
 
+    :ivar ledgers: manifests of ledgers.
     :ivar deleted: shards of which a record was taken that is not a manifest, or no longer: they have none.
     :ivar impossible: manifests that were set aside, and what they claim: they stand for none either.
     :ivar began: offset and partition of a run's first manifest.
     :ivar unread: the unreadable records, by key, or by position where there is no key.
-    :ivar untouched: nothing was ever written to the topic.
+    :ivar untouched: nothing was ever written to the topic, ledgers aside: whoever asks whether a run left its events
+        without its manifests is told nothing by those.
     """
 
     manifests: dict[Shard, Manifest] = field(default_factory=dict)
+    ledgers: dict[Shard, Manifest] = field(default_factory=dict)
     deleted: set[Shard] = field(default_factory=set)
     unread: dict[str, Unreadable] = field(default_factory=dict)
     pages: dict[Shard, dict[int, FaultPage]] = field(default_factory=dict)
@@ -112,7 +120,8 @@ class ControlTopic:
         if not isinstance(manifest, Manifest):
             self.unread[key or position] = manifest or Unreadable(position)
             return
-        self.manifests[manifest.run_id, manifest.shard] = manifest
+        found = self.ledgers if is_ledger(manifest) else self.manifests
+        found[manifest.run_id, manifest.shard] = manifest
         self.deleted.discard((manifest.run_id, manifest.shard))
         place = (message.offset() or 0, message.partition() or 0)
         self.began[manifest.run_id] = min(place, self.began.get(manifest.run_id, place))
@@ -139,6 +148,7 @@ class ControlTopic:
         if shard is None:
             return
         self.manifests.pop(shard, None)
+        self.ledgers.pop(shard, None)
         self.deleted.add(shard)
         if (page := page_of(key)) is not None:
             self.pages.get(page[0], {}).pop(page[1], None)
@@ -147,11 +157,19 @@ class ControlTopic:
         """Let manifests stand for none, as they claim what cannot be."""
         self.impossible = dict(impossible)
         for shard in self.impossible:
-            del self.manifests[shard]
+            self.manifests.pop(shard, None)
+            self.ledgers.pop(shard, None)
 
     def runs(self) -> list[str]:
         """Return the runs that have a manifest here, in the order in which they began to write."""
-        runs = dict.fromkeys(run_id for run_id, _ in self.manifests)
+        return self._in_order(self.manifests)
+
+    def ledger_ids(self) -> list[str]:
+        """Return the ids of the ledgers that have a manifest here, in the order in which they were written."""
+        return self._in_order(self.ledgers)
+
+    def _in_order(self, manifests: Mapping[Shard, Manifest]) -> list[str]:
+        runs = dict.fromkeys(run_id for run_id, _ in manifests)
         return sorted(runs, key=lambda run_id: self.began.get(run_id, (0, 0)))
 
     def truth(self, manifest: Manifest) -> list[FaultTruth] | None:
@@ -234,13 +252,16 @@ def read_control_topic(kafka: KafkaSettings, topic: str, *, run_id: str | None =
     found = ControlTopic()
     with TopicReader(kafka, control_topic_of(topic)) as reader:
         marks = reader.watermarks(range(_partitions(kafka, reader, topic)))
-        found.untouched = not any(mark.high for mark in marks.values())
+        ledgers = others = 0
         reader.assign({p: mark.low for p, mark in marks.items()}, {p: mark.high for p, mark in marks.items()})
         for message in reader.messages():
+            of_ledger = is_ledger_id(_key(message))
+            ledgers, others = ledgers + of_ledger, others + (not of_ledger)
             if run_id is None:
                 found.take(message)
             elif (shard := shard_of(_key(message))) is not None and shard[0] == run_id:
                 found.take_manifest(message)
+        found.untouched = not others and bool(ledgers or not any(mark.high for mark in marks.values()))
     return found
 
 
@@ -288,13 +309,33 @@ def write_manifest(
     :param pages: the truth about injected faults that does not fit into it; they are acknowledged before it is sent.
     :raises BrokerUnreachable: not acknowledged within ``timeout_s``.
     """
-    control = control_topic_of(manifest.topic)
+    _write_all(kafka, control_topic_of(manifest.topic), (pages, [manifest]), timeout_s=timeout_s, compression="lz4")
+
+
+def write_ledger(kafka: KafkaSettings, manifests: Sequence[Manifest], *, timeout_s: float = LEDGER_TIMEOUT_S) -> None:
+    """Write the manifests of a ledger and wait for their acknowledgement.
+
+    :raises BrokerUnreachable: not all were acknowledged within ``timeout_s``.
+    """
+    # A hundred thousand ranges are more than a record may hold, unless they are packed tightly.
+    _write_all(kafka, control_topic_of(manifests[0].topic), (manifests,), timeout_s=timeout_s, compression="zstd")
+
+
+def _write_all(
+    kafka: KafkaSettings,
+    control: str,
+    groups: Iterable[Sequence[Manifest | FaultPage]],
+    *,
+    timeout_s: float,
+    compression: str,
+) -> None:
+    """Write groups of documents: each is acknowledged before the next is sent."""
     watch = BrokerWatch(kafka, patience_s=timeout_s)
     settings = kafka.as_librdkafka(
         # Not idempotent: asking for a producer id takes librdkafka half a second, and a record that a retry wrote twice
         # says the same twice under one key.
         acks="all",
-        compression_type="lz4",
+        compression_type=compression,
         linger_ms=0,
         message_timeout_ms=int(timeout_s * 1000),
         message_max_bytes=8_000_000,
@@ -302,7 +343,7 @@ def write_manifest(
     deadline = time.monotonic() + timeout_s
     try:
         producer = Producer(settings | watch.settings())
-        for documents in (pages, [manifest]):
+        for documents in groups:
             _write(producer, watch, control, documents, deadline)
     except KafkaException as error:
         raise translate(error, "writing the manifest", where=f"topic {control}") from None
@@ -317,7 +358,15 @@ def _write(
         outcomes.append(error)
 
     for document in documents:
-        producer.produce(control, document.model_dump_json().encode(), document.key().encode(), on_delivery=report)
+        value, key = document.model_dump_json().encode(), document.key().encode()
+        while True:
+            try:
+                producer.produce(control, value, key, on_delivery=report)
+                break
+            except BufferError:  # the client's queue is full: reports make room
+                producer.poll(0.05)
+                if time.monotonic() > deadline:
+                    raise watch.unreachable("writing the manifest") from None
     while len(outcomes) < len(documents) and time.monotonic() < deadline:
         producer.poll(0.05)
         watch.check()

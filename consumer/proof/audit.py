@@ -30,6 +30,7 @@ from consumer.sinks import DEFAULT_WAIT_S, Place, place_of
 from consumer.sinks.duckdb.sink import DuckDBSink
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.control_topic import ControlTopic, read_control_topic
+from schemas.ledgers import is_ledger_id
 from schemas.manifest import Manifest
 
 _KEEP = """
@@ -95,7 +96,7 @@ def _run_of(warehouse: Warehouse, control: ControlTopic, run_id: str | None, top
     """Return the run to audit, looking in what the control topic and the warehouse know."""
     if run_id is None or any(run == run_id for run, _ in control.manifests):
         return chosen_run(warehouse, run_id)
-    if any(run == run_id for run, _ in control.impossible):
+    if any(run == run_id for run, _ in control.impossible) and not is_ledger_id(run_id):
         return run_id
     known = [run.run_id for run in known_runs(warehouse)]
     if run_id in known:

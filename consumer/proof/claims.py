@@ -50,6 +50,26 @@ def impossible_claims(
     return found
 
 
+def impossible_ledgers(
+    ledgers: Mapping[tuple[str, int], Manifest], ends: Mapping[int, int]
+) -> dict[tuple[str, int], str]:
+    """Return the manifests of ledgers that cannot be true, as :func:`impossible_claims` does those of runs.
+
+    Their sequences are offsets: what was compacted away leaves any number of them without a record.
+    """
+    found = {}
+    for key, manifest in ledgers.items():
+        first, end, high = manifest.first_sequence, manifest.next_sequence, ends.get(manifest.shard, 0)
+        sums = manifest.crc.sums if manifest.crc is not None else []
+        if not 0 <= first <= end <= high + LOOKED_AT:
+            found[key] = f"it claims the offsets {first:,} to {end:,}, and its partition ends at {high:,}"
+        elif any(not 0 <= total < _LARGEST_SUM for total in sums):
+            found[key] = "it claims a checksum that no records have"
+        elif said := _undated(manifest):
+            found[key] = said
+    return found
+
+
 def _impossible(manifest: Manifest, truth: list[FaultTruth], ends: Mapping[int, int]) -> str:
     """Return what is impossible in a manifest, empty if nothing is."""
     first, end = manifest.first_sequence, manifest.next_sequence

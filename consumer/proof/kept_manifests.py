@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from cluster.connection import Connection
 from cluster.errors import WarehouseDamaged
-from consumer.proof.claims import impossible_claims
+from consumer.proof.claims import impossible_claims, impossible_ledgers
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.manifest import FaultTruth, Manifest
@@ -41,7 +41,7 @@ def hold_against(control: ControlTopic, ends: Mapping[int, int]) -> None:
     :param ends: the end of each partition of the topic, taken after the manifests were read.
     """
     truths = {key: control.truth(manifest) for key, manifest in control.manifests.items()}
-    control.set_aside(impossible_claims(control.manifests, truths, ends))
+    control.set_aside(impossible_claims(control.manifests, truths, ends) | impossible_ledgers(control.ledgers, ends))
 
 
 def shards_at_work(

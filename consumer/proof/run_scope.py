@@ -13,6 +13,7 @@ from consumer.sinks.duckdb.settings import PROVE
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.formats import identity_sql
 from schemas.identity import IDENTITY_HEADER, event_ids_begin, run_prefix
+from schemas.ledgers import is_ledger_id
 
 _SCOPE = Path(__file__).with_name("run_scope.sql")
 
@@ -52,6 +53,12 @@ def chosen_run(warehouse: Warehouse, run_id: str | None) -> str:
 
 def unknown_run(run_id: str | None, known: list[str], where: str) -> Misconfigured:
     """Return the error for a run that has no manifest, naming those that have."""
+    if run_id is not None and is_ledger_id(run_id):
+        return Misconfigured(
+            f"{run_id} is a ledger of what others sent: no load of ours is proved by it",
+            where=where,
+            hint="Say where their pipeline stores: `streamproof audit TOPIC --at WHERE`",
+        )
     if not known:
         return Misconfigured(
             "no run is known: there is no manifest", where=where, hint="Run `streamproof produce` on this topic first"

@@ -17,6 +17,7 @@ from producer.scenarios.options import fit, in_words
 from producer.shapes import Constant, Shape, duration_s, parse
 from producer.shapes.kinds import MAX_DURATION_S, MAX_RATE
 from schemas.identity import MAX_SHARDS
+from schemas.ledgers import RUN_PREFIX, is_ledger_id
 
 _MAX_RUN_ID = 240
 CATCH_UP = ("report", "skip")
@@ -130,6 +131,7 @@ class ProduceRequest:
             "topic is empty": not self.topic,
             f"run id must have 1 to {_MAX_RUN_ID} characters": not 1 <= len(self.run_id) <= _MAX_RUN_ID,
             "run id is not text: it holds bytes that are not UTF-8": not _is_text(self.run_id),
+            f"run id begins with {RUN_PREFIX}, as ledgers of topics are called": is_ledger_id(self.run_id),
             f"shards is {self.shards}, it must be 1 to {MAX_SHARDS}": not 1 <= self.shards <= MAX_SHARDS,
             f"shard is {self.shard}, it must be 0 to {self.shards - 1}": not 0 <= self.shard < max(1, self.shards),
             f"seed is {self.seed}, it must be 0 or more": self.seed < 0,
