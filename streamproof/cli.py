@@ -11,6 +11,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError, NoSuchOpt
 from cluster.errors import EXIT_BUG, EXIT_OK, Interrupted, Misconfigured, StreamproofError
 from streamproof.commands import (
     demo,
+    ledger,
     load,
     preview,
     produce,
@@ -43,7 +44,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (stack, topics, schemas, preview, produce, load, truth, realism, report, quarantine, verify, demo):
+for module in (
+    stack,
+    topics,
+    schemas,
+    preview,
+    produce,
+    load,
+    ledger,
+    truth,
+    realism,
+    report,
+    quarantine,
+    verify,
+    demo,
+):
     module.register(app)
 
 
