@@ -35,6 +35,7 @@ __all__ = [
     "TopicSpec",
     "admin_client",
     "apply_topics",
+    "create_topics",
     "describe",
     "diff_topics",
     "load_topics",
@@ -112,8 +113,8 @@ def apply_topics(
             _refuse_impossible(diff)
     # 3. create
     missing = [diff.spec for diff in diffs if diff.info is None]
-    _create(admin, missing, validate_only=True)
-    _create(admin, missing, validate_only=False)
+    create_topics(admin, missing, validate_only=True)
+    create_topics(admin, missing, validate_only=False)
     results = []
     for diff in diffs:
         # 4. alter
@@ -256,7 +257,8 @@ def _refuse_impossible(diff: TopicDiff) -> None:
         )
 
 
-def _create(admin: Admin, specs: list[TopicSpec], *, validate_only: bool) -> None:
+def create_topics(admin: Admin, specs: list[TopicSpec], *, validate_only: bool) -> None:
+    """Make topics, or, with ``validate_only``, ask whether they could be made. One that is there is as good."""
     if not specs:
         return
     topics = [

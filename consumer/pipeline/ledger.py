@@ -12,6 +12,7 @@ from typing import Any
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, TopicMissing, TopicRecreated
+from cluster.rights import refuse_uncreatable, refuse_unwritable
 from cluster.topics import admin_client, apply_topics, describe, specs_for
 from consumer.pipeline.ledger_sources import LedgerSource, opened_source
 from consumer.pipeline.partition_ledger import PartitionLedger
@@ -92,7 +93,7 @@ def take_ledger(
 ) -> LedgerResult:
     """Write down what a topic holds, so that a pipeline that reads it can be audited against Kafka itself.
 
-    1. name: no ledger of the topic has it
+    1. begin: no ledger of the topic has the name, and Kafka will take the manifests
     2. bound: first offset and last stable offset of each partition, of one moment
     3. read: every record up to there; which offsets have none, checksums, and the values of the field
     4. tell apart: how many values of the field occur more than once
@@ -109,9 +110,16 @@ def take_ledger(
     :raises StreamproofError: Kafka or the registry does not answer, or does not allow it.
     """
     began, started_at = time.monotonic(), datetime.now(UTC)
-    # 1. name
+    # 1. begin
     run_id = RUN_PREFIX + (_checked(name) if name is not None else f"{started_at:%Y%m%d-%H%M%S-%f}"[:-3])
-    _refuse_taken(connection, topic, run_id)
+    admin = admin_client(connection.kafka)
+    control = control_topic_of(topic)
+    missing = [spec for spec in specs_for(topic) if spec.name == control]
+    if _is_there(connection, topic, run_id):
+        missing = []
+        refuse_unwritable(admin, control)
+    else:
+        refuse_uncreatable(admin, missing)
     # 2. bound
     with opened_source(connection, topic, field, stop=stop) as source:
         if source.info.partitions > MAX_SHARDS:
@@ -125,7 +133,6 @@ def take_ledger(
         repeated = source.repeated()
         info = source.info
     # 5. recognise
-    admin = admin_client(connection.kafka)
     now = describe(admin, topic)
     if now.topic_id != info.topic_id:
         raise TopicRecreated(
@@ -163,8 +170,7 @@ def take_ledger(
         )
         for ledger in ledgers
     ]
-    control = control_topic_of(topic)
-    made = apply_topics(admin, [spec for spec in specs_for(topic) if spec.name == control])
+    apply_topics(admin, missing)
     write_ledger(connection.kafka, manifests)
     return LedgerResult(
         run_id=run_id,
@@ -177,7 +183,7 @@ def take_ledger(
         ],
         records=sum(each.acknowledged for each in manifests),
         repeated=repeated,
-        control_created=made[0].action == "created",
+        control_created=bool(missing),
         seconds=time.monotonic() - began,
     )
 
@@ -214,16 +220,17 @@ def _checked(name: str) -> str:
     return name
 
 
-def _refuse_taken(connection: Connection, topic: str, run_id: str) -> None:
-    """Refuse the name of a ledger that is there: what was proved against it would mean something else.
+def _is_there(connection: Connection, topic: str, run_id: str) -> bool:
+    """Tell whether the control topic is there. What was proved against a ledger would mean something else.
 
+    :raises Misconfigured: it has a ledger of that name.
     :raises TopicMissing: there is no such topic.
     """
     try:
         found = read_control_topic(connection.kafka, topic, run_id=run_id)
     except TopicMissing:
         describe(admin_client(connection.kafka), topic)
-        return
+        return False
     taken = [manifest for (_, _), manifest in sorted(found.ledgers.items())]
     if taken or found.unread_of(run_id):
         when = f", taken at {taken[0].started_at}" if taken else ""
@@ -232,3 +239,4 @@ def _refuse_taken(connection: Connection, topic: str, run_id: str) -> None:
             where=f"topic {control_topic_of(topic)}",
             hint="Give another --name, or none",
         )
+    return True

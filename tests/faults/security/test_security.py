@@ -192,6 +192,31 @@ def test_a_right_to_look_is_no_right_to_read_or_write(secured: Secured, topic: s
             refused(ended, "authorization failed")
 
 
+def test_a_ledger_needs_no_more_than_it_says_and_is_refused_before_it_reads(
+    secured: Secured, topic: str, guest: dict[str, str]
+) -> None:
+    control = f"{topic}.manifests"
+    reads = [(topic, AclOperation.READ), (topic, AclOperation.DESCRIBE)]
+    reads += [(control, AclOperation.READ), (control, AclOperation.DESCRIBE)]
+    with secured.granted(*reads):
+        refused(secured.run("ledger", topic, env=guest), f"Kafka does not allow writing to topic {control}")
+    with secured.granted(*reads, (control, AclOperation.WRITE)):
+        ended = secured.run("ledger", topic, "--name", "by-guest", env=guest)
+        assert ended.exit_code == 0, ended.text
+    # Where the control topic is not there, the right to make it is asked for before anything is read.
+    bare = f"{topic}-bare"
+    spec, companion = specs_for(bare)
+    apply_topics(secured.admin(), [spec])
+    reads = [(name, right) for name in (bare, companion.name) for right in (AclOperation.READ, AclOperation.DESCRIBE)]
+    with secured.granted(*reads):
+        refused(secured.run("ledger", bare, env=guest), f"Kafka does not allow creating topic {companion.name}")
+    makes = [(companion.name, right) for right in (AclOperation.CREATE, AclOperation.DESCRIBE_CONFIGS)]
+    with secured.granted(*reads, *makes, (companion.name, AclOperation.WRITE)):
+        ended = secured.run("ledger", bare, env=guest)
+        assert ended.exit_code == 0, ended.text
+        assert "made the topic" in ended.text
+
+
 def test_an_authority_of_somebody_else_is_refused(secured: Secured, topic: str) -> None:
     other = secured.folder / "other.crt"
     secured.authority.write_certificate(other)

@@ -325,6 +325,35 @@ def test_what_retention_deleted_since_is_told_and_the_rest_is_as_it_was(connecti
     assert (result.partitions[0].first, result.partitions[0].records) == (300, 600)
 
 
+def test_what_compaction_took_since_is_told_and_a_ledger_of_what_is_left_has_holes(
+    connection: Connection, topic_name: Callable[[str], str]
+) -> None:
+    topic = topic_name("compacted")
+    config = {"cleanup.policy": "compact", "segment.ms": "1000", "min.cleanable.dirty.ratio": "0.001"}
+    admin = admin_client(connection.kafka)
+    made = NewTopic(topic, num_partitions=1, config=config)
+    admin.ask(admin.create_topics([made])[topic], "creating the topic")
+    wait_until(lambda: not is_gone(connection, topic), "the topic", timeout_s=30)
+    fill(connection, topic, [(0, b"k%d" % (n % 50), b'{"n": %d}' % n) for n in range(1_000)])
+    _, manifests = ledger(connection, topic)
+
+    def compacted() -> bool:
+        # A segment is closed by the record that comes after its time.
+        fill(connection, topic, [(0, b"last", b"{}")])
+        return len(read_topic(connection, topic)) < 500
+
+    wait_until(compacted, "the cleaner", timeout_s=120)
+    with TopicTruth(connection, manifests) as truth:
+        left = told(truth, 0)
+        assert sorted(left) == sorted(n for n in left if n >= 950)
+        (note,) = truth.notes()
+        assert note.startswith(f"Kafka holds {1_000 - len(left):,} records of partition 0 no more, from offset 0 to ")
+    _, manifests = ledger(connection, topic)
+    with TopicTruth(connection, manifests) as truth:
+        assert len(told(truth, 0)) == manifests[0].acknowledged < 500
+        assert manifests[0].next_sequence > 1_000
+
+
 def test_a_topic_that_is_not_the_one_of_the_ledger_is_refused(connection: Connection, others: str) -> None:
     fill(connection, others, [(0, None, b'{"n": 1}')] * 400)
     _, manifests = ledger(connection, others)
