@@ -23,9 +23,11 @@ from airflow.providers.apache.kafka.hooks.base import KafkaBaseHook
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.sdk.log import mask_secret
+from pydantic import SecretStr
 
 from cluster.connection import ENV_PREFIX, Connection, Missing
 from cluster.errors import Misconfigured, StreamproofError
+from cluster.settings.registry import RegistrySettings
 
 if TYPE_CHECKING:
     from consumer.sinks.postgres.place import Address
@@ -133,13 +135,21 @@ def warehouse_at(conn_id: str, topic: str) -> PostgresSchema:
     """
     from consumer.sinks.postgres.sink import PostgresSchema
 
+    return PostgresSchema(database_at(conn_id), topic)
+
+
+def database_at(conn_id: str) -> Address:
+    """Return the address of the database of a connection; its password is masked in this task's log.
+
+    :raises Misconfigured: Airflow has no such connection.
+    """
     try:
         address = PostgresWarehouseHook(conn_id).address()
     except AirflowNotFoundException:
         raise Misconfigured(f"Airflow has no connection {conn_id!r}", hint=_create(conn_id)) from None
     if password := address.conninfo.get("password"):
         mask_secret(password)
-    return PostgresSchema(address, topic)
+    return address
 
 
 def connect(kafka_conn_id: str = KAFKA_CONN_ID, registry_conn_id: str = REGISTRY_CONN_ID) -> Connection:
@@ -156,6 +166,18 @@ def connect(kafka_conn_id: str = KAFKA_CONN_ID, registry_conn_id: str = REGISTRY
     for secret in connection.secrets():
         mask_secret(secret)
     return connection
+
+
+def for_confluent(registry: RegistrySettings) -> dict[str, Any]:
+    """Return address, login and TLS of a registry as Confluent's own client takes them: for consumers of others."""
+    told = {
+        name.replace("_", "."): value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in registry
+        if value and (name == "url" or name.startswith("ssl_"))
+    }
+    if registry.username and registry.password:
+        told["basic.auth.user.info"] = f"{registry.username}:{registry.password.get_secret_value()}"
+    return told
 
 
 def _plaintext_allowed(env: Mapping[str, str]) -> dict[str, object]:

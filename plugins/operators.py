@@ -46,13 +46,15 @@ class PlanOperator(StreamproofOperator):
     Returns what each shard is told: what ``ProduceRequest`` takes beside topic and run id.
 
     :param scenario: name of a scenario, or the path of its file.
+    :param besides: parameters of the Dag that say nothing of the events, and are others' to judge.
     """
 
     template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "scenario")
 
-    def __init__(self, *, scenario: str = DEFAULT_SCENARIO, **kwargs: Any) -> None:
+    def __init__(self, *, scenario: str = DEFAULT_SCENARIO, besides: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scenario = scenario
+        self.besides = besides
 
     def work(self, context: Context) -> list[dict[str, Any]]:
         from producer.plan.acceptance import accept
@@ -60,7 +62,8 @@ class PlanOperator(StreamproofOperator):
         from producer.plan.rules import rate_or_own
         from producer.scenarios import find_scenario, own_rate
 
-        rehearsal = rehearsal_of(context["params"], self.scenario)
+        params = {name: value for name, value in context["params"].items() if name not in self.besides}
+        rehearsal = rehearsal_of(params, self.scenario)
         settings = rehearsal.request() | {"scenario": self.scenario}
         scenario = find_scenario(self.scenario, registry=self.connection().registry)
         own = partial(own_rate, scenario, rehearsal.shards, settings["options"])

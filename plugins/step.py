@@ -69,8 +69,12 @@ class StreamproofOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Do the step. Why it failed is kept for the run's page, in the words of the error."""
+        return self.done(context, self.work)
+
+    def done(self, context: Context, work: Callable[[Context], Any]) -> Any:
+        """Do a piece of work, of a step that begins or of one that goes on after it waited, and keep why it failed."""
         try:
-            return self.work(context)
+            return work(context)
         except StreamproofError as error:
             error.hint = self._in_airflow(error.hint)
             self._keep(context, self._why(error))
