@@ -20,6 +20,7 @@ from schemas.undecodable import UndecodableValue
 
 # Objects with a member for each customer are no rows of a table.
 MOST_MEMBERS = 2_000
+_SHAPES_KEPT = 1_000
 _SPACE = " \t\n\r"
 
 
@@ -43,6 +44,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_members, parse_float=Number, parse_int=Number, parse_constant=Number, strict=False
 )
+_TEXTS = frozenset({str, Number, type(None)})
 _KINDS: dict[type, str] = {str: "string", Number: "number", bool: "boolean", dict: "object", list: "array"}
 
 
@@ -71,12 +73,18 @@ class Members:
 
     def __init__(self) -> None:
         self._met: dict[tuple[str, type], None] = {}
+        self._shapes: set[tuple[object, ...]] = set()  # most objects are as another one was
 
     def look_at(self, row: dict[str, Any]) -> None:
         """Take the members of one more object.
 
         :raises Misconfigured: there are more than a table may have columns.
         """
+        shape = (*row, *map(type, row.values()))
+        if shape in self._shapes:
+            return
+        if len(self._shapes) < _SHAPES_KEPT:
+            self._shapes.add(shape)
         before = len(self._met)
         self._met.update(dict.fromkeys(zip(row, map(type, row.values()), strict=True)))
         if len(self._met) > before and len(self.names) > MOST_MEMBERS:
@@ -107,20 +115,20 @@ class MemberDecoder:
 
         :raises UndecodableValue: the value is not one JSON object.
         """
-        row = read_object(value)
-        raw: dict[str, str] | None = None
-        for name, member in row.items():
-            if isinstance(member, bool):
-                row[name] = "true" if member else "false"
-            elif isinstance(member, dict | list):
-                raw = raw or as_written(value.decode())
-                row[name] = raw[name]
-            elif isinstance(member, str) and not _is_text(member):
+        row = _told(value)
+        for member in row.values():
+            if member is not None and not _is_text(member):
                 raise UndecodableValue("invalid_utf8", "a text holds half of a surrogate pair")
         return row
 
     def salvage(self, values: list[bytes]) -> Salvaged:
         """Decode what can be decoded."""
+        try:
+            return Salvaged(self._batch([_told(value) for value in values]), list(range(len(values))))
+        except (UndecodableValue, UnicodeEncodeError):
+            return self._salvage(values)
+
+    def _salvage(self, values: list[bytes]) -> Salvaged:
         rows: list[dict[str, Any]] = []
         kept: list[int] = []
         faults: dict[int, UndecodableValue] = {}
@@ -130,8 +138,25 @@ class MemberDecoder:
                 kept.append(number)
             except UndecodableValue as fault:
                 faults[number] = fault
+        return Salvaged(self._batch(rows), kept, faults)
+
+    def _batch(self, rows: list[dict[str, Any]]) -> pa.RecordBatch:
         columns = [pa.array([row.get(name) for row in rows], pa.string()) for name in self.arrow_schema.names]
-        return Salvaged(pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema), kept, faults)
+        return pa.RecordBatch.from_arrays(columns, schema=self.arrow_schema)
+
+
+def _told(value: bytes) -> dict[str, Any]:
+    """Return the members of an object as texts."""
+    row = read_object(value)
+    if not _TEXTS.issuperset(map(type, row.values())):
+        raw: dict[str, str] | None = None
+        for name, member in row.items():
+            if isinstance(member, bool):
+                row[name] = "true" if member else "false"
+            elif isinstance(member, dict | list):
+                raw = raw or as_written(value.decode())
+                row[name] = raw[name]
+    return row
 
 
 def as_written(text: str) -> dict[str, str]:

@@ -76,10 +76,10 @@ class StoredTopic(TabledRows):
         """Return how many records have no value, and how many one that cannot be decoded."""
         faults = Counter(self._met)
         tombstones = faults.pop("tombstones", 0)
-        notes = [f"{tombstones:,} records have no value (tombstones)"] if tombstones else []
+        notes = [f"records without a value (tombstones): {tombstones:,}"] if tombstones else []
         if faults:
             kinds = ", ".join(f"{kind} {count:,}" for kind, count in faults.most_common())
-            notes.append(f"{faults.total():,} records have a value that cannot be decoded: {kinds}")
+            notes.append(f"records whose value cannot be decoded: {faults.total():,} ({kinds})")
         return notes
 
 

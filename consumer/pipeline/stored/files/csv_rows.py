@@ -17,18 +17,23 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cluster.errors import DataRejected, Misconfigured, StoreFailed
 from consumer.pipeline.stored import StoredColumn
 from consumer.pipeline.stored.files.found import DataFile
-from consumer.pipeline.stored.tabled import TABLE_BYTES, TABLE_ROWS
+from consumer.pipeline.stored.tabled import TABLE_BYTES
+from schemas.types.arrow import Column
 
+_c: Any = pc  # the stubs describe each function by the types of its arguments, which are known only while running
 _DELIMITERS = ",;\t|"
 _MOST_FIELD_BYTES = 64 * 1024 * 1024
-_ROWS_AT_ONCE = 1_000
+_ROWS_AT_ONCE = 500
+# Python's texts take more room than Arrow's, and many lists at once keep its garbage collector busy.
+_MOST_ROWS, _MOST_BYTES = 10_000, TABLE_BYTES // 4
 # What is no name of a column: a number, a date, an identity.
 _VALUE = re.compile(r"\s*([+-]?[0-9.]+([eE][+-]?[0-9]+)?|\d{4}-\d\d-\d\d.*|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-.*|)\s*")
 
@@ -55,18 +60,17 @@ class CsvReader:
         """
         with _opened(file) as text:
             lines = self._lines(file, text)
-            header = [name.lower() for name in next(lines)]
+            header = [name.lower() for name in next(lines)[0]]
             places = [header.index(column.name.lower()) if column.name.lower() in header else -1 for column in columns]
             names = [column.name for column in columns]
-            for rows in _gathered(lines):
-                gone = [None] * len(rows)
-                fields = [[row[at] or None for row in rows] if at >= 0 else gone for at in places]
-                arrays = [pa.array(values, pa.string()) for values in fields]
+            for rows in lines:
+                fields = list(zip(*rows, strict=True))
+                arrays = [_nulled(fields[at]) if at >= 0 else pa.nulls(len(rows), pa.string()) for at in places]
                 yield pa.table(arrays, names) if names else pa.table({"": pa.nulls(len(rows))})
 
     def _header(self, file: DataFile) -> list[str]:
         with _opened(file) as text:
-            names = next(self._lines(file, text), [])
+            names = next(self._lines(file, text))[0]
         if not names or any(map(_VALUE.fullmatch, names)):
             raise Misconfigured(
                 "the file has no header: its first line does not name columns",
@@ -77,32 +81,45 @@ class CsvReader:
             raise Misconfigured("the header has one name twice", where=file.name, hint="Names of columns ignore case")
         return names
 
-    def _lines(self, file: DataFile, text: IO[str]) -> Iterator[list[str]]:
-        """Yield the fields of each line, the header first."""
-        width, line = -1, 0
+    def _lines(self, file: DataFile, text: IO[str]) -> Iterator[list[list[str]]]:
+        """Yield the header alone, then rows of as many fields, some at a time."""
+        row = 0
         try:
             first = next(text, "")
             delimiter = self._delimiter or max(_DELIMITERS, key=first.count)
             csv.field_size_limit(_MOST_FIELD_BYTES)
             reader = csv.reader(itertools.chain([first] if first else [], text), delimiter=delimiter, strict=True)
-            for row in reader:
-                line = reader.line_num
-                if len(row) != width:
-                    if width < 0:
-                        width = len(row)
-                    elif not row and width > 1:
-                        continue  # an empty line
-                    elif not row:
-                        row = [""]  # noqa: PLW2901 - of one column, an empty line is a row
-                    else:
-                        raise DataRejected(
-                            f"line {line:,} has {len(row)} fields, and the header {width}", where=file.name
-                        )
-                yield row
+            header = next(reader, [])
+            yield [header]
+            for rows in _gathered(reader):
+                whole = _of_width(rows, len(header), row, file)
+                if whole:
+                    yield whole
+                row += len(whole)
         except csv.Error as error:
-            raise DataRejected(f"behind line {line:,}, it is not CSV: {error}", where=file.name) from None
+            raise DataRejected(f"behind row {row:,}, it is not CSV: {error}", where=file.name) from None
         except UnicodeDecodeError:
-            raise DataRejected(f"behind line {line:,}, it is not UTF-8", where=file.name) from None
+            raise DataRejected(f"behind row {row:,}, it is not UTF-8", where=file.name) from None
+
+
+def _of_width(rows: list[list[str]], width: int, before: int, file: DataFile) -> list[list[str]]:
+    """Return rows without the empty lines among them, which are rows of one column and of no other number.
+
+    :raises DataRejected: one has another number of fields.
+    """
+    if set(map(len, rows)) == {width}:
+        return rows
+    rows = [row or [""] for row in rows] if width == 1 else [row for row in rows if row]
+    for number, row in enumerate(rows, before + 1):
+        if len(row) != width:
+            raise DataRejected(f"row {number:,} has {len(row)} fields, and the header {width}", where=file.name)
+    return rows
+
+
+def _nulled(texts: Sequence[str]) -> Column:
+    """Return texts, the empty ones as null."""
+    column = pa.array(texts, pa.string())
+    return _c.if_else(_c.equal(column, ""), pa.scalar(None, pa.string()), column)
 
 
 @contextmanager
@@ -139,7 +156,7 @@ def _gathered(lines: Iterator[list[str]]) -> Iterator[list[list[str]]]:
     while some := list(itertools.islice(lines, _ROWS_AT_ONCE)):
         held += some
         size_bytes += sum(map(len, itertools.chain.from_iterable(some)))
-        if size_bytes >= TABLE_BYTES or len(held) + _ROWS_AT_ONCE > TABLE_ROWS:
+        if size_bytes >= _MOST_BYTES or len(held) >= _MOST_ROWS:
             yield held
             held, size_bytes = [], 0
     if held:

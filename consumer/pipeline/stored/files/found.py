@@ -6,6 +6,7 @@ What a name begins with a dot or an underscore for is no data: ``_SUCCESS``, ``.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -66,10 +67,10 @@ class FoundFiles:
 
     def notes(self) -> list[str]:
         """Return what was passed over."""
-        notes = [f"{self.hidden:,} hidden files were passed over (names with . or _ in front)"] if self.hidden else []
+        notes = [f"hidden files passed over (names with . or _ in front): {self.hidden:,}"] if self.hidden else []
         if self.others:
             more = f" and {len(self.others) - _TOLD:,} more" if len(self.others) > _TOLD else ""
-            notes.append(f"files of another kind were passed over: {', '.join(self.others[:_TOLD])}{more}")
+            notes.append(f"files of another kind passed over: {', '.join(self.others[:_TOLD])}{more}")
         return notes
 
     def changes(self, now: FoundFiles) -> str:
@@ -136,7 +137,24 @@ def _below(folder: Path) -> Iterator[Path]:
                 where=str(folder),
                 hint="Have the table written out as plain files, or audit what reads it",
             )
-    return (each for each in folder.rglob("*") if each.is_file())
+    return _walked(folder)
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    """Yield what is below a folder and no folder itself; links are followed, each folder once.
+
+    :raises OSError: a folder may not be read; none is left out.
+    """
+    met = {os.path.realpath(folder)}
+    for root, folders, names in os.walk(folder, onerror=_raised, followlinks=True):
+        fresh = {os.path.realpath(Path(root) / name): name for name in reversed(folders)}
+        folders[:] = [name for place, name in fresh.items() if place not in met]
+        met |= fresh.keys()
+        yield from (Path(root) / name for name in names)
+
+
+def _raised(error: OSError) -> None:
+    raise error
 
 
 def _sorted_out(where: str, found: Iterable[tuple[Path, Path]], *, told: bool = False) -> FoundFiles:
@@ -158,6 +176,8 @@ def _sorted_out(where: str, found: Iterable[tuple[Path, Path]], *, told: bool = 
         try:
             stat = path.stat()
         except FileNotFoundError:
+            if path.is_symlink():
+                raise Misconfigured(f"{inside} is a link to nothing", where=where) from None
             continue  # gone meanwhile: as if it had been gone before
         stamp = Stamp(stat.st_size, stat.st_mtime_ns, stat.st_ino)
         files.setdefault(kind, []).append(DataFile(str(path), str(inside), stamp, parts_of(inside)))

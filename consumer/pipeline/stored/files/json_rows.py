@@ -16,10 +16,10 @@ from consumer.pipeline.json_members import MemberDecoder, Members, read_object
 from consumer.pipeline.stored import StoredColumn
 from consumer.pipeline.stored.files.csv_rows import unpacked
 from consumer.pipeline.stored.files.found import DataFile
-from consumer.pipeline.stored.tabled import TABLE_BYTES, names_apart
+from consumer.pipeline.stored.tabled import TABLE_BYTES, gathered, names_apart
 from schemas.undecodable import UndecodableValue
 
-_ROWS_AT_ONCE = 10_000
+_ROWS_AT_ONCE = 2_000  # many objects at once keep Python's garbage collector busy
 _MOST_LINE_BYTES = 256 * 1024 * 1024
 # An array is read as a whole.
 _MOST_ARRAY_BYTES = 256 * 1024 * 1024
@@ -51,7 +51,9 @@ class JsonReader:
 
         :raises DataRejected: a line is not one JSON object.
         """
-        names = [column.name for column in columns]
+        yield from gathered(self._batches(file, [column.name for column in columns]))
+
+    def _batches(self, file: DataFile, names: list[str]) -> Iterator[pa.RecordBatch]:
         decoder = MemberDecoder([self._names[name] for name in names])
         held: dict[int, bytes] = {}
         size_bytes = 0
@@ -65,14 +67,14 @@ class JsonReader:
             yield _decoded(decoder, held, file, names)
 
 
-def _decoded(decoder: MemberDecoder, held: dict[int, bytes], file: DataFile, names: list[str]) -> pa.Table:
+def _decoded(decoder: MemberDecoder, held: dict[int, bytes], file: DataFile, names: list[str]) -> pa.RecordBatch:
     """Return objects, by their numbers, as rows."""
     salvaged = decoder.salvage(list(held.values()))
     for at, fault in salvaged.faults.items():
         raise _no_row(file, list(held)[at], fault)
     if not names:
-        return pa.table({"": pa.nulls(len(held))})
-    return pa.Table.from_batches([salvaged.batch]).rename_columns(names)
+        return pa.record_batch({"": pa.nulls(len(held))})
+    return salvaged.batch.rename_columns(names)
 
 
 def _objects(file: DataFile) -> Iterator[tuple[int, bytes]]:

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from cluster.errors import DataRejected, Misconfigured, StoreFailed, StoreOutOfMemory
+from cluster.machine.disk import says_refused
 from consumer.pipeline.stored import StoredColumn
 from consumer.pipeline.stored.files.found import DataFile
 from consumer.pipeline.stored.tabled import VECTOR_ROWS, gathered, names_apart, selected, types_in_a_session
@@ -99,6 +100,8 @@ def _errors(file: DataFile) -> Iterator[None]:
     except duckdb.BinderException as error:
         raise Misconfigured("the file's columns cannot be told apart", where=file.name) from error
     except duckdb.Error as error:
+        if says_refused(str(error)):
+            raise StoreFailed("the file may not be read", where=file.name, hint="Check whose it is") from error
         raise StoreFailed(
             "the file is not a whole Parquet file",
             where=f"{file.name}: {str(error).split(chr(10), 1)[0][:160]}",

@@ -51,12 +51,16 @@ _THERE = """
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
     ORDER BY 1 LIMIT 1000
 """
-_RIGHTS = "SELECT has_schema_privilege(%s, 'USAGE'), has_any_column_privilege(%s::oid, 'SELECT')"
+_RIGHTS = """
+    SELECT has_schema_privilege(%(schema)s, 'USAGE') AND has_any_column_privilege(%(oid)s::oid, 'SELECT'),
+           has_table_privilege(%(oid)s::oid, 'SELECT')
+"""
 _COLUMNS = """
     SELECT attname, atttypid, atttypmod, has_column_privilege(attrelid, attnum, 'SELECT') FROM pg_attribute
     WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum
 """
-_NUMBERED = ("r", "p", "m")  # kinds of relations whose rows have a place
+# Kinds of relations whose rows have a place, and those that can be locked.
+_NUMBERED, _LOCKABLE = ("r", "p", "m"), ("r", "p", "v")
 _PAGE = "page"
 _ASKED = "streamproof_asked"
 _PLACE = "place of the row"
@@ -88,18 +92,72 @@ class PostgresPlace:
             convert = opened.enter_context(reading_session())
             with as_stored_errors(self.shown), connection.patient(_READ_S):
                 connection.execute(_SESSION, [f"{_READ_S * 1000:.0f}"])
+                found = self._look_for(connection, self.table) if self.table is not None else None
                 connection.execute(_ONE_MOMENT)
-                rows = PostgresRows(self, connection, convert)
+                if found is not None and found.whole and found.kind in _LOCKABLE:
+                    # Before the moment is taken: who empties a table meanwhile would leave nothing of it to see.
+                    connection.execute(f"LOCK TABLE {found.name} IN ACCESS SHARE MODE".encode())
+                rows = PostgresRows(self, connection, convert, found)
             yield rows
+
+    def _look_for(self, connection: BoundedConnection, table: TableName) -> _Found:
+        """Return the table that is meant.
+
+        :raises Misconfigured: there is none.
+        :raises Refused: the user may not read it.
+        """
+        for parts in table.readings():
+            schema, name = parts if len(parts) == 2 else (None, parts[0])
+            # As it is written, and then as the server reads a name without quotes.
+            spellings = [(schema, name)]
+            if not table.quoted:
+                spellings.append((schema and schema.lower(), name.lower()))
+            for schema_, name_ in spellings:
+                rows = connection.execute(_FIND, {"schema": schema_, "name": name_}).fetchall()
+                if rows:
+                    return self._readable(connection, *rows[0])
+        there = [str(name) for (name,) in connection.execute(_THERE).fetchall()]
+        what = f"there is no table {table}" if there else "the database has no tables"
+        raise Misconfigured(what + meant(str(table), there, listed=True), where=self.address.shown)
+
+    def _readable(self, connection: BoundedConnection, oid: int, schema: str, name: str, kind: str) -> _Found:
+        ((readable, whole),) = connection.execute(_RIGHTS, {"schema": schema, "oid": oid}).fetchall()
+        if not readable:
+            raise Refused(
+                "the user may not read the table",
+                where=f"{self.address.shown}#{schema}.{name}",
+                hint="Grant SELECT on the table and USAGE on its schema",
+            )
+        return _Found(oid, f"{quote(schema)}.{quote(name)}", kind, whole=whole)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A table that may be read: ``name`` is SQL, ``kind`` what the catalogue calls its kind.
+
+    :ivar whole: whether the user may read every column.
+    """
+
+    oid: int
+    name: str
+    kind: str
+    whole: bool
 
 
 class PostgresRows(TabledRows):
     """An open transaction.
 
+    :param found: the table; ``None`` where a query is asked.
     :param convert: a session of DuckDB's that turns texts into values.
     """
 
-    def __init__(self, place: PostgresPlace, connection: BoundedConnection, convert: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self,
+        place: PostgresPlace,
+        connection: BoundedConnection,
+        convert: duckdb.DuckDBPyConnection,
+        found: _Found | None,
+    ) -> None:
         self._connection = connection
         self._convert = convert
         self._notes: list[str] = []
@@ -107,10 +165,7 @@ class PostgresRows(TabledRows):
         shown = place.shown
         (as_of, encoding), *_ = connection.execute(_NOW).fetchall()
         self._encoded = encoding != "UTF8"
-        if place.query is not None:
-            self._relation, fields = self._asked(place.query, shown)
-        else:
-            self._relation, fields = self._found(place.table or TableName(("",)), place.address.shown)
+        self._relation, fields = self._of_a_table(found) if found is not None else self._asked(place.query or "", shown)
         sources = source_columns(connection, fields)
         names = names_apart(source.name for source in sources)
         self._sources = {names[source.name]: source for source in sources}
@@ -160,40 +215,15 @@ class PostgresRows(TabledRows):
         finally:
             self._convert.unregister(_PAGE)
 
-    def _found(self, table: TableName, address: str) -> tuple[str, list[tuple[str, int, int]]]:
+    def _of_a_table(self, found: _Found) -> tuple[str, list[tuple[str, int, int]]]:
         """Return the table in SQL, and name and type of each of its columns that the user may read."""
-        oid, schema, name, kind = self._look_for(table, address)
-        may_enter, may_read = self._connection.execute(_RIGHTS, [schema, oid]).fetchall()[0]
-        columns = self._connection.execute(_COLUMNS, [oid]).fetchall()
-        readable = [(column, kind, modifier) for column, kind, modifier, allowed in columns if allowed]
-        if not may_enter or not may_read:
-            raise Refused(
-                "the user may not read the table",
-                where=f"{address}#{schema}.{name}",
-                hint="Grant SELECT on the table and USAGE on its schema",
-            )
+        columns = self._connection.execute(_COLUMNS, [found.oid]).fetchall()
         hidden = [column for column, _, _, allowed in columns if not allowed]
         if hidden:
             self._notes.append(f"the user may not read the columns {', '.join(hidden)}")
-        if kind in _NUMBERED and not hidden:
+        elif found.kind in _NUMBERED:
             self._where = "'row ' || ctid"
-        return f"{quote(schema)}.{quote(name)}", readable
-
-    def _look_for(self, table: TableName, address: str) -> tuple[int, str, str, str]:
-        for parts in table.readings():
-            schema, name = parts if len(parts) == 2 else (None, parts[0])
-            # As it is written, and then as the server reads a name without quotes.
-            spellings = [(schema, name)]
-            if not table.quoted:
-                spellings.append((schema and schema.lower(), name.lower()))
-            for schema_, name_ in spellings:
-                found = self._connection.execute(_FIND, {"schema": schema_, "name": name_}).fetchall()
-                if found:
-                    oid, schema, name, kind = found[0]
-                    return int(oid), str(schema), str(name), str(kind)
-        there = [str(name) for (name,) in self._connection.execute(_THERE).fetchall()]
-        what = f"there is no table {table}" if there else "the database has no tables"
-        raise Misconfigured(what + meant(str(table), there, listed=True), where=address)
+        return found.name, [(column, kind, modifier) for column, kind, modifier, allowed in columns if allowed]
 
     def _asked(self, query: str, shown: str) -> tuple[str, list[tuple[str, int, int]]]:
         """Return the query as a relation, and name and type of each column; the server reads it alone first."""

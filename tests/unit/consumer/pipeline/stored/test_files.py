@@ -69,7 +69,7 @@ def test_a_folder_as_spark_leaves_it_is_read_with_its_folders_as_columns(files: 
         (2, "x y", "dt=x%20y/part-1.parquet row 1"),
         (3, None, "dt=__HIVE_DEFAULT_PARTITION__/part-2.parquet row 1"),
     ]
-    assert found.notes == ["4 hidden files were passed over (names with . or _ in front)"]
+    assert found.notes == ["hidden files passed over (names with . or _ in front): 4"]
     assert found.declared["dt"] == "folder"
 
 
@@ -172,10 +172,10 @@ BROKEN = {
     "cut.csv.gz": (StoreFailed, gzip.compress(b"a,b\n" + os.urandom(9000).hex().encode())[:-2000], "cut off"),
     "tail.csv.gz": (StoreFailed, gzip.compress(b"a,b\n1,2\n")[:-8], "cut off"),
     "plain.csv.gz": (StoreFailed, b"a,b\n1,2\n", "plain.csv.gz"),
-    "short.csv": (DataRejected, b"a,b\n1,2\n3\n", "line 3 has 1 fields, and the header 2"),
-    "long.csv": (DataRejected, b"a,b\n1,2,secret\n", "line 2 has 3 fields"),
+    "short.csv": (DataRejected, b"a,b\n1,2\n3\n", "row 2 has 1 fields, and the header 2"),
+    "long.csv": (DataRejected, b"a,b\n1,2,secret\n", "row 1 has 3 fields"),
     "open.csv": (DataRejected, b'a,b\n1,2\n3,"secret\n4,5\n', "open.csv"),
-    "escaped.csv": (DataRejected, b'a,b\n1,"secret\\"x"\n', "line 1"),
+    "escaped.csv": (DataRejected, b'a,b\n1,"secret\\"x"\n', "not CSV"),
     "latin.csv": (DataRejected, b"a,b\n1,\xe9secret\n", "not UTF-8"),
     "blank.csv": (Misconfigured, b"", "no header"),
     "numbers.csv": (Misconfigured, b"1,2\n3,4\n", "no header"),
@@ -231,7 +231,7 @@ def test_there_must_be_data_of_one_kind(files: Files, tmp_path: Path) -> None:
 
 def test_files_of_another_kind_are_passed_over_and_told(files: Files) -> None:
     found = read(files({"a.csv": "a\n1\n", "readme.txt": "x", "a.csv.inprogress": "a\n2\n"}))
-    assert found.notes == ["files of another kind were passed over: a.csv.inprogress, readme.txt"]
+    assert found.notes == ["files of another kind passed over: a.csv.inprogress, readme.txt"]
 
 
 @pytest.mark.parametrize("log", ["_delta_log", ".hoodie"])
@@ -326,3 +326,55 @@ def test_any_text_in_csv_comes_back(tmp_path_factory: pytest.TempPathFactory, ro
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows([("a", "b"), *rows])
     assert [(row["a"] or "", row["b"] or "") for row in read(path).rows] == rows
+
+
+def test_a_link_to_nothing_is_said(files: Files) -> None:
+    folder = files({"a.csv": "a\n1\n"})
+    (folder / "b.csv").symlink_to(folder / "gone.csv")
+    assert "b.csv is a link to nothing" in refusal(Misconfigured, folder)
+
+
+def test_folders_behind_links_are_read_once(files: Files) -> None:
+    folder = files({"d/a.csv": "a\n1\n"})
+    (folder / "d" / "round").symlink_to(folder)
+    (folder / "again").symlink_to(folder / "d")
+    assert read(folder).column("a") == ["1"]
+
+
+@pytest.mark.parametrize("how", ["folder", "parquet", "csv"])
+def test_what_may_not_be_read_is_an_error_and_never_left_out(
+    files: Files, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    folder = files({"d/a.parquet": "SELECT 1 AS a"} if how == "parquet" else {"d/a.csv": "a\n1\n", "b.csv": "a\n2\n"})
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied", str(folder / "d"))
+
+    if how == "parquet":
+        monkeypatch.setattr(
+            "consumer.pipeline.stored.files.parquet._READ", "error('Cannot open file: Permission denied') AS t({path})"
+        )
+        said = refusal(StreamproofError, folder)
+    else:
+        monkeypatch.setattr("os.scandir" if how == "folder" else "pathlib.Path.open", refused)
+        said = refusal(StoreFailed, folder)
+        assert "Permission denied" in said
+    assert str(folder) in said or "a.parquet" in said
+
+
+def test_an_object_store_needs_the_extension_that_is_not_installed_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "httpfs is not installed, and nothing is installed here" in refusal(Misconfigured, "s3://b/x/*.parquet")
+
+
+def test_many_small_files_are_read(files: Files) -> None:
+    folder = files({f"p={n % 7}/part-{n}.csv": f"n\n{n}\n" for n in range(300)})
+    assert sorted(map(int, read(folder).column("n"))) == list(range(300))
+
+
+def test_a_large_field_is_one_value(files: Files) -> None:
+    text = "x" * 3_000_000
+    assert read(files({"a.csv": f"a,b\n1,{text}\n2,y\n"}) / "a.csv").column("b") == [text, "y"]
+    assert read(files({"a.jsonl": json.dumps({"b": text})}) / "a.jsonl").column("b") == [text]
