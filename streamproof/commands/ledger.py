@@ -42,7 +42,7 @@ def ledger(
     keeps. The topic is read to its end, and not changed; the manifests go to <topic>.manifests, which is made if it is
     not there.
     """
-    from consumer.pipeline.ledger import take_ledger
+    from consumer.pipeline.ledger.take import take_ledger
     from streamproof.signals import ended_in_time, stop_on_signals
     from streamproof.views.ledger import show_ledger, shown_ledger
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.text import Text
@@ -10,6 +12,7 @@ from rich.text import Text
 from cluster.errors import EXIT_OK, StreamproofError, VerdictFailed, VerdictUnknown
 from streamproof.console import Output, print_error, query_command
 from streamproof.flags.common import (
+    DurationFlag,
     JsonFlag,
     PublicationsFlag,
     RunFlag,
@@ -18,6 +21,25 @@ from streamproof.flags.common import (
     WarehouseFlag,
 )
 from streamproof.flags.connection import Addresses, takes_addresses
+from streamproof.flags.pipeline import (
+    AtFlag,
+    ColumnFlag,
+    ColumnsFlag,
+    CompareFlag,
+    ExpectationFlag,
+    ExpectFlag,
+    IdFlag,
+    OrderFlag,
+    PipelineFlags,
+    PositionFlag,
+    QueryFlag,
+    ScenarioFlag,
+    refuse_without_at,
+)
+from streamproof.flags.run import ScenarioPathFlag
+
+if TYPE_CHECKING:
+    from cluster.connection import Connection
 
 
 def register(app: typer.Typer) -> None:
@@ -34,26 +56,73 @@ def audit(
     run_id: RunFlag = None,
     warehouse: WarehouseFlag = None,
     publications: PublicationsFlag = None,
-    wait: WaitFlag = 10.0,
+    wait: DurationFlag = None,
+    at: AtFlag = None,
+    query: QueryFlag = None,
+    id_column: IdFlag = None,
+    position: PositionFlag = None,
+    compare: CompareFlag = False,
+    column: ColumnFlag = None,
+    columns: ColumnsFlag = None,
+    expect: ExpectFlag = None,
+    expectation: ExpectationFlag = None,
+    order: OrderFlag = None,
+    scenario: ScenarioFlag = None,
+    scenario_path: ScenarioPathFlag = None,
     addresses: Addresses,
     as_json: JsonFlag = False,
 ) -> int:
-    """Compare what the shards of a run say they delivered with what the warehouse holds.
+    """Compare what the shards of a run say they delivered with what the warehouse holds, or another pipeline stored.
 
     PASSED: every event that Kafka acknowledged is in the warehouse, once, unaltered. FAILED (exit 65) names those
     that are not. UNKNOWN (exit 75): a manifest is missing, or the load is behind. A page of the run that `report`
-    wrote is written again.
+    wrote is written again. With --at WHERE it judges what somebody else's pipeline stored (docs/any-pipeline.md);
+    nothing is written there.
     """
+    flags = PipelineFlags(id_column, position, column or (), columns, compare, expect, expectation or (), order)
+    if at is not None:
+        return _audit_at(
+            addresses.connect(uses=("kafka",)),
+            topic,
+            run_id,
+            place=(at, query),
+            flags=flags,
+            wait=wait,
+            scenario=(scenario, scenario_path),
+            as_json=as_json,
+        )
+    refuse_without_at(flags.given() | {"--query": query, "--scenario": scenario})
+    return _audit(
+        addresses.connect(uses=("kafka",)),
+        topic,
+        run_id,
+        warehouse=warehouse,
+        publications=publications,
+        wait=wait,
+        as_json=as_json,
+    )
+
+
+def _audit(
+    connection: Connection,
+    topic: str,
+    run_id: str | None,
+    *,
+    warehouse: str | None,
+    publications: Path | None,
+    wait: str | None,
+    as_json: bool,
+) -> int:
     from cluster.local import publications_dir
+    from cluster.text.durations import seconds_in
     from consumer.proof.audit import audit as audit_run
     from consumer.report import page_kept
-    from consumer.sinks import place_named
+    from consumer.sinks import DEFAULT_WAIT_S, place_named
     from streamproof.views.verdict import show_audit
 
-    connection = addresses.connect(uses=("kafka",))
-    place = place_named(warehouse, topic)
-    with page_kept(place, topic, run_id, publications or publications_dir(), wait_s=wait) as page:
-        result = audit_run(connection, place, topic, run_id, wait_s=wait)
+    place, wait_s = place_named(warehouse, topic), DEFAULT_WAIT_S if wait is None else seconds_in(wait)
+    with page_kept(place, topic, run_id, publications or publications_dir(), wait_s=wait_s) as page:
+        result = audit_run(connection, place, topic, run_id, wait_s=wait_s)
         page.run_id = result.run_id
     error: StreamproofError | None = None
     if result.verdict != "PASSED":
@@ -61,6 +130,50 @@ def audit(
         error = kind(f"the verdict is {result.verdict}: {result.sentence}", where=result.run_id, hint=result.advice)
     output = Output(as_json)
     show_audit(output, result)
+    return _end(output, result.document(), error)
+
+
+def _audit_at(
+    connection: Connection,
+    topic: str,
+    run_id: str | None,
+    *,
+    place: tuple[str, str | None],
+    flags: PipelineFlags,
+    wait: str | None,
+    scenario: tuple[str | None, str | None],
+    as_json: bool,
+) -> int:
+    """Judge what somebody else's pipeline stored."""
+    from cluster.text.durations import seconds_in
+    from consumer.pipeline.audit import audit_pipeline
+    from consumer.pipeline.stored.naming import stored_at
+    from producer.regenerate import regenerated
+    from producer.scenarios.find import scenario_folders
+    from streamproof.signals import stop_on_signals
+    from streamproof.views.pipeline import show_pipeline, shown_telling
+
+    at, query = place
+    named, folders = scenario
+    stored = stored_at(at, query=query, connection=connection)
+    with stop_on_signals() as stop, shown_telling(topic) as progress:
+        result = audit_pipeline(
+            connection,
+            topic,
+            stored,
+            partial(regenerated, connection=connection, scenario=named, folders=scenario_folders(folders)),
+            run_id=run_id,
+            asked=flags.asked(),
+            wait_s=seconds_in(wait or "0"),
+            stop=stop,
+            progress=progress,
+        )
+    error: StreamproofError | None = None
+    if result.verdict != "PASSED":
+        kind = VerdictUnknown if result.verdict == "UNKNOWN" else VerdictFailed
+        error = kind(f"the verdict is {result.verdict}: {result.sentence}", where=result.run_id, hint=result.advice)
+    output = Output(as_json)
+    show_pipeline(output, result)
     return _end(output, result.document(), error)
 
 

@@ -23,6 +23,15 @@ WarehouseFlag = Annotated[
 WaitFlag = Annotated[
     float, typer.Option("--wait", min=0, help="Seconds to wait for another process that has the warehouse open.")
 ]
+DurationFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--wait",
+        metavar="DURATION",
+        help="How long to wait for another process that has the warehouse open, 10s by default; with --at, for events "
+        "that are still on their way. A number of seconds, or as in 90s or 5m.",
+    ),
+]
 PublicationsFlag = Annotated[
     Path | None, typer.Option("--publications", help="Folder of snapshots and reports; in the state folder by default.")
 ]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import structlog
 from rich.progress import Progress
 
-from consumer.pipeline.ledger import LedgerProgress, LedgerResult
+from consumer.pipeline.ledger.take import LedgerProgress, LedgerResult
 from streamproof.console import Output, plain, stderr
 from streamproof.views.live import first_figures, line_columns
 

@@ -34,7 +34,7 @@ def show_audit(output: Output, result: AuditResult) -> None:
         output.show("", _faults(result))
     if result.versions:
         output.show("", _versions(result))
-    output.show("", _shards(result.shards))
+    output.show("", show_shards(result.shards))
     for note in result.notes:
         output.show(Text(f"note  {note}", style="yellow"))
 
@@ -65,25 +65,31 @@ def show_line(output: Output, label: str, value: object) -> None:
         stdout.print(Text.assemble((f"  {label:<10}", "dim"), str(value)), soft_wrap=True)
 
 
-def _findings(result: AuditResult) -> Table:
+def findings_table() -> Table:
+    """Return the table in which classes of damage are shown: finding, events, and what they are."""
     table = _table()
     table.add_column("finding")
     table.add_column("events", justify="right")
     table.add_column("first ones, or what it means", overflow="fold")
+    return table
+
+
+def _findings(result: AuditResult) -> Table:
+    table = findings_table()
     table.add_row("acknowledged", f"{result.expected:,}", Text("by Kafka, as the manifests say", style="dim"))
     table.add_row("loaded", f"{result.loaded:,}", Text("into the warehouse", style="dim"))
     if result.awaited:
         table.add_row(
-            "awaited", Text(f"{result.awaited:,}", style="yellow"), _examples(result.located.get("awaited", []))
+            "awaited", Text(f"{result.awaited:,}", style="yellow"), example_lines(result.located.get("awaited", []))
         )
     for name, meaning in CLASSES.items():
         number = int(getattr(result, name))
         examples = result.located.get(name, [])
-        said = _examples(examples) if number and examples else Text(meaning, style="dim")
+        said = example_lines(examples) if number and examples else Text(meaning, style="dim")
         table.add_row(name, Text(f"{number:,}", style=_colour(result, number)), said)
     for name, meaning in (("missed", "injected, and not found"), ("false_alarm", "found, and not injected")):
         if result.located.get(name):
-            table.add_row(Text(name.replace("_", " ")), "", _examples(result.located[name], meaning))
+            table.add_row(Text(name.replace("_", " ")), "", example_lines(result.located[name], meaning))
     return table
 
 
@@ -122,7 +128,8 @@ def _versions(result: AuditResult) -> Table:
     return table
 
 
-def _examples(examples: list[Example], meaning: str = "") -> Text:
+def example_lines(examples: list[Example], meaning: str = "") -> Text:
+    """Return the first few events of a finding, a line each."""
     lines = [meaning] if meaning else []
     for example in examples[:SHOWN_EXAMPLES]:
         place = [f"shard {example.shard}, sequence {example.sequence}"] if example.shard is not None else []
@@ -130,13 +137,13 @@ def _examples(examples: list[Example], meaning: str = "") -> Text:
             place.append(f"partition {example.partition}, offset {example.offset}")
         if example.note:
             place.append(example.note)
-        lines.append(f"{example.event_id}  {'; '.join(place)}")
+        lines.append(f"{example.event_id}  {'; '.join(place)}".strip())
     if len(examples) > SHOWN_EXAMPLES:
         lines.append("and more: --json gives them, and lost ranges per shard")
     return Text("\n".join(lines))
 
 
-def _shards(shards: list[ShardAudit]) -> Table:
+def show_shards(shards: list[ShardAudit]) -> Table:
     """Show the shards; of many, those that matter and as many others as fit."""
     table = _table()
     table.add_column("shard", justify="right")

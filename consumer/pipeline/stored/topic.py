@@ -13,7 +13,7 @@ import pyarrow as pa
 from cluster.connection import Connection
 from consumer.pipeline.stored import WHERE, StoredColumn
 from consumer.pipeline.stored.tabled import TabledRows, types_in_a_session
-from consumer.pipeline.topic_rows import FATE, TopicRows, open_topic
+from consumer.pipeline.topic.rows import FATE, TopicRows, open_topic
 from consumer.sinks.batch import Fate
 from schemas.types.arrow import Column
 

@@ -1,6 +1,6 @@
 """Rows of JSON files: an object a line, or one array of objects; each member is a column of text.
 
-Nothing is guessed and nothing rounded: :mod:`consumer.pipeline.json_members` says what the text of a member is.
+Nothing is guessed and nothing rounded: :mod:`consumer.pipeline.topic.json_members` says what the text of a member is.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import IO
 import pyarrow as pa
 
 from cluster.errors import DataRejected, Misconfigured
-from consumer.pipeline.json_members import MemberDecoder, Members, read_object
 from consumer.pipeline.stored import StoredColumn
 from consumer.pipeline.stored.files.csv_rows import unpacked
 from consumer.pipeline.stored.files.found import DataFile
 from consumer.pipeline.stored.tabled import TABLE_BYTES, gathered, names_apart
+from consumer.pipeline.topic.json_members import MemberDecoder, Members, read_object
 from schemas.undecodable import UndecodableValue
 
 _ROWS_AT_ONCE = 2_000  # many objects at once keep Python's garbage collector busy

@@ -21,8 +21,8 @@ from cluster.connection import Connection
 from cluster.errors import DataRejected, Interrupted, Misconfigured, TopicMissing, TopicRecreated
 from cluster.topics import admin_client, describe
 from consumer.load.load import load
-from consumer.pipeline.ledger import LedgerProgress, LedgerResult, take_ledger
-from consumer.pipeline.topic_truth import TopicTruth
+from consumer.pipeline.ledger.take import LedgerProgress, LedgerResult, take_ledger
+from consumer.pipeline.ledger.truth import TopicTruth
 from consumer.pipeline.truth import Truth
 from consumer.proof.audit import audit
 from producer import ProduceRequest, produce_shard

@@ -14,8 +14,8 @@ from cluster.connection import Connection
 from cluster.errors import Misconfigured, TopicMissing, TopicRecreated
 from cluster.rights import refuse_uncreatable, refuse_unwritable
 from cluster.topics import admin_client, apply_topics, describe, specs_for
-from consumer.pipeline.ledger_sources import LedgerSource, opened_source
-from consumer.pipeline.partition_ledger import PartitionLedger
+from consumer.pipeline.ledger.partition import PartitionLedger
+from consumer.pipeline.ledger.sources import LedgerSource, opened_source
 from schemas.control_topic import read_control_topic, write_ledger
 from schemas.identity import MAX_SHARDS
 from schemas.ledgers import BY_FIELD, BY_POSITION, FIELD, IDENTITY, KEYED, RUN_PREFIX, SCENARIO

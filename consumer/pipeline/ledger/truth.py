@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from cluster.connection import Connection
 from cluster.errors import DataRejected, Misconfigured, TopicRecreated
-from consumer.pipeline.partition_ledger import MOST_GAPS
-from consumer.pipeline.topic_rows import ABOUT, FATE, TopicRows, open_topic
+from consumer.pipeline.ledger.partition import MOST_GAPS
+from consumer.pipeline.topic.rows import ABOUT, FATE, TopicRows, open_topic
 from consumer.pipeline.truth import SEQUENCE
 from consumer.sinks.batch import Fate
 from schemas.formats import WrittenSchema

@@ -13,7 +13,7 @@ import pytest
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, TopicMissing
-from consumer.pipeline.topic_rows import open_topic
+from consumer.pipeline.topic.rows import open_topic
 from consumer.sinks.batch import Fate
 from schemas.formats import WrittenSchema, value_format
 from schemas.identity import IDENTITY_HEADER, event_id

@@ -21,8 +21,8 @@ from cluster.machine.scratch import scratch_folder
 from cluster.reading import TopicReader, Watermarks
 from cluster.text.nearest import meant
 from cluster.topics import TopicInfo
-from consumer.pipeline.partition_ledger import by_partition
-from consumer.pipeline.topic_rows import ABOUT, FATE, TopicRows, open_topic
+from consumer.pipeline.ledger.partition import by_partition
+from consumer.pipeline.topic.rows import ABOUT, FATE, TopicRows, open_topic
 from consumer.sinks.batch import Fate
 from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.errors import as_store_errors

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 
 from cluster.errors import DataRejected, Misconfigured
-from consumer.pipeline.partition_ledger import MOST_GAPS, PartitionLedger, window_size
-from consumer.pipeline.topic_truth import _Watch
+from consumer.pipeline.ledger.partition import MOST_GAPS, PartitionLedger, window_size
+from consumer.pipeline.ledger.truth import _Watch
 from consumer.sinks.batch import Fate
 from schemas.control_topic import ControlTopic
 from schemas.ledgers import is_ledger

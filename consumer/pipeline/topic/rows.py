@@ -38,8 +38,8 @@ from cluster.topics import TopicInfo
 from consumer.load.decode import Reader, decode
 from consumer.load.naming import TopicNaming, finder
 from consumer.load.readers import Readers, SchemaSource, Unregistered, source_of_schemas
-from consumer.pipeline.json_members import MemberDecoder, Members, read_object
-from consumer.pipeline.topic_columns import TopicColumns
+from consumer.pipeline.topic.columns import TopicColumns
+from consumer.pipeline.topic.json_members import MemberDecoder, Members, read_object
 from consumer.sinks.batch import ID_COLUMN, Chunk, Fate, ids_in_headers, metadata
 from schemas.formats import WrittenSchema, value_format
 from schemas.formats.frame import HEADER_BYTES, MAGIC

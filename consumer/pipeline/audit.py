@@ -1,0 +1,72 @@
+"""Is what a topic's run sent in what somebody's pipeline stored, once, unaltered?
+
+Open :func:`audit_pipeline` first: it is the protocol.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from cluster.connection import Connection
+from consumer.pipeline.asked import Asked
+from consumer.pipeline.claims import read_claims
+from consumer.pipeline.look import Progress, TruthOf, Work, look
+from consumer.pipeline.result import PipelineResult
+from consumer.pipeline.session import proof_session, stopped
+from consumer.pipeline.stored import StoredPlace
+
+# Between two looks at a pipeline that is at work: as long as a look takes, within these, seconds.
+_LEAST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
+
+
+def audit_pipeline(
+    connection: Connection,
+    topic: str,
+    place: StoredPlace,
+    truth_of: TruthOf,
+    *,
+    run_id: str | None = None,
+    asked: Asked | None = None,
+    wait_s: float = 0.0,
+    stop: threading.Event | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> PipelineResult:
+    """Compare what a run's manifests claim with what is stored at a place. Nothing is written there.
+
+    1. claims: read the control topic to its end; set aside what the topic cannot hold
+    2. open: the place as of one moment; which columns hold the id, and which the fields of an event
+    3. take: which event each row is, and 64 bits of each value that is compared
+    4. tell: the run again, event by event; which of them should be there, and which values differ
+    5. compare: identities, their order, and the expectations
+    6. judge; where another look may change the verdict and there is time, look again
+
+    :param truth_of: makes the events of a run again, where that is asked for; those of a ledger are in Kafka.
+    :param run_id: the run, or the ledger; when ``None`` the latest run, or the latest ledger where no run is known.
+    :param wait_s: look again for so long, seconds, until the verdict is final.
+    :raises Interrupted: stopped.
+    :raises Misconfigured: no manifest names the run, or the place has not what was asked for.
+    :raises StreamproofError: Kafka or the place does not answer.
+    """
+    began = time.monotonic()
+    stop = stop or threading.Event()
+    work = Work(connection, topic, asked or Asked(), truth_of, stop, progress)
+    looks = 0
+    with proof_session(stop) as session:
+        while True:
+            looked_at = time.monotonic()
+            # 1. claims
+            claims = read_claims(connection, topic, run_id)
+            # 2. open
+            with place.open() as rows:
+                # 3. to 6.
+                result = look(session, claims, rows, work, last=looked_at - began >= wait_s)
+            looks += 1
+            left_s = wait_s - (time.monotonic() - began)
+            if result.judgement.final or left_s <= 0:
+                return replace(result, looks=looks, seconds=round(time.monotonic() - began, 3))
+            pause_s = min(max(_LEAST_PAUSE_S, time.monotonic() - looked_at), _LONGEST_PAUSE_S)
+            if stop.wait(min(left_s, pause_s)):
+                raise stopped()

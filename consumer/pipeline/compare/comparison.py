@@ -1,0 +1,86 @@
+"""What was claimed against what arrived, in numbers and first examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from consumer.pipeline.claims import Claims
+from consumer.pipeline.session import ProofSession
+from consumer.proof.evidence.comparison import ORDER, examples_of, lay_identities, shards_of
+from consumer.proof.found import Example, ShardAudit
+from schemas.identity import event_id
+
+_COMPARISON = Path(__file__).with_name("comparison.sql")
+_TOTALS = """
+    SELECT
+        (SELECT count(*) FROM meant),
+        (SELECT count(*) FROM stored SEMI JOIN meant USING (shard, sequence)),
+        (SELECT count(*) FROM missing),
+        (SELECT coalesce(sum(copies - 1), 0) FROM stored),
+        (SELECT count(*) FROM stored WHERE standing = 'phantom'),
+        (SELECT count(*) FROM stored SEMI JOIN left_out USING (shard, sequence) WHERE standing = 'acknowledged'),
+        (SELECT count(DISTINCT (shard, sequence)) FROM differing)
+"""
+_UNEXPECTED = """
+    SELECT shard, sequence FROM stored SEMI JOIN left_out USING (shard, sequence)
+    WHERE standing = 'acknowledged' ORDER BY 1, 2 LIMIT 10
+"""
+_ALTERED = "SELECT DISTINCT shard, sequence FROM differing ORDER BY 1, 2 LIMIT 10"
+
+_NAMED = "SELECT id FROM sent_ids WHERE shard = ? AND sequence = ?"
+
+
+class Comparison:
+    """The counts of one look, and where the damage is.
+
+    :param ordered: the order of the rows is known.
+    """
+
+    def __init__(self, session: ProofSession, claims: Claims, *, ordered: bool = False) -> None:
+        self._session = session
+        self._run_id = claims.run_id
+        self._manifests = claims.manifests
+        self._ledger = claims.is_ledger
+        self._by_field = claims.field is not None
+        with session.errors():
+            lay_identities(session, claims.manifests)
+            session.connection.execute(_COMPARISON.read_text())
+        totals = [int(number) for number in session.rows(_TOTALS)[0]]
+        self.expected, self.arrived, *damage = totals
+        names = ("lost", "duplicated", "phantom", "unexpected", "altered")
+        self.counts: dict[str, int] = dict(zip(names, damage, strict=True))
+        self.counts["reordered"] = self._reordered() if ordered else 0
+
+    def _reordered(self) -> int:
+        with self._session.errors():
+            self._session.connection.execute(ORDER.read_text())
+        return int(self._session.rows("SELECT count(*) FROM reordered")[0][0])
+
+    def shards(self) -> list[ShardAudit]:
+        """Return what each shard claims, and what of it is missing."""
+        return shards_of(self._session, self._manifests, self.counts["lost"])
+
+    def examples(self) -> dict[str, list[Example]]:
+        """Return the first of each class of damage."""
+        found = {
+            name: examples_of(self._session, self._run_id, name)
+            for name in ("lost", "duplicated", "phantom", "reordered")
+            if self.counts[name]
+        }
+        for name, query in (("unexpected", _UNEXPECTED), ("altered", _ALTERED)):
+            if self.counts[name]:
+                found[name] = [self._example(*row) for row in self._session.rows(query)]
+        if self._ledger:
+            return {
+                name: [self._example(each.shard, each.sequence, each.note) for each in rows]
+                for name, rows in found.items()
+            }
+        return found
+
+    def _example(self, shard: int | None, sequence: int | None, note: str = "") -> Example:
+        if shard is None or sequence is None:
+            return Example("", note=note)
+        if not self._ledger:
+            return Example(event_id(self._run_id, shard, sequence), shard, sequence, note=note)
+        named = self._session.rows(_NAMED, [shard, sequence]) if self._by_field else []
+        return Example(str(named[0][0]) if named else "", partition=shard, offset=sequence, note=note)

@@ -1,0 +1,198 @@
+"""Expectations: queries over ``truth`` and ``sink`` that return the rows that disagree. One ``.sql`` file each.
+
+``truth`` has a row for each event of the run that is meant to arrive: ``event_id``, ``_shard``, ``_sequence`` and the
+fields of the event. It is told again each time a query goes through it, and never stored. ``sink`` has the rows that
+the place holds, whosever they are. The names of shipped ones stand for files in ``expectations/``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from cluster.errors import Misconfigured
+from consumer.pipeline.compare.arrival import scan
+from consumer.pipeline.found import ExpectationResult
+from consumer.pipeline.session import ProofSession
+from consumer.pipeline.stored import StoredRows
+from consumer.pipeline.truth import SEQUENCE, Truth
+from consumer.sinks.column_types import quote
+from schemas.identity import IDENTITY_FIELD
+from schemas.manifest import Manifest
+
+_SHIPPED = Path(__file__).with_name("expectations")
+_DESCRIPTION = re.compile(r"^--\s*description:\s*(.+?)\s*$", re.MULTILINE)
+_SHOWN = 5
+_HINT = "An expectation is one SELECT over `truth` and `sink` that returns the rows that disagree"
+# What is not meant to be there, or may be: failed, not known and not there, left out, unreadable on purpose.
+_MEANT = """
+    CREATE OR REPLACE TEMP TABLE not_meant AS
+    FROM (
+        SELECT unsure.shard, unsure.sequence FROM run_unsure AS unsure
+        ANTI JOIN (SELECT shard, sequence FROM arrived) AS there USING (shard, sequence)
+        UNION ALL
+        SELECT shard, sequence FROM run_unsure WHERE outcome = 'failed'
+        UNION ALL
+        SELECT shard, sequence FROM run_faults
+        WHERE kind IN ('dropped', 'tombstone') OR starts_with(kind, 'undecodable')
+        UNION ALL
+        FROM left_out
+    )
+"""
+_TRUTH = """
+    CREATE OR REPLACE TEMP VIEW truth AS
+    SELECT {event_id}told_again.* FROM told_again ANTI JOIN not_meant
+        ON not_meant.shard = told_again._shard AND not_meant.sequence = told_again._sequence
+"""
+# As schemas/identity.py writes it, where an event carries it elsewhere than in a field.
+_EVENT_ID = """
+    getvariable('id_start') || printf('%03x', _shard) || '-' || printf('%04x', 32768 + (_sequence >> 48))
+    || '-' || printf('%012x', _sequence & 281474976710655) AS event_id,
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A query, what it is called, and what it says in its line ``-- description:``."""
+
+    name: str
+    query: str
+    description: str
+    where: str
+
+
+def read_expectations(paths: Sequence[Path]) -> list[Expectation]:
+    """Read files of expectations; a name without a folder and an ending is a shipped one.
+
+    :raises Misconfigured: one is missing, or holds anything but one SELECT.
+    """
+    return [_read(path) for path in paths]
+
+
+def shipped() -> list[str]:
+    """Return the names of the shipped expectations."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.sql"))
+
+
+def _read(path: Path) -> Expectation:
+    file = path
+    if not path.suffix and len(path.parts) == 1 and not path.exists():
+        file = _SHIPPED / f"{path}.sql"
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Misconfigured(
+            f"the expectation cannot be read: {why}",
+            where=str(path),
+            hint=f"Give a .sql file, or one of the shipped names: {', '.join(shipped())}",
+        ) from None
+    try:
+        statements = duckdb.extract_statements(text)
+    except duckdb.Error as error:
+        said = str(error).split("\n\n", 1)[0].replace("\n", " ")
+        raise Misconfigured(f"the expectation is no SQL: {said}", where=str(path), hint=_HINT) from None
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise Misconfigured("the expectation is not one SELECT", where=str(path), hint=_HINT)
+    described = _DESCRIPTION.search(text)
+    return Expectation(
+        file.stem, statements[0].query.rstrip().rstrip(";"), described[1] if described else "", str(path)
+    )
+
+
+class ToldAgain:
+    """The events of a run as a stream of Arrow, told from the first to the last whenever DuckDB asks for it.
+
+    :ivar failed: what ended the last telling before its end.
+    """
+
+    def __init__(self, truth: Truth, manifests: Sequence[Manifest]) -> None:
+        self._truth = truth
+        self._manifests = manifests
+        fields = [pa.field("_shard", pa.int32()), pa.field(SEQUENCE, pa.int64())]
+        self.schema = pa.schema([*fields, *truth.schema])
+        self.failed: BaseException | None = None
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a new stream, as Arrow's PyCapsule interface has it."""
+        reader: Any = pa.RecordBatchReader.from_batches(self.schema, self._batches())
+        return reader.__arrow_c_stream__(requested_schema)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for manifest in self._manifests:
+                first, end = manifest.first_sequence, manifest.next_sequence
+                for batch in self._truth.events(manifest.shard, first, end):
+                    columns: dict[str, Any] = {name: batch.column(name) for name in batch.schema.names}
+                    columns["_shard"] = pa.array(np.full(len(batch), manifest.shard, np.int32))
+                    arrays = [columns[name] for name in self.schema.names]
+                    yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+        except Exception as error:
+            self.failed = error
+            raise
+
+
+def check_expectations(
+    session: ProofSession,
+    rows: StoredRows,
+    expectations: Sequence[Expectation],
+    told: ToldAgain,
+    *,
+    ids: bool,
+    showing: bool,
+) -> list[ExpectationResult]:
+    """Run every expectation; ``arrived``, ``left_out`` and the claims of the run are in the session.
+
+    :param ids: the events have ids of ours, in a field or elsewhere.
+    :param showing: whether rows that disagree are part of the result, or only their number.
+    :raises Misconfigured: a query does not run.
+    """
+    session.rows(_MEANT)
+    _store_sink(session, rows)
+    session.connection.register("told_again", told)
+    try:
+        in_a_field = IDENTITY_FIELD in told.schema.names
+        session.rows(_TRUTH.format(event_id=_EVENT_ID if ids and not in_a_field else ""))
+        return [_check(session, each, told, showing=showing) for each in expectations]
+    finally:
+        session.rows("DROP VIEW IF EXISTS truth")
+        session.connection.unregister("told_again")
+
+
+def _store_sink(session: ProofSession, rows: StoredRows) -> None:
+    """Copy the rows into the session: a query may go through them in any order, and more than once."""
+    columns = [column.name for column in rows.columns]
+    named = ", ".join(f"{quote(column.name)} {column.type}" for column in rows.columns)
+    session.rows(f"CREATE OR REPLACE TABLE sink ({named})")
+    values = ", ".join(map(quote, columns))
+
+    def keep(relation: str) -> None:
+        session.connection.execute(f"INSERT INTO sink SELECT {values} FROM {relation}")  # noqa: S608 - quoted
+
+    scan(rows, session, columns, keep)
+
+
+def _check(session: ProofSession, expectation: Expectation, told: ToldAgain, *, showing: bool) -> ExpectationResult:
+    told.failed = None
+    try:
+        with session.blaming("the expectation does not run", expectation.where, _HINT):
+            session.connection.execute(f"CREATE OR REPLACE TEMP TABLE disagreeing AS {expectation.query}")
+    except Misconfigured:
+        if told.failed is not None:  # it was not the query
+            raise told.failed from None
+        raise
+    ((number,),) = session.rows("SELECT count(*) FROM disagreeing")
+    rows: list[dict[str, Any]] = []
+    if number and showing:
+        names = list(session.types_of("disagreeing"))
+        texts = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in names)
+        first = session.rows(f"SELECT {texts} FROM disagreeing ORDER BY ALL LIMIT {_SHOWN}")  # noqa: S608 - quoted
+        rows = [dict(zip(names, row, strict=True)) for row in first]
+    return ExpectationResult(expectation.name, expectation.description, int(number), rows)

@@ -1,0 +1,246 @@
+"""One look at a place: its rows against what a run claims, and against the run told again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from cluster.connection import Connection
+from consumer.pipeline.asked import Asked
+from consumer.pipeline.claims import Claims
+from consumer.pipeline.columns.find import Columns, find_columns
+from consumer.pipeline.columns.identities import FieldIds
+from consumer.pipeline.compare.arrival import RECORDS, Arrival, order_by_column, take
+from consumer.pipeline.compare.comparison import Comparison
+from consumer.pipeline.compare.differences import differences
+from consumer.pipeline.compare.expecting import ToldAgain, check_expectations, read_expectations
+from consumer.pipeline.compare.retelling import Telling, check_condition, prepare, tell, tell_apart
+from consumer.pipeline.found import PipelineFindings
+from consumer.pipeline.ledger.truth import TopicTruth
+from consumer.pipeline.result import PipelineResult
+from consumer.pipeline.session import ProofSession
+from consumer.pipeline.stored import StoredRows
+from consumer.pipeline.truth import Truth
+from consumer.pipeline.verdict import judge_pipeline
+from consumer.proof.evidence.relations import lay_claims
+from schemas.manifest import Manifest, disagreements
+
+# Makes the events of manifests again: producer/regenerate does, which this package does not know.
+TruthOf = Callable[[Sequence[Manifest]], Truth]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a look is: ``told`` events of ``events`` were told again."""
+
+    told: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a proof is asked for, and who is told of it.
+
+    :param connection: where the topic is.
+    """
+
+    connection: Connection
+    topic: str
+    asked: Asked
+    truth_of: TruthOf
+    stop: threading.Event
+    progress: Callable[[Progress], None] | None = None
+
+
+def look(session: ProofSession, claims: Claims, rows: StoredRows, work: Work, *, last: bool) -> PipelineResult:
+    """Take steps 3 to 6 of :func:`consumer.pipeline.audit.audit_pipeline` once.
+
+    :param last: there is no other look. Before the last one values are compared only when nothing is missing any more.
+    """
+    with session.errors():
+        lay_claims(session.connection, claims.run_id, claims.manifests)
+    prepare(session)
+    with _told_again(claims, work) as truth:
+        return _look(session, claims, rows, work, truth, last=last)
+
+
+def _look(
+    session: ProofSession, claims: Claims, rows: StoredRows, work: Work, truth: Truth | None, *, last: bool
+) -> PipelineResult:
+    """Look, with what tells the run again at hand."""
+    asked = work.asked
+    if truth is not None and asked.expect is not None:
+        check_condition(session, truth, asked.expect)
+    columns = find_columns(session, rows, asked, claims, truth)
+    found = _claimed(claims)
+    telling = _Telling(session, truth, claims, work)
+    if columns.taking is not None:
+        found = _events(session, claims, rows, columns, telling, found, last=last)
+    else:
+        session.rows("CREATE OR REPLACE TABLE arrived (shard INTEGER, sequence BIGINT)")
+    if asked.expectations and truth is not None and (last or not found.lost):
+        told = ToldAgain(truth, claims.finished)
+        expectations = read_expectations(asked.expectations)
+        ids, showing = not claims.is_ledger, not claims.is_ledger
+        results = check_expectations(session, rows, expectations, told, ids=ids, showing=showing)
+        found = replace(found, expectations=results)
+    # 6. judge
+    changed = rows.changed()
+    gone = _gone(truth)
+    found = replace(
+        found,
+        doubts=[*claims.unread, *([changed] if changed else []), *(gone if claims.field is not None else [])],
+        unproved=[*getattr(truth, "unproved", []), *gone],
+        notes=[*found.notes, *rows.notes()],
+    )
+    return PipelineResult(
+        run_id=claims.run_id,
+        topic=work.topic,
+        at=rows.shown,
+        as_of=rows.as_of,
+        audited_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        judgement=judge_pipeline(found, rows.shown, rows.as_of, expect=asked.expect),
+        findings=found,
+        identity=columns.identity,
+        expect=asked.expect,
+        looks=1,
+        seconds=0.0,
+    )
+
+
+@contextmanager
+def _told_again(claims: Claims, work: Work) -> Iterator[Truth | None]:
+    """Give what tells the run again, where it is asked for and there is anything to tell.
+
+    The events of a run are made anew; the records of a ledger are in Kafka.
+    """
+    if not claims.finished or not (work.asked.tells_again or claims.field is not None):
+        yield None
+    elif claims.is_ledger:
+        with TopicTruth(work.connection, claims.finished, stop=work.stop) as truth:
+            yield truth
+    else:
+        yield work.truth_of(claims.finished)
+
+
+def _gone(truth: Truth | None) -> list[str]:
+    """Return what Kafka holds no more of a ledger, a sentence each."""
+    return truth.notes() if isinstance(truth, TopicTruth) else []
+
+
+def _claimed(claims: Claims) -> PipelineFindings:
+    """Return what is known before a row is looked at."""
+    return PipelineFindings(
+        acknowledged=sum(manifest.acknowledged for manifest in claims.finished),
+        identified=False,
+        disagreements=[str(each) for each in disagreements(claims.manifests)],
+        impossible=claims.impossible,
+        truth_complete=all(manifest.truth_complete for manifest in claims.manifests),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """The run, to be told again."""
+
+    session: ProofSession
+    truth: Truth | None
+    claims: Claims
+    work: Work
+
+    def tell(self, what: Telling) -> None:
+        """Tell the events for something, where anything is asked of them."""
+        if self.truth is None or not what.asks:
+            return
+        events = sum(manifest.next_sequence - manifest.first_sequence for manifest in self.claims.finished)
+        told = 0
+
+        def heard(more: int) -> None:
+            nonlocal told
+            told += more
+            if self.work.progress is not None:
+                self.work.progress(Progress(told, events))
+
+        tell(self.session, self.truth, self.claims.finished, what, progress=heard)
+
+
+def _events(  # noqa: PLR0917 - both sides, and what is known of them
+    session: ProofSession,
+    claims: Claims,
+    rows: StoredRows,
+    columns: Columns,
+    telling: _Telling,
+    found: PipelineFindings,
+    *,
+    last: bool,
+) -> PipelineFindings:
+    """Hold each row against its event."""
+    taking, asked = columns.taking, telling.work.asked
+    if taking is None:
+        raise RuntimeError("rows that cannot be told apart are no events")
+    if isinstance(taking.identities, FieldIds):
+        # Which record a value is of has to be known before the rows are taken.
+        telling.tell(Telling(ids=taking.identities))
+        tell_apart(session, telling.truth.gone if isinstance(telling.truth, TopicTruth) else {})
+    # 3. take
+    arrival = take(session, rows, taking, ordered=columns.ordered_by_place)
+    session.rows(RECORDS)
+    # 4. tell
+    rest = Telling(compared=taking.compared, keys=taking.order is not None)
+    whole = True
+    if last:
+        telling.tell(replace(rest, expect=asked.expect))
+    else:
+        telling.tell(Telling(expect=asked.expect))
+        whole = not Comparison(session, claims).counts["lost"]
+        if whole:
+            telling.tell(rest)
+    if whole and taking.order is not None:
+        order_by_column(session)
+    # 5. compare
+    compared = Comparison(session, claims, ordered=whole and columns.ordered)
+    differing = []
+    if whole and asked.compare and telling.truth is not None:
+        differing = differences(session, rows, telling.truth, taking, showing=not claims.is_ledger)
+    return replace(
+        found,
+        identified=True,
+        ordered=whole and columns.ordered,
+        expected=compared.expected,
+        arrived=compared.arrived,
+        rows=arrival.rows,
+        foreign=arrival.whose["foreign"],
+        without_identity=arrival.whose["without"],
+        compared=[one.name for one in taking.compared] if asked.compare and whole else None,
+        not_stored=columns.map.not_stored,
+        not_comparable=columns.map.not_comparable,
+        shards=compared.shards(),
+        examples=compared.examples(),
+        columns=differing,
+        notes=_notes(arrival, columns, compared, found),
+        lost=compared.counts["lost"],
+        duplicated=compared.counts["duplicated"],
+        phantom=compared.counts["phantom"],
+        unexpected=compared.counts["unexpected"],
+        altered=compared.counts["altered"],
+        reordered=compared.counts["reordered"],
+    )
+
+
+def _notes(arrival: Arrival, columns: Columns, compared: Comparison, found: PipelineFindings) -> list[str]:
+    """Return what a reader must know beside the figures, a sentence each."""
+    notes = [f"{rows:,} ids are written {looks}." for looks, rows in arrival.looks.most_common()]
+    if arrival.whose["foreign"]:
+        notes.append(f"{arrival.whose['foreign']:,} rows are of other runs, or of nobody known; they do not count.")
+    if arrival.whose["without"]:
+        notes.append(
+            f"{arrival.whose['without']:,} rows have nothing in {columns.identity}: nobody can say whose they are."
+        )
+    if compared.counts["lost"] and not arrival.whose["ours"]:
+        notes.append(f"No row at all has an id of this run in {columns.identity}: is it the column of the ids?")
+    if found.acknowledged and (apart := columns.map.not_comparable):
+        notes.append(f"Not compared: {'; '.join(apart)}.")
+    return notes

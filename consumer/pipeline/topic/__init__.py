@@ -1,0 +1,1 @@
+"""The records of any topic as rows, whatever their format: open ``rows.py`` first."""

@@ -1,0 +1,138 @@
+"""Flags of ``audit`` about somebody else's pipeline: where it stored, what tells its rows apart, what to compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cluster.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from consumer.pipeline.asked import Asked
+
+AtFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        metavar="WHERE",
+        help="What another pipeline stored: postgresql://user@host:port/db#schema.table, file.duckdb#table, a folder "
+        "or glob of .parquet, .csv or .jsonl files, or kafka:topic.",
+    ),
+]
+QueryFlag = Annotated[
+    str | None,
+    typer.Option("--query", metavar="SQL", help="With --at a database: a SELECT whose rows are looked at."),
+]
+IdFlag = Annotated[
+    str | None, typer.Option("--id", metavar="COLUMN", help="With --at: where the ids are; event_id by default.")
+]
+PositionFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--position", metavar="PARTITION,OFFSET", help="With --at and a ledger: where partition and offset are."
+    ),
+]
+ColumnFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column",
+        metavar="STORED=FIELD[:TYPE]",
+        help="With --compare: which field of an event a stored column holds, and the type that it should have there. "
+        "Repeat it for each.",
+    ),
+]
+ColumnsFlag = Annotated[
+    Path | None, typer.Option("--columns", metavar="FILE", help="With --at: id, order and columns from a YAML file.")
+]
+CompareFlag = Annotated[
+    bool,
+    typer.Option("--compare", help="With --at: make every event again, and compare its values with the stored ones."),
+]
+ExpectFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--expect", metavar="SQL", help="With --at: which events should arrive, as a condition over their fields."
+    ),
+]
+ExpectationFlag = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--expectation",
+        metavar="FILE",
+        help="With --at: a .sql file over `truth` and `sink` that returns the rows that disagree. Repeat it for each.",
+    ),
+]
+OrderFlag = Annotated[
+    str | None,
+    typer.Option("--order", metavar="COLUMN", help="With --at: a column that tells in which order rows were stored."),
+]
+ScenarioFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--scenario",
+        metavar="NAME|FILE",
+        help="With --at: the scenario that made the run, where its name does not say.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineFlags:
+    """What the flags say, read together."""
+
+    id_column: str | None
+    position: str | None
+    columns: Sequence[str]
+    columns_file: Path | None
+    compare: bool
+    expect: str | None
+    expectations: Sequence[Path]
+    order: str | None
+
+    def given(self) -> dict[str, object]:
+        """Return what each flag says, by its name."""
+        values = (self.id_column, self.position, self.columns, self.columns_file, self.compare, self.expect)
+        names = ("--id", "--position", "--column", "--columns", "--compare", "--expect", "--expectation", "--order")
+        return dict(zip(names, (*values, self.expectations, self.order), strict=True))
+
+    def asked(self) -> Asked:
+        """Return what is asked of the proof. Flags win over the file.
+
+        :raises Misconfigured: a flag is not of its form.
+        """
+        from consumer.pipeline.asked import Asked, columns_file, columns_of
+
+        file = Asked() if self.columns_file is None else columns_file(self.columns_file)
+        flags = columns_of(self.columns)
+        given = {each.stored for each in flags}
+        return replace(
+            file,
+            id_column=self.id_column or file.id_column,
+            order=self.order or file.order,
+            columns=(*flags, *(each for each in file.columns if each.stored not in given)),
+            position=None if self.position is None else _pair(self.position),
+            compare=self.compare or bool(flags),
+            expect=self.expect,
+            expectations=tuple(self.expectations),
+        )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    partition, comma, offset = (part.strip() for part in text.partition(","))
+    if not comma or not partition or not offset:
+        raise Misconfigured(f"--position {text!r} is not of the form PARTITION,OFFSET", hint="Name two columns")
+    return partition, offset
+
+
+def refuse_without_at(given: dict[str, object]) -> None:
+    """Refuse flags that speak of a place where none is named.
+
+    :raises Misconfigured: one of them is given.
+    """
+    named = [flag for flag, value in given.items() if value]
+    if named:
+        raise Misconfigured(f"{', '.join(named)} needs --at", hint="Say with --at what another pipeline stored")

@@ -1,0 +1,100 @@
+"""An expectation is a query over what was sent and what is there, and returns the rows that disagree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from cluster.errors import Misconfigured
+from consumer.pipeline.compare.expecting import shipped
+from tests.unit.consumer.pipeline.lab import Lab
+
+
+def counted(lab: Lab, column: str) -> pa.Table:
+    counts = Counter(lab.rows()[column].to_pylist())
+    return pa.table({column: list(counts), "events": list(counts.values())})
+
+
+def joined(lab: Lab) -> pa.Table:
+    rows = lab.rows().select(["event_id", "user_id"]).to_pylist()
+    first: dict[str, str] = {}
+    for row in rows:
+        first[row["user_id"]] = min(row["event_id"], first.get(row["user_id"], row["event_id"]))
+    return pa.Table.from_pylist([row | {"first_event_id": first[row["user_id"]]} for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("name", "sink"),
+    [
+        ("counts_per_type", lambda lab: counted(lab, "event_type")),
+        ("totals_per_user", lambda lab: counted(lab, "user_id")),
+        ("joined_by_user", joined),
+    ],
+)
+def test_each_shipped_expectation_holds_for_what_is_right_and_names_the_row_that_is_not(name: str, sink: Any) -> None:
+    lab = Lab()
+    right: pa.Table = sink(lab)
+    identified = "event_id" in right.column_names
+    result = lab.look(right, expectations=(Path(name),))
+    assert (result.verdict, result.findings.identified) == ("PASSED", identified)
+    assert f"1 expectation holds ({name})" in result.reason
+    rows = right.to_pylist()
+    last = list(rows[4 % len(rows)])[-1]
+    rows[4 % len(rows)][last] = 7 if last == "events" else "nobody"
+    spoiled = lab.look(pa.Table.from_pylist(rows), expectations=(Path(name),))
+    assert (spoiled.verdict, spoiled.findings.expectations[0].disagreeing) == ("FAILED", 1)
+    assert f"{name}: 1 rows disagree" in spoiled.reason
+
+
+def test_all_shipped_expectations_are_tried() -> None:
+    assert shipped() == ["counts_per_type", "joined_by_user", "totals_per_user"]
+
+
+def test_an_aggregate_says_that_no_row_was_held_against_an_event() -> None:
+    lab = Lab()
+    reason = lab.look(counted(lab, "event_type"), expectations=(Path("counts_per_type"),)).reason
+    assert reason.startswith("No row of lab was held against an event, as none has an id")
+
+
+def test_the_truth_may_be_gone_through_more_than_once_and_has_only_what_should_arrive(tmp_path: Path) -> None:
+    lab = Lab()
+    lab.faulty(0, "dropped", [(0, 2)])
+    lab.manifests[1] = lab.manifest(1, failed=[(0, 1)], unknown=[(1, 3)])
+    rows = [row for n, row in enumerate(lab.rows().to_pylist()) if n not in {0, 1, 300, 301}]
+    file = tmp_path / "twice.sql"
+    file.write_text(
+        "SELECT a.n, b.n FROM (SELECT count(*) AS n FROM truth) AS a, "
+        "(SELECT count(DISTINCT event_id) AS n FROM truth) AS b WHERE a.n <> 596 OR b.n <> 596"
+    )
+    assert lab.look(pa.Table.from_pylist(rows, lab.rows().schema), expectations=(file,)).verdict == "PASSED"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("SELECT nothing FROM truth", "the expectation does not run"),
+        ("DELETE FROM sink", "the expectation is not one SELECT"),
+        ("SELECT 1; SELECT 2", "the expectation is not one SELECT"),
+        ("SELEKT", "the expectation is no SQL"),
+        (None, "the expectation cannot be read"),
+    ],
+)
+def test_what_is_no_expectation_is_refused_in_words(tmp_path: Path, text: str | None, said: str) -> None:
+    file = tmp_path / "mine.sql"
+    if text is not None:
+        file.write_text(text)
+    lab = Lab()
+    with pytest.raises(Misconfigured, match=said) as refused:
+        lab.look(lab.rows(), expectations=(file,))
+    assert str(file) in refused.value.where
+
+
+def test_an_expectation_that_disagrees_may_be_right_later() -> None:
+    lab = Lab()
+    early = counted(lab, "event_type").slice(0, 2)
+    result = lab.look(early, expectations=(Path("counts_per_type"),))
+    assert (result.verdict, result.judgement.final) == ("FAILED", False)
