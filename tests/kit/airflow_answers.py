@@ -17,6 +17,14 @@ from typing import Any
 from unittest import mock
 
 from cluster import errors
+from tests.kit.sink_answers import (
+    audited,
+    sink_deferrable,
+    sink_killed,
+    sink_place,
+    sink_rendered,
+    sink_retries,
+)
 
 
 def retry_actions() -> dict[str, str]:
@@ -342,6 +350,12 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         reported,
         ended,
         dags,
+        audited,
+        sink_deferrable,
+        sink_killed,
+        sink_place,
+        sink_rendered,
+        sink_retries,
     )
 }
 

@@ -45,7 +45,12 @@ def rehearse(found: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_dag_file_can_be_read(found: dict[str, Any]) -> None:
     assert found["errors"] == {}
-    assert set(found["dags"]) == {"rehearse_customer_events", "rehearse_clickstream", "recurring_steady_hourly"}
+    assert set(found["dags"]) == {
+        "rehearse_customer_events",
+        "rehearse_clickstream",
+        "rehearse_your_pipeline",
+        "recurring_steady_hourly",
+    }
 
 
 def test_reading_the_dags_loads_neither_kafka_nor_the_warehouse(found: dict[str, Any]) -> None:
@@ -199,6 +204,7 @@ def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(read_da
     assert set(found["dags"]) == {
         "rehearse_customer_events",
         "rehearse_clickstream",
+        "rehearse_your_pipeline",
         "recurring_good",
         "recurring_shaped",
     }
@@ -230,6 +236,7 @@ def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(read_dags: Re
     assert set(dags) == {
         "rehearse_customer_events",
         "rehearse_clickstream",
+        "rehearse_your_pipeline",
         "rehearse_orders",
         "rehearse_beats",
         "recurring_orders_daily",
@@ -252,7 +259,40 @@ def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(read_dags: Re
 def test_a_folder_of_scenarios_that_is_not_there_is_an_import_error(read_dags: ReadDags, tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
     found = read_dags(PROJECT_ROOT / "dags", PROJECT_ROOT / "profiles", STREAMPROOF_SCENARIO_PATH=gone)
-    assert set(found["dags"]) == {"rehearse_customer_events", "rehearse_clickstream", "recurring_steady_hourly"}
+    assert set(found["dags"]) == {
+        "rehearse_customer_events",
+        "rehearse_clickstream",
+        "rehearse_your_pipeline",
+        "recurring_steady_hourly",
+    }
     ((file, error),) = found["errors"].items()
     assert Path(file).name == "recurring_faults.py"
     assert f"no such folder: {gone}" in error
+
+
+def test_between_generators_and_audit_of_your_pipeline_stands_nothing_but_your_pipeline(found: dict[str, Any]) -> None:
+    tasks = found["dags"]["rehearse_your_pipeline"]["tasks"]
+    assert {name: task["upstream"] for name, task in tasks.items()} == {
+        "plan": [],
+        "ensure_topics": ["plan"],
+        "schema_gate": ["ensure_topics"],
+        "generate": ["plan", "schema_gate"],
+        "your_consumer": ["generate"],
+        "audit_sink": ["your_consumer"],
+    }
+    # The leaf decides the colour of the run, and no warehouse of ours is touched.
+    assert {task["rule"] for task in tasks.values()} == {"all_success"}
+    assert {task["pool"] for task in tasks.values()} == {"default_pool"}
+
+
+def test_the_form_of_your_pipeline_has_the_switch_and_asks_for_no_warehouse_of_ours(found: dict[str, Any]) -> None:
+    params = found["dags"]["rehearse_your_pipeline"]["params"]
+    main = [name for name, param in params.items() if param.get("section") is None]
+    assert main == [
+        *("rate", "full_speed", "seconds", "shards", "seed", "topic"),
+        *("consumer_fault", "at", "conn_id", "wait"),
+    ]
+    assert params["consumer_fault"]["enum"] == ["none", "lose", "double", "round", "all"]
+    assert params["consumer_fault"]["values_display"].keys() == set(params["consumer_fault"]["enum"])
+    assert {param.get("section") for param in params.values()} == {None, "Load"}
+    assert (params["topic"]["default"], params["consumer_fault"]["default"]) == ("your_pipeline", "none")

@@ -1,0 +1,138 @@
+"""
+### Rehearse a pipeline of your own
+
+Generates `customer_events` on a Kafka topic, lets **your** pipeline store them, and proves by identity and by value
+what arrived there: nothing of this project loads, and nothing is written where you store.
+
+`your_consumer` stands for your pipeline: a small consumer (`dags/your_consumer.py`) that fills a DuckDB file. Put your
+own in its place; or say in *Where it stores* what a pipeline fills that runs elsewhere, such as
+`postgresql://user@host:5432/db#public.events`: then this task leaves it alone, and `audit_sink` waits for it.
+
+**What goes wrong** makes the consumer lose, double or round some of the events. The audit must name exactly those.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, task
+
+from plugins.operators import EnsureTopicsOperator, GenerateShardOperator, PlanOperator, SchemaGateOperator
+from plugins.pipeline import AuditSinkOperator
+from plugins.rehearsal import DEFAULT_ARGS, form
+from plugins.settings import LOAD, Rehearsal
+
+SCENARIO = "customer_events"
+# What `your_consumer` makes of an event. A pipeline that stores other columns is compared in those that it has.
+COLUMNS = {
+    "customer": "user_id",
+    "kind": "event_type",
+    "happened_at": "timestamp",
+    "watched": "details.play_percentage",
+}
+OWN = {
+    "consumer_fault": Param(
+        "none",
+        title="What goes wrong",
+        description_md="In the consumer of this Dag, to one event in a hundred of each kind.",
+        type="string",
+        enum=["none", "lose", "double", "round", "all"],
+        values_display={
+            "none": "Nothing",
+            "lose": "Events are lost",
+            "double": "Events are stored twice",
+            "round": "Times are rounded to the minute",
+            "all": "All three",
+        },
+    ),
+    "at": Param(
+        "",
+        title="Where it stores",
+        description_md="What a pipeline of your own fills, as audit --at takes it. Empty for the consumer of this Dag.",
+        type="string",
+    ),
+    "conn_id": Param(
+        "",
+        title="PostgreSQL connection",
+        description_md="Id of an Airflow connection that has the address, login and password of where it stores. "
+        "Empty for none.",
+        type="string",
+    ),
+    "wait": Param(
+        "2m",
+        title="How long to wait",
+        description_md="For what has not arrived when the last event is sent: a number and s, m or h.",
+        type="string",
+    ),
+}
+
+with DAG(
+    "rehearse_your_pipeline",
+    description="Your pipeline: customer_events to Kafka, stored by a consumer of yours, proved by identity and value.",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=DEFAULT_ARGS,
+    tags={"streamproof", "rehearsal", "your pipeline", SCENARIO},
+) as dag:
+    plan = PlanOperator(
+        task_id="plan",
+        scenario=SCENARIO,
+        besides=tuple(OWN),
+        doc_md="Splits the run into shards, and refuses settings that contradict each other.",
+    )
+    topics = EnsureTopicsOperator(
+        task_id="ensure_topics",
+        doc_md="Creates the topic and its control topic as `cluster/topics.yaml` declares them.",
+    )
+    schemas = SchemaGateOperator(
+        task_id="schema_gate",
+        scenario=SCENARIO,
+        doc_md="Registers the schema of the events, or refuses.",
+    )
+    generate = GenerateShardOperator.partial(
+        task_id="generate",
+        map_index_template="shard {{ task.shard['shard'] + 1 }} of {{ task.shard['shards'] }}",
+        execution_timeout=timedelta(hours=7),
+        doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
+    ).expand(shard=plan.output)
+
+    @task(doc_md="Stands for your pipeline: stores what is in the topic. Put your own in its place.")
+    def your_consumer(params: dict[str, Any]) -> str:
+        """Store the topic in a DuckDB file, and return where, as ``audit --at`` takes it."""
+        from your_consumer import consume
+
+        from cluster.local import state_dir
+        from plugins.hooks import connect, for_confluent
+
+        if params["at"] or params["conn_id"]:
+            return str(params["at"])
+        connection = connect()
+        file = state_dir() / "your_pipeline" / f"{params['topic']}.duckdb"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        kafka, registry = connection.kafka.as_librdkafka(), for_confluent(connection.registry)
+        consume(kafka, registry, params["topic"], file, params["consumer_fault"])
+        return f"{file}#events"
+
+    stored = your_consumer()
+    audit = AuditSinkOperator(
+        task_id="audit_sink",
+        at=stored,
+        conn_id="{{ params.conn_id }}",
+        id_column="id",
+        columns=COLUMNS,
+        compare=True,
+        wait="{{ params.wait }}",
+        deferrable=True,
+        doc_md="Compares what was stored with what was sent, event by event and column by column, and writes nothing. "
+        "Waits, without a worker, for what has not arrived yet.",
+    )
+    plan >> topics >> schemas >> generate >> stored >> audit
+
+# Of the form of the other Dags, what says which events are sent and how fast. No warehouse of ours is filled.
+asked = form(Rehearsal(topic="your_pipeline", rate=2000, seconds=10))
+dag.params.update({name: param for name, param in asked.items() if param.schema.get("section") in {None, LOAD}} | OWN)
