@@ -67,14 +67,14 @@ class Comparison:
             for name in ("lost", "duplicated", "phantom", "reordered")
             if self.counts[name]
         }
-        for name, query in (("unexpected", _UNEXPECTED), ("altered", _ALTERED)):
-            if self.counts[name]:
-                found[name] = [self._example(*row) for row in self._session.rows(query)]
         if self._ledger:
-            return {
+            found = {
                 name: [self._example(each.shard, each.sequence, each.note) for each in rows]
                 for name, rows in found.items()
             }
+        for name, query in (("unexpected", _UNEXPECTED), ("altered", _ALTERED)):
+            if self.counts[name]:
+                found[name] = [self._example(*row) for row in self._session.rows(query)]
         return found
 
     def _example(self, shard: int | None, sequence: int | None, note: str = "") -> Example:
