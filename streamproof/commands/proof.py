@@ -34,6 +34,7 @@ from streamproof.flags.pipeline import (
     PositionFlag,
     QueryFlag,
     ScenarioFlag,
+    refuse_beside_at,
     refuse_without_at,
 )
 from streamproof.flags.run import ScenarioPathFlag
@@ -81,6 +82,7 @@ def audit(
     """
     flags = PipelineFlags(id_column, position, column or (), columns, compare, expect, expectation or (), order)
     if at is not None:
+        refuse_beside_at({"--warehouse": warehouse, "--publications": publications})
         return _audit_at(
             addresses.connect(uses=("kafka",)),
             topic,

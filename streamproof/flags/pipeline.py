@@ -136,3 +136,16 @@ def refuse_without_at(given: dict[str, object]) -> None:
     named = [flag for flag, value in given.items() if value]
     if named:
         raise Misconfigured(f"{', '.join(named)} needs --at", hint="Say with --at what another pipeline stored")
+
+
+def refuse_beside_at(given: dict[str, object]) -> None:
+    """Refuse flags that speak of our own warehouse where another pipeline's place is named.
+
+    :raises Misconfigured: one of them is given.
+    """
+    named = [flag for flag, value in given.items() if value]
+    if named:
+        raise Misconfigured(
+            f"{', '.join(named)} speaks of our own warehouse, and --at of what another pipeline stored",
+            hint="Give one of the two; our own warehouse is audited without --at",
+        )

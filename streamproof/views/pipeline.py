@@ -36,7 +36,8 @@ def show_pipeline(output: Output, result: PipelineResult) -> None:
     if result.findings.identified:
         output.show("", _findings(result))
     if result.findings.compared:
-        output.show("", Text(f"compared      {', '.join(result.findings.compared)}", style="dim"))
+        output.show("")
+        output.show(Text(f"compared  {', '.join(result.findings.compared)}", style="dim"))
     if result.findings.columns:
         output.show("", _columns(result.findings.columns))
     if result.findings.expectations:

@@ -21,6 +21,10 @@ _TOTALS = """
         (SELECT count(*) FROM stored SEMI JOIN left_out USING (shard, sequence) WHERE standing = 'acknowledged'),
         (SELECT count(DISTINCT (shard, sequence)) FROM differing)
 """
+_DUPLICATED = """
+    SELECT shard, sequence, copies || ' times' FROM stored
+    WHERE copies > 1 AND shard IS NOT NULL ORDER BY 1, 2 LIMIT 10
+"""
 _UNEXPECTED = """
     SELECT shard, sequence FROM stored SEMI JOIN left_out USING (shard, sequence)
     WHERE standing = 'acknowledged' ORDER BY 1, 2 LIMIT 10
@@ -64,7 +68,7 @@ class Comparison:
         """Return the first of each class of damage."""
         found = {
             name: examples_of(self._session, self._run_id, name)
-            for name in ("lost", "duplicated", "phantom", "reordered")
+            for name in ("lost", "phantom", "reordered")
             if self.counts[name]
         }
         if self._ledger:
@@ -72,7 +76,7 @@ class Comparison:
                 name: [self._example(each.shard, each.sequence, each.note) for each in rows]
                 for name, rows in found.items()
             }
-        for name, query in (("unexpected", _UNEXPECTED), ("altered", _ALTERED)):
+        for name, query in (("duplicated", _DUPLICATED), ("unexpected", _UNEXPECTED), ("altered", _ALTERED)):
             if self.counts[name]:
                 found[name] = [self._example(*row) for row in self._session.rows(query)]
         return found

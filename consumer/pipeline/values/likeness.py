@@ -106,7 +106,8 @@ def _rounding(pairs: Sequence[tuple[Decimal, Decimal]]) -> str | None:
         for digits in range(most, -1, -1):
             step = Decimal(1).scaleb(-digits)
             if any(all(sent.quantize(step, mode) == stored for sent, stored in pairs) for mode in modes):
-                return f"{how} to {digits} digits after the point" if digits else f"{how} to a whole number"
+                digit = "digit" if digits == 1 else "digits"
+                return f"{how} to {digits} {digit} after the point" if digits else f"{how} to a whole number"
     return None
 
 

@@ -366,6 +366,7 @@ def test_nothing_is_written_where_a_pipeline_stored(sent: Sent, maker: Maker) ->
     [
         (("--compare",), "--compare needs --at"),
         (("--id", "x", "--order", "y"), "--id, --order needs --at"),
+        (("--at", "{file}#events", "--warehouse", "w.duckdb"), "--warehouse speaks of our own warehouse"),
         (("--at", "{file}#event"), "there is no table event"),
         (("--at", "{file}#events", "--position", "a,b"), "--position is for a ledger"),
         (("--at", "{file}#events", "--position", "a"), "is not of the form PARTITION,OFFSET"),

@@ -30,6 +30,7 @@ NOON = dt.datetime(2026, 1, 1, 12, 0, 5, 123_456, tzinfo=dt.UTC)
         (9007199254740993, 9007199254740992.0, "of the precision of a 64-bit number"),
         (3.14159, 3.14, "rounded to 2 digits after the point"),
         (2.999, Decimal("2.99"), "cut off to 2 digits after the point"),
+        (3.64, 3.6, "rounded to 1 digit after the point"),
         (3.6, 4, "rounded to a whole number"),
         (5, -5, "of the other sign"),
         (5, 6, "another value"),
