@@ -24,7 +24,7 @@ from consumer.sinks.duckdb.warehouse import lay_tables
 # Python, Arrow and what generates events take the rest of 1 GB.
 _PURPOSE = Purpose("400MB")
 _FILE = "proof.duckdb"
-_LOOK_S = 0.1
+_LOOK_S = 0.03
 
 
 class ProofSession:
