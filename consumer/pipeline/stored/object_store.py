@@ -5,6 +5,7 @@ Nothing is installed here. Credentials and endpoint are what DuckDB finds: a sec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from consumer.pipeline.stored.files.parquet import ParquetReader
 from consumer.pipeline.stored.files.place import FileRows
 from consumer.pipeline.stored.sessions import reading_session
 
+_PATTERN = re.compile(r"[*\[]")
 _LIST = "SELECT filename, size, epoch_ns(last_modified::TIMESTAMP) FROM read_blob(?) ORDER BY 1"
 
 
@@ -50,7 +52,7 @@ class ObjectStorePlace:
             rows = session.execute(_LIST, [pattern]).fetchall()
         except duckdb.Error as error:
             raise _meaning(error, self.where) from error
-        base = self.where.partition("*")[0].rpartition("/")[0] + "/"
+        base = _PATTERN.split(pattern)[0].rpartition("/")[0] + "/"
         files, hidden, others = [], 0, []
         for name, size_bytes, modified_ns in rows:
             inside = PurePosixPath(str(name).removeprefix(base))

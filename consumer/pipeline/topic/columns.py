@@ -84,8 +84,9 @@ class TopicColumns:
         if self.identity is not None:
             rows = self._identified(rows, self.identity)
         wanted = [field for field in self.schema if field.name in rows.column_names]
-        if any(rows.schema.field(field.name).type != field.type for field in wanted):
-            rows = self._cast(rows)
+        others = [field.name for field in wanted if rows.schema.field(field.name).type != field.type]
+        if others:
+            rows = self._cast(rows, others)
         for field in self.schema:
             if field.name not in rows.column_names:
                 rows = rows.append_column(field, pa.nulls(len(rows), field.type))
@@ -104,9 +105,8 @@ class TopicColumns:
         place = there.index(column)
         return rows.set_column(place, column, pc.coalesce(rows.column(column), header))
 
-    def _cast(self, rows: pa.Table) -> pa.Table:
-        """Return rows with the common types of their columns, as DuckDB casts them: without loss."""
-        ours = [name for name in self.schema.names if name in rows.column_names and name in self._kinds]
+    def _cast(self, rows: pa.Table, ours: list[str]) -> pa.Table:
+        """Return rows with the common types of some of their columns, as DuckDB casts them: without loss."""
         self._types.register(_ROWS, rows.select(ours))
         try:
             relation = self._types.sql(f"SELECT * FROM {_ROWS}")  # noqa: S608 - a constant

@@ -47,7 +47,8 @@ class CsvReader:
     def __init__(self, files: Sequence[DataFile], delimiter: str | None = None) -> None:
         self._delimiter = delimiter
         names: dict[str, str] = {}  # by the name in lower case, which is what columns are told apart by
-        for file in files:
+        # A job leaves a file of no bytes where it had no row to write; alone, it is a file without a header.
+        for file in [file for file in files if file.stamp.size_bytes] or files:
             for name in self._header(file):
                 names.setdefault(name.lower(), name)
         self.columns = [StoredColumn(name, "VARCHAR", says_null=False) for name in names.values()]

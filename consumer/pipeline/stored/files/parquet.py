@@ -94,7 +94,11 @@ def _errors(file: DataFile) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException:
-        raise StoreOutOfMemory("DuckDB needs more memory for the file than it may have here", where=file.name) from None
+        raise StoreOutOfMemory(
+            "DuckDB needs more memory for the file than it may have here",
+            where=file.name,
+            hint="Values of hundreds of kilobytes are read in row groups of a few rows: write the file with such",
+        ) from None
     except duckdb.ConversionException:
         raise DataRejected("a value does not fit the type that other files give its column", where=file.name) from None
     except duckdb.BinderException as error:

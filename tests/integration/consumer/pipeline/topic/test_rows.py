@@ -237,3 +237,71 @@ def test_a_missing_topic_and_a_missing_registry_are_said(
     alone = Connection.of({"bootstrap_servers": connection.kafka.bootstrap_servers})
     with open_topic(alone, topic.name) as opened, pytest.raises(Misconfigured, match="Registry"):
         _ = opened.schema
+
+
+EVERYTHING = record(
+    "Everything",
+    i="int",
+    f="float",
+    b="bytes",
+    fx={"type": "fixed", "name": "Four", "size": 4},
+    e={"type": "enum", "name": "Choice", "symbols": ["A", "B"]},
+    m={"type": "map", "values": "long"},
+    l={"type": "array", "items": {"type": "array", "items": ["null", "string"]}},
+    u=["null", "long", "string"],
+    o=["null", record("Inner", at={"type": "long", "logicalType": "timestamp-micros"}, deep=["null", "int"])],
+    d=DECIMAL,
+    day={"type": "int", "logicalType": "date"},
+    t={"type": "int", "logicalType": "time-millis"},
+    tu={"type": "long", "logicalType": "time-micros"},
+    lt={"type": "long", "logicalType": "local-timestamp-millis"},
+    n="null",
+)
+
+
+def everything(n: int) -> dict[str, Any]:
+    return {
+        "i": n,
+        "f": n / 2,
+        "b": bytes([n]),
+        "fx": b"\x00\xff\x00" + bytes([n]),
+        "e": "AB"[n % 2],
+        "m": {"k": n},
+        "l": [[str(n), None], []],
+        "u": [None, n, str(n)][n % 3],
+        "o": None if n % 2 else {"at": n, "deep": None if n % 4 else n},
+        "d": Decimal(n) / 100,
+        "day": n,
+        "t": n,
+        "tu": n,
+        "lt": n,
+        "n": None,
+    }
+
+
+def test_rows_of_every_type_stand_beside_rows_of_nulls_and_of_other_schemas(
+    connection: Connection, filled_topic: Callable[..., Any]
+) -> None:
+    alone, beside, mixed = filled_topic(), filled_topic(), filled_topic()
+    alone.send(alone.avro(EVERYTHING, map(everything, range(12))))
+    whole = rows_of(connection, alone.name)[1]
+    fields = [name for name in whole[0] if not name.startswith("_")]
+
+    def told(rows: list[dict[str, Any]]) -> list[list[Any]]:
+        return [[row[name] for name in fields] for row in rows]
+
+    values = beside.avro(EVERYTHING, map(everything, range(12)))
+    beside.send([value for good in values for value in (None, good, b"")])
+    rows = rows_of(connection, beside.name)[1]
+    assert told(rows[1::3]) == told(whole)
+    assert all(value is None for row in told(rows[::3]) for value in row)
+
+    wider = {
+        **EVERYTHING,
+        "fields": [{**field, "type": "long"} if field["name"] == "i" else field for field in EVERYTHING["fields"]],
+    }
+    first = mixed.avro(EVERYTHING, map(everything, range(6)))
+    mixed.send([*first, None, *mixed.avro(wider, map(everything, range(6, 12)))])
+    schema, rows = rows_of(connection, mixed.name)
+    assert schema.field("i").type == pa.int64()
+    assert told([row for row in rows if row["_offset"] != 6]) == told(whole)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from cluster.errors import DataRejected, Misconfigured, StoreFailed, StreamproofError
 from consumer.pipeline.stored.naming import stored_at
+from consumer.pipeline.stored.object_store import ObjectStorePlace
 from tests.kit.stored_rows import ReadPlace, read_place, rows_of
 
 Files = Callable[[dict[str, Any]], Path]
@@ -378,3 +379,32 @@ def test_a_large_field_is_one_value(files: Files) -> None:
     text = "x" * 3_000_000
     assert read(files({"a.csv": f"a,b\n1,{text}\n2,y\n"}) / "a.csv").column("b") == [text, "y"]
     assert read(files({"a.jsonl": json.dumps({"b": text})}) / "a.jsonl").column("b") == [text]
+
+
+def test_a_csv_file_of_no_bytes_has_no_rows(files: Files) -> None:
+    assert read(files({"a.csv": "", "b.csv": "a\n1\n", "c.csv": "a\n"})).column("a") == ["1"]
+
+
+def test_an_object_store_is_read_as_a_folder_is(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB reads both by the same functions: here, paths stand for addresses."""
+    folder = files(
+        {
+            "dt=1/a.parquet": "SELECT 1 AS a",
+            "dt=2/b.parquet": "SELECT 2 AS a",
+            "_temporary/c.parquet": "SELECT 3 AS a",
+            "d.csv": "a\n4\n",
+        }
+    )
+    monkeypatch.setattr("consumer.pipeline.stored.object_store._reach", lambda session: None)
+    with ObjectStorePlace(str(folder)).open() as opened:
+        assert sorted((row["a"], row["dt"]) for row in rows_of(opened)) == [(1, "1"), (2, "2")]
+        assert opened.notes() == [
+            "hidden files passed over (names with . or _ in front): 1",
+            "files of another kind passed over: d.csv",
+        ]
+        assert opened.changed() == ""
+        (folder / "dt=1" / "a.parquet").unlink()
+        assert opened.changed() == "gone: dt=1/a.parquet"
+    for where in (folder / "*.parquet", folder / "nothing"):
+        with pytest.raises(Misconfigured), ObjectStorePlace(str(where)).open():
+            pass
