@@ -22,6 +22,7 @@ from tests.kit.sink_answers import (
     sink_deferrable,
     sink_killed,
     sink_place,
+    sink_registry,
     sink_rendered,
     sink_retries,
 )
@@ -354,6 +355,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         sink_deferrable,
         sink_killed,
         sink_place,
+        sink_registry,
         sink_rendered,
         sink_retries,
     )

@@ -210,3 +210,14 @@ def sink_retries() -> dict[str, str]:
     policy = _operator({}).retry_policy
     kinds = ("VerdictFailed", "VerdictUnknown", "Misconfigured", "WarehouseLocked", "BrokerUnreachable")
     return {kind: policy.evaluate(getattr(errors, kind)("x"), 1, 3).action.value for kind in kinds}
+
+
+def sink_registry() -> dict[str, Any]:
+    """What a consumer gives to Confluent's client of the registry, if that takes it."""
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+
+    from plugins.hooks import connect, for_confluent
+
+    told = for_confluent(connect().registry)
+    with SchemaRegistryClient(told):
+        return told

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import certifi
 import pytest
 
 from tests.kit.airflow_process import airflow_process
@@ -205,3 +206,21 @@ def test_a_place_that_is_none_is_refused_in_words(ask: Ask, settings: dict[str, 
     found = ask("sink_place", env, **settings)
     assert fault in found["error"]
     assert "kept-secret" not in found["error"]
+
+
+def test_a_consumer_that_uses_confluents_client_reaches_a_registry_with_a_login_and_tls(ask: Ask) -> None:
+    registry = {
+        "conn_type": "schema_registry",
+        "schema": "https",
+        "host": "registry",
+        "port": 8443,
+        "login": "reader",
+        "password": "kept-secret",
+        "extra": {"path": "/apis/ccompat/v7", "ssl_ca_location": certifi.where(), "timeout_s": 9},
+    }
+    told = ask("sink_registry", {"AIRFLOW_CONN_SCHEMA_REGISTRY_DEFAULT": json.dumps(registry)})
+    assert told == {
+        "url": "https://registry:8443/apis/ccompat/v7",
+        "ssl.ca.location": certifi.where(),
+        "basic.auth.user.info": "reader:kept-secret",
+    }
