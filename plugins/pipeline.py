@@ -157,7 +157,7 @@ class AuditSinkOperator(StoppableOperator):
             order=self.order or None,
         )
         self.log.info("Comparing what was sent in %s with %s", self.run_id, place.shown)
-        say = every(LOG_EVERY_S, lambda so_far: self.log.info("Told again %s of %s", so_far.told, so_far.events))
+        say = every(LOG_EVERY_S, lambda so_far: self.log.info("%s", so_far.words))
         with self.stopping() as stop:
             return audit_pipeline(
                 connection,

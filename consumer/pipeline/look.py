@@ -34,10 +34,18 @@ TruthOf = Callable[[Sequence[Manifest]], Truth]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a look is: ``told`` events of ``events`` were told again."""
+    """How far a look is: ``rows`` of the place were taken, and ``told`` events of ``events`` told again."""
 
+    rows: int
     told: int
     events: int
+
+    @property
+    def words(self) -> str:
+        """It in words."""
+        if self.rows:
+            return f"{self.rows:,} rows taken"
+        return f"{self.told:,} of {self.events:,} events told again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,11 @@ class _Telling:
     claims: Claims
     work: Work
 
+    def heard_rows(self, rows: int) -> None:
+        """Tell how many rows of the place were taken so far."""
+        if self.work.progress is not None:
+            self.work.progress(Progress(rows, 0, 0))
+
     def tell(self, what: Telling) -> None:
         """Tell the events for something, where anything is asked of them."""
         if self.truth is None or not what.asks:
@@ -162,7 +175,7 @@ class _Telling:
             nonlocal told
             told += more
             if self.work.progress is not None:
-                self.work.progress(Progress(told, events))
+                self.work.progress(Progress(0, told, events))
 
         tell(self.session, self.truth, self.claims.finished, what, progress=heard)
 
@@ -186,7 +199,7 @@ def _events(  # noqa: PLR0917 - both sides, and what is known of them
         telling.tell(Telling(ids=taking.identities))
         tell_apart(session, telling.truth.gone if isinstance(telling.truth, TopicTruth) else {})
     # 3. take
-    arrival = take(session, rows, taking, ordered=columns.ordered_by_place)
+    arrival = take(session, rows, taking, ordered=columns.ordered_by_place, heard=telling.heard_rows)
     session.rows(RECORDS)
     # 4. tell
     rest = Telling(compared=taking.compared, keys=taking.order is not None)

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from cluster.errors import Interrupted, Misconfigured
+from cluster.errors import Interrupted, Misconfigured, StoreFull, StoreOutOfMemory
 from cluster.local import state_dir
 from cluster.machine.scratch import scratch_folder
 from consumer.pipeline.values.alike import MACROS
@@ -63,6 +63,12 @@ class ProofSession:
                 yield
         except Interrupted:
             raise stopped() from None
+        except (StoreFull, StoreOutOfMemory) as error:
+            raise type(error)(
+                "there is no room for the proof; nothing was written anywhere else",
+                where=error.where,
+                hint="Free some space, or name another folder in STREAMPROOF_STATE_DIR",
+            ) from error
 
     @contextmanager
     def blaming(self, what: str, where: str, hint: str) -> Iterator[None]:

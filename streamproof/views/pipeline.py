@@ -112,6 +112,7 @@ def shown_telling(topic: str) -> Iterator[Callable[[Told], None]]:
         task = bar.add_task(f"proving {topic}", total=None, figures=first_figures(f"proving {topic}"))
 
         def draw(progress: Told) -> None:
-            bar.update(task, completed=progress.told, total=progress.events, figures=f"{progress.told:,} events told")
+            total = progress.events or None  # how many rows there are, nobody knows before they are read
+            bar.update(task, completed=progress.told, total=total, figures=progress.words)
 
         yield draw

@@ -1,8 +1,8 @@
 """Which event a stored row is: by the id of ours, by the partition and offset of its record, or by a field.
 
-Each kind reads a relation of stored rows and adds four columns: ``_shard`` and ``_sequence`` of the event,
-``_malformed`` (what an id says that begins as those of the run do, and is none), and ``_whose``: ``ours``, ``foreign``
-(of another run, or of nobody known) or ``without`` (there is no id).
+Each kind reads a relation of stored rows and adds four columns: ``__event_shard`` and ``__event_sequence``,
+``__malformed_id`` (what an id says that begins as those of the run do, and is none), and ``__whose``: ``ours``,
+``foreign`` (of another run, or of nobody known) or ``without`` (there is no id).
 """
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ class EventIds:
         """Return the rows with what their ids say."""
         return f"""
             (SELECT *,
-                event_shard(_id) AS _shard, event_sequence(_id) AS _sequence,
-                CASE WHEN event_shard(_id) IS NULL THEN _id END AS _malformed,
-                CASE WHEN _id IS NULL OR _id = '' THEN 'without'
-                     WHEN starts_with(_id, getvariable('id_start')) THEN 'ours' ELSE 'foreign' END AS _whose
-            FROM (SELECT *, {self._canonical()} AS _id FROM {relation}))
+                event_shard(__given_id) AS __event_shard, event_sequence(__given_id) AS __event_sequence,
+                CASE WHEN event_shard(__given_id) IS NULL THEN __given_id END AS __malformed_id,
+                CASE WHEN __given_id IS NULL OR __given_id = '' THEN 'without'
+                     WHEN starts_with(__given_id, getvariable('id_start')) THEN 'ours' ELSE 'foreign' END AS __whose
+            FROM (SELECT *, {self._canonical()} AS __given_id FROM {relation}))
         """  # noqa: S608 - identifiers are quoted
 
     def looks(self) -> str:
@@ -83,7 +83,7 @@ class EventIds:
         if kind == "uuid":
             return "NULL"
         return (
-            f"CASE WHEN {value} = _id THEN NULL WHEN lower({value}) = _id THEN 'in upper case' "
+            f"CASE WHEN {value} = __given_id THEN NULL WHEN lower({value}) = __given_id THEN 'in upper case' "
             "ELSE 'in another form of UUID' END"
         )
 
@@ -121,13 +121,14 @@ class Positions:
     def placed(self, relation: str) -> str:
         """Return the rows with their places; those outside of what the ledger covers are of nobody known."""
         return f"""
-            (SELECT placed.*, CAST(NULL AS VARCHAR) AS _malformed,
-                CASE WHEN _shard IS NULL OR _sequence IS NULL THEN 'without'
-                     WHEN _sequence >= covered.next_sequence OR _sequence < covered.first_sequence THEN 'foreign'
-                     ELSE 'ours' END AS _whose
-            FROM (SELECT *, TRY_CAST({self.partition.sql} AS INTEGER) AS _shard,
-                         TRY_CAST({self.offset.sql} AS BIGINT) AS _sequence FROM {relation}) AS placed
-            LEFT JOIN run_shards AS covered ON covered.shard = placed._shard)
+            (SELECT placed.*, CAST(NULL AS VARCHAR) AS __malformed_id,
+                CASE WHEN __event_shard IS NULL OR __event_sequence IS NULL THEN 'without'
+                     WHEN __event_sequence >= covered.next_sequence THEN 'foreign'
+                     WHEN __event_sequence < covered.first_sequence THEN 'foreign'
+                     ELSE 'ours' END AS __whose
+            FROM (SELECT *, TRY_CAST({self.partition.sql} AS INTEGER) AS __event_shard,
+                         TRY_CAST({self.offset.sql} AS BIGINT) AS __event_sequence FROM {relation}) AS placed
+            LEFT JOIN run_shards AS covered ON covered.shard = placed.__event_shard)
         """  # noqa: S608 - identifiers are quoted
 
     def looks(self) -> str:
@@ -156,18 +157,19 @@ class FieldIds:
 
     @property
     def sent_text(self) -> str:
-        """Return the text of what was sent, as ``sent_ids`` holds it, over a relation with the field ``_id``."""
+        """Return the text of what was sent, as ``sent_ids`` holds it, over a relation with the field ``__given_id``."""
         return f"CAST({self._sides()[1]} AS VARCHAR)"
 
     def placed(self, relation: str) -> str:
         """Return the rows with the record that has their value."""
         text = f"CAST({self._sides()[0]} AS VARCHAR)"
         return f"""
-            (SELECT placed.* EXCLUDE (_id), sent.shard AS _shard, sent.sequence AS _sequence,
-                CAST(NULL AS VARCHAR) AS _malformed,
-                CASE WHEN placed._id IS NULL THEN 'without'
-                     WHEN sent.shard IS NULL THEN 'foreign' ELSE 'ours' END AS _whose
-            FROM (SELECT *, {text} AS _id FROM {relation}) AS placed LEFT JOIN sent_ids AS sent ON sent.id = placed._id)
+            (SELECT placed.* EXCLUDE (__given_id), sent.shard AS __event_shard, sent.sequence AS __event_sequence,
+                CAST(NULL AS VARCHAR) AS __malformed_id,
+                CASE WHEN placed.__given_id IS NULL THEN 'without'
+                     WHEN sent.shard IS NULL THEN 'foreign' ELSE 'ours' END AS __whose
+            FROM (SELECT *, {text} AS __given_id FROM {relation}) AS placed
+            LEFT JOIN sent_ids AS sent ON sent.id = placed.__given_id)
         """  # noqa: S608 - identifiers are quoted
 
     def looks(self) -> str:
@@ -175,7 +177,7 @@ class FieldIds:
         return "NULL"
 
     def _sides(self) -> tuple[str, str]:
-        sides = alike(self.leaf.sql, self.leaf.type, "_id", self.field_type)
+        sides = alike(self.leaf.sql, self.leaf.type, "__given_id", self.field_type)
         return sides.stored, sides.sent
 
 
@@ -231,7 +233,7 @@ def field_ids(
     column, leaf = stored_leaf(columns, asked or field, where=where)
     found = FieldIds(column.name, leaf, field, field_type)
     try:
-        alike(leaf.sql, leaf.type, "_id", field_type)
+        alike(leaf.sql, leaf.type, "__given_id", field_type)
     except NotComparable as why:
         raise Misconfigured(
             f"the column {leaf.path} cannot tell the records apart by their field {field}: {why}", where=where

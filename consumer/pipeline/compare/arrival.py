@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from consumer.pipeline.columns.taking import Taking
 from consumer.pipeline.session import ProofSession
@@ -62,10 +61,13 @@ def scan(
             use(relation)
 
 
-def take(session: ProofSession, rows: StoredRows, taking: Taking, *, ordered: bool) -> Arrival:
+def take(
+    session: ProofSession, rows: StoredRows, taking: Taking, *, ordered: bool, heard: Callable[[int], None]
+) -> Arrival:
     """Fill the table ``arrived`` from the rows of a place.
 
     :param ordered: the place is a topic, and says by itself in which order its rows were stored.
+    :param heard: told how many rows were taken so far.
     :raises StreamproofError: the place cannot be read.
     """
     digests = "".join(f", digest_{number} UBIGINT" for number in range(len(taking.compared)))
@@ -74,14 +76,19 @@ def take(session: ProofSession, rows: StoredRows, taking: Taking, *, ordered: bo
     found = Arrival()
     columns = [*taking.columns, *([PARTITION, OFFSET, KEY] if ordered else [])]
     wanted = list(dict.fromkeys(columns))
-    scan(rows, session, wanted, partial(_take_one, session, taking, found, ordered=ordered))
+
+    def use(relation: str) -> None:
+        _take_one(session, taking, found, relation, ordered=ordered)
+        heard(found.rows)
+
+    scan(rows, session, wanted, use)
     return found
 
 
 def _take_one(session: ProofSession, taking: Taking, found: Arrival, relation: str, *, ordered: bool) -> None:
     placed = taking.identities.placed(relation)
     counted = session.connection.execute(
-        f"SELECT _whose, looks, count(*) FROM (SELECT _whose, {taking.identities.looks()} AS looks FROM {placed}) "  # noqa: S608
+        f"SELECT __whose, looks, count(*) FROM (SELECT __whose, {taking.identities.looks()} AS looks FROM {placed}) "  # noqa: S608
         "GROUP BY ALL"
     ).fetchall()
     for whose, looks, rows in counted:
@@ -96,8 +103,8 @@ def _take_one(session: ProofSession, taking: Taking, found: Arrival, relation: s
     )
     values = [one.digests.stored for one in taking.compared] + ([taking.order.sql] if taking.order else [])
     session.connection.execute(
-        f"INSERT INTO arrived SELECT _shard, _sequence, _malformed, {', '.join([place, *values])} "  # noqa: S608
-        f"FROM {placed} WHERE _whose = 'ours'"
+        f"INSERT INTO arrived SELECT __event_shard, __event_sequence, __malformed_id, {', '.join([place, *values])} "  # noqa: S608
+        f"FROM {placed} WHERE __whose = 'ours'"
     )
 
 

@@ -7,6 +7,8 @@ SELECT shard, sequence FROM run_faults WHERE kind IN ('dropped', 'tombstone') OR
 UNION
 FROM not_told_apart;
 
+DELETE FROM differing WHERE (shard, sequence) IN (SELECT (shard, sequence) FROM excused);
+
 CREATE OR REPLACE TEMP TABLE missing AS
 FROM missing ANTI JOIN excused USING (shard, sequence) ANTI JOIN left_out USING (shard, sequence);
 

@@ -128,10 +128,10 @@ def _stored(  # noqa: PLR0917 - both sides, and what of them
 
     def look(relation: str) -> None:
         table: Any = session.connection.sql(
-            f"SELECT _shard, _sequence, {WHERE}, differ, {values} "  # noqa: S608 - expressions over quoted identifiers
+            f"SELECT __event_shard, __event_sequence, {WHERE}, differ, {values} "  # noqa: S608 - expressions over quoted identifiers
             f"FROM {taking.identities.placed(relation)} AS placed "
-            "JOIN chosen ON chosen.shard = placed._shard AND chosen.sequence = placed._sequence "
-            "WHERE _whose = 'ours' LIMIT 1000"
+            "JOIN chosen ON chosen.shard = placed.__event_shard AND chosen.sequence = placed.__event_sequence "
+            "WHERE __whose = 'ours' LIMIT 1000"
         ).to_arrow_table()
         for shard, sequence, where, differ, *rest in zip(*table.to_pydict().values(), strict=True):
             marks = [number in differ for number in numbers]

@@ -155,7 +155,7 @@ def _tell_part(session: ProofSession, truth: Truth, shard: int, telling: Telling
             text, field = telling.ids.sent_text, quote(telling.ids.field)
             db.execute(
                 f"INSERT INTO sent_values SELECT {text}, {shard}, {SEQUENCE} "  # noqa: S608 - quoted identifiers
-                f"FROM (SELECT {SEQUENCE}, {field} AS _id FROM {_TOLD}) WHERE _id IS NOT NULL"
+                f"FROM (SELECT {SEQUENCE}, {field} AS __given_id FROM {_TOLD}) WHERE __given_id IS NOT NULL"
             )
         if telling.compared:
             db.execute(_difference(shard, telling.compared))

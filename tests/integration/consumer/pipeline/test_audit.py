@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+import os
 import random
+import signal
+import subprocess
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -30,11 +34,13 @@ from producer.regenerate import regenerated
 from schemas.control_topic import read_control_topic
 from schemas.identity import event_id
 from tests.integration.consumer.pipeline.conftest import FilledTopic
-from tests.kit.commands import Ended, streamproof
+from tests.kit.commands import Ended, command_line, streamproof
 from tests.kit.damage import KINDS, Damage, Rows, Run, insert_a_foreign_one, lose
 from tests.kit.depth import DAMAGE_SEEDS_IN_PLACES, DEEP
 from tests.kit.postgres import PostgresServer
+from tests.kit.seconds import within
 from tests.kit.topics import make_ready
+from tests.kit.waiting import wait_until
 
 RUN_ID, SHARDS, PER_SHARD = "rehearsal/pipeline", 2, 150
 FIELDS = {
@@ -406,3 +412,33 @@ def test_rows_that_an_at_least_once_consumer_stored_twice_are_named(sent: Sent, 
     result = sent.audit(maker.csv(again), compare=True, columns=COLUMNS)
     assert counts(result) == {"duplicated": 50}
     assert result.findings.examples["duplicated"][0].event_id == event_id(RUN_ID, 0, 100)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_waiting_in_time_and_leaves_nothing(
+    sent: Sent, maker: Maker, tmp_path: Path, number: signal.Signals
+) -> None:
+    where, state = maker.duckdb(sent.rows()[:-1]), tmp_path / "state"
+    words = ("audit", sent.topic, "--run-id", RUN_ID, "--at", where, "--wait", "5m", "--json")
+    addresses = ("--bootstrap-servers", sent.connection.kafka.bootstrap_servers)
+    process = subprocess.Popen(
+        command_line(*words, *addresses),
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"STREAMPROOF_STATE_DIR": str(state)},
+    )
+    try:
+        # A folder stands as long as the proof is at work.
+        wait_until(lambda: leftovers(state) != [], "the first look", timeout_s=60)
+        began = time.monotonic()
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=60)
+        within(4.0, began, "the end after a signal")
+    finally:
+        process.kill()
+    assert (process.returncode, json.loads(out)["error"]["kind"]) == (75, "Interrupted")
+    assert leftovers(state) == []
+
+
+def leftovers(state: Path) -> list[Path]:
+    return list((state / "proving").glob("*")) if state.exists() else []

@@ -338,3 +338,22 @@ def test_both_values_of_what_differs_are_shown_and_where_the_row_is() -> None:
     (column,) = lab.look(table(rows), compare=True).findings.columns
     (example,) = column.examples
     assert (example.sent, example.stored, example.where) == (str(3 / 7), "0.5", "row 3")
+
+
+def test_columns_may_be_called_as_anything() -> None:
+    lab = Lab()
+    rows = lab.rows().select(["event_id", "amount"])
+    for name in ("_id", "_shard", "_sequence", "_where", "ordering", "shard", 'Se"lect', "event id", "a.b"):
+        rows = rows.append_column(name, pa.array(range(len(rows))))
+    assert lab.look(rows, compare=True).verdict == "PASSED"
+    named = lab.rows().rename_columns({"event_id": '_id "x"', "amount": "the amount"})
+    columns = columns_of({"the amount": "amount"})
+    assert lab.look(named, id_column='_id "x"', compare=True, columns=columns).verdict == "PASSED"
+
+
+def test_what_was_taken_away_on_purpose_is_not_altered() -> None:
+    lab = Lab()
+    lab.faulty(0, "tombstone", [(5, 6)])
+    rows = lab.rows().to_pylist()
+    rows[5] = {"event_id": rows[5]["event_id"]}
+    assert counts(lab.look(table(rows), compare=True)) == {}
