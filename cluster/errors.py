@@ -30,6 +30,7 @@
         ├── Refused             77    authentication, authorisation, TLS
         └── Misconfigured       78    a setting, a name, a file
             ├── TopicMissing
+            ├── PlaceMissing          the table or file that a pipeline fills is not there, or not yet
             └── TopicConflict         Kafka cannot make the change that is asked for
 
 An error says what failed, where, and what to do next. It carries no payload and no secret. Anything that is
@@ -205,6 +206,10 @@ class Misconfigured(Terminal):
 
 class TopicMissing(Misconfigured):
     """The topic does not exist."""
+
+
+class PlaceMissing(Misconfigured):
+    """The table or file that somebody's pipeline fills does not exist."""
 
 
 class TopicConflict(Misconfigured):

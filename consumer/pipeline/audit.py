@@ -10,16 +10,21 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import structlog
+
 from cluster.connection import Connection
+from cluster.errors import Interrupted, PlaceMissing, TopicMissing, Transient
 from consumer.pipeline.asked import Asked
 from consumer.pipeline.claims import read_claims
 from consumer.pipeline.look import Progress, TruthOf, Work, look
 from consumer.pipeline.result import PipelineResult
-from consumer.pipeline.session import proof_session, stopped
+from consumer.pipeline.session import ProofSession, proof_session, stopped
 from consumer.pipeline.stored import StoredPlace
 
 # Between two looks at a pipeline that is at work: as long as a look takes, within these, seconds.
 _LEAST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 15.0
+
+log = structlog.get_logger()
 
 
 def audit_pipeline(
@@ -41,7 +46,8 @@ def audit_pipeline(
     3. take: which event each row is, and 64 bits of each value that is compared
     4. tell: the run again, event by event; which of them should be there, and which values differ
     5. compare: identities, their order, and the expectations
-    6. judge; where another look may change the verdict and there is time, look again
+    6. judge; where another look may change the verdict and there is time, look again. A place that is not there yet, or
+       that somebody writes to, is waited for in the same way
 
     :param truth_of: makes the events of a run again, where that is asked for; those of a ledger are in Kafka.
     :param run_id: the run, or the ledger; when ``None`` the latest run, or the latest ledger where no run is known.
@@ -53,20 +59,38 @@ def audit_pipeline(
     began = time.monotonic()
     stop = stop or threading.Event()
     work = Work(connection, topic, asked or Asked(), truth_of, stop, progress)
-    looks = 0
+    looks, last = 0, wait_s <= 0
     with proof_session(stop) as session:
         while True:
             looked_at = time.monotonic()
-            # 1. claims
-            claims = read_claims(connection, topic, run_id)
-            # 2. open
-            with place.open() as rows:
-                # 3. to 6.
-                result = look(session, claims, rows, work, last=looked_at - began >= wait_s)
+            result = _look(session, connection, place, run_id, work, last=last)
             looks += 1
-            left_s = wait_s - (time.monotonic() - began)
-            if result.judgement.final or left_s <= 0:
+            if result is not None and (last or result.judgement.final):
                 return replace(result, looks=looks, seconds=round(time.monotonic() - began, 3))
-            pause_s = min(max(_LEAST_PAUSE_S, time.monotonic() - looked_at), _LONGEST_PAUSE_S)
-            if stop.wait(min(left_s, pause_s)):
+            left_s = wait_s - (time.monotonic() - began)
+            # The last look is a whole one.
+            last = left_s <= 0
+            pause_s = min(max(_LEAST_PAUSE_S, time.monotonic() - looked_at), _LONGEST_PAUSE_S, max(0.0, left_s))
+            if stop.wait(pause_s):
                 raise stopped()
+
+
+def _look(
+    session: ProofSession, connection: Connection, place: StoredPlace, run_id: str | None, work: Work, *, last: bool
+) -> PipelineResult | None:
+    """Take steps 1 to 6 once; ``None`` where the place cannot be looked at yet, and there is another look."""
+    # 1. claims
+    claims = read_claims(connection, work.topic, run_id)
+    try:
+        # 2. open
+        with place.open() as rows:
+            # 3. to 6.
+            return look(session, claims, rows, work, last=last)
+    except Interrupted:
+        raise
+    except (Transient, PlaceMissing, TopicMissing) as error:
+        # A pipeline that has only begun makes its table with the first row, and a writer lets go of its file.
+        if last:
+            raise
+        log.info("it cannot be looked at yet", reason=error.message, where=error.where)
+        return None

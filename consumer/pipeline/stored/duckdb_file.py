@@ -14,7 +14,16 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from cluster.errors import Busy, DataRejected, Misconfigured, Refused, StoreFailed, StoreOutOfMemory, StreamproofError
+from cluster.errors import (
+    Busy,
+    DataRejected,
+    Misconfigured,
+    PlaceMissing,
+    Refused,
+    StoreFailed,
+    StoreOutOfMemory,
+    StreamproofError,
+)
 from cluster.machine.disk import says_refused
 from cluster.text.nearest import meant
 from consumer.pipeline.stored import WHERE, StoredColumn
@@ -77,7 +86,7 @@ class DuckdbPlace:
         :raises StoreFailed: it is no readable database.
         """
         if not self.path.is_file():
-            raise Misconfigured(_no_file(self.path), where=str(self.path))
+            raise PlaceMissing(_no_file(self.path), where=str(self.path))
         with ExitStack() as opened:
             with self.errors():
                 connection = opened.enter_context(reading_session(self.path))
@@ -108,7 +117,7 @@ class DuckdbPlace:
                     return f"{quote(found)}.{quote(table)}", base
         names = [table if schema == _MAIN else f"{schema}.{table}" for schema, table, _ in there]
         what = "the file has no tables" if not names else f"there is no table {wanted}"
-        raise Misconfigured(what + meant(str(wanted), names, listed=True), where=str(self.path))
+        raise PlaceMissing(what + meant(str(wanted), names, listed=True), where=str(self.path))
 
 
 class DuckdbRows(TabledRows):

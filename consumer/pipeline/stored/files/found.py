@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
-from cluster.errors import Misconfigured
+from cluster.errors import Misconfigured, PlaceMissing
 from cluster.text.nearest import meant
 
 PARQUET, CSV, TSV, JSON = "Parquet", "CSV", "TSV", "JSON lines"
@@ -110,7 +110,7 @@ def find(where: str) -> FoundFiles:
         return _sorted_out(where, [(each, each.relative_to(path)) for each in _below(path)])
     if not _MAGIC.search(where):
         there = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise Misconfigured(f"there is no file or folder {path.name}{meant(path.name, there)}", where=where)
+        raise PlaceMissing(f"there is no file or folder {path.name}{meant(path.name, there)}", where=where)
     base = _fixed_part(path)
     matched = base.glob(str(path.relative_to(base)))
     files: set[Path] = set()
@@ -188,7 +188,7 @@ def _sorted_out(where: str, found: Iterable[tuple[Path, Path]], *, told: bool = 
         )
     if not files:
         passed = f"; {_listed(others)} is of no kind that is known" if others else ""
-        raise Misconfigured(f"there is no file of data{passed}", where=where, hint=f"Data are files named {KNOWN}")
+        raise PlaceMissing(f"there is no file of data{passed}", where=where, hint=f"Data are files named {KNOWN}")
     ((kind, some),) = files.items()
     return FoundFiles(kind, some, hidden, others)
 

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from cluster.errors import DataRejected, Misconfigured, Refused, StreamproofError
+from cluster.errors import DataRejected, Misconfigured, PlaceMissing, Refused, StreamproofError
 from cluster.text.nearest import meant
 from consumer.pipeline.stored import WHERE, StoredColumn
 from consumer.pipeline.stored.postgres.columns import (
@@ -118,7 +118,7 @@ class PostgresPlace:
                     return self._readable(connection, *rows[0])
         there = [str(name) for (name,) in connection.execute(_THERE).fetchall()]
         what = f"there is no table {table}" if there else "the database has no tables"
-        raise Misconfigured(what + meant(str(table), there, listed=True), where=self.address.shown)
+        raise PlaceMissing(what + meant(str(table), there, listed=True), where=self.address.shown)
 
     def _readable(self, connection: BoundedConnection, oid: int, schema: str, name: str, kind: str) -> _Found:
         ((readable, whole),) = connection.execute(_RIGHTS, {"schema": schema, "oid": oid}).fetchall()

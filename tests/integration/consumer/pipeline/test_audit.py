@@ -354,6 +354,27 @@ def test_a_pipeline_that_is_still_at_work_is_waited_for(sent: Sent, maker: Maker
     assert ", as of 2" in over["reason"]
 
 
+def test_a_place_that_is_not_there_yet_is_waited_for(sent: Sent, maker: Maker, tmp_path: Path) -> None:
+    missing = tmp_path / "parquet"
+    assert sent.command("--at", missing).exit_code == 78
+    late = threading.Timer(2.0, partial(maker.parquet, sent.rows()))
+    late.start()
+    try:
+        document = sent.command("--at", missing, "--wait", "60s", "--json").document
+    finally:
+        late.join()
+    assert (document["verdict"], document["looks"] > 1) == ("PASSED", True)
+    # What is spelt wrong is told when the time is over.
+    assert sent.command("--at", tmp_path / "parquets", "--wait", "1").exit_code == 78
+
+
+def test_the_last_look_compares_values_although_events_are_missing(sent: Sent, maker: Maker) -> None:
+    rows = sent.rows()
+    rows[3]["user_id"] = "nobody"
+    document = sent.command("--at", maker.csv(rows[:-1]), "--compare", "--wait", "1", "--json").document
+    assert (document["lost"], document["altered"], document["looks"] > 1) == (1, 1, True)
+
+
 def insert(url: str, rows: Rows) -> None:
     with psycopg.connect(url) as connection, connection.cursor().copy("COPY theirs.events FROM STDIN") as copy:
         for row in rows:
