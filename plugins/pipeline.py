@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import Asset, AssetAlias, Context, ExceptionRetryPolicy, RetryAction, RetryRule, conf
 
-from cluster.errors import Interrupted, Misconfigured, Terminal, Transient, VerdictFailed, VerdictUnknown
+from cluster.errors import (
+    Interrupted,
+    Misconfigured,
+    PlaceMissing,
+    Terminal,
+    TopicMissing,
+    Transient,
+    VerdictFailed,
+    VerdictUnknown,
+)
 from cluster.text.durations import seconds_in
 from plugins.pipeline_words import advice_of, figures_of, lines_of
 from plugins.scenarios import folders
@@ -175,8 +184,9 @@ class AuditSinkOperator(StoppableOperator):
         result, why = None, ""
         try:
             result = self._look(0.0)
-        except Transient as error:
-            # Somebody writes to the file, or a broker moves: the next look may see more.
+        except (Transient, PlaceMissing, TopicMissing) as error:
+            # A pipeline that has only begun makes its table with the first row, somebody writes to the file, or a
+            # broker moves: the next look may see more.
             if isinstance(error, Interrupted) or datetime.now(UTC) >= until:
                 raise
             why = str(error)

@@ -106,12 +106,17 @@ def test_a_final_verdict_is_not_waited_for(ask: Ask) -> None:
     assert told["raised"].startswith("VerdictFailed: ")
 
 
-def test_a_sink_that_is_written_to_is_looked_at_again_while_there_is_time(ask: Ask) -> None:
+def test_a_sink_that_is_written_to_or_not_there_yet_is_looked_at_again_while_there_is_time(ask: Ask) -> None:
     busy = {"error": "WarehouseLocked"}
     told = ask("audited", looks=[busy, busy, PASSED], **AT, wait="1m", deferrable=True)
     assert told["pauses"] == [5, 10]
     assert told["returned"]["verdict"] == "PASSED"
     assert "Not final: it is busy" in told["said"]
+    missing = [{"error": "PlaceMissing"}, {"error": "TopicMissing"}, PASSED]
+    assert ask("audited", looks=missing, **AT, wait="1m", deferrable=True)["pauses"] == [5, 10]
+    # What is wrong will not come right by waiting.
+    wrong = ask("audited", looks=[{"error": "Misconfigured"}], **AT, wait="1m", deferrable=True)
+    assert wrong["raised"] == "Misconfigured: it is busy"
     out_of_time = ask("audited", looks=[busy], look_takes_s=2.0, **AT, wait="1s", deferrable=True)
     assert out_of_time["raised"] == "WarehouseLocked: it is busy"
     # The task was ended: nobody waits any more.
