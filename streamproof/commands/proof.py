@@ -41,6 +41,8 @@ from streamproof.flags.run import ScenarioPathFlag
 
 if TYPE_CHECKING:
     from cluster.connection import Connection
+    from consumer.pipeline.result import PipelineResult
+    from consumer.proof.result import AuditResult
 
 
 def register(app: typer.Typer) -> None:
@@ -126,13 +128,9 @@ def _audit(
     with page_kept(place, topic, run_id, publications or publications_dir(), wait_s=wait_s) as page:
         result = audit_run(connection, place, topic, run_id, wait_s=wait_s)
         page.run_id = result.run_id
-    error: StreamproofError | None = None
-    if result.verdict != "PASSED":
-        kind = VerdictUnknown if result.verdict == "UNKNOWN" else VerdictFailed
-        error = kind(f"the verdict is {result.verdict}: {result.sentence}", where=result.run_id, hint=result.advice)
     output = Output(as_json)
     show_audit(output, result)
-    return _end(output, result.document(), error)
+    return _end(output, result.document(), _error_of(result))
 
 
 def _audit_at(
@@ -170,13 +168,9 @@ def _audit_at(
             stop=stop,
             progress=progress,
         )
-    error: StreamproofError | None = None
-    if result.verdict != "PASSED":
-        kind = VerdictUnknown if result.verdict == "UNKNOWN" else VerdictFailed
-        error = kind(f"the verdict is {result.verdict}: {result.sentence}", where=result.run_id, hint=result.advice)
     output = Output(as_json)
     show_pipeline(output, result)
-    return _end(output, result.document(), error)
+    return _end(output, result.document(), _error_of(result))
 
 
 def check(  # noqa: PLR0917 - typer reads them by name
@@ -235,6 +229,14 @@ def publish(  # noqa: PLR0917 - typer reads them by name
         output.show(Text(f"note  {sentence}", style="yellow"))
     show_line(output, "snapshot", done.path)
     show_line(output, "read it", query_command(done.database, first_query(done.database)))
+
+
+def _error_of(result: AuditResult | PipelineResult) -> StreamproofError | None:
+    """Return the error that a verdict ends a command with; ``None`` for PASSED."""
+    if result.verdict == "PASSED":
+        return None
+    kind = VerdictUnknown if result.verdict == "UNKNOWN" else VerdictFailed
+    return kind(f"the verdict is {result.verdict}: {result.sentence}", where=result.run_id, hint=result.advice)
 
 
 def _end(output: Output, document: dict[str, Any], error: StreamproofError | None) -> int:
