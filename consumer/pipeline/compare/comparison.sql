@@ -19,11 +19,6 @@ WHERE twice.shard = stored.shard AND twice.sequence = stored.sequence AND stored
 
 -- What should be there, counted without a look at what is.
 CREATE OR REPLACE TEMP VIEW meant AS
-FROM (
-    SELECT claim.shard, numbers.sequence
-    FROM run_shards AS claim, range(claim.first_sequence, claim.next_sequence) AS numbers(sequence)
-    WHERE claim.status = 'finished'
-)
-ANTI JOIN run_unsure USING (shard, sequence)
+FROM (SELECT shard, numbers.sequence FROM sure_ranges, range(first, next) AS numbers(sequence))
 ANTI JOIN excused USING (shard, sequence)
 ANTI JOIN left_out USING (shard, sequence);

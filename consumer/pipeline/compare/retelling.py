@@ -18,8 +18,9 @@ from consumer.pipeline.truth import SEQUENCE, Truth
 from consumer.sinks.column_types import quote
 from schemas.manifest import Manifest, Range
 
-# Events that are told together: large enough that looking through what arrived is cheap.
-_TOGETHER = 250_000
+# Events that are told together: enough that looking through what arrived is cheap, and never many bytes.
+_TOGETHER_ROWS = 250_000
+_TOGETHER_BYTES = 32 * 1024 * 1024
 _TOLD = "told"
 _TABLES = """
     CREATE OR REPLACE TABLE left_out (shard INTEGER, sequence BIGINT);
@@ -35,6 +36,13 @@ _TOLD_APART = """
     FROM (SELECT id, arg_max({'shard': shard, 'sequence': sequence}, sequence) AS last FROM sent_values GROUP BY id);
     INSERT INTO not_told_apart
     SELECT shard, sequence FROM sent_values ANTI JOIN sent_ids USING (shard, sequence);
+"""
+# Of what Kafka holds no more only the records count, as the ledger has them, and no offset between them.
+_GONE = """
+    INSERT INTO not_told_apart
+    SELECT shard, unnest(range(greatest(sure.first, gone.first), least(sure.next, gone.next)))
+    FROM sure_ranges AS sure JOIN gone USING (shard)
+    WHERE sure.first < gone.next AND gone.first < sure.next
 """
 _EXPECT_HINT = "--expect takes a condition in SQL over the fields of an event, such as \"event_type = 'play'\""
 
@@ -71,9 +79,14 @@ def tell_apart(session: ProofSession, gone: Mapping[int, Sequence[Range]]) -> No
     :param gone: offsets of records that Kafka holds no more, by partition: nobody can say which value they had.
     """
     session.rows(_TOLD_APART)
-    for partition, ranges in gone.items():
-        for first, end in ranges:
-            session.rows("INSERT INTO not_told_apart SELECT ?, range FROM range(?, ?)", [partition, first, end])
+    bounds = [(partition, *bounds) for partition, ranges in gone.items() for bounds in ranges]
+    if bounds:
+        columns = zip(("shard", "first", "next"), zip(*bounds, strict=True), strict=True)
+        session.connection.register("gone", pa.table({name: pa.array(values, pa.int64()) for name, values in columns}))
+        try:
+            session.rows(_GONE)
+        finally:
+            session.connection.unregister("gone")
 
 
 def check_condition(session: ProofSession, truth: Truth, expect: str) -> None:
@@ -117,7 +130,7 @@ def tell(
             session.go_on()
             session.connection.register(_TOLD, part)
             try:
-                _tell_part(session, truth, manifest.shard, telling)
+                _tell_part(session, truth, part, manifest.shard, telling)
             finally:
                 session.connection.unregister(_TOLD)
             if progress is not None:
@@ -127,18 +140,18 @@ def tell(
 def together(truth: Truth, manifest: Manifest) -> Iterator[pa.Table]:
     """Yield the events of a shard, many at a time."""
     batches: list[pa.RecordBatch] = []
-    rows = 0
+    rows = size_bytes = 0
     for batch in truth.events(manifest.shard, manifest.first_sequence, manifest.next_sequence):
         batches.append(batch)
-        rows += len(batch)
-        if rows >= _TOGETHER:
+        rows, size_bytes = rows + len(batch), size_bytes + batch.nbytes
+        if rows >= _TOGETHER_ROWS or size_bytes >= _TOGETHER_BYTES:
             yield pa.Table.from_batches(batches)
-            batches, rows = [], 0
+            batches, rows, size_bytes = [], 0, 0
     if batches:
         yield pa.Table.from_batches(batches)
 
 
-def _tell_part(session: ProofSession, truth: Truth, shard: int, telling: Telling) -> None:
+def _tell_part(session: ProofSession, truth: Truth, part: pa.Table, shard: int, telling: Telling) -> None:
     db = session.connection
     if telling.expect is not None:
         condition = f"CAST((\n{telling.expect}\n) AS BOOLEAN)"
@@ -158,11 +171,16 @@ def _tell_part(session: ProofSession, truth: Truth, shard: int, telling: Telling
                 f"FROM (SELECT {SEQUENCE}, {field} AS __given_id FROM {_TOLD}) WHERE __given_id IS NOT NULL"
             )
         if telling.compared:
-            db.execute(_difference(shard, telling.compared))
+            sequences = part.column(SEQUENCE)
+            db.execute(_difference(shard, telling.compared, (sequences[0].as_py(), sequences[-1].as_py())))
 
 
-def _difference(shard: int, compared: Sequence[Compared]) -> str:
-    """Return the statement that notes which stored copies of the events at hand differ, and in what."""
+def _difference(shard: int, compared: Sequence[Compared], span: tuple[int, int]) -> str:
+    """Return the statement that notes which stored copies of the events at hand differ, and in what.
+
+    :param span: the first and the last of their sequences: numbers in a query let DuckDB pass over what lies elsewhere.
+    """
+    first, last = span
     sent = ", ".join(
         f"{side} AS {name}_{number}"
         for number, one in enumerate(compared)
@@ -177,8 +195,7 @@ def _difference(shard: int, compared: Sequence[Compared]) -> str:
         SELECT shard, sequence, list_filter([{differ}], lambda number: number IS NOT NULL) AS columns
         FROM (SELECT {SEQUENCE} AS sequence, {sent} FROM {_TOLD}) AS told
         JOIN (FROM arrived WHERE shard = {shard}
-              AND sequence BETWEEN (SELECT min({SEQUENCE}) FROM {_TOLD}) AND (SELECT max({SEQUENCE}) FROM {_TOLD})
-             ) AS arrived USING (sequence)
+              AND sequence BETWEEN {first} AND {last}) AS arrived USING (sequence)
         WHERE len(columns) > 0
     """  # noqa: S608 - expressions over quoted identifiers
 

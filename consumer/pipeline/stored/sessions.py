@@ -11,6 +11,8 @@ import duckdb
 from cluster.local import state_dir
 from cluster.machine.scratch import scratch_folder
 
+# With what the proof has, and Python, Arrow and what generates events, about 1 GB.
+_MEMORY = "400MB"
 _CANNOT = "what is stored cannot be read"
 
 
@@ -29,7 +31,8 @@ def reading_session(
     """
     with scratch_folder(state_dir() / "reading", _CANNOT) as folder:
         config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": "1GB",
+            "memory_limit": _MEMORY,
+            "enable_external_file_cache": "false",  # what was read of a file would stay in memory until the end
             "temp_directory": str(folder),
             "python_enable_replacements": "false",  # a name in a query is a table, and no variable of this program
             "arrow_lossless_conversion": "true",

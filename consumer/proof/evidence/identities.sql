@@ -1,5 +1,15 @@
 -- Which identities are stored, and which are missing: one pass over the records of the run. See relations.py for the inputs.
 
+-- Which of the records were never acknowledged. A few sequences are told one by one; of many, only those that are stored.
+SET VARIABLE many_unsure = (SELECT coalesce(sum(next - first), 0) > 1000000 FROM unsure_ranges);
+CREATE OR REPLACE TEMP TABLE unsure_stored AS
+SELECT shard, sequence, outcome FROM run_unsure WHERE NOT getvariable('many_unsure')
+UNION ALL
+SELECT DISTINCT record.shard, record.sequence, gap.outcome
+FROM (SELECT shard, sequence FROM run_records WHERE getvariable('many_unsure')) AS record
+ASOF JOIN unsure_ranges AS gap ON record.shard = gap.shard AND record.sequence >= gap.first
+WHERE record.sequence < gap.next;
+
 -- One row per stored identity. standing says how the manifests see it:
 -- acknowledged | unknown (neither acknowledged nor refused) | phantom | unjudged (its shard has not finished).
 CREATE OR REPLACE TEMP TABLE stored AS
@@ -28,17 +38,11 @@ FROM (
     GROUP BY ALL
 ) AS once
 LEFT JOIN run_shards AS claim USING (shard)
-LEFT JOIN run_unsure AS unsure ON unsure.shard = once.shard AND unsure.sequence = once.sequence
+LEFT JOIN unsure_stored AS unsure ON unsure.shard = once.shard AND unsure.sequence = once.sequence
 LEFT JOIN (FROM run_faults WHERE kind = 'dropped') AS dropped
     ON dropped.shard = once.shard AND dropped.sequence = once.sequence;
 
 -- Acknowledged, or left out on purpose, and stored nowhere.
 CREATE OR REPLACE TEMP TABLE missing AS
-SELECT shard, sequence
-FROM (
-    SELECT claim.shard, numbers.sequence
-    FROM run_shards AS claim, range(claim.first_sequence, claim.next_sequence) AS numbers(sequence)
-    WHERE claim.status = 'finished'
-)
-ANTI JOIN run_unsure USING (shard, sequence)
+FROM (SELECT shard, numbers.sequence FROM sure_ranges, range(first, next) AS numbers(sequence))
 ANTI JOIN (SELECT shard, sequence FROM stored WHERE shard IS NOT NULL AND standing <> 'phantom') USING (shard, sequence);

@@ -8,6 +8,7 @@ relation                   columns
 ``quarantine_identities``  ``event_id``, ``_partition``, ``_offset``, ``error_class``; what could not be read
 ``run_shards``             what each shard claims (``run_claims.sql``)
 ``run_unsure``             ``shard``, ``outcome``, ``sequence``: generated, and not acknowledged
+``unsure_ranges``          the same as ranges ``first``, ``next``; and ``sure_ranges``, what lies between them
 ``run_windows``            ``shard``, ``first``, ``next``, ``size``, ``claimed``: sums of CRC-32 over sequences
 ``run_faults``             ``shard``, ``kind``, ``unsure``, ``sequence``: what was injected on purpose
 =========================  ===========================================================================================

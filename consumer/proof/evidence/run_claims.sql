@@ -21,16 +21,42 @@ FROM (
     WHERE run_id = getvariable('run_id')
 );
 
--- Sequences that a finished shard generated and Kafka did not acknowledge. outcome: failed | unknown.
-CREATE OR REPLACE TEMP TABLE run_unsure AS
-SELECT shard, outcome, range AS sequence
+-- Ranges [first, next) of sequences that a finished shard generated and Kafka did not acknowledge. outcome: failed |
+-- unknown. In a ledger they are offsets without a record, of which a compacted partition has far more than records.
+CREATE OR REPLACE TEMP TABLE unsure_ranges AS
+SELECT shard, outcome, gap[1] AS first, gap[2] AS next
 FROM (
     SELECT shard, 'failed' AS outcome, unnest(from_json(document -> 'failed', '[["BIGINT"]]')) AS gap
     FROM run_shards WHERE status = 'finished'
     UNION ALL
     SELECT shard, 'unknown' AS outcome, unnest(from_json(document -> 'unknown', '[["BIGINT"]]')) AS gap
     FROM run_shards WHERE status = 'finished'
-), range(gap[1], gap[2]);
+)
+WHERE gap[1] < gap[2];
+
+-- The same, one row per sequence: only for what no ledger is asked.
+CREATE OR REPLACE TEMP VIEW run_unsure AS
+SELECT shard, outcome, range AS sequence FROM unsure_ranges, range(first, next);
+
+-- What is left of a finished shard between them: ranges [first, next) of sequences that were acknowledged, or left out
+-- on purpose.
+CREATE OR REPLACE TEMP TABLE sure_ranges AS
+SELECT shard, first, next
+FROM (
+    SELECT shard,
+           max(edge.next) OVER (PARTITION BY shard ORDER BY edge.first, edge.next
+                                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS first,
+           edge.first AS next
+    FROM (
+        -- Both ends of the shard stand as ranges without a sequence.
+        SELECT shard, first, next FROM unsure_ranges
+        UNION ALL
+        SELECT shard, first_sequence, first_sequence FROM run_shards WHERE status = 'finished'
+        UNION ALL
+        SELECT shard, next_sequence, next_sequence FROM run_shards WHERE status = 'finished'
+    ) AS edge
+)
+WHERE first < next;
 
 -- Sums of CRC-32 that a finished shard claims, one per window [first, next) of sequences.
 CREATE OR REPLACE TEMP TABLE run_windows AS
