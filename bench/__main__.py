@@ -72,6 +72,12 @@ def _load(connection: Any, folder: Path, options: Options) -> Rows:
     return load.run(connection, options.events, folder)
 
 
+def _pipeline(connection: Any, folder: Path, options: Options) -> Rows:
+    from bench import pipeline
+
+    return pipeline.run(connection, options.events, folder)
+
+
 def _rate(connection: Any, _: Path, options: Options) -> Rows:
     from bench import rate
 
@@ -85,10 +91,13 @@ PARTS: dict[str, tuple[str, Callable[[Any, Path, Options], Rows]]] = {
     "faults": ("each scenario with injected faults against itself without", _faults),
     "memory": ("resident memory at full speed, and whether it grows", _memory),
     "load": ("Kafka to durable DuckDB against DuckDB's own INSERT", _load),
+    "pipeline": ("`audit --at` on what a pipeline stored: rate, and memory below 1 GB", _pipeline),
     "rate": ("each load shape at 10,000 events a second, second by second", _rate),
 }
 # Its rows are not ratios: each second of a load shape against what was due.
 CONTRACT = "rate"
+# What a part needs beside Kafka and the registry.
+COMPONENTS = {"pipeline": "postgres"}
 
 
 def options(arguments: Sequence[str] | None = None) -> Options:
@@ -136,7 +145,11 @@ def main() -> int:
     machine = facts()
     results: Rows = []
     contract: Rows = []
-    with tempfile.TemporaryDirectory(prefix="streamproof-bench-") as folder, private_stack(Path(folder)) as connection:
+    components = [COMPONENTS[name] for name in asked.parts if name in COMPONENTS]
+    with (
+        tempfile.TemporaryDirectory(prefix="streamproof-bench-") as folder,
+        private_stack(Path(folder), components) as connection,
+    ):
         for name in asked.parts:
             sys.stdout.write(f"measuring {name}\n")
             sys.stdout.flush()

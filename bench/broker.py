@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,11 +34,14 @@ class _Lines:
 
 
 @contextmanager
-def private_stack(folder: Path) -> Iterator[Connection]:
-    """Start Kafka and the registry under ``folder`` and stop them at the end, also when this process is killed."""
+def private_stack(folder: Path, components: Iterable[str] = ()) -> Iterator[Connection]:
+    """Start Kafka and the registry under ``folder`` and stop them at the end, also when this process is killed.
+
+    :param components: what else is started; its record in ``folder/var`` says where that answers.
+    """
     state = folder / "var"
     try:
-        record = up(state, UpRequest(owner=os.getpid()), _Lines(), threading.Event()).record
+        record = up(state, UpRequest(frozenset(components), owner=os.getpid()), _Lines(), threading.Event()).record
         yield Connection.of({"bootstrap_servers": record.address("kafka")}, {"url": record.address("registry")})
     finally:
         stop_stack(state)

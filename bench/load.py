@@ -7,8 +7,6 @@ memory, then a CHECKPOINT.
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from bench.child import measured
 from cluster.connection import Connection
 from cluster.reading import TopicReader
 from cluster.topics import admin_client, apply_topics, specs_for
@@ -87,20 +86,10 @@ def _in_memory(connection: Connection, topic: str) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-# Between the benchmark and the loader: a child's peak memory starts at what its parent had when it forked.
-_MEASURED = """
-import json, resource, subprocess, sys
-document = json.loads(subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, check=True).stdout)
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps(document | {"cpu_s": used.ru_utime + used.ru_stime, "peak_rss_mb": round(used.ru_maxrss / 1000)}))
-"""
-
-
 def _load(connection: Connection, topic: str, file: Path) -> dict[str, Any]:
     addresses = ["--bootstrap-servers", connection.kafka.bootstrap_servers, "--registry-url", connection.registry.url]
     command = [sys.executable, "-m", "streamproof", "load", topic, "--warehouse", str(file), "--json", *addresses]
-    measured = [sys.executable, "-c", _MEASURED, *command]
-    document = json.loads(subprocess.run(measured, capture_output=True, text=True, check=True).stdout)
+    document = measured(command)
     with duckdb.connect(str(file)) as warehouse:
         ((value_bytes, fetch_s, decode_s, insert_s),) = warehouse.execute(
             "SELECT sum(b), sum(f), sum(d), sum(i) FROM (SELECT sum(value_bytes) AS b, any_value(fetch_s) AS f, "
