@@ -36,6 +36,7 @@ with psycopg.connect(sys.argv[1]) as connection, connection.cursor().copy(sys.ar
 """
 _GROUP = """
 import json, sys, duckdb
+duckdb.execute("SET enable_progress_bar = false")  # it is drawn on standard output
 grouped = f"SELECT count(*) AS n FROM {sys.argv[1]} GROUP BY {sys.argv[2]}"
 print(json.dumps({"rows": int(duckdb.sql(f"SELECT sum(n) FROM ({grouped})").fetchall()[0][0])}))
 """
