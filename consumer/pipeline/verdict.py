@@ -49,7 +49,7 @@ def _rules(found: PipelineFindings, place: str, moment: str) -> Iterator[tuple[V
     lasting = any(number for name, number in counts.items() if name != "lost")
     columns = _columns(found)
     broken = [each for each in found.expectations if each.disagreeing]
-    disagree = "; ".join(f"{each.name}: {each.disagreeing:,} rows disagree" for each in broken)
+    disagree = "; ".join(f"{each.name}: {_disagreeing(each.disagreeing)}" for each in broken)
     of = f"Of {found.expected:,} events that should be in {place}: " if found.identified else ""
     parts = ". ".join(filter(None, [f"{of}{damage}{columns}" if damage else "", disagree]))
     advice = "See the first events above; `--json` has more"
@@ -141,6 +141,10 @@ def _values(found: PipelineFindings) -> str:
     if found.not_comparable:
         said = f"{said}; not comparable: {', '.join(found.not_comparable)}"
     return said
+
+
+def _disagreeing(rows: int) -> str:
+    return "1 row disagrees" if rows == 1 else f"{rows:,} rows disagree"
 
 
 def _number(number: int, what: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import duckdb
 
 from cluster.errors import Misconfigured
 from consumer.pipeline.asked import Asked
@@ -14,6 +16,7 @@ from consumer.pipeline.columns.taking import Taking
 from consumer.pipeline.session import ProofSession
 from consumer.pipeline.stored import KEY, OFFSET, PARTITION, StoredColumn, StoredRows
 from consumer.pipeline.truth import Truth
+from consumer.sinks.column_types import quote
 from schemas.identity import IDENTITY_FIELD
 
 _AN_EVENT = "an_event"
@@ -63,6 +66,7 @@ def find_columns(session: ProofSession, rows: StoredRows, asked: Asked, claims: 
         apart = [*identities.columns, *(_OF_A_TOPIC if of_topic else ()), *of_order]
         identity = claims.field if claims.is_ledger else IDENTITY_FIELD
         found = map_columns(columns, fields, asked.columns, apart=apart, identity=identity, where=where)
+        found = _that_can_be(session, found, columns, fields, asked, where=where)
         if not found.compared:
             names = ", ".join(column.name for column in columns[:20])
             raise Misconfigured(
@@ -108,6 +112,38 @@ def _identities(
         )
     name, _, _ = claims.field.partition(".")
     return field_ids(columns, asked.id_column, claims.field, fields[name], where=where)
+
+
+def _that_can_be(
+    session: ProofSession,
+    found: ColumnMap,
+    columns: Sequence[StoredColumn],
+    fields: Mapping[str, str],
+    asked: Asked,
+    *,
+    where: str,
+) -> ColumnMap:
+    """Try every comparison on no row: two types may have nothing in common of which nobody has heard.
+
+    :raises Misconfigured: one that was asked for cannot be made.
+    """
+    stored = ", ".join(f"CAST(NULL AS {column.type}) AS {quote(column.name)}" for column in columns)
+    sent = ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in fields.items())
+    can_be, cannot = [], list(found.not_comparable)
+    for one in found.compared:
+        try:
+            for side, row in ((one.digests.stored, stored), (one.digests.sent, sent), (one.digests.also, sent)):
+                session.connection.execute(f"SELECT {side or 1} FROM (SELECT {row}) LIMIT 0").fetchall()  # noqa: S608
+        except duckdb.Error as error:
+            said = str(error).split("\n", 1)[0]
+            if any(each.stored == one.stored.path for each in asked.columns):
+                raise Misconfigured(
+                    f"the column {one.stored.path} cannot be compared with {one.sent.path}: {said}", where=where
+                ) from None
+            cannot.append(f"{one.name}: {one.sent.type} as {one.declared}")
+            continue
+        can_be.append(one)
+    return replace(found, compared=can_be, not_comparable=cannot)
 
 
 def _keeps_places(columns: Sequence[StoredColumn]) -> bool:

@@ -12,7 +12,7 @@ import duckdb
 from cluster.errors import Misconfigured
 from consumer.pipeline.asked import ColumnAsked
 from consumer.pipeline.stored import KEY, StoredColumn
-from consumer.pipeline.values.alike import NotComparable, Sides, alike, digests, retyped
+from consumer.pipeline.values.alike import NESTED, NotComparable, Sides, alike, digests, retyped
 from consumer.sinks.column_types import quote
 
 _JOINED_BY = (".", "_", "__")
@@ -212,17 +212,20 @@ def _pairs(column: StoredColumn, stored: Leaf, sent: Leaf, as_type: str | None) 
                 if below is not None:
                     yield from _pairs(column, below, _child(sent, name, str(child)), None)
             return
+    if as_type is not None and inside.id in NESTED:
+        yield f"what was sent is {sent.type}, and has no type {as_type}"
+        return
     here, here_type, there, there_type = stored.sql, stored.type, sent.sql, sent.type
     if not column.says_null and duckdb.dtype(here_type).id == "varchar":
         # Where an empty text may mean NULL, neither side can tell them apart.
         here = f"nullif({here}, '')"
         there = f"nullif({there}, '')" if duckdb.dtype(there_type).id == "varchar" else there
     also = ""
-    if as_type is not None:
-        kept = retyped(here, there, as_type)
-        here, here_type, also = kept.stored, kept.stored_type or here_type, kept.also
-        there, there_type = kept.sent, kept.sent_type or there_type
     try:
+        if as_type is not None:
+            kept = retyped(here, there, there_type, as_type)
+            here, here_type, also = kept.stored, kept.stored_type or here_type, kept.also
+            there, there_type = kept.sent, kept.sent_type or there_type
         sides = alike(here, here_type, there, there_type)
         if also:
             sides = replace(sides, also=alike(here, here_type, also, there_type).sent)

@@ -47,7 +47,7 @@ _SIGNED = ("tinyint", "smallint", "integer", "bigint", "hugeint")
 _INTEGERS = frozenset({*_SIGNED, *(f"u{name}" for name in _SIGNED)})
 _FLOATS = frozenset({"float", "double"})
 _TIMES = frozenset({"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone", "date"})
-_NESTED = frozenset({"struct", "list", "map", "array", "union"})
+NESTED = frozenset({"struct", "list", "map", "array", "union"})
 # Digits that a double holds for certain.
 _DOUBLE_DIGITS = 15
 _CUT_TO = {"timestamp_s": "second", "timestamp_ms": "millisecond"}
@@ -106,28 +106,41 @@ class Retyped:
     also: str = ""
 
 
-def retyped(stored: str, sent: str, asked: str) -> Retyped:
+def retyped(stored: str, sent: str, sent_type: str, asked: str) -> Retyped:
     """Return both sides where a mapping names the type in which a pipeline stores a value.
 
     The value that was sent is brought into that type: what is lost by it is meant to be. A half may be rounded up or to
     the even digit, and a time be rounded or cut off.
 
     :raises ValueError: there is no such type.
+    :raises NotComparable: it is one of times, and what was sent is none.
     """
     name = asked.strip().lower()
+    there: Any = duckdb.dtype(sent_type)
     if name in _BYTES:
         return Retyped(f"TRY({_BYTES[name]}(CAST({stored} AS VARCHAR)))", "BLOB", sent, None)
     if name in _EPOCHS:
-        counted = f"epoch_ns(CAST({sent} AS TIMESTAMP_NS)) // {_EPOCHS[name]}"
+        counted = f"epoch_ns(CAST({_time(sent, there)} AS TIMESTAMP_NS)) // {_EPOCHS[name]}"
         return Retyped(stored, None, counted, "BIGINT")
     kind: Any = type_of(re.sub(r"^timestamp\(([0369])\)$", _precise, name))
-    cast = f"CAST({sent} AS {kind})"
+    if kind.id in _TIMES:
+        moment = _time(sent, there)
+        step = _CUT_TO.get(kind.id)
+        also = "" if step is None else f"TRY_CAST(date_trunc('{step}', {moment}) AS {kind})"
+        return Retyped(stored, None, f"TRY_CAST({moment} AS {kind})", str(kind), also)
     also = ""
-    if kind.id == "decimal":
-        also = f"CAST(round_even({sent}, {dict(kind.children)['scale']}) AS {kind})"
-    elif kind.id in _CUT_TO:
-        also = f"CAST(date_trunc('{_CUT_TO[kind.id]}', CAST({sent} AS TIMESTAMP)) AS {kind})"
-    return Retyped(stored, None, cast, str(kind), also)
+    if kind.id == "decimal" and there.id in {"decimal", *_FLOATS}:
+        also = f"TRY_CAST(round_even({sent}, {dict(kind.children)['scale']}) AS {kind})"
+    return Retyped(stored, None, f"TRY_CAST({sent} AS {kind})", str(kind), also)
+
+
+def _time(value: str, kind: Any) -> str:
+    """Return a moment, whatever it is told by."""
+    return (
+        f"coalesce({_said(value)}, moment_of(TRY_CAST({value} AS HUGEINT)))"
+        if kind.id == "varchar"
+        else _moment(value, kind)
+    )
 
 
 def _precise(found: re.Match[str]) -> str:
@@ -179,8 +192,8 @@ def _from_text(text: str, sent: str, there: Any, sent_type: str) -> Sides:
     if there.id in _INTEGERS or there.id == "decimal":
         return Sides(f"plain_number({text})", f"plain_number(CAST({sent} AS VARCHAR))")
     if there.id in _TIMES:
-        return Sides(f"coalesce({_said(text)}, moment_of(TRY_CAST({text} AS HUGEINT)))", _moment(sent, there))
-    if there.id in _NESTED:
+        return Sides(_time(text, duckdb.dtype("VARCHAR")), _moment(sent, there))
+    if there.id in NESTED:
         return Sides(f"TRY_CAST(TRY_CAST({text} AS JSON) AS {sent_type})", sent)
     if there.id == "blob":
         raise NotComparable("bytes as text: say `:hex` or `:base64`")

@@ -357,3 +357,15 @@ def test_what_was_taken_away_on_purpose_is_not_altered() -> None:
     rows = lab.rows().to_pylist()
     rows[5] = {"event_id": rows[5]["event_id"]}
     assert counts(lab.look(table(rows), compare=True)) == {}
+
+
+@pytest.mark.parametrize("kind", ["details:decimal(12,2)", "details:epoch_ms", "amount:hex"])
+def test_a_type_that_makes_no_sense_is_refused_in_words(kind: str) -> None:
+    lab = Lab()
+    with pytest.raises(Misconfigured, match="the column amount cannot be compared with"):
+        lab.look(lab.rows(), compare=True, columns=columns_of({"amount": kind}))
+
+
+def test_a_type_that_is_not_the_values_is_a_difference() -> None:
+    lab = Lab()
+    assert lab.look(lab.rows(), compare=True, columns=columns_of({"amount": "count:date"})).verdict == "FAILED"

@@ -47,7 +47,7 @@ def test_each_shipped_expectation_holds_for_what_is_right_and_names_the_row_that
     rows[4 % len(rows)][last] = 7 if last == "events" else "nobody"
     spoiled = lab.look(pa.Table.from_pylist(rows), expectations=(Path(name),))
     assert (spoiled.verdict, spoiled.findings.expectations[0].disagreeing) == ("FAILED", 1)
-    assert f"{name}: 1 rows disagree" in spoiled.reason
+    assert f"{name}: 1 row disagrees" in spoiled.reason
 
 
 def test_all_shipped_expectations_are_tried() -> None:

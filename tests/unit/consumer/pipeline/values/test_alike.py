@@ -125,12 +125,18 @@ def test_bytes_and_what_is_none_are_not_compared(stored: str, sent: str) -> None
         ("'YWI='", "VARCHAR", "'ab'::BLOB", "base64", True),
         ("'6163'", "VARCHAR", "'ab'::BLOB", "hex", False),
         ("0.1", "FLOAT", "0.1::DOUBLE", "float", True),
+        ("'12.35'", "VARCHAR", "'12.345'", "decimal(12,2)", True),
+        ("12.5", "DECIMAL(12,2)", "'12.50'", "decimal(12,2)", True),
+        ("12", "DECIMAL(12,2)", "12::BIGINT", "decimal(12,2)", True),
+        ("1767225600", "BIGINT", "'2026-01-01T00:00:00Z'", "epoch_s", True),
+        ("1767225600", "BIGINT", "1767225600123::BIGINT", "epoch_s", True),
+        ("'2026-01-01'", "DATE", "'2026-01-01T12:00:00Z'", "date", True),
     ],
 )
 def test_a_type_that_is_named_makes_its_own_loss_right(
     session: duckdb.DuckDBPyConnection, stored: str, stored_type: str, sent: str, asked: str, right: bool
 ) -> None:
-    kept = retyped(f"CAST({stored} AS {stored_type})", sent, asked)
+    kept = retyped(f"CAST({stored} AS {stored_type})", sent, str(session.sql(f"SELECT {sent}").types[0]), asked)
     sent_type = kept.sent_type or "BLOB"
     both = [
         digests(kept.stored, kept.sent, alike(kept.stored, kept.stored_type or stored_type, side, sent_type))
