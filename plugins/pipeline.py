@@ -149,7 +149,7 @@ class AuditSinkOperator(StoppableOperator):
 
         return stored_at(self.at, query=query, address=database_at(self.conn_id))
 
-    def _look(self, wait_s: float) -> PipelineResult:
+    def _look(self, wait_s: float, *, again: bool = False) -> PipelineResult:
         from consumer.pipeline.asked import Asked, columns_of
         from consumer.pipeline.audit import audit_pipeline
         from producer.regenerate import regenerated
@@ -176,21 +176,22 @@ class AuditSinkOperator(StoppableOperator):
                 run_id=self.run_id or None,
                 asked=asked,
                 wait_s=wait_s,
+                again=again,
                 stop=stop,
                 progress=say,
             )
 
     def _look_or_defer(self, context: Context, until: datetime, pause_s: float) -> dict[str, Any]:
-        result, why = None, ""
+        result, why, again = None, "", datetime.now(UTC) < until
         try:
-            result = self._look(0.0)
+            result = self._look(0.0, again=again)
         except (Transient, PlaceMissing, TopicMissing) as error:
             # A pipeline that has only begun makes its table with the first row, somebody writes to the file, or a
             # broker moves: the next look may see more.
-            if isinstance(error, Interrupted) or datetime.now(UTC) >= until:
+            if isinstance(error, Interrupted) or not again:
                 raise
             why = str(error)
-        if result is None or not (result.judgement.final or datetime.now(UTC) >= until):
+        if result is None or (again and not result.judgement.final):  # the last look is a whole one
             self._put_off(why if result is None else result.sentence, until, pause_s)
         return self._judge(context, result)
 

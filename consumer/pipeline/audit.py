@@ -36,6 +36,7 @@ def audit_pipeline(
     run_id: str | None = None,
     asked: Asked | None = None,
     wait_s: float = 0.0,
+    again: bool = False,
     stop: threading.Event | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> PipelineResult:
@@ -52,6 +53,7 @@ def audit_pipeline(
     :param truth_of: makes the events of a run again, where that is asked for; those of a ledger are in Kafka.
     :param run_id: the run, or the ledger; when ``None`` the latest run, or the latest ledger where no run is known.
     :param wait_s: look again for so long, seconds, until the verdict is final.
+    :param again: whoever asks will look again: values are compared only if nothing is missing, as before a last look.
     :raises Interrupted: stopped.
     :raises Misconfigured: no manifest names the run, or the place has not what was asked for.
     :raises StreamproofError: Kafka or the place does not answer.
@@ -59,13 +61,13 @@ def audit_pipeline(
     began = time.monotonic()
     stop = stop or threading.Event()
     work = Work(connection, topic, asked or Asked(), truth_of, stop, progress)
-    looks, last = 0, wait_s <= 0
+    looks, once, last = 0, wait_s <= 0, wait_s <= 0 and not again
     with proof_session(stop) as session:
         while True:
             looked_at = time.monotonic()
-            result = _look(session, connection, place, run_id, work, last=last)
+            result = _look(session, connection, place, run_id, work, last=last, patient=not once and not last)
             looks += 1
-            if result is not None and (last or result.judgement.final):
+            if result is not None and (once or last or result.judgement.final):
                 return replace(result, looks=looks, seconds=round(time.monotonic() - began, 3))
             left_s = wait_s - (time.monotonic() - began)
             # The last look is a whole one.
@@ -76,9 +78,19 @@ def audit_pipeline(
 
 
 def _look(
-    session: ProofSession, connection: Connection, place: StoredPlace, run_id: str | None, work: Work, *, last: bool
+    session: ProofSession,
+    connection: Connection,
+    place: StoredPlace,
+    run_id: str | None,
+    work: Work,
+    *,
+    last: bool,
+    patient: bool,
 ) -> PipelineResult | None:
-    """Take steps 1 to 6 once; ``None`` where the place cannot be looked at yet, and there is another look."""
+    """Take steps 1 to 6 once.
+
+    :param patient: return ``None`` where the place cannot be looked at yet.
+    """
     # 1. claims
     claims = read_claims(connection, work.topic, run_id)
     try:
@@ -90,7 +102,7 @@ def _look(
         raise
     except (Transient, PlaceMissing, TopicMissing) as error:
         # A pipeline that has only begun makes its table with the first row, and a writer lets go of its file.
-        if last:
+        if not patient:
             raise
         log.info("it cannot be looked at yet", reason=error.message, where=error.where)
         return None

@@ -117,7 +117,7 @@ def test_a_sink_that_is_written_to_or_not_there_yet_is_looked_at_again_while_the
     # What is wrong will not come right by waiting.
     wrong = ask("audited", looks=[{"error": "Misconfigured"}], **AT, wait="1m", deferrable=True)
     assert wrong["raised"] == "Misconfigured: it is busy"
-    out_of_time = ask("audited", looks=[busy], look_takes_s=2.0, **AT, wait="1s", deferrable=True)
+    out_of_time = ask("audited", looks=[busy, busy], look_takes_s=2.0, **AT, wait="1s", deferrable=True)
     assert out_of_time["raised"] == "WarehouseLocked: it is busy"
     # The task was ended: nobody waits any more.
     stopped = ask("audited", looks=[{"error": "Interrupted"}], **AT, wait="1m", deferrable=True)
