@@ -44,6 +44,7 @@ def advice_of(result: PipelineResult) -> str:
 def lines_of(result: PipelineResult) -> Iterator[str]:
     """Yield the verdict with its figures, its sentence, and the first examples of what is wrong."""
     from consumer.pipeline.found import CLASSES
+    from consumer.pipeline.verdict import rows_disagree
 
     found = result.findings
     counts = {name: int(getattr(found, name)) for name in ("expected", "arrived", *CLASSES, "foreign")}
@@ -58,7 +59,7 @@ def lines_of(result: PipelineResult) -> Iterator[str]:
         yield from _differences(column)
     for each in found.expectations:
         if each.disagreeing:
-            yield f"  {each.name}: {each.disagreeing:,} rows disagree. {each.description}".rstrip()
+            yield f"  {each.name}: {rows_disagree(each.disagreeing)}. {each.description}".rstrip()
             for row in each.rows[:_EXAMPLES]:
                 yield f"    {', '.join(f'{name} {value}' for name, value in row.items())}"
     for note in found.notes:
@@ -68,7 +69,7 @@ def lines_of(result: PipelineResult) -> Iterator[str]:
 def _differences(column: ColumnDifference) -> Iterator[str]:
     looks = ", ".join(column.looks)
     whose = column.column if column.column == column.field else f"{column.column} ({column.field})"
-    yield f"  {whose}: other in {column.events:,} events, {looks}"
+    yield f"  {whose}: other in {column.events:,} event{'s' if column.events != 1 else ''}, {looks}"
     for example in column.examples[:_EXAMPLES]:
         where = f", {example.where}" if example.where else ""
         event = f"shard {example.shard} sequence {example.sequence}"

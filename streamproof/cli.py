@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import traceback
 
@@ -124,7 +125,18 @@ def _refuse_empty(arguments: list[str]) -> None:
         )
 
 
+def _let_help_flow(commands: typer.Typer) -> None:
+    """Break help where the terminal does: Typer keeps the line breaks of a docstring, of which many are wider."""
+    for command in commands.registered_commands:
+        paragraphs = (command.help or inspect.getdoc(command.callback) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _let_help_flow(group.typer_instance)
+
+
 def _invoke(arguments: list[str]) -> int:
+    _let_help_flow(app)
     result = app(args=arguments, prog_name="streamproof", standalone_mode=False)
     if result == _TYPERS_INTERRUPT:
         raise KeyboardInterrupt

@@ -49,7 +49,7 @@ def _rules(found: PipelineFindings, place: str, moment: str) -> Iterator[tuple[V
     lasting = any(number for name, number in counts.items() if name != "lost")
     columns = _columns(found)
     broken = [each for each in found.expectations if each.disagreeing]
-    disagree = "; ".join(f"{each.name}: {_disagreeing(each.disagreeing)}" for each in broken)
+    disagree = "; ".join(f"{each.name}: {rows_disagree(each.disagreeing)}" for each in broken)
     of = f"Of {found.expected:,} events that should be in {place}: " if found.identified else ""
     parts = ". ".join(filter(None, [f"{of}{damage}{columns}" if damage else "", disagree]))
     advice = "See the first events above; `--json` has more"
@@ -143,8 +143,9 @@ def _values(found: PipelineFindings) -> str:
     return said
 
 
-def _disagreeing(rows: int) -> str:
-    return "1 row disagrees" if rows == 1 else f"{rows:,} rows disagree"
+def rows_disagree(number: int) -> str:
+    """Say how many rows disagree with an expectation."""
+    return f"{_number(number, 'row')} disagree{_s(number)}"
 
 
 def _number(number: int, what: str) -> str:

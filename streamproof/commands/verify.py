@@ -22,7 +22,7 @@ PlaceArgument = Annotated[
     str,
     typer.Argument(
         metavar="FILE|ADDRESS|FOLDER",
-        help="A warehouse: a DuckDB file, or postgresql://user@host:port/database. Or a publication: a topic's folder, "
+        help="A warehouse: a DuckDB file, or postgresql://user@host/db. Or a publication: a topic's folder, "
         "or a snapshot's.",
     ),
 ]

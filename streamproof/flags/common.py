@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
-TopicArgument = Annotated[str, typer.Argument(help="Topic that was loaded.")]
+TopicArgument = Annotated[str, typer.Argument(help="Topic that the events went to.")]
 RunFlag = Annotated[str | None, typer.Option("--run-id", metavar="ID", help="Run to look at; the latest by default.")]
 WarehouseFlag = Annotated[
     str | None,
@@ -16,7 +16,7 @@ WarehouseFlag = Annotated[
         "--warehouse",
         "--to",
         metavar="FILE|ADDRESS",
-        help="DuckDB file, or postgresql://user@host:port/database. By default STREAMPROOF_WAREHOUSE, or "
+        help="DuckDB file, or postgresql://user@host/db. By default STREAMPROOF_WAREHOUSE, or "
         "<topic>.duckdb in the state folder.",
     ),
 ]

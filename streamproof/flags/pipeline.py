@@ -14,26 +14,41 @@ from cluster.errors import Misconfigured
 if TYPE_CHECKING:
     from consumer.pipeline.asked import Asked
 
+# Their own frame in --help: without --at none of them means anything.
+_PANEL = "What another pipeline stored"
+
 AtFlag = Annotated[
     str | None,
     typer.Option(
         "--at",
         metavar="WHERE",
-        help="What another pipeline stored: postgresql://user@host:port/db#schema.table, file.duckdb#table, a folder "
+        help="What another pipeline stored: postgresql://host/db#table, file.duckdb#table, a folder "
         "or glob of .parquet, .csv or .jsonl files, or kafka:topic.",
+        rich_help_panel=_PANEL,
     ),
 ]
 QueryFlag = Annotated[
     str | None,
-    typer.Option("--query", metavar="SQL", help="With --at a database: a SELECT whose rows are looked at."),
+    typer.Option(
+        "--query",
+        metavar="SQL",
+        help="With --at a database: a SELECT whose rows are looked at.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 IdFlag = Annotated[
-    str | None, typer.Option("--id", metavar="COLUMN", help="With --at: where the ids are; event_id by default.")
+    str | None,
+    typer.Option(
+        "--id", metavar="COLUMN", help="With --at: where the ids are; event_id by default.", rich_help_panel=_PANEL
+    ),
 ]
 PositionFlag = Annotated[
     str | None,
     typer.Option(
-        "--position", metavar="PARTITION,OFFSET", help="With --at and a ledger: where partition and offset are."
+        "--position",
+        metavar="PARTITION,OFFSET",
+        help="With --at and a ledger: where partition and offset are.",
+        rich_help_panel=_PANEL,
     ),
 ]
 ColumnFlag = Annotated[
@@ -41,21 +56,32 @@ ColumnFlag = Annotated[
     typer.Option(
         "--column",
         metavar="STORED=FIELD[:TYPE]",
-        help="With --compare: which field of an event a stored column holds, and the type that it should have there. "
-        "Repeat it for each.",
+        help="With --at: compare this stored column with this field of an event, and say the type that it should have "
+        "there. Repeat it for each.",
+        rich_help_panel=_PANEL,
     ),
 ]
 ColumnsFlag = Annotated[
-    Path | None, typer.Option("--columns", metavar="FILE", help="With --at: id, order and columns from a YAML file.")
+    Path | None,
+    typer.Option(
+        "--columns", metavar="FILE", help="With --at: id, order and columns from a YAML file.", rich_help_panel=_PANEL
+    ),
 ]
 CompareFlag = Annotated[
     bool,
-    typer.Option("--compare", help="With --at: make every event again, and compare its values with the stored ones."),
+    typer.Option(
+        "--compare",
+        help="With --at: make every event again, and compare its values with the stored ones.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 ExpectFlag = Annotated[
     str | None,
     typer.Option(
-        "--expect", metavar="SQL", help="With --at: which events should arrive, as a condition over their fields."
+        "--expect",
+        metavar="SQL",
+        help="With --at: which events should arrive, as a condition over their fields.",
+        rich_help_panel=_PANEL,
     ),
 ]
 ExpectationFlag = Annotated[
@@ -64,18 +90,25 @@ ExpectationFlag = Annotated[
         "--expectation",
         metavar="FILE",
         help="With --at: a .sql file over `truth` and `sink` that returns the rows that disagree. Repeat it for each.",
+        rich_help_panel=_PANEL,
     ),
 ]
 OrderFlag = Annotated[
     str | None,
-    typer.Option("--order", metavar="COLUMN", help="With --at: a column that tells in which order rows were stored."),
+    typer.Option(
+        "--order",
+        metavar="COLUMN",
+        help="With --at: a column that tells in which order rows were stored.",
+        rich_help_panel=_PANEL,
+    ),
 ]
 ScenarioFlag = Annotated[
     str | None,
     typer.Option(
         "--scenario",
         metavar="NAME|FILE",
-        help="With --at: the scenario that made the run, where its name does not say.",
+        help="With --at: the scenario that made the run, if it is not found by its name.",
+        rich_help_panel=_PANEL,
     ),
 ]
 

@@ -248,7 +248,7 @@ def _usual(columns: Sequence[StoredColumn], where: str) -> tuple[str, str]:
     if partition is None or offset is None:
         names = ", ".join(column.name for column in columns[:20])
         raise Misconfigured(
-            "no columns are called as partition and offset usually are",
+            "no two columns have the usual names of partition and offset",
             where=where,
             hint=f"Name the two columns with --position PARTITION,OFFSET; the columns are: {names}",
         )

@@ -47,7 +47,7 @@ def test_what_failed_names_event_column_value_and_expectation_and_keeps_its_figu
     assert told["raised"].endswith("Look there")
     assert told["published"] == []
     said = told["said"][-4:]
-    assert said[0] == "  at (timestamp): other in 1 events, rounded to minutes"
+    assert said[0] == "  at (timestamp): other in 1 event, rounded to minutes"
     assert said[1] == "    shard 0 sequence 77: sent 10:00:30, stored 10:00:00, row 5"
     assert said[2] == "  totals: 2 rows disagree. Totals per user."
     assert said[3] == "    user_id u1, sent 3"

@@ -107,3 +107,17 @@ def test_every_flag_of_the_guides_table_has_its_counterpart():
     flags = [flag for row in table.splitlines()[2:] for flag in re.findall(r"`(-[^`]+)`", row.split("|")[1])]
     assert len(flags) == 23
     assert [flag for flag in flags if flag.lower() not in SAMPLE_FLAGS] == ["--topic", "--help"]
+
+
+def test_help_breaks_where_the_terminal_does_and_has_a_frame_for_other_pipelines(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.run(["audit", "--help"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert any(line.endswith("FAILED (exit 65) names those that are not. UNKNOWN (exit 75): a") for line in lines)
+    frame = next(number for number, line in enumerate(lines) if "What another pipeline stored ─" in line)
+    flags = [
+        number for number, line in enumerate(lines) if line.startswith(("│ --at ", "│ --expect ", "│ --scenario "))
+    ]
+    assert len(flags) == 3
+    assert min(flags) > frame
+    assert not [line for line in lines if "…" in line]
