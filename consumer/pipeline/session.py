@@ -16,7 +16,7 @@ import duckdb
 from cluster.errors import Interrupted, Misconfigured, StoreFull, StoreOutOfMemory
 from cluster.local import state_dir
 from cluster.machine.scratch import scratch_folder
-from consumer.pipeline.values.alike import MACROS
+from consumer.pipeline.values.macros import MACROS
 from consumer.sinks.duckdb.errors import as_store_errors, store_error
 from consumer.sinks.duckdb.settings import Purpose
 from consumer.sinks.duckdb.warehouse import lay_tables

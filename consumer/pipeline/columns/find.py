@@ -132,8 +132,11 @@ def _that_can_be(
     can_be, cannot = [], list(found.not_comparable)
     for one in found.compared:
         try:
-            for side, row in ((one.digests.stored, stored), (one.digests.sent, sent), (one.digests.also, sent)):
-                session.connection.execute(f"SELECT {side or 1} FROM (SELECT {row}) LIMIT 0").fetchall()  # noqa: S608
+            for side, row in (
+                (one.digests.stored, stored),
+                *((side, sent) for side in (one.digests.sent, *one.digests.also)),
+            ):
+                session.connection.execute(f"SELECT {side} FROM (SELECT {row}) LIMIT 0").fetchall()  # noqa: S608
         except duckdb.Error as error:
             said = str(error).split("\n", 1)[0]
             if any(each.stored == one.stored.path for each in asked.columns):

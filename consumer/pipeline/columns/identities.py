@@ -16,7 +16,8 @@ import duckdb
 from cluster.errors import Misconfigured
 from consumer.pipeline.columns.mapping import Leaf, stored_leaf
 from consumer.pipeline.stored import OFFSET, PARTITION, StoredColumn
-from consumer.pipeline.values.alike import NotComparable, alike
+from consumer.pipeline.values.alike import alike
+from consumer.pipeline.values.sides import NotComparable
 from schemas.identity import IDENTITY_FIELD
 
 _INTEGERS = ("tinyint", "smallint", "integer", "bigint", "hugeint", "utinyint", "usmallint", "uinteger", "ubigint")

@@ -12,7 +12,8 @@ import duckdb
 from cluster.errors import Misconfigured
 from consumer.pipeline.asked import ColumnAsked
 from consumer.pipeline.stored import KEY, StoredColumn
-from consumer.pipeline.values.alike import NESTED, NotComparable, Sides, alike, digests, retyped
+from consumer.pipeline.values.alike import NESTED, alike, retyped
+from consumer.pipeline.values.sides import NotComparable, Sides, digests
 from consumer.sinks.column_types import quote
 
 _JOINED_BY = (".", "_", "__")
@@ -220,16 +221,19 @@ def _pairs(column: StoredColumn, stored: Leaf, sent: Leaf, as_type: str | None) 
         # Where an empty text may mean NULL, neither side can tell them apart.
         here = f"nullif({here}, '')"
         there = f"nullif({there}, '')" if duckdb.dtype(there_type).id == "varchar" else there
-    also = ""
+    if duckdb.dtype(here_type).id == "varchar" and inside.id in NESTED:
+        here = f"nullif(trim({here}), 'null')"  # JSON has a null of its own
+    given, meant = here, there
+    also: tuple[str, ...] = ()
     try:
         if as_type is not None:
             kept = retyped(here, there, there_type, as_type)
             here, here_type, also = kept.stored, kept.stored_type or here_type, kept.also
             there, there_type = kept.sent, kept.sent_type or there_type
         sides = alike(here, here_type, there, there_type)
-        if also:
-            sides = replace(sides, also=alike(here, here_type, also, there_type).sent)
-        sides = digests(here, there, sides)
+        # Of a type that is named, its own ways of counting are the only ones.
+        others = [alike(here, here_type, other, there_type).sent for other in also]
+        sides = digests(given, meant, replace(sides, also=(*sides.also, *others)))
     except NotComparable as why:
         yield str(why)
         return

@@ -182,10 +182,7 @@ def _difference(shard: int, compared: Sequence[Compared], span: tuple[int, int])
     """
     first, last = span
     sent = ", ".join(
-        f"{side} AS {name}_{number}"
-        for number, one in enumerate(compared)
-        for name, side in (("sent", one.digests.sent), ("also", one.digests.also))
-        if side
+        f"{side} AS {name}_{number}" for number, one in enumerate(compared) for name, side in _sent_sides(one)
     )
     differ = ", ".join(
         f"CASE WHEN {' AND '.join(_unequal(number, one))} THEN {number} END" for number, one in enumerate(compared)
@@ -200,6 +197,9 @@ def _difference(shard: int, compared: Sequence[Compared], span: tuple[int, int])
     """  # noqa: S608 - expressions over quoted identifiers
 
 
+def _sent_sides(one: Compared) -> list[tuple[str, str]]:
+    return [("sent", one.digests.sent), *((f"also{n}", side) for n, side in enumerate(one.digests.also))]
+
+
 def _unequal(number: int, one: Compared) -> list[str]:
-    sides = ("sent", "also") if one.digests.also else ("sent",)
-    return [f"arrived.digest_{number} <> told.{side}_{number}" for side in sides]
+    return [f"arrived.digest_{number} <> told.{side}_{number}" for side, _ in _sent_sides(one)]

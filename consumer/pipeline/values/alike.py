@@ -12,9 +12,11 @@ text / number           the number in its shortest decimal form; a ``double`` as
 number / number         each in the other's type, where either may lose something; a decimal that was a ``double`` as
                         one
 text, date, number /    the moment, in UTC; a number counts seconds, milliseconds, microseconds or nanoseconds since
-time                    1970, by its size
+time                    1970, or of a date the days
+time / number           the same; the size of the number says what it counts
 anything / text         the text; a UUID, a number, a boolean and a time also as what the text says
-text (JSON) / nested    the text read as the nested type
+nested / nested         what is in it, each by this table; a map has no order
+text (JSON) / nested    the same, of what stands in the text
 anything else           each in the other's type
 ======================  ==============================================================================================
 """
@@ -27,22 +29,9 @@ from typing import Any
 
 import duckdb
 
-# Laid into the session once. plain_number: one text for each number, "1.50" and "01.5" alike; other texts stay others.
-# moment_of: by the size of a number, the unit in which it counts.
-MACROS = r"""
-    CREATE OR REPLACE TEMP MACRO plain_number(x) AS
-        CASE WHEN regexp_full_match(trim(x), '[+-]?[0-9]+(\.[0-9]*)?') THEN
-            CASE WHEN starts_with(trim(x), '-') AND regexp_matches(x, '[1-9]') THEN '-' ELSE '' END
-            || coalesce(nullif(ltrim(split_part(ltrim(trim(x), '+-'), '.', 1), '0'), ''), '0')
-            || CASE WHEN rtrim(split_part(x, '.', 2), '0 ') = '' THEN ''
-                    ELSE '.' || rtrim(split_part(x, '.', 2), '0 ') END
-        ELSE coalesce(rtrim(rtrim(CAST(TRY_CAST(x AS DECIMAL(38, 15)) AS VARCHAR), '0'), '.'), '?' || x) END;
-    CREATE OR REPLACE TEMP MACRO moment_of(x) AS
-        CASE WHEN abs(x) < 100000000000 THEN TRY(make_timestamp(CAST(x AS BIGINT) * 1000000))
-             WHEN abs(x) < 100000000000000 THEN TRY(make_timestamp(CAST(x AS BIGINT) * 1000))
-             WHEN abs(x) < 100000000000000000 THEN TRY(make_timestamp(CAST(x AS BIGINT)))
-             WHEN x % 1000 = 0 THEN TRY(make_timestamp(CAST(x // 1000 AS BIGINT))) END;
-"""
+from consumer.pipeline.values.nested import has_a_map, inside
+from consumer.pipeline.values.sides import NotComparable, Sides
+
 _SIGNED = ("tinyint", "smallint", "integer", "bigint", "hugeint")
 _INTEGERS = frozenset({*_SIGNED, *(f"u{name}" for name in _SIGNED)})
 _FLOATS = frozenset({"float", "double"})
@@ -53,35 +42,6 @@ _DOUBLE_DIGITS = 15
 _CUT_TO = {"timestamp_s": "second", "timestamp_ms": "millisecond"}
 _BYTES = {"hex": "unhex", "base64": "from_base64"}
 _EPOCHS = {"epoch_s": 1_000_000_000, "epoch_ms": 1_000_000, "epoch_us": 1_000, "epoch_ns": 1}
-
-
-class NotComparable(Exception):
-    """Two types have nothing in common that could be compared; the words say why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """Both sides of a comparison, as expressions: where neither is NULL, they are equal exactly where the values are.
-
-    An expression is NULL where a value cannot be brought to the form; then the values differ (:func:`digests`).
-
-    :ivar also: the sent side once more, where there are two right ways of rounding it.
-    """
-
-    stored: str
-    sent: str
-    also: str = ""
-
-
-def digests(stored: str, sent: str, sides: Sides) -> Sides:
-    """Return 64 bits for each side (UBIGINT), of the value and of whether there is one.
-
-    :param stored: the value itself, as an expression; ``sent`` likewise.
-    """
-    here = f"CASE WHEN {stored} IS NULL THEN 0 WHEN {sides.stored} IS NULL THEN 1 ELSE 2 END"
-    there = f"CASE WHEN {sent} IS NULL THEN 0 WHEN {sides.sent} IS NULL THEN 3 ELSE 2 END"
-    also = f"hash({sides.also}, {there})" if sides.also else ""
-    return Sides(f"hash({sides.stored}, {here})", f"hash({sides.sent}, {there})", also)
 
 
 def type_of(text: str) -> Any:
@@ -103,7 +63,7 @@ class Retyped:
     stored_type: str | None
     sent: str
     sent_type: str | None
-    also: str = ""
+    also: tuple[str, ...] = ()
 
 
 def retyped(stored: str, sent: str, sent_type: str, asked: str) -> Retyped:
@@ -120,27 +80,34 @@ def retyped(stored: str, sent: str, sent_type: str, asked: str) -> Retyped:
     if name in _BYTES:
         return Retyped(f"TRY({_BYTES[name]}(CAST({stored} AS VARCHAR)))", "BLOB", sent, None)
     if name in _EPOCHS:
-        counted = f"epoch_ns(CAST({_time(sent, there)} AS TIMESTAMP_NS)) // {_EPOCHS[name]}"
-        return Retyped(stored, None, counted, "BIGINT")
+        first, *others = _counted(sent, there, _EPOCHS[name])
+        return Retyped(stored, None, first, "HUGEINT", tuple(others))
     kind: Any = type_of(re.sub(r"^timestamp\(([0369])\)$", _precise, name))
     if kind.id in _TIMES:
         moment = _time(sent, there)
         step = _CUT_TO.get(kind.id)
-        also = "" if step is None else f"TRY_CAST(date_trunc('{step}', {moment}) AS {kind})"
-        return Retyped(stored, None, f"TRY_CAST({moment} AS {kind})", str(kind), also)
-    also = ""
+        cut = () if step is None else (f"TRY_CAST(date_trunc('{step}', {moment}) AS {kind})",)
+        return Retyped(stored, None, f"TRY_CAST({moment} AS {kind})", str(kind), cut)
+    also: tuple[str, ...] = ()
     if kind.id == "decimal" and there.id in {"decimal", *_FLOATS}:
-        also = f"TRY_CAST(round_even({sent}, {dict(kind.children)['scale']}) AS {kind})"
+        also = (f"TRY_CAST(round_even({sent}, {dict(kind.children)['scale']}) AS {kind})",)
     return Retyped(stored, None, f"TRY_CAST({sent} AS {kind})", str(kind), also)
 
 
 def _time(value: str, kind: Any) -> str:
     """Return a moment, whatever it is told by."""
-    return (
-        f"coalesce({_said(value)}, moment_of(TRY_CAST({value} AS HUGEINT)))"
-        if kind.id == "varchar"
-        else _moment(value, kind)
-    )
+    return _moment_in_text(value) if kind.id == "varchar" else _moment(value, kind)
+
+
+def _moment_in_text(text: str) -> str:
+    return f"coalesce(said_moment({text}), moment_of(TRY_CAST({text} AS DECIMAL(38, 9))))"
+
+
+def _counted(sent: str, there: Any, step_ns: int) -> tuple[str, str, str]:
+    """Return how many steps a moment is from 1970: cut off towards it, towards the past, and rounded."""
+    count = f"epoch_ns({sent})" if there.id == "timestamp_ns" else f"epoch_us({_time(sent, there)})::HUGEINT * 1000"
+    count = f"CAST({count} AS HUGEINT)"
+    return f"{count} // {step_ns}", f"floor_of({count}, {step_ns})", f"floor_of({count} + {step_ns // 2}, {step_ns})"
 
 
 def _precise(found: re.Match[str]) -> str:
@@ -154,6 +121,10 @@ def alike(stored: str, stored_type: str, sent: str, sent_type: str) -> Sides:
     """
     here: Any = duckdb.dtype(stored_type)
     there: Any = duckdb.dtype(sent_type)
+    if there.id in NESTED and (stored_type != sent_type or has_a_map(there)):
+        return inside(stored, here, sent, there, _alike_inside) or _each_in_the_others(
+            stored, stored_type, sent, sent_type
+        )
     if stored_type == sent_type:
         return Sides(stored, sent)
     if here.id == "varchar":
@@ -168,10 +139,42 @@ def alike(stored: str, stored_type: str, sent: str, sent_type: str) -> Sides:
     return simple or _each_in_the_others(stored, stored_type, sent, sent_type)
 
 
+def _alike_inside(stored: str, stored_type: str, sent: str, sent_type: str) -> Sides:
+    """Return what is compared of a value inside another: one form of each side, so a number counts by its size."""
+    here: Any = duckdb.dtype(stored_type)
+    there: Any = duckdb.dtype(sent_type)
+    if there.id in _TIMES and here.id in {"varchar", "decimal", *_INTEGERS}:
+        return Sides(_time(stored, here), _moment(sent, there))
+    return alike(stored, stored_type, sent, sent_type)
+
+
 def _times(stored: str, here: Any, sent: str, there: Any) -> Sides:
     if {here.id, there.id} <= _TIMES and "timestamp_ns" in {here.id, there.id}:
         return Sides(f"TRY_CAST({stored} AS TIMESTAMP_NS)", f"TRY_CAST({sent} AS TIMESTAMP_NS)")
+    if here.id in _INTEGERS or here.id == "decimal":
+        return _counting(f"TRY_CAST({stored} AS DECIMAL(38, 9))", sent, there)
     return Sides(_moment(stored, here), _moment(sent, there))
+
+
+def _counting(stored: str, sent: str, there: Any) -> Sides:
+    """Hold a number against a moment: it is right in any unit, for what was sent says in which it would be.
+
+    Near 1970 the size of a number says nothing of its unit.
+    """
+    if there.id == "timestamp_ns":
+        nanos = f"CAST(epoch_ns({sent}) AS DECIMAL(19, 0))"
+        nanos, micros, millis, seconds = (_times_ten_to(nanos, power) for power in (0, -3, -6, -9))
+    else:
+        count = f"CAST(epoch_us({sent}) AS DECIMAL(19, 0))"
+        micros, millis, seconds, nanos = (_times_ten_to(count, power) for power in (0, -3, -6, 3))
+    days = [f"CAST(date_diff('day', DATE '1970-01-01', {sent}) AS DECIMAL(38, 9))"] if there.id == "date" else []
+    return Sides(stored, micros, (millis, seconds, nanos, *days))
+
+
+def _times_ten_to(count: str, power: int) -> str:
+    if power >= 0:
+        return f"CAST({count} * {10**power} AS DECIMAL(38, 9))"
+    return f"CAST({count} * CAST(1e{power} AS DECIMAL({1 - power}, {-power})) AS DECIMAL(38, 9))"
 
 
 def _numbers(stored: str, here: Any, sent: str, there: Any) -> Sides | None:
@@ -192,9 +195,7 @@ def _from_text(text: str, sent: str, there: Any, sent_type: str) -> Sides:
     if there.id in _INTEGERS or there.id == "decimal":
         return Sides(f"plain_number({text})", f"plain_number(CAST({sent} AS VARCHAR))")
     if there.id in _TIMES:
-        return Sides(_time(text, duckdb.dtype("VARCHAR")), _moment(sent, there))
-    if there.id in NESTED:
-        return Sides(f"TRY_CAST(TRY_CAST({text} AS JSON) AS {sent_type})", sent)
+        return _counting(f"coalesce(micros_said({text}), TRY_CAST({text} AS DECIMAL(38, 9)))", sent, there)
     if there.id == "blob":
         raise NotComparable("bytes as text: say `:hex` or `:base64`")
     return Sides(f"TRY_CAST(trim({text}) AS {sent_type})", sent)
@@ -202,7 +203,7 @@ def _from_text(text: str, sent: str, there: Any, sent_type: str) -> Sides:
 
 def _to_text(stored: str, here: Any, stored_type: str, sent: str) -> Sides:
     if here.id in _TIMES:
-        return Sides(_moment(stored, here), _said(sent))
+        return Sides(_moment(stored, here), f"said_moment({sent})")
     if here.id in {"uuid", "boolean", *_FLOATS}:
         return Sides(stored, f"TRY_CAST({sent} AS {stored_type})")
     if here.id in _INTEGERS or here.id == "decimal":
@@ -211,18 +212,11 @@ def _to_text(stored: str, here: Any, stored_type: str, sent: str) -> Sides:
 
 
 def _moment(value: str, kind: Any) -> str:
-    if kind.id in _INTEGERS or kind.id == "decimal":
+    if kind.id in {"decimal", *_INTEGERS, *_FLOATS}:
         return f"moment_of({value})"
-    if kind.id in _FLOATS:
-        return f"moment_of(CAST({value} AS HUGEINT))"
     if kind.id in _TIMES:
         return f"TRY_CAST({value} AS TIMESTAMP)"
     raise NotComparable(f"{kind} is no time")
-
-
-def _said(text: str) -> str:
-    """Return the moment that a text says; where it names no zone, UTC is meant."""
-    return f"CAST(TRY_CAST({text} AS TIMESTAMPTZ) AS TIMESTAMP)"
 
 
 def _each_in_the_others(stored: str, stored_type: str, sent: str, sent_type: str) -> Sides:

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.pipeline.values.alike import MACROS, NotComparable, alike, digests, retyped
+from consumer.pipeline.values.alike import alike, retyped
+from consumer.pipeline.values.macros import MACROS
+from consumer.pipeline.values.sides import NotComparable, digests
 from tests.kit.depth import examples
 
 
@@ -27,7 +29,8 @@ def session() -> Iterator[duckdb.DuckDBPyConnection]:
 def same(session: duckdb.DuckDBPyConnection, stored: str, stored_type: str, sent: str, sent_type: str) -> bool:
     here, there = f"CAST({stored} AS {stored_type})", f"CAST({sent} AS {sent_type})"
     sides = digests(here, there, alike(here, stored_type, there, sent_type))
-    return bool(session.execute(f"SELECT {sides.stored} = {sides.sent}").fetchall()[0][0])
+    right = ", ".join([sides.sent, *sides.also])
+    return bool(session.execute(f"SELECT {sides.stored} IN ({right})").fetchall()[0][0])
 
 
 @pytest.mark.parametrize(
@@ -61,6 +64,40 @@ def same(session: duckdb.DuckDBPyConnection, stored: str, stored_type: str, sent
         ("'[1, 2]'", "VARCHAR", "[1, 2]", "INTEGER[]"),
         ("[1.0, 2.0]", "DOUBLE[]", "[1, 2]", "INTEGER[]"),
         ("'\\x61'::BLOB", "BLOB", "'a'", "VARCHAR"),
+        ("'1E+30'", "VARCHAR", f"{10**30}", "DECIMAL(38,0)"),
+        ("'.5'", "VARCHAR", "0.5", "DECIMAL(3,1)"),
+        ("'-12.5e-1'", "VARCHAR", "-1.25", "DECIMAL(5,2)"),
+        ("1700000000.123456", "DOUBLE", "'2023-11-14 22:13:20.123456'", "TIMESTAMP"),
+        ("1700000000123.456", "DOUBLE", "'2023-11-14 22:13:20.123456'", "TIMESTAMP"),
+        ("1700000000.123", "DECIMAL(20,6)", "'2023-11-14 22:13:20.123'", "TIMESTAMP"),
+        ("'1700000000.123'", "VARCHAR", "'2023-11-14 22:13:20.123'", "TIMESTAMP"),
+        ("'1.7000000001235E9'", "VARCHAR", "'2023-11-14 22:13:20.1235'", "TIMESTAMP"),
+        ("500", "BIGINT", "'1970-01-01 00:00:00.5'", "TIMESTAMP"),
+        ("73612800000", "BIGINT", "'1972-05-02'", "TIMESTAMP"),
+        ("'73612800000000'", "VARCHAR", "'1972-05-02'", "TIMESTAMP"),
+        ("-1000", "BIGINT", "'1969-12-31 23:59:59'", "TIMESTAMP"),
+        ("-62135596800000", "BIGINT", "'0001-01-01'", "TIMESTAMP"),
+        ("253402300799", "BIGINT", "'9999-12-31 23:59:59'", "TIMESTAMP"),
+        ("20000", "INTEGER", "'2024-10-04'", "DATE"),
+        ("1700000000123456789", "BIGINT", "'2023-11-14 22:13:20.123456789'", "TIMESTAMP_NS"),
+        ("'2023-11-14T22:13:20.123456789Z'", "VARCHAR", "'2023-11-14 22:13:20.123456789'", "TIMESTAMP_NS"),
+        ("MAP{'y':2,'x':1}", "MAP(VARCHAR, INTEGER)", "MAP{'x':1,'y':2}", "MAP(VARCHAR, INTEGER)"),
+        ("[MAP{'y':2,'x':1}]", "MAP(VARCHAR, INTEGER)[]", "[MAP{'x':1,'y':2}]", "MAP(VARCHAR, INTEGER)[]"),
+        ('\'{"y":2.50,"x":1}\'', "VARCHAR", "MAP{'x':1,'y':2.5}", "MAP(VARCHAR, DECIMAL(9,2))"),
+        ("'[{\"at\":1700000000123}]'", "VARCHAR", "[{'at':'2023-11-14 22:13:20.123'}]", 'STRUCT("at" TIMESTAMP)[]'),
+        (
+            '\'[{"at":"2023-11-14T23:13:20+01:00"}]\'',
+            "VARCHAR",
+            "[{'at':'2023-11-14 22:13:20'}]",
+            'STRUCT("at" TIMESTAMP)[]',
+        ),
+        (
+            "[{'at':1700000000123}]",
+            'STRUCT("at" BIGINT)[]',
+            "[{'at':'2023-11-14 22:13:20.123'}]",
+            'STRUCT("at" TIMESTAMP)[]',
+        ),
+        ("'[null, [\"a\", null]]'", "VARCHAR", "[NULL, ['a', NULL]]", "VARCHAR[][]"),
         ("NULL", "VARCHAR", "NULL", "BIGINT"),
         ("NULL", "DOUBLE", "NULL", "TIMESTAMP"),
     ],
@@ -93,6 +130,22 @@ def test_a_value_is_the_same_in_another_type(
         ("'[1]'", "VARCHAR", "[1, 2]", "INTEGER[]"),
         ("[1.5]", "DOUBLE[]", "[1]", "INTEGER[]"),
         ("'no json'", "VARCHAR", "NULL", "INTEGER[]"),
+        ("'1e-16'", "VARCHAR", "0", "INTEGER"),
+        ("'1.0000000000000004e0'", "VARCHAR", "1", "INTEGER"),
+        ("'1_000'", "VARCHAR", "1000", "INTEGER"),
+        ("'inf'", "DOUBLE", "'2026-01-01'", "TIMESTAMP"),
+        ("'NaN'", "DOUBLE", "'2026-01-01'", "TIMESTAMP"),
+        ("1700000000.4", "DOUBLE", "'2023-11-14 22:13:20'", "TIMESTAMP"),
+        ("1700000000123.4", "DOUBLE", "'2023-11-14 22:13:20.123'", "TIMESTAMP"),
+        ("1700000000.4", "DECIMAL(20,6)", "'2023-11-14 22:13:20'", "TIMESTAMP"),
+        ("'1700000000.4'", "VARCHAR", "'2023-11-14 22:13:20'", "TIMESTAMP"),
+        ("'2023-11-14T22:13:20.123456999Z'", "VARCHAR", "'2023-11-14 22:13:20.123456'", "TIMESTAMP"),
+        ("'[1.4]'", "VARCHAR", "[1]", "INTEGER[]"),
+        ("'[true]'", "VARCHAR", "[1]", "INTEGER[]"),
+        ("'[1.00004]'", "VARCHAR", "[1.0000]", "DECIMAL(10,4)[]"),
+        ("'[\"abc\"]'", "VARCHAR", "[NULL]", "INTEGER[]"),
+        ("'[[\"a\"], 5]'", "VARCHAR", "[['a'], NULL]", "VARCHAR[][]"),
+        ("'{\"x\":2}'", "VARCHAR", "MAP{'x':1}", "MAP(VARCHAR, INTEGER)"),
         ("NULL", "VARCHAR", "''", "VARCHAR"),
         ("'A'", "VARCHAR", "'a'", "VARCHAR"),
         ("false", "BOOLEAN", "true", "BOOLEAN"),
@@ -131,6 +184,15 @@ def test_bytes_and_what_is_none_are_not_compared(stored: str, sent: str) -> None
         ("1767225600", "BIGINT", "'2026-01-01T00:00:00Z'", "epoch_s", True),
         ("1767225600", "BIGINT", "1767225600123::BIGINT", "epoch_s", True),
         ("'2026-01-01'", "DATE", "'2026-01-01T12:00:00Z'", "date", True),
+        ("1767225601", "BIGINT", "TIMESTAMP '2026-01-01 00:00:00.6'", "epoch_s", True),
+        ("1767225602", "BIGINT", "TIMESTAMP '2026-01-01 00:00:00.6'", "epoch_s", False),
+        ("-1", "BIGINT", "TIMESTAMP '1969-12-31 23:59:59.4'", "epoch_s", True),
+        ("0", "BIGINT", "TIMESTAMP '1969-12-31 23:59:59.4'", "epoch_s", True),
+        ("-62135596800", "BIGINT", "TIMESTAMP '0001-01-01'", "epoch_s", True),
+        ("253402300799000", "BIGINT", "TIMESTAMP '9999-12-31 23:59:59'", "epoch_ms", True),
+        ("100", "INTEGER", "1000::INTEGER", "tinyint", False),
+        ("NULL", "INTEGER", "1000::INTEGER", "tinyint", False),
+        ("'zz'", "VARCHAR", "NULL::BLOB", "hex", False),
     ],
 )
 def test_a_type_that_is_named_makes_its_own_loss_right(
@@ -139,8 +201,12 @@ def test_a_type_that_is_named_makes_its_own_loss_right(
     kept = retyped(f"CAST({stored} AS {stored_type})", sent, str(session.sql(f"SELECT {sent}").types[0]), asked)
     sent_type = kept.sent_type or "BLOB"
     both = [
-        digests(kept.stored, kept.sent, alike(kept.stored, kept.stored_type or stored_type, side, sent_type))
-        for side in (kept.sent, kept.also or kept.sent)
+        digests(
+            f"CAST({stored} AS {stored_type})",
+            sent,
+            alike(kept.stored, kept.stored_type or stored_type, side, sent_type),
+        )
+        for side in (kept.sent, *kept.also)
     ]
     found = session.execute("SELECT " + ", ".join(f"{sides.stored} = {sides.sent}" for sides in both)).fetchall()[0]
     assert any(found) == right
@@ -181,7 +247,8 @@ def test_a_value_that_was_brought_into_another_type_is_the_same_exactly_where_it
 ) -> None:
     sides = digests("stored", "sent", alike("stored", stored_type, "sent", sent_type))
     query = f"""
-        SELECT {sides.stored} = {sides.sent}, TRY_CAST(stored AS {sent_type}) IS NOT DISTINCT FROM sent, stored IS NULL
+        SELECT {sides.stored} IN ({", ".join([sides.sent, *sides.also])}),
+               TRY_CAST(stored AS {sent_type}) IS NOT DISTINCT FROM sent, stored IS NULL
         FROM (SELECT TRY_CAST(sent AS {stored_type}) AS stored, sent FROM (SELECT CAST(? AS {sent_type}) AS sent))
     """
 
