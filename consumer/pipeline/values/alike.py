@@ -34,6 +34,7 @@ from consumer.pipeline.values.sides import NotComparable, Sides
 
 _SIGNED = ("tinyint", "smallint", "integer", "bigint", "hugeint")
 _INTEGERS = frozenset({*_SIGNED, *(f"u{name}" for name in _SIGNED)})
+_SHORT = frozenset({"tinyint", "smallint", "integer", "utinyint", "usmallint", "uinteger"})  # a double holds them whole
 _FLOATS = frozenset({"float", "double"})
 _TIMES = frozenset({"timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamp with time zone", "date"})
 NESTED = frozenset({"struct", "list", "map", "array", "union"})
@@ -186,6 +187,8 @@ def _numbers(stored: str, here: Any, sent: str, there: Any) -> Sides | None:
     if there.id in _FLOATS and here.id in {"decimal", "float", *_INTEGERS}:
         # What a double became in decimal digits is that double again.
         return Sides(f"CAST({stored} AS DOUBLE)", f"CAST({sent} AS DOUBLE)")
+    if there.id in _SHORT and here.id == "double":
+        return Sides(stored, f"CAST({sent} AS DOUBLE)")
     if there.id == "decimal" and here.id == "double" and dict(there.children)["precision"] <= _DOUBLE_DIGITS:
         return Sides(stored, f"CAST({sent} AS DOUBLE)")
     return None

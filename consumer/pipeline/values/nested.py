@@ -13,6 +13,9 @@ from consumer.sinks.column_types import quote
 # How two simple values are compared: stored expression and type, sent expression and type.
 Alike = Callable[[str, str, str, str], Sides]
 _LISTS = frozenset({"list", "array"})
+# Numbers that a double holds whole; and the digits that it holds for certain.
+_IN_A_DOUBLE = frozenset({"tinyint", "smallint", "integer", "utinyint", "usmallint", "uinteger", "float", "double"})
+_DOUBLE_DIGITS = 15
 
 
 def has_a_map(kind: Any) -> bool:
@@ -30,9 +33,9 @@ def inside(stored: str, here: Any, sent: str, there: Any, alike: Alike) -> Sides
     :raises NotComparable: what is inside cannot be.
     """
     if here.id == "varchar":
-        texts = _of_texts(there)
-        kind: Any = duckdb.dtype(texts)
-        return _inside(f"TRY(CAST(TRY_CAST({stored} AS JSON) AS {texts}))", kind, sent, there, alike, 0)
+        read_as = _as_in_json(there)
+        kind: Any = duckdb.dtype(read_as)
+        return _inside(f"TRY(CAST(TRY_CAST({stored} AS JSON) AS {read_as}))", kind, sent, there, alike, 0)
     return _inside(stored, here, sent, there, alike, 0)
 
 
@@ -93,12 +96,12 @@ def _maps(stored: str, here: Any, sent: str, there: Any, alike: Alike, depth: in
 
 
 def _form(stored: str, here: Any, sent: str, there: Any, alike: Alike, depth: int) -> Sides | None:  # noqa: PLR0917
-    """Return the form of a value inside, and whether it is NULL or cannot be brought to it."""
-    sides = _inside(stored, here, sent, there, alike, depth)
-    if sides is None:
-        if {here.id, there.id} & {*_LISTS, "struct", "map", "union"}:
-            return None
-        sides = alike(stored, str(here), sent, str(there))
+    """Return the form of a value inside; it says too whether there is none, or it cannot be brought to the form."""
+    if str(here) == str(there) and not has_a_map(there):
+        return Sides(stored, sent)
+    if {here.id, there.id} & {*_LISTS, "struct", "map", "union"}:
+        return _inside(stored, here, sent, there, alike, depth)  # NULL exactly where the value is
+    sides = alike(stored, str(here), sent, str(there))
     return Sides(
         f"{{f: {sides.stored}, n: CASE WHEN {stored} IS NULL THEN 0 WHEN {sides.stored} IS NULL THEN 1 ELSE 2 END}}",
         f"{{f: {sides.sent}, n: CASE WHEN {sent} IS NULL THEN 0 WHEN {sides.sent} IS NULL THEN 3 ELSE 2 END}}",
@@ -113,12 +116,15 @@ def _element(kind: Any) -> Any:
     return _inner(kind)[0]
 
 
-def _of_texts(kind: Any) -> str:
-    """Return a type that is built alike, and has texts at its ends."""
+def _as_in_json(kind: Any) -> str:
+    """Return a type that is built alike, in which JSON loses nothing; at its ends texts, or what is quick to read."""
     if kind.id in _LISTS:
-        return f"{_of_texts(_element(kind))}[]"
+        return f"{_as_in_json(_element(kind))}[]"
     if kind.id == "struct":
-        return f"STRUCT({', '.join(f'{quote(name)} {_of_texts(child)}' for name, child in kind.children)})"
+        return f"STRUCT({', '.join(f'{quote(name)} {_as_in_json(child)}' for name, child in kind.children)})"
     if kind.id == "map":
-        return f"MAP(VARCHAR, {_of_texts(dict(kind.children)['value'])})"
-    return "VARCHAR"
+        return f"MAP(VARCHAR, {_as_in_json(dict(kind.children)['value'])})"
+    short = kind.id == "decimal" and dict(kind.children)["precision"] <= _DOUBLE_DIGITS
+    if short or kind.id in _IN_A_DOUBLE:
+        return "DOUBLE"
+    return "BOOLEAN" if kind.id == "boolean" else "VARCHAR"
