@@ -55,6 +55,8 @@ def _rules(found: PipelineFindings, place: str, moment: str) -> Iterator[tuple[V
     advice = "See the first events above; `--json` has more"
     yield "FAILED", f"{parts}{moment}." if lasting else "", True, advice
     late = "If the pipeline is still at work, look again with --wait 5m"
+    if not found.lost:
+        late = f"The rows above disagree. {late}"
     yield "FAILED", f"{parts}{moment}." if parts else "", False, late
     doubts = "; ".join(found.doubts)
     yield (

@@ -148,7 +148,7 @@ class PipelineFlags:
             order=self.order or file.order,
             columns=(*flags, *(each for each in file.columns if each.stored not in given)),
             position=None if self.position is None else _pair(self.position),
-            compare=self.compare or bool(flags),
+            compare=self.compare or bool(flags or file.columns),
             expect=self.expect,
             expectations=tuple(self.expectations),
         )

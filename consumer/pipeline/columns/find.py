@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import duckdb
 
-from cluster.errors import Misconfigured
+from cluster.errors import Misconfigured, PlaceMissing
 from consumer.pipeline.asked import Asked
 from consumer.pipeline.claims import Claims
 from consumer.pipeline.columns.identities import Identities, event_ids, field_ids, positions
@@ -20,6 +20,8 @@ from consumer.sinks.column_types import quote
 from schemas.identity import IDENTITY_FIELD
 
 _AN_EVENT = "an_event"
+# What a record has beside its value.
+_BESIDE_VALUES = frozenset({PARTITION, OFFSET, KEY, "_timestamp"})
 _NUMBERS = frozenset({"INTEGER", "BIGINT"})
 _OF_A_TOPIC = (PARTITION, OFFSET, KEY)
 
@@ -51,10 +53,13 @@ class Columns:
 def find_columns(session: ProofSession, rows: StoredRows, asked: Asked, claims: Claims, truth: Truth | None) -> Columns:
     """Find what is read of a place.
 
+    :raises PlaceMissing: the place is a topic without a value.
     :raises Misconfigured: a column that was asked for is not there or is of another kind, or nothing could be compared.
     """
     columns, where = rows.columns, rows.shown
     of_topic = _keeps_places(columns)
+    if of_topic and {column.name for column in columns} <= _BESIDE_VALUES:
+        raise PlaceMissing("the topic holds no values yet", where=where)
     if not claims.is_ledger and _only_aggregates(columns, asked):
         return Columns(None)
     fields = {} if truth is None else _fields_of(session, truth)

@@ -289,7 +289,8 @@ def test_columns_and_their_types_may_come_from_a_file(sent: Sent, maker: Maker, 
         "id: event_id\ncolumns:\n  at: timestamp\n  app: device.app_version\n"
         "  percentage: {field: details.play_percentage, type: 'decimal(5,0)'}\n"
     )
-    assert sent.command("--at", where, "--compare", "--columns", file).exit_code == 0
+    compared = sent.command("--at", where, "--columns", file, "--json").document
+    assert (compared["verdict"], len(compared["compared"])) == ("PASSED", 5)
     document = sent.command("--at", where, "--column", "percentage=details.play_percentage", "--json").document
     (column,) = document["columns"]
     assert (column["column"], column["field"]) == ("percentage", "details.play_percentage")
@@ -364,6 +365,8 @@ def test_a_place_that_is_not_there_yet_is_waited_for(sent: Sent, maker: Maker, t
     finally:
         late.join()
     assert (document["verdict"], document["looks"] > 1) == ("PASSED", True)
+    empty = sent.command("--at", f"kafka:{maker.filled_topic().name}")
+    assert (empty.exit_code, "the topic holds no values yet" in empty.stderr) == (78, True)
     # What is spelt wrong is told when the time is over.
     assert sent.command("--at", tmp_path / "parquets", "--wait", "1").exit_code == 78
 
