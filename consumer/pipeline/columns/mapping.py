@@ -202,6 +202,15 @@ def _member(leaf: Leaf, path: Sequence[str]) -> Leaf:
     return Leaf(".".join([leaf.path, *path]), f"TRY(json_extract_string({leaf.sql}, '${steps}'))", "VARCHAR")
 
 
+def _inside_to_compare(stored: Leaf, name: str) -> Leaf | None:
+    """Return a value inside; of a text that is no JSON, the text: it is not the NULL that was sent."""
+    below = _inside(stored, [name])
+    if below is None or duckdb.dtype(stored.type).id != "varchar":
+        return below
+    text = f"CASE WHEN NOT json_valid({stored.sql}) THEN {stored.sql} END"
+    return replace(below, sql=f"coalesce({below.sql}, {text})")
+
+
 def _pairs(column: StoredColumn, stored: Leaf, sent: Leaf, as_type: str | None) -> Iterator[Compared | str]:
     """Yield what is compared of a column and a field, each value inside by itself; or why it cannot be."""
     inside = duckdb.dtype(sent.type)
@@ -209,7 +218,7 @@ def _pairs(column: StoredColumn, stored: Leaf, sent: Leaf, as_type: str | None) 
         kind = duckdb.dtype(stored.type)
         if kind.id in {"struct", "varchar"}:
             for name, child in inside.children:
-                below = _inside(stored, [name])
+                below = _inside_to_compare(stored, name)
                 if below is not None:
                     yield from _pairs(column, below, _child(sent, name, str(child)), None)
             return
