@@ -69,6 +69,7 @@ class PipelineFindings:
     :ivar identified: whether identities were looked at; not where only aggregates were asked for.
     :ivar compared: what is compared by value, in words; ``None`` where values were not asked for.
     :ivar not_stored: fields of an event that no column holds; ``not_comparable``: columns that cannot be compared.
+    :ivar unordered: rows that have nothing in the column of the order.
     :ivar unproved: what of the events that were told again could not be held against the manifests.
     :ivar impossible: claims of manifests that the topic cannot hold.
     :ivar doubts: why what was found may not be what is there.
@@ -99,5 +100,6 @@ class PipelineFindings:
     impossible: list[str] = default(default_factory=list)
     truth_complete: bool = True
     unproved: list[str] = default(default_factory=list)
+    unordered: int = 0
     doubts: list[str] = default(default_factory=list)
     notes: list[str] = default(default_factory=list)

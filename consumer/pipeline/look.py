@@ -100,7 +100,12 @@ def _look(
     gone = _gone(truth)
     found = replace(
         found,
-        doubts=[*claims.unread, *([changed] if changed else []), *(gone if claims.field is not None else [])],
+        doubts=[
+            *claims.unread,
+            *([changed] if changed else []),
+            *_without_order(found, asked),
+            *(gone if claims.field is not None else []),
+        ],
         unproved=[*getattr(truth, "unproved", []), *gone],
         notes=[*found.notes, *rows.notes()],
     )
@@ -137,6 +142,11 @@ def _told_again(claims: Claims, work: Work) -> Iterator[Truth | None]:
 def _gone(truth: Truth | None) -> list[str]:
     """Return what Kafka holds no more of a ledger, a sentence each."""
     return truth.notes() if isinstance(truth, TopicTruth) else []
+
+
+def _without_order(found: PipelineFindings, asked: Asked) -> list[str]:
+    words = f"{found.unordered:,} rows have nothing in {asked.order}, so their order is not known"
+    return [words] if found.unordered else []
 
 
 def _claimed(claims: Claims) -> PipelineFindings:
@@ -211,8 +221,7 @@ def _events(  # noqa: PLR0917 - both sides, and what is known of them
         whole = not Comparison(session, claims).counts["lost"]
         if whole:
             telling.tell(rest)
-    if whole and taking.order is not None:
-        order_by_column(session)
+    without = order_by_column(session) if whole and taking.order is not None else 0
     # 5. compare
     compared = Comparison(session, claims, ordered=whole and columns.ordered)
     differing = []
@@ -233,6 +242,7 @@ def _events(  # noqa: PLR0917 - both sides, and what is known of them
         shards=compared.shards(),
         examples=compared.examples(),
         columns=differing,
+        unordered=without,
         notes=_notes(arrival, columns, compared, found),
         lost=compared.counts["lost"],
         duplicated=compared.counts["duplicated"],

@@ -28,7 +28,8 @@ def judge_pipeline(found: PipelineFindings, place: str, as_of: str, *, expect: s
     2. a manifest is missing, unfinished or cannot be true: UNKNOWN, for nobody says what was sent
     3. damage that no further arrival can mend (all but lost): FAILED
     4. an event is missing, or an expectation disagrees: FAILED, as of the moment; later it may be there
-    5. the place changed while it was read, or nobody can say of some records which they were: UNKNOWN
+    5. the place changed while it was read, rows have no place in the order that was asked for, or nobody can say of
+       some records which they were: UNKNOWN
     6. nothing was acknowledged, or nothing of it should arrive: UNKNOWN
     7. the counts do not give what was acknowledged: UNKNOWN, for the proof contradicts itself
     """

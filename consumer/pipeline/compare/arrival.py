@@ -108,10 +108,12 @@ def _take_one(session: ProofSession, taking: Taking, found: Arrival, relation: s
     )
 
 
-def order_by_column(session: ProofSession) -> None:
+def order_by_column(session: ProofSession) -> int:
     """Let the order of the rows be that of the column ``ordering``; those of one moment have one place.
 
     Texts that are all numbers, or all times, are ordered as such. The key of each event is in the table ``sent_keys``.
+
+    :returns: how many rows have nothing in the column, and so no place.
     """
     ordering = "ordering"
     if session.types_of("arrived")["ordering"] == "VARCHAR":
@@ -124,3 +126,5 @@ def order_by_column(session: ProofSession) -> None:
     session.rows("DROP TABLE arrived")
     session.rows("ALTER TABLE in_order RENAME TO arrived")
     session.rows(RECORDS)
+    ((without,),) = session.rows('SELECT count(*) FROM arrived WHERE "offset" IS NULL')
+    return int(without)

@@ -14,14 +14,15 @@ WHERE sequence < before;
 -- A constant that is false when the next statement is planned makes its plan empty.
 SET VARIABLE any_steps_back = (SELECT count(*) > 0 FROM steps_back);
 
--- Exact, and only for shards that step back: first copies with a later event of the same key at a lower offset.
+-- Exact, and only for shards that step back: first copies with a later event of the same key at a lower offset. Those of
+-- one position (of one moment, in a column) have no order among themselves: a group is what lies at one.
 CREATE OR REPLACE TEMP TABLE reordered AS
 SELECT shard, sequence, position
 FROM (
     SELECT first_copy.shard, first_copy.sequence, first_copy.position,
            max(first_copy.sequence) OVER (
                PARTITION BY record.key, record.partition, record.shard ORDER BY first_copy.position
-               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+               GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
            ) AS latest_before
     FROM stored AS first_copy
     JOIN run_records AS record

@@ -208,6 +208,22 @@ def test_only_what_is_meant_to_arrive_is_expected_and_what_is_not_must_stay_away
     assert counts(lab.look(table(plays), expect="event_type = 'play' OR NULL")) == {}
 
 
+def test_rows_of_one_moment_have_no_order_among_themselves_in_whatever_order_they_are_stored() -> None:
+    lab = Lab()
+    turned = lab.rows().take(list(range(lab.shards * lab.per_shard))[::-1])
+    moments = pa.array([1] * len(turned))
+    assert lab.look(turned.append_column("at", moments), order="at").verdict == "PASSED"
+
+
+def test_an_order_is_not_proved_of_rows_that_have_no_place_in_it() -> None:
+    lab = Lab()
+    for empty in (1, lab.shards * lab.per_shard):
+        places = pa.array([None if n < empty else n for n in range(len(lab.rows()))], pa.int64())
+        result = lab.look(lab.rows().append_column("at", places), order="at")
+        assert (result.verdict, result.findings.unordered) == ("UNKNOWN", empty)
+        assert "nothing in at" in result.reason
+
+
 def test_order_is_found_by_a_column_and_ties_are_no_disorder() -> None:
     lab = Lab()
     rows = lab.rows().append_column("at", pa.array([n // 2 for n in range(600)]))
