@@ -47,17 +47,17 @@ OWN = {
         },
     ),
     "at": Param(
-        "",
+        None,
         title="Where it stores",
         description_md="What a pipeline of your own fills, as audit --at takes it. Empty for the consumer of this Dag.",
-        type="string",
+        type=["null", "string"],
     ),
     "conn_id": Param(
-        "",
+        None,
         title="PostgreSQL connection",
         description_md="Id of an Airflow connection that has the address, login and password of where it stores. "
         "Empty for none.",
-        type="string",
+        type=["null", "string"],
     ),
     "wait": Param(
         "2m",
@@ -110,7 +110,7 @@ with DAG(
         from plugins.hooks import connect, for_confluent
 
         if params["at"] or params["conn_id"]:
-            return str(params["at"])
+            return str(params["at"] or "")
         connection = connect()
         file = state_dir() / "your_pipeline" / f"{params['topic']}.duckdb"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ with DAG(
     audit = AuditSinkOperator(
         task_id="audit_sink",
         at=stored,
-        conn_id="{{ params.conn_id }}",
+        conn_id="{{ params.conn_id or '' }}",
         id_column="id",
         columns=COLUMNS,
         compare=True,

@@ -15,8 +15,6 @@ _EXAMPLES = 3
 
 def figures_of(result: PipelineResult) -> dict[str, Any]:
     """Return the counts, what they are about, and no value of an event: other tasks and the asset have them."""
-    from consumer.pipeline.found import CLASSES
-
     found = result.findings
     return {
         "run_id": result.run_id,
@@ -27,7 +25,7 @@ def figures_of(result: PipelineResult) -> dict[str, Any]:
         "acknowledged": found.acknowledged,
         "expected": found.expected,
         "arrived": found.arrived,
-        **{name: int(getattr(found, name)) for name in CLASSES},
+        **found.counts,
         "rows": found.rows,
         "foreign": found.foreign,
         "columns": {each.column: each.events for each in found.columns},

@@ -103,3 +103,8 @@ class PipelineFindings:
     unordered: int = 0
     doubts: list[str] = default(default_factory=list)
     notes: list[str] = default(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Events of each class of damage."""
+        return {name: int(getattr(self, name)) for name in CLASSES}

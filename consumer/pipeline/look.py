@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -89,7 +89,7 @@ def _look(
         found = _events(session, claims, rows, columns, telling, found, last=last)
     else:
         session.rows("CREATE OR REPLACE TABLE arrived (shard INTEGER, sequence BIGINT)")
-    if asked.expectations and truth is not None and (last or not found.lost):
+    if asked.expectations and truth is not None and (last or not _only_late(found.counts)):
         told = ToldAgain(truth, claims.finished)
         expectations = read_expectations(asked.expectations)
         ids, showing = not claims.is_ledger, not claims.is_ledger
@@ -218,7 +218,7 @@ def _events(  # noqa: PLR0917 - both sides, and what is known of them
         telling.tell(replace(rest, expect=asked.expect))
     else:
         telling.tell(Telling(expect=asked.expect))
-        whole = not Comparison(session, claims).counts["lost"]
+        whole = not _only_late(Comparison(session, claims).counts)
         if whole:
             telling.tell(rest)
     without = order_by_column(session) if whole and taking.order is not None else 0
@@ -251,6 +251,11 @@ def _events(  # noqa: PLR0917 - both sides, and what is known of them
         altered=compared.counts["altered"],
         reordered=compared.counts["reordered"],
     )
+
+
+def _only_late(counts: Mapping[str, int]) -> bool:
+    """Tell whether all damage there is are events that may still arrive."""
+    return counts["lost"] > 0 and not any(number for name, number in counts.items() if name != "lost")
 
 
 def _notes(arrival: Arrival, columns: Columns, compared: Comparison, found: PipelineFindings) -> list[str]:

@@ -79,7 +79,7 @@ class PipelineResult:
             "expected": found.expected,
             "expect": self.expect,
             "arrived": found.arrived,
-            **{name: int(getattr(found, name)) for name in CLASSES},
+            **found.counts,
             "rows": found.rows,
             "foreign": found.foreign,
             "without_identity": found.without_identity,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from consumer.pipeline.found import CLASSES, PipelineFindings
+from consumer.pipeline.found import PipelineFindings
 from consumer.proof.verdict import Verdict
 
 _SHOWN = 8
@@ -45,7 +45,7 @@ def _rules(found: PipelineFindings, place: str, moment: str) -> Iterator[tuple[V
     said = "; ".join(found.disagreements)
     yield "FAILED", f"The shards are not of one run: {said}." if said else "", True, "Produce a new run"
     yield "UNKNOWN", _unsaid(found), False, "Wait for the shards to end, or run `streamproof produce`; then look again"
-    counts = {name: int(getattr(found, name)) for name in CLASSES}
+    counts = found.counts
     damage = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
     lasting = any(number for name, number in counts.items() if name != "lost")
     columns = _columns(found)

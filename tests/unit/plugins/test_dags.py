@@ -75,6 +75,15 @@ def test_every_task_has_an_owner_a_doc_and_a_limit(found: dict[str, Any]) -> Non
             assert task["execution_timeout"], (name, task_id)
 
 
+def test_every_form_can_be_triggered_as_it_stands(found: dict[str, Any]) -> None:
+    # Airflow's page asks for a value wherever NULL is not allowed, and an empty text is none.
+    for name, dag in found["dags"].items():
+        for field, param in dag["params"].items():
+            kinds = param.get("type") or [None]
+            if "null" not in ([kinds] if isinstance(kinds, str) else kinds):
+                assert param["default"] not in {None, ""}, (name, field)
+
+
 def test_retries_outlast_the_restart_of_a_broker(found: dict[str, Any]) -> None:
     for dag in found["dags"].values():
         for task in dag["tasks"].values():

@@ -251,6 +251,9 @@ def test_values_are_not_compared_as_long_as_events_are_missing_and_there_is_time
     early = lab.look(table(rows[:-1]), compare=True, last=False)
     assert (counts(early), early.judgement.final) == ({"lost": 1}, False)
     assert counts(lab.look(table(rows), compare=True, last=False)) == {"altered": 1}
+    # What nothing can mend any more is told whole at once.
+    spoiled = lab.look(table([*rows[:-1], rows[7]]), compare=True, last=False)
+    assert (counts(spoiled), spoiled.judgement.final) == ({"lost": 1, "duplicated": 1, "altered": 1}, True)
 
 
 def test_a_run_that_sent_nothing_proves_nothing() -> None:
