@@ -34,6 +34,7 @@ TAKES: dict[str, tuple[str, frozenset[str]]] = {
     "produce": ("customer_events --topic {topic} --events 10 --run-id whole", BOTH),
     "load": ("{topic} --warehouse {warehouse}", BOTH),
     "audit": ("{topic} --warehouse {warehouse} --publications {publications}", KAFKA),
+    "ledger": ("{topic}", KAFKA),
     "quarantine replay": ("{topic} --warehouse {warehouse}", REGISTRY),
     "verify": ("{warehouse}", NEITHER),
 }

@@ -22,6 +22,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from confluent_kafka import Producer
 
 from cluster.connection import Connection
 from consumer.pipeline.asked import Asked, columns_of
@@ -306,8 +307,10 @@ def test_order_is_proved_by_a_column_and_by_a_topic(sent: Sent, maker: Maker, tm
     assert (ordered["verdict"], ordered["reordered"]) == ("PASSED", 0)
     assert "in the order of their keys" in ordered["reason"]
     topic = maker.filled_topic()
+    producer = Producer(sent.connection.kafka.as_librdkafka(enable_idempotence=True))
     for row in reversed(rows):
-        topic.send([json.dumps({"event_id": row["event_id"]}).encode()], key=row["user_id"].encode())
+        producer.produce(topic.name, json.dumps({"event_id": row["event_id"]}).encode(), row["user_id"].encode())
+    assert producer.flush(30) == 0
     reordered = sent.audit(f"kafka:{topic.name}")
     assert list(counts(reordered)) == ["reordered"]
 
