@@ -17,7 +17,7 @@ from cluster.errors import Interrupted, Misconfigured, StoreFull, StoreOutOfMemo
 from cluster.local import state_dir
 from cluster.machine.scratch import scratch_folder
 from consumer.pipeline.values.macros import MACROS
-from consumer.sinks.duckdb.errors import as_store_errors, store_error
+from consumer.sinks.duckdb.errors import as_store_errors
 from consumer.sinks.duckdb.settings import Purpose
 from consumer.sinks.duckdb.warehouse import lay_tables
 
@@ -80,8 +80,9 @@ class ProofSession:
             yield
         except duckdb.InterruptException:
             raise stopped() from None
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            raise store_error(error, self.path) from error
+        except (duckdb.IOException, duckdb.OutOfMemoryException):
+            with self.errors():
+                raise
         except duckdb.Error as error:
             said = str(error).split("\n\n", 1)[0].replace("\n", " ")
             raise Misconfigured(f"{what}: {said}", where=where, hint=hint) from None

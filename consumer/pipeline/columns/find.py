@@ -11,7 +11,7 @@ from cluster.errors import Misconfigured, PlaceMissing
 from consumer.pipeline.asked import Asked
 from consumer.pipeline.claims import Claims
 from consumer.pipeline.columns.identities import Identities, event_ids, field_ids, positions
-from consumer.pipeline.columns.mapping import ColumnMap, map_columns, stored_leaf
+from consumer.pipeline.columns.mapping import ColumnMap, listed, map_columns, stored_leaf
 from consumer.pipeline.columns.taking import Taking
 from consumer.pipeline.session import ProofSession
 from consumer.pipeline.stored import KEY, OFFSET, PARTITION, StoredColumn, StoredRows
@@ -73,7 +73,7 @@ def find_columns(session: ProofSession, rows: StoredRows, asked: Asked, claims: 
         found = map_columns(columns, fields, asked.columns, apart=apart, identity=identity, where=where)
         found = _that_can_be(session, found, columns, fields, asked, where=where)
         if not found.compared:
-            names = ", ".join(column.name for column in columns[:20])
+            names = listed([column.name for column in columns])
             raise Misconfigured(
                 "no column is called as a field of an event, so no value can be compared",
                 where=where,

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import duckdb
 
 from cluster.errors import Misconfigured
-from consumer.pipeline.columns.mapping import Leaf, stored_leaf
+from consumer.pipeline.columns.mapping import Leaf, listed, stored_leaf
 from consumer.pipeline.stored import OFFSET, PARTITION, StoredColumn
 from consumer.pipeline.values.alike import alike
 from consumer.pipeline.values.sides import NotComparable
@@ -189,7 +189,7 @@ def event_ids(columns: Sequence[StoredColumn], asked: str | None, *, where: str)
     :raises Misconfigured: there is no such column, or it holds no ids.
     """
     if asked is None and not any(column.name.casefold() == IDENTITY_FIELD for column in columns):
-        names = ", ".join(column.name for column in columns[:20])
+        names = listed([column.name for column in columns])
         raise Misconfigured(
             f"there is no column {IDENTITY_FIELD} that would tell the events apart",
             where=where,
@@ -247,7 +247,7 @@ def _usual(columns: Sequence[StoredColumn], where: str) -> tuple[str, str]:
     partition = next((folded[name] for name in _PARTITIONS if name in folded), None)
     offset = next((folded[name] for name in _OFFSETS if name in folded), None)
     if partition is None or offset is None:
-        names = ", ".join(column.name for column in columns[:20])
+        names = listed([column.name for column in columns])
         raise Misconfigured(
             "no two columns have the usual names of partition and offset",
             where=where,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
 
 from cluster.errors import Misconfigured
+from cluster.text.nearest import nearest
 from consumer.pipeline.asked import ColumnAsked
 from consumer.pipeline.stored import KEY, StoredColumn
 from consumer.pipeline.values.alike import NESTED, alike, retyped
 from consumer.pipeline.values.sides import NotComparable, Sides, digests
 from consumer.sinks.column_types import quote
 
+_SHOWN_NAMES = 20
 _JOINED_BY = (".", "_", "__")
 
 
@@ -141,11 +142,16 @@ def field_leaf(fields: Mapping[str, str], asked: str) -> Leaf:
     raise Misconfigured(f"an event has no field {asked}", hint=_nearest(asked, known, "fields"))
 
 
-def _nearest(asked: str, known: Any, what: str) -> str:
+def _nearest(asked: str, known: Iterable[str], what: str) -> str:
     names = list(known)
-    near = difflib.get_close_matches(asked, names, 3, 0.5)
-    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-    return (f"Did you mean {' or '.join(near)}? " if near else "") + f"The {what} are: {shown}"
+    near = nearest(asked, names)
+    return (f"Did you mean {near}? " if near else "") + f"The {what} are: {listed(names)}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a hint, the first of many."""
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return f"{', '.join(names[:_SHOWN_NAMES])}{more}"
 
 
 def _folded(names: Any) -> dict[str, str | None]:
