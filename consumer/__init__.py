@@ -8,4 +8,5 @@ Open ``load/load.py`` first: its main function is the load protocol. The folders
 4. ``publish/``: what readers see of it, and only after it was proved
 5. ``report/``: the page of a run
 6. ``verify/``: a warehouse or a publication, proved from itself
+7. ``live/``: what is seen of all this while it goes on
 """
