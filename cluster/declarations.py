@@ -19,11 +19,14 @@ TEMPLATE = DEFAULT_NAME
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """What a topic should be. ``by_template`` marks a topic that no file names: its numbers are only defaults."""
+    """What a topic should be. ``by_template`` marks a topic that no file names: its numbers are only defaults.
+
+    :param replication_factor: ``None`` for the brokers' own default.
+    """
 
     name: str
     partitions: int
-    replication_factor: int
+    replication_factor: int | None
     config: dict[str, str] = field(default_factory=dict)
     by_template: bool = False
 
@@ -32,7 +35,7 @@ class _Topic(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     partitions: int = Field(default=3, ge=1, le=10_000)
-    replication_factor: int = Field(default=1, ge=1, le=100)
+    replication_factor: int | None = Field(default=None, ge=1, le=100)
     config: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("config", mode="before")

@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 _POLL_S = 0.1
+_BROKERS_OWN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def _shape_changes(spec: TopicSpec, info: TopicInfo) -> list[TopicChange]:
     if spec.partitions != info.partitions:
         remedy: Literal["alter", "impossible"] = "alter" if spec.partitions > info.partitions else "impossible"
         changes.append(TopicChange("partitions", str(spec.partitions), str(info.partitions), remedy))
-    if spec.replication_factor != info.replication_factor:
+    if spec.replication_factor not in {None, info.replication_factor}:
         declared, actual = str(spec.replication_factor), str(info.replication_factor)
         changes.append(TopicChange("replication_factor", declared, actual, "impossible"))
     return changes
@@ -265,7 +266,7 @@ def create_topics(admin: Admin, specs: list[TopicSpec], *, validate_only: bool) 
         NewTopic(
             spec.name,
             num_partitions=spec.partitions,
-            replication_factor=spec.replication_factor,
+            replication_factor=_BROKERS_OWN if spec.replication_factor is None else spec.replication_factor,
             config=spec.config,
         )
         for spec in specs

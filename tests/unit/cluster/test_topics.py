@@ -40,7 +40,7 @@ def declared(tmp_path, text):
 
 def test_customer_events_and_its_control_topic_are_declared():
     topic, control = load_topics()
-    assert (topic.name, topic.partitions, topic.replication_factor) == ("customer_events", 3, 1)
+    assert (topic.name, topic.partitions, topic.replication_factor) == ("customer_events", 3, None)
     assert (control.name, control.partitions) == (control_topic_of("customer_events"), 1)
     assert control.config["cleanup.policy"] == "compact"
     assert not topic.by_template
