@@ -60,6 +60,11 @@ class Endpoint:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
+def broker_service(number: int, brokers: int) -> str:
+    """Return how the service of a broker is called, one of so many: the only one is ``kafka``."""
+    return "kafka" if brokers == 1 else f"kafka-{number}"
+
+
 @dataclass(frozen=True, slots=True)
 class LocalStack:
     """The endpoints of a local stack, as its record gives them; ``kafka`` and ``registry`` are always among them."""
@@ -68,8 +73,13 @@ class LocalStack:
     endpoints: Mapping[str, Endpoint]
 
     @property
+    def brokers(self) -> int:
+        """Return how many brokers Kafka has."""
+        return self.bootstrap_servers.count(",") + 1
+
+    @property
     def bootstrap_servers(self) -> str:
-        """Return the address of Kafka."""
+        """Return the address of Kafka; of all its brokers, with commas between them."""
         return self.endpoints["kafka"].address
 
     @property

@@ -49,6 +49,7 @@ def describe(
         port=functools.cache(lambda name: ports.take(name, request.ports.get(name))),
         artifacts=functools.cache(lambda: ensure_artifacts(cache_dir(), watcher.fetching, stop)),
         say=watcher.say,
+        brokers=request.brokers,
     )
     services: list[Service] = []
     logins: list[Login] = []

@@ -1,9 +1,10 @@
-"""Asking a service whether it is ready. An answer comes within :data:`PROBE_TIMEOUT_S`."""
+"""Asking a service whether it is ready. An answer comes within :data:`PROBE_TIMEOUT_S`, or to an :class:`Inquiry`."""
 
 from __future__ import annotations
 
 import json
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from functools import lru_cache
@@ -28,15 +29,37 @@ def fault_of(probe: Probe) -> str:
             return ""
 
 
+class Inquiry:
+    """A question that is asked aside: whoever watches several services waits for none of them.
+
+    ``fault`` is ``None`` until there is an answer, and then what :func:`fault_of` returned.
+    """
+
+    def __init__(self, probe: Probe) -> None:
+        self.fault: str | None = None
+        threading.Thread(target=self._ask, args=(probe,), daemon=True).start()
+
+    def _ask(self, probe: Probe) -> None:
+        try:
+            self.fault = fault_of(probe)
+        except Exception as error:  # noqa: BLE001 - it has to end in an answer, or the service would never be ready
+            self.fault = f"it cannot be asked: {error}"
+
+
 def _kafka_fault(probe: KafkaProbe) -> str:
     from confluent_kafka import KafkaException
 
+    settings = tuple(probe.settings.items())
+    # A client that knows all brokers asks whichever answers. A new one knows this one alone.
+    client = _kept_admin if probe.node is None else _admin
     try:
-        brokers = _admin(probe.bootstrap_servers, tuple(probe.settings.items())).list_topics(timeout=PROBE_TIMEOUT_S)
+        brokers = client(probe.bootstrap_servers, settings).list_topics(timeout=PROBE_TIMEOUT_S)
     except KafkaException as error:
         return f"no answer to a metadata request: {error.args[0].str()}"
     except StreamproofError as error:
         return str(error)
+    if probe.node is not None and probe.node not in brokers.brokers:
+        return f"broker {probe.node} is not in the metadata"
     return "" if brokers.brokers else "no broker in the metadata"
 
 
@@ -52,6 +75,10 @@ def _postgres_fault(probe: PostgresProbe) -> str:
 
 
 @lru_cache(maxsize=4)
+def _kept_admin(bootstrap_servers: str, settings: tuple[tuple[str, str], ...]) -> Any:
+    return _admin(bootstrap_servers, settings)
+
+
 def _admin(bootstrap_servers: str, settings: tuple[tuple[str, str], ...]) -> Any:
     from confluent_kafka.admin import AdminClient
 

@@ -105,6 +105,11 @@ class Record(_Part):
         """Return where something answers, ``None`` if nothing of that name is told."""
         return self.endpoints[name].address if name in self.endpoints else None
 
+    @property
+    def brokers(self) -> list[ProcessRecord]:
+        """Return the services that are Kafka's brokers."""
+        return [process for process in self.processes if process.ready.kind == "kafka"]
+
     def is_running(self) -> bool:
         """Tell whether the supervisor that wrote this still runs."""
         return self.supervisor.is_alive()

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cluster.errors import Misconfigured
 from stack.record import Record, Security
 
 
@@ -15,15 +16,26 @@ class UpRequest:
     """What to start beside what every stack has: components, and ports by their names (`stack.services.component`).
 
     Where no port is named, last time's is taken, or a free one. ``security`` of ``None`` is that of the stack that
-    runs, or none. ``restart`` tells whether a service that dies is started again; ``None`` is what the stack that runs
-    does, or yes. ``owner`` ties the stack to the process of that number: it ends when that does, however that ends.
+    runs, or none; ``brokers`` of ``None`` are as many as the storage has, or one. ``restart`` tells whether a service
+    that dies is started again; ``None`` is what the stack that runs does, or yes. ``owner`` ties the stack to the
+    process of that number: it ends when that does, however that ends.
+
+    :raises Misconfigured: a number of brokers of which no majority could outlive one.
     """
 
     components: frozenset[str] = frozenset()
     ports: Mapping[str, int] = field(default_factory=dict)
     security: Security | None = None
+    brokers: int | None = None
     restart: bool | None = None
     owner: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.brokers not in {None, 1, 3}:
+            raise Misconfigured(
+                f"a local stack cannot have {self.brokers} brokers",
+                hint="Ask for 1, or for 3: the smallest number of which the others go on when one is away",
+            )
 
 
 class Watcher(Protocol):

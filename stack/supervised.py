@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stack.children import kill_leftovers, spawn
-from stack.probes import fault_of
+from stack.probes import Inquiry
 from stack.record import IN_MOTION, Identity, ProcessRecord
 from stack.services.service import Service
 
@@ -37,6 +37,7 @@ class Supervised:
         self._was_ready = False
         self._restarts: deque[float] = deque()
         self._due = 0.0
+        self._inquiry: Inquiry | None = None
 
     @property
     def in_motion(self) -> bool:
@@ -101,11 +102,17 @@ class Supervised:
         except OSError as error:
             self._died(f"{argv[0]} cannot be run: {error.strerror}")
             return
+        self._inquiry = None
         self.record.process = Identity.of(self._process.pid)
         self.record.stage = "preparing" if command else "starting"
 
     def _probe(self) -> None:
-        fault = fault_of(self.service.ready)
+        self._inquiry = self._inquiry or Inquiry(self.service.ready)
+        fault = self._inquiry.fault
+        if fault is None:
+            self._check_time("it does not answer")
+            return
+        self._inquiry = None
         if fault:
             self._check_time(fault)
         else:

@@ -140,9 +140,15 @@ def _agree(record: Record, request: UpRequest, *, changes: bool) -> None:
             f"the stack runs already, and services that die are {'' if record.restart else 'not '}started again",
             hint="Run `streamproof down` first, or leave --restart and --no-restart out",
         )
+    runs = len(record.brokers)
+    if request.brokers not in {None, runs}:
+        raise Misconfigured(
+            f"the stack runs already, with {'one broker' if runs == 1 else f'{runs} brokers'}",
+            hint="Leave --brokers out, or set STREAMPROOF_STATE_DIR to another folder for a second stack",
+        )
     for component in components():
         port, address = request.ports.get(component.name), record.address(component.name)
-        if port is not None and address is not None and f"{LOOPBACK}:{port}/" not in f"{address}/":
+        if port is not None and address is not None and f"{LOOPBACK}:{port}/" not in f"{address.replace(',', '/')}/":
             raise Misconfigured(
                 f"{component.title} runs already, and not on port {port}",
                 where=address,

@@ -32,6 +32,7 @@ class Site:
     :param port: gives the port of a name, the same each time: what was asked for, last time's, or a free one.
     :param artifacts: gives the Java programs; fetching them may take minutes, so take ports after it.
     :param say: takes a sentence for whoever looks on.
+    :param brokers: how many brokers are asked for; ``None`` for as many as there were.
     """
 
     state: Path
@@ -40,6 +41,7 @@ class Site:
     port: Callable[[str], int]
     artifacts: Callable[[], Artifacts]
     say: Callable[[str], None]
+    brokers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ class _Value(BaseModel):
 
 
 class KafkaProbe(_Value):
-    """Ready when a broker answers a metadata request."""
+    """Ready when a broker answers a metadata request; one of several (``node``), when it names itself in the answer."""
 
     kind: Literal["kafka"] = "kafka"
     bootstrap_servers: str
     settings: dict[str, str] = Field(default_factory=dict, description="of the client; secrets as files")
+    node: int | None = Field(default=None, description="id of the broker that has to answer, where there are several")
 
 
 class HttpProbe(_Value):

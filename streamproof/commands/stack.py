@@ -32,6 +32,14 @@ def up_command(
         Security | None,
         typer.Option(help="Secure Kafka: TLS, TLS with client certificates, or TLS with SCRAM passwords."),
     ] = None,
+    brokers: Annotated[
+        int | None,
+        typer.Option(
+            "--brokers",
+            metavar="1|3",
+            help="Brokers of Kafka: 1, or 3 that replicate; without it as many as the storage has, or 1.",
+        ),
+    ] = None,
     restart: Annotated[
         bool | None,
         typer.Option(help="Start a service that dies again, within limits; without either: yes.", show_default=False),
@@ -56,6 +64,7 @@ def up_command(
         components=asked.components,
         ports=asked.ports,
         security=security,
+        brokers=brokers,
         restart=restart,
     )
     with start_view() as watcher:

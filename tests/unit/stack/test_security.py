@@ -18,7 +18,7 @@ from stack.record import ProcessRecord, Security
 from stack.security import GUEST, USER, client_settings, password_file, properties_file, secure
 from stack.services.airflow import airflow_addresses, airflow_connections, airflow_environment
 from stack.services.apicurio import registry_service
-from stack.services.kafka import KafkaPorts, kafka_service
+from stack.services.kafka import KafkaPorts, kafka_services
 from stack.services.service import Service
 
 PLANTED = "hunter2-5e0c2f"
@@ -37,7 +37,7 @@ def planted(state: Path) -> None:
 
 def services(state: Path, security: Security) -> tuple[Service, Service]:
     secured = secure(state, security)
-    kafka = kafka_service(state, PARTS, KafkaPorts(client=1, controller=2, internal=3), secured)
+    (kafka,) = kafka_services(state, PARTS, [KafkaPorts(client=1, controller=2, internal=3)], secured)
     return kafka, registry_service(state, PARTS, port=4, management_port=5, secured=secured)
 
 
