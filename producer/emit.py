@@ -21,6 +21,7 @@ from producer.send.meter import Progress
 from producer.send.refusals import with_help
 from schemas.control_topic import WRITE_TIMEOUT_S, paged, write_manifest
 from schemas.manifest import Manifest, count
+from schemas.progress import ProgressTeller
 
 log = structlog.get_logger()
 
@@ -64,7 +65,8 @@ def run_shard(
     1. agree: the topic exists, the schema is registered, and what the data depends on is fixed
     2. resume: a finished shard is recognised; of an unfinished one the broker is asked which events landed
     3. announce: a ``running`` manifest, so that a shard that dies is known to be missing
-    4. send: what is missing, when it is due; a stop, the time limit or a broker that is gone end it
+    4. send: what is missing, when it is due; a stop, the time limit or a broker that is gone end it. Who looks on
+       is told once a second, in the control topic (best effort)
     5. settle: wait for every delivery report, until a deadline; then nothing is left without a verdict
     6. declare: the ``finished`` manifest, which names what failed and what is unknown
     7. judge: an error unless every event was acknowledged
@@ -113,11 +115,18 @@ def _run(
         )
     # 3. announce
     write_manifest(connection.kafka, agreement.announced)
-    attempt = Attempt(connection, plan, agreement, landed, stop=stop, progress=progress, began=began)
-    # 4. send
-    attempt.send(at_ready)
-    # 5. settle
-    attempt.settle()
+    with ProgressTeller(connection.kafka, agreement.announced) as onlookers:
+
+        def look(now: Progress) -> None:
+            onlookers.tell(generated=now.generated, acknowledged=now.acknowledged, failed=now.failed)
+            if progress is not None:
+                progress(now)
+
+        attempt = Attempt(connection, plan, agreement, landed, stop=stop, progress=look, began=began)
+        # 4. send
+        attempt.send(at_ready)
+        # 5. settle
+        attempt.settle()
     # 6. declare
     manifest = attempt.manifest()
     _declare(connection, manifest, attempt)

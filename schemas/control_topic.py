@@ -4,7 +4,10 @@ A record is JSON under a key: a manifest under ``<run id>/<shard>``, and pages o
 may not fit into it, under ``<run id>/<shard>/faults/<page>``. A record without a value takes back what is there under
 its key. The topic is compacted.
 
-Ledgers of what others sent are in it as well (``schemas/ledgers.py``). They are kept apart: whoever asks for manifests
+What a running shard tells once a second is in it as well, under a key that no shard has and without a value
+(``schemas/progress.py``): to whoever reads manifests it is nothing.
+
+Ledgers of what others sent are in it, too (``schemas/ledgers.py``). They are kept apart: whoever asks for manifests
 gets those of runs.
 
 **Records that cannot be read.** Two promises decide: PASSED is never said of what could not be looked at, and a
