@@ -16,8 +16,8 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from cluster import reading
 from cluster.errors import Interrupted, Misconfigured, TopicMissing
+from cluster.reading import bounded
 from consumer.sinks.duckdb.warehouse import open_warehouse
 from tests.kit.seconds import within
 
@@ -219,7 +219,7 @@ def test_the_ledger_covers_every_offset_of_every_partition(rig: Any) -> None:
 
 
 def test_a_queue_that_was_full_is_filled_again_at_once(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(reading._CONSUMER, "queued_max_messages_kbytes", 64)
+    monkeypatch.setitem(bounded._CLIENT, "queued_max_messages_kbytes", 64)
     rig.create()
     rig.produce([b"\0" * 100_000] * 200)  # each fills it; librdkafka would rest 20 times for a second
     began = monotonic()
