@@ -12,7 +12,7 @@ WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 2)))
 # Airflow's tasks and the commands of the tests import the same modules some hundred times: compile each once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-deep check format docs bench up down status lock clean
+.PHONY: help setup demo test test-deep check format docs vendor bench up down status lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ format: $(STAMP) ## Format and fix what can be fixed
 
 docs: $(STAMP) ## Write docs/commands.md from the commands
 	@$(BIN)/python -m typer streamproof.cli utils docs --name streamproof --output docs/commands.md >/dev/null
+
+vendor: $(STAMP) ## Fetch the plots of the live page anew, and hold them to their hashes (needs npm)
+	@$(BIN)/python -m consumer.live.page.vendored
 
 bench: $(STAMP) ## Measure against Kafka's and DuckDB's own tools, as ratios in one run
 	@$(BIN)/python -m bench

@@ -1,0 +1,4 @@
+"""The live view as a page in a browser.
+
+``vendored.py`` holds what is from others to its hashes.
+"""
