@@ -1,0 +1,42 @@
+// Incidents as a list and as shades of the plots, and what a screen reader is told. Numbers are not told: they never end.
+import { Rows, find, set } from "./dom.js";
+import { clock } from "./words.js";
+
+let rows = null;
+let shades = [];
+let known = null;
+
+export function incidentShades() {
+  return shades;
+}
+
+export function drawIncidents(incidents) {
+  const section = find("incidents");
+  section.hidden = incidents.length === 0;
+  rows ||= new Rows(section.querySelector("ol"), "incident", key);
+  rows.draw(incidents, (parts, incident) => {
+    set(parts.kind, `${incident.kind} ${incident.target}`.trim());
+    set(parts.text, incident.text);
+    set(parts.when, incident.end ? `${clock(incident.start)} to ${clock(incident.end)}` : `since ${clock(incident.start)}`);
+  });
+  shades = incidents.map(({ start, end }) => [Date.parse(start) / 1000, end ? Date.parse(end) / 1000 : Infinity]);
+  const now = new Map(incidents.map((incident) => [key(incident), incident]));
+  if (known) {
+    for (const [name, incident] of now) {
+      if (!known.has(name)) announce(`Incident began: ${incident.text}.`);
+      else if (incident.end && !known.get(name).end) announce(`Incident ended: ${incident.text}.`);
+    }
+  }
+  known = now;
+}
+
+const key = (incident) => `${incident.start} ${incident.kind} ${incident.target}`;
+
+// Said politely, one sentence each; the log keeps the last few.
+export function announce(sentence) {
+  const log = find("told");
+  const line = document.createElement("span");
+  line.textContent = `${sentence} `;
+  log.append(line);
+  while (log.children.length > 5) log.firstElementChild.remove();
+}
