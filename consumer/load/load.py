@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,13 +14,12 @@ from cluster.connection import Connection
 from cluster.errors import Interrupted, Misconfigured, TopicRecreated
 from cluster.reading import TopicReader
 from cluster.topics import TopicInfo
-from consumer.load.decode import decode
 from consumer.load.naming import TopicNaming, finder
 from consumer.load.positions import check_identity, check_topic, resume
 from consumer.load.progress import LoadProgress, LoadResult, Meter, PartitionResult
 from consumer.load.readers import SchemaShelf, source_of_schemas
-from consumer.load.writer import Writer
-from consumer.sinks import BATCH_ROWS, DEFAULT_WAIT_S, Batches, Place, RowsRefused, Sink, Stored, place_of
+from consumer.load.transfer import Transfer
+from consumer.sinks import BATCH_ROWS, DEFAULT_WAIT_S, Place, Sink, place_of
 from consumer.sinks.limit import NO_LIMIT, Limit
 from schemas.formats import FRAMED, WrittenSchema
 
@@ -83,25 +81,11 @@ def load(
             # 2. bound
             ends = {partition: marks.high for partition, marks in there.items() if partition in chosen}
             meter = Meter(sum(ends.values()) - sum(starts.values()), progress)
-            batches = partial(sink.batches, load_id, limit=limit, batch_rows=batch_rows)
-            not_compared: dict[int, str] = {}
             shelf = SchemaShelf(sink, topic, registry)
             naming = TopicNaming(finder(plain, written, connection.kafka, topic, list(shelf.kept.values())))
-            transfer = partial(
-                _transfer,
-                source,
-                shelf,
-                naming,
-                sink=sink,
-                ends=ends,
-                stop=stop,
-                stored=meter.add,
-                not_compared=not_compared,
-            )
-            try:
-                transfer(batches())
-            except RowsRefused:
-                transfer(batches(careful=True))
+            transfer = Transfer(sink, shelf, naming, load_id, stop, meter.add, limit, batch_rows)
+            # 3. and 4.
+            transfer.to_ends(source, ends)
             done = meter.progress
             if done.offsets_done < done.offsets_total:
                 raise Interrupted(
@@ -128,36 +112,8 @@ def load(
         startup_seconds=max(0.0, time.monotonic() - began - done.seconds),
         load_id=load_id,
         set_aside=kept,
-        not_compared=not_compared,
+        not_compared=transfer.not_compared,
     )
-
-
-def _transfer(
-    source: TopicReader,
-    shelf: SchemaShelf,
-    naming: TopicNaming,
-    batches: Batches,
-    *,
-    sink: Sink,
-    ends: Mapping[int, int],
-    stop: threading.Event,
-    stored: Callable[[Stored], None],
-    not_compared: dict[int, str],
-) -> None:
-    """Take steps 3 and 4 from the stored positions to the ends, or until a stop.
-
-    :raises RowsRefused: the sink refused a row, and the batch is rolled back.
-    """
-    source.assign({partition: at for partition, at in sink.positions().items() if partition in ends}, ends)
-    with Writer(batches, stop, stored) as writer:
-        readers = shelf.readers(lambda *schema: writer.call(shelf.adopt, *schema), naming)
-        while not (source.finished or stop.is_set()):
-            # 3. fetch and decode
-            records, spans = source.fetch(batches.chunk_rows, stop)
-            chunk = replace(decode(records, spans, readers, naming), left=source.left)
-            not_compared |= readers.not_compared
-            # 4. commit
-            writer.submit(chunk if batches.careful else chunk.lean())
 
 
 def _step_aside(

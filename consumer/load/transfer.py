@@ -1,0 +1,64 @@
+"""Records from a reader into an open sink: fetch, decode, commit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from cluster.reading import TopicReader
+from consumer.load.decode import decode
+from consumer.load.naming import TopicNaming
+from consumer.load.readers import SchemaShelf
+from consumer.load.writer import Writer
+from consumer.sinks import BATCH_ROWS, Batches, RowsRefused, Sink, Stored
+from consumer.sinks.limit import NO_LIMIT, Limit
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What stays the same while records go into an open sink.
+
+    :param stop: commits or rolls back the batch at hand, and ends it.
+    :param stored: called with what each batch held, once it is durable.
+    :param batch_rows: how many records one transaction stores, about.
+    :ivar not_compared: why the kept text of a schema was not compared with the registry's, by id.
+    """
+
+    sink: Sink
+    shelf: SchemaShelf
+    naming: TopicNaming
+    load_id: str
+    stop: threading.Event
+    stored: Callable[[Stored], None]
+    limit: Limit = NO_LIMIT
+    batch_rows: int = BATCH_ROWS
+    not_compared: dict[int, str] = field(default_factory=dict)
+
+    def to_ends(self, source: TopicReader, ends: Mapping[int, int]) -> None:
+        """Store what lies between the stored positions and the ends, or what comes before a stop.
+
+        Where the sink refuses a row, all of it from there on is tried row by row.
+        """
+        batches = partial(self.sink.batches, self.load_id, limit=self.limit, batch_rows=self.batch_rows)
+        try:
+            self._to_ends(source, ends, batches())
+        except RowsRefused:
+            self._to_ends(source, ends, batches(careful=True))
+
+    def _to_ends(self, source: TopicReader, ends: Mapping[int, int], batches: Batches) -> None:
+        """Do so with these batches.
+
+        :raises RowsRefused: the sink refused a row, and the batch is rolled back.
+        """
+        source.assign({partition: at for partition, at in self.sink.positions().items() if partition in ends}, ends)
+        with Writer(batches, self.stop, self.stored) as writer:
+            readers = self.shelf.readers(lambda *schema: writer.call(self.shelf.adopt, *schema), self.naming)
+            while not (source.finished or self.stop.is_set()):
+                # fetch and decode
+                records, spans = source.fetch(batches.chunk_rows, self.stop)
+                chunk = replace(decode(records, spans, readers, self.naming), left=source.left)
+                self.not_compared.update(readers.not_compared)
+                # commit
+                writer.submit(chunk if batches.careful else chunk.lean())
