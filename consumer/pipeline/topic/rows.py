@@ -31,21 +31,21 @@ import numpy as np
 import pyarrow as pa
 
 from cluster.connection import Connection
-from cluster.errors import Interrupted, Refused, StreamproofError
+from cluster.errors import Interrupted, StreamproofError
 from cluster.reading import TopicReader, Watermarks
 from cluster.records import Records
 from cluster.topics import TopicInfo
 from consumer.load.decode import Reader, decode
-from consumer.load.naming import TopicNaming, finder
+from consumer.load.naming import TopicNaming
 from consumer.load.readers import Readers, SchemaSource, Unregistered, source_of_schemas
 from consumer.pipeline.topic.columns import TopicColumns
 from consumer.pipeline.topic.json_members import MemberDecoder, Members, read_object
+from consumer.pipeline.topic.naming import WITHOUT_A_CONTRACT, AnyNaming, plain_schema
 from consumer.sinks.batch import ID_COLUMN, Chunk, Fate, ids_in_headers, metadata
 from schemas.formats import WrittenSchema, value_format
 from schemas.formats.frame import HEADER_BYTES, MAGIC
 from schemas.undecodable import UndecodableValue
 
-WITHOUT_A_CONTRACT = 0  # stands for the schema of JSON that nobody described; registries number theirs from 1
 FATE = "_fate"
 _ABOUT: dict[str, pa.DataType] = {
     "_partition": pa.int32(),
@@ -81,17 +81,10 @@ def open_topic(
         types.execute("SET TimeZone = 'UTC'")
         info = source.identify()
         marks = source.watermarks(range(info.partitions))
-        naming = TopicNaming(partial(_plain_schema, connection, topic, plain))
+        naming = TopicNaming(partial(plain_schema, connection.kafka, topic, plain))
         yield TopicRows(
             connection, source, registry=registry, info=info, marks=marks, naming=naming, types=types, stop=stop
         )
-
-
-def _plain_schema(connection: Connection, topic: str, told: WrittenSchema | None) -> WrittenSchema | None:
-    try:
-        return finder(told, None, connection.kafka, topic, [])()
-    except Refused:  # who may read a topic need not have a right to what a run of ours wrote beside it
-        return None
 
 
 class TopicRows:
@@ -121,7 +114,7 @@ class TopicRows:
         self._source = source
         self._registry = registry
         self._stop = stop
-        self._naming = _AnyNaming(naming)
+        self._naming = AnyNaming(naming)
         self._columns = TopicColumns(types)
         self._readers = Readers(registry, {}, self._adopt, lambda: self._naming.known.plain)
         self._members = Members()
@@ -252,31 +245,3 @@ class TopicRows:
         whole = whole.append_column(pa.field(FATE, pa.int8()), pa.array(fates)).select(self.schema.names)
         whole = whole.cast(self.schema) if whole.schema != self.schema else whole
         return whole.combine_chunks().to_batches()[0]
-
-
-class _AnyNaming:
-    """Names the schema of every value: by its frame, by what is known of the topic, or as JSON that has none.
-
-    :ivar takes_any: whether a value may name none.
-    :ivar any_without_contract: whether such a value was met.
-    """
-
-    head_bytes = HEADER_BYTES
-
-    def __init__(self, known: TopicNaming) -> None:
-        self.known = known
-        self.takes_any = True
-        self.any_without_contract = False
-
-    def schema_id(self, head: bytes) -> int:
-        """Return the schema that a value names.
-
-        :raises UndecodableValue: in phase ``frame``.
-        """
-        try:
-            return self.known.schema_id(head)
-        except UndecodableValue:
-            if not self.takes_any or not head or head[:1] == MAGIC:
-                raise
-            self.any_without_contract = True
-            return WITHOUT_A_CONTRACT
