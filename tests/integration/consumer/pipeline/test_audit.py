@@ -34,10 +34,10 @@ from producer import ProduceRequest, produce_shard
 from producer.regenerate import regenerated
 from schemas.control_topic import read_control_topic
 from schemas.identity import event_id
-from tests.integration.consumer.pipeline.conftest import FilledTopic
 from tests.kit.commands import Ended, command_line, streamproof
 from tests.kit.damage import KINDS, Damage, Rows, Run, insert_a_foreign_one, lose
 from tests.kit.depth import DAMAGE_SEEDS_IN_PLACES, DEEP
+from tests.kit.filled_topic import FilledTopic
 from tests.kit.postgres import PostgresServer
 from tests.kit.seconds import within
 from tests.kit.topics import make_ready

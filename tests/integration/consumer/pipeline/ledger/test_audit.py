@@ -14,8 +14,8 @@ from confluent_kafka import TopicPartition
 
 from cluster.connection import Connection
 from cluster.topics import admin_client
-from tests.integration.consumer.pipeline.conftest import FilledTopic
 from tests.kit.commands import Ended, streamproof
+from tests.kit.filled_topic import FilledTopic
 
 ORDER = {
     "type": "record",
