@@ -10,9 +10,11 @@
     │   │   ├── DeliveryTimedOut      events that were not acknowledged in time
     │   │   ├── LeaderMoving          a partition has no leader that answers yet
     │   │   ├── RegistryUnreachable
+    │   │   ├── TransactionAborted    Kafka rolled a transaction back
     │   │   └── WarehouseUnreachable  PostgreSQL does not answer, or ended the connection
     │   └── Busy                75    somebody else is at it, or the answer is not there yet
     │       ├── WarehouseLocked
+    │       ├── TakenOver             another process has the transactional id now
     │       ├── Interrupted           stopped by a signal, everything kept
     │       └── VerdictUnknown        a manifest is missing
     └── Terminal                      trying again does not help: Airflow fails the task at once
@@ -122,6 +124,10 @@ class RegistryUnreachable(DependencyDown):
     """The Schema Registry did not answer within the deadline, or answered with 5xx."""
 
 
+class TransactionAborted(DependencyDown):
+    """Kafka rolled a transaction back; nothing of it is committed."""
+
+
 class WarehouseUnreachable(DependencyDown):
     """The database server that holds the warehouse did not answer within the deadline, or ended the connection."""
 
@@ -134,6 +140,10 @@ class Busy(Transient):
 
 class WarehouseLocked(Busy):
     """Another process holds the warehouse file."""
+
+
+class TakenOver(Busy):
+    """Another process opened the same transactional id, so that this one cannot commit any more."""
 
 
 class Interrupted(Busy):
