@@ -11,6 +11,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError, NoSuchOpt
 
 from cluster.errors import EXIT_BUG, EXIT_OK, Interrupted, Misconfigured, StreamproofError
 from streamproof.commands import (
+    count,
     demo,
     ledger,
     load,
@@ -35,6 +36,7 @@ _TYPERS_INTERRUPT = 130
 # What a command does when it is given again after it was torn out of its work.
 _AFTER_INTERRUPT = {
     "produce": "The same command with the --run-id of this run finds out what landed and continues",
+    "count": "The transaction at hand is rolled back. The same command continues",
     "load": "The batch at hand was rolled back. The same command continues",
 }
 
@@ -52,6 +54,7 @@ for module in (
     preview,
     produce,
     load,
+    count,
     ledger,
     truth,
     realism,

@@ -18,6 +18,8 @@ DEEP = _ASKED == "deep"
 # Kills of a loader, and of a producer, at random moments.
 LOADER_KILLS = 20 if DEEP else 6
 PRODUCER_KILLS = 20 if DEEP else 4
+# Kills of a counter.
+COUNTER_KILLS = 20 if DEEP else 3
 # Kills in the middle of a load shape, before the attempt that ends it.
 SHAPE_KILLS = 3 if DEEP else 2
 # Sizes of a disk on which a new warehouse does not fit, kB.
