@@ -22,6 +22,7 @@ from producer.scenarios.clickstream.options import OPTIONS
 from producer.scenarios.clickstream.visitors import DEVICES, VISITORS, draw_visitors, draw_visits
 from producer.toolkit.arrays import column, taken
 from producer.toolkit.draws import spread
+from producer.toolkit.visits import in_order_of_time
 
 Ints = NDArray[np.int64]
 
@@ -174,21 +175,13 @@ class ClickstreamStream(BaseStream):
     def _in_order_of_time(self, rng: np.random.Generator, states: NDArray[np.int8], lengths: Ints) -> Any:
         """Return the order of the clicks of all sessions when each runs at its own time within the block.
 
-        A session lies wholly inside its block, which is nine minutes long. A click's time is its place in this order,
-        at the pace of the scenario: the delays of a session are those drawn here, to a few hundredths.
+        A session lies wholly inside its block, which is nine minutes long, with 1,500 others: the delays of a session
+        are those drawn here, to a few hundredths.
         """
-        span_s = BLOCK_EVENTS * STEP_MS / 1000
         noise = rng.standard_normal(len(states), dtype=np.float32)
         stay = MEDIAN_S[states] * np.exp(np.float32(SIGMA) * noise)
-        last = np.cumsum(lengths) - 1
-        stay[last] = 0.0
-        left = np.cumsum(stay)  # when each click's page is left, all sessions one after the other
-        began = np.concatenate([[0.0], left[last[:-1]]])
-        lasts = left[last] - began
-        squeeze = np.minimum(1.0, span_s / np.maximum(lasts, 1e-9))
-        start = rng.random(len(lengths)) * np.maximum(span_s - lasts, 0.0)
-        at = np.repeat(start - began * squeeze, lengths) + (left - stay) * np.repeat(squeeze, lengths)
-        return np.argsort(at, kind="stable")
+        stay[np.cumsum(lengths) - 1] = 0.0
+        return in_order_of_time(rng, stay, lengths, BLOCK_EVENTS * STEP_MS / 1000)
 
 
 _DEVICE_NAMES = pa.array(DEVICES)

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from producer.toolkit.visits import draw_distinct
+
 Ints = NDArray[np.int64]
 
 VISITORS = 65_536  # of one shard
@@ -58,13 +60,8 @@ def draw_visitors(rng: np.random.Generator, shard: int, shards: int) -> Visitors
 
 
 def draw_visits(rng: np.random.Generator, visitors: Visitors, count: int) -> Visits:
-    """Draw who has the ``count`` sessions of a block: by activity, and nobody twice, so that no visits overlap.
-
-    Sampling without replacement by exponential clocks: whoever's rings first is in.
-    """
-    clocks = rng.standard_exponential(VISITORS, dtype=np.float32) * np.exp(-visitors.log_activity)
-    chosen = np.argpartition(clocks, count - 1)[:count] if count < VISITORS else np.arange(VISITORS)
-    rng.shuffle(chosen)
+    """Draw who has the ``count`` sessions of a block: by activity, and nobody twice, so that no visits overlap."""
+    chosen = draw_distinct(rng, visitors.log_activity, count)
     other = rng.choice(len(DEVICES), count, p=_DEVICE_WEIGHTS)
     device = np.where(rng.random(count) < _USUAL_DEVICE, visitors.device[chosen], other).astype(np.int8)
     away = (device == 0) & (rng.random(count) < _ON_THE_WAY)
