@@ -13,9 +13,10 @@ import pyarrow as pa
 import pytest
 
 from producer.scenarios.customer_events.realism.distributions import fit
-from producer.scenarios.customer_events.realism.rules import check_rules, load_rules, prepare
+from producer.scenarios.customer_events.realism.rules import declared_rules, prepare
 from producer.scenarios.customer_events.scenario import BLOCK_EVENTS, CustomerEvents, CustomerStream
 from producer.toolkit.ids import event_ids
+from producer.toolkit.rules import check_rules
 from tests.kit import ROOT
 
 SENT_AT = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -42,7 +43,7 @@ def broken(table: pa.Table, stream: CustomerStream, *only: str) -> dict[str, int
     with duckdb.connect(config={"threads": 2}) as connection:
         connection.register("events", table)
         prepare(connection, "events", stream.catalogue.contents, sent_at=SENT_AT)
-        results = check_rules(connection, [rule for rule in load_rules() if not only or rule.id in only])
+        results = check_rules(connection, [rule for rule in declared_rules() if not only or rule.id in only])
     return {result.rule.id: result.violations for result in results if result.violations}
 
 
@@ -247,7 +248,7 @@ def test_each_rule_notices_a_record_that_breaks_it(rule, suits, plant, small):
 
 
 def test_every_rule_has_its_planted_violation_and_its_paragraph():
-    rules = load_rules()
+    rules = declared_rules()
     assert [rule.id for rule in rules] == [f"R{number:02d}" for number in range(1, len(rules) + 1)]
     assert [rule for rule, _, _ in PLANTED] == [rule.id for rule in rules]
     document = DOCUMENT.read_text()

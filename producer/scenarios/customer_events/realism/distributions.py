@@ -17,13 +17,13 @@ import numpy as np
 
 from producer.scenarios.customer_events.behaviour import plays, sessions, story
 from producer.scenarios.customer_events.realism.declared import Declared, declare
-from producer.scenarios.customer_events.realism.figures import STANDARD_ERRORS, Curve, Figure, log_normal, share_of
 from producer.scenarios.customer_events.realism.fit_activity import fit_activity
 from producer.scenarios.customer_events.realism.fit_popularity import fit_popularity
 from producer.scenarios.customer_events.world import population
 from producer.scenarios.customer_events.world.catalogue import Catalogue
 from producer.scenarios.customer_events.world.daytime import CITY_ZONE, ZONES, window
 from producer.scenarios.customer_events.world.tables import CITIES, NETWORK_MEDIAN_MBPS, NETWORKS, PLANS
+from producer.toolkit.figures import STANDARD_ERRORS, Curve, Figure, log_normal, share_of
 
 _SQL_FILE = Path(__file__).with_name("distributions.sql")
 _STATEMENT = re.compile(r"^-- (\w+)\n((?:(?!-- ).*\n?)+)", re.MULTILINE)

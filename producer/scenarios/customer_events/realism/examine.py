@@ -4,58 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from typing import Any
 
 from producer.scenarios.customer_events.realism.distributions import fit
-from producer.scenarios.customer_events.realism.figures import Curve, Figure
-from producer.scenarios.customer_events.realism.rules import Rule, RuleResult, check_rules, prepare
+from producer.scenarios.customer_events.realism.rules import declared_rules, prepare
 from producer.scenarios.customer_events.world.catalogue import build_catalogue
 from producer.scenarios.customer_events.world.population import build_population
+from producer.toolkit.rules import Realism, Rule, check_rules
 
-_MILLION = 1_000_000
 _DAY_S = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Realism:
-    """What the data shows: ``rules`` in order, ``figures`` beside what is declared, ``curves`` to plot."""
-
-    events: int
-    seed: int
-    rules: list[RuleResult]
-    figures: list[Figure]
-    curves: list[Curve]
-
-    @property
-    def violations(self) -> int:
-        """How often rules are broken, over all rules."""
-        return sum(result.violations for result in self.rules)
-
-    def per_million(self, violations: int) -> float:
-        """Return violations in a million events."""
-        return round(violations * _MILLION / self.events, 3) if self.events else 0.0
-
-    def document(self) -> dict[str, Any]:
-        """Return a JSON-ready mapping."""
-        return {
-            "events": self.events,
-            "seed": self.seed,
-            "violations": self.violations,
-            "violations_per_million": self.per_million(self.violations),
-            "rules": [
-                {
-                    "rule": result.rule.id,
-                    "text": result.rule.text,
-                    "violations": result.violations,
-                    "per_million": self.per_million(result.violations),
-                    "examples": list(result.examples),
-                }
-                for result in self.rules
-            ],
-            "figures": [asdict(figure) | {"within": figure.within} for figure in self.figures],
-            "curves": [asdict(curve) for curve in self.curves],
-        }
 
 
 def examine(
@@ -86,6 +43,6 @@ def examine(
         seed, 0, genre_weights=catalogue.genre_weights, first_day=int(start.timestamp()) // _DAY_S
     )
     prepare(connection, source, catalogue.contents, sent_at=sent_at)
-    rules = check_rules(connection, progress=progress)
+    rules = check_rules(connection, declared_rules(), progress=progress)
     figures, curves = fit(connection, people, catalogue)
     return Realism(int(events), seed, rules, figures, curves)

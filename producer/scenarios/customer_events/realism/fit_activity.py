@@ -9,10 +9,10 @@ import numpy as np
 
 from producer.scenarios.customer_events.behaviour import sessions
 from producer.scenarios.customer_events.realism.declared import Declared
-from producer.scenarios.customer_events.realism.figures import Curve, Figure
 from producer.scenarios.customer_events.world import population
 from producer.scenarios.customer_events.world.tables import RHYTHM
 from producer.toolkit.draws import Floats, Ints
+from producer.toolkit.figures import Curve, Figure
 
 _MIN_BLOCKS = 4
 # A block at average activity.

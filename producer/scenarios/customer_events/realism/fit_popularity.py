@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from producer.scenarios.customer_events.realism.figures import STANDARD_ERRORS, Curve, Figure
 from producer.scenarios.customer_events.world.catalogue import ZIPF_EXPONENT, Catalogue
 from producer.toolkit.arrays import plain
+from producer.toolkit.figures import STANDARD_ERRORS, Curve, Figure
 
 
 def fit_popularity(found: dict[str, int], catalogue: Catalogue) -> tuple[Figure, Curve]:

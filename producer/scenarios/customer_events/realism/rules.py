@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +25,10 @@ from producer.scenarios.customer_events.world.tables import (
     QUALITIES,
     QUALITY_BANDWIDTH,
 )
+from producer.toolkit.rules import Rule, load_rules
 from schemas.identity import IDENTITY_FIELD
 
 _RULES_FILE = Path(__file__).with_name("rules.sql")
-_RULE = re.compile(r"^-- (R\d\d) (.+)\n((?:(?!-- R\d\d ).*\n?)*)", re.MULTILINE)
-_MAX_EXAMPLES = 5
 _COLUMNS = (IDENTITY_FIELD, *NAMES)
 _ZONED = re.compile(r"TIMESTAMP(_MS| WITH TIME ZONE)")
 
@@ -77,28 +74,9 @@ WINDOW series AS (PARTITION BY content.title ORDER BY content.season, content.ep
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule: ``query`` selects the ids of events that break it."""
-
-    id: str
-    text: str
-    query: str
-
-
-@dataclass(frozen=True, slots=True)
-class RuleResult:
-    """How often a rule is broken, and the first events that break it."""
-
-    rule: Rule
-    violations: int
-    examples: tuple[str, ...]
-
-
-def load_rules() -> list[Rule]:
+def declared_rules() -> list[Rule]:
     """Return the rules in order."""
-    text = _RULES_FILE.read_text(encoding="utf-8")
-    return [Rule(found[1], found[2], found[3].strip().rstrip(";")) for found in _RULE.finditer(text)]
+    return load_rules(_RULES_FILE)
 
 
 def prepare(connection: Any, source: str, contents: pa.StructArray, *, sent_at: dt.datetime) -> None:
@@ -127,28 +105,6 @@ def prepare(connection: Any, source: str, contents: pa.StructArray, *, sent_at: 
     connection.execute(f"CREATE OR REPLACE TEMP VIEW checked AS SELECT {columns} FROM {source}")  # noqa: S608
     connection.execute("SET VARIABLE sent_at = ?", [sent_at.astimezone(dt.UTC).replace(tzinfo=None)])
     connection.execute(_VIEWS)
-
-
-def check_rules(
-    connection: Any, rules: Iterable[Rule] | None = None, *, progress: Callable[[Rule], None] | None = None
-) -> list[RuleResult]:
-    """Check rules over what :func:`prepare` made.
-
-    :param rules: those to check; every rule by default.
-    :param progress: is told each rule before it is checked.
-    """
-    results = []
-    for rule in load_rules() if rules is None else rules:
-        if progress is not None:
-            progress(rule)
-        results.append(_check(connection, rule))
-    return results
-
-
-def _check(connection: Any, rule: Rule) -> RuleResult:
-    query = f"SELECT count(*), min(id, {_MAX_EXAMPLES}) FROM (SELECT DISTINCT id FROM ({rule.query}) AS broken(id))"  # noqa: S608
-    number, examples = connection.execute(query).fetchone()
-    return RuleResult(rule, number, tuple(examples or ()))
 
 
 def _facts() -> dict[str, pa.Table]:
