@@ -44,7 +44,8 @@ class FaultTargets(_Part):
     """Fields of the value by their paths; one within a record as ``details.play_duration``.
 
     :param event_time: when the event happened; those of a shard go up, but for less than 30 seconds. A timestamp, a
-        ``long`` of milliseconds, an ``int`` of seconds, or a text (ISO 8601, UTC). It is never null.
+        ``long`` of milliseconds, an ``int`` of seconds, or a text (ISO 8601, UTC, with ``Z`` or ``UTC`` behind
+        it). It is never null.
     :param date: a time or a date that never lies after the record; the event time unless given.
     :param duration: a number that is never below zero.
     :param choice: a text that is always one of ``choices``.

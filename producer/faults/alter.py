@@ -23,13 +23,16 @@ UNKNOWN_TEXT = "teleport"
 _DAY_MS = 86_400_000
 _PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
+# Some programs write the zone's name instead, and no fraction: 2026-01-31T12:00:00UTC.
+_ZONE_NAME = "UTC"
+_NAMED = f"%Y-%m-%dT%H:%M:%S{_ZONE_NAME}"
 
 
 def milliseconds(block: pa.RecordBatch, path: str) -> Ints:
     """Return an event time as milliseconds; it has no nulls."""
     times: Any = _at(block, path)
     if pa.types.is_string(times.type):
-        times = times.cast(pa.timestamp("us", tz="UTC"))
+        times = _told(times)
     if pa.types.is_timestamp(times.type):
         times = times.cast(pa.timestamp("ms", tz=times.type.tz), safe=False)
     numbers: Any = times.cast(pa.int64())
@@ -119,12 +122,21 @@ def _inside(values: Any, inside: list[str], change: Callable[[Any], Any]) -> Any
     return pa.StructArray.from_arrays(parts, fields=fields, mask=values.is_null())
 
 
+def _told(texts: Any) -> Any:
+    """Return texts as times: ISO 8601 in UTC, or with the zone's name at the end."""
+    plain: Any = pc.replace_substring_regex(texts, f"{_ZONE_NAME}$", "Z")
+    return plain.cast(pa.timestamp("us", tz="UTC"))
+
+
 def _moved(times: Any, by_ms: Ints) -> Any:
     kind = times.type
     if pa.types.is_string(kind):
-        moments = times.cast(pa.timestamp("us", tz="UTC")).cast(pa.timestamp("ms"), safe=False)
-        later = pc.strftime(_moved(moments, by_ms), _ISO)
-        return pc.if_else(column(by_ms != 0), later, times)
+        changed: Any = column(by_ms != 0)
+        moments = _moved(_told(times.filter(changed)).cast(pa.timestamp("ms"), safe=False), by_ms[by_ms != 0])
+        named = pc.ends_with(times.filter(changed), _ZONE_NAME)
+        seconds = moments.cast(pa.timestamp("s"), safe=False)
+        later = pc.if_else(named, pc.strftime(seconds, _NAMED), pc.strftime(moments, _ISO))
+        return pc.replace_with_mask(times, changed, later)
     if pa.types.is_date32(kind):
         return pc.add(times.cast(pa.int32()), column((by_ms // _DAY_MS).astype(np.int32))).cast(kind)
     if pa.types.is_int32(kind):

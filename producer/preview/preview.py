@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -197,7 +198,7 @@ def _moment(value: Any, unit: int) -> dt.datetime:
     elif isinstance(value, dt.date):
         moment = dt.datetime.combine(value, dt.time())
     elif isinstance(value, str):
-        moment = dt.datetime.fromisoformat(value)
+        moment = dt.datetime.fromisoformat(re.sub("UTC$", "Z", value))
     else:
         moment = dt.datetime.fromtimestamp(value / unit, dt.UTC)
     return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

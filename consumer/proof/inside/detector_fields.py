@@ -28,7 +28,8 @@ _MOMENTS = {
     "TIMESTAMP WITH TIME ZONE": "{}",
     "BIGINT": "TRY(make_timestamptz({} * 1000))",
     "INTEGER": "TRY(make_timestamptz(CAST({} AS BIGINT) * 1000000))",
-    "VARCHAR": "TRY_CAST({} AS TIMESTAMPTZ)",
+    # Some programs write the zone's name behind the seconds: 2026-01-31T12:00:00UTC.
+    "VARCHAR": "TRY_CAST(regexp_replace({}, 'UTC$', 'Z') AS TIMESTAMPTZ)",
 }
 _IN_UTC = "timezone('UTC', CAST({} AS TIMESTAMP))"  # dates, and timestamps without a zone
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL")

@@ -276,8 +276,9 @@ _TEXTS = ["2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00Z"]
         (pa.array([1_000, 5], pa.int64()), [1_000, 90_005]),
         (pa.array([1_000, 5], pa.int32()), [1_000, 95]),
         (pa.array(_TEXTS), [_TEXTS[0], "2026-01-01T00:01:30.000Z"]),
+        (pa.array(["2020-03-25T19:05:49UTC"] * 2), ["2020-03-25T19:05:49UTC", "2020-03-25T19:07:19UTC"]),
     ],
-    ids=["micros", "millis", "long", "int", "text"],
+    ids=["micros", "millis", "long", "int", "text", "text with the zone's name"],
 )
 def test_a_time_is_moved_and_others_stay_as_they_are(values: Any, expected: list[Any]) -> None:
     block = pa.record_batch({"r": pa.StructArray.from_arrays([values], names=["at"])})
