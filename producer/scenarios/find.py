@@ -19,7 +19,9 @@ from producer.scenarios import Scenario
 from producer.scenarios.clickstream import options as clickstream
 from producer.scenarios.customer_events import options as customer_events
 from producer.scenarios.foreign import ForeignScenario, fault_in, file_of
+from producer.scenarios.journey import options as journey
 from producer.scenarios.options import Option
+from producer.scenarios.shop_events import options as shop_events
 from schemas.identity import run_prefix
 
 GROUP = "streamproof.scenarios"
@@ -38,9 +40,31 @@ def _clickstream() -> Scenario:
     return Clickstream()
 
 
-SCENARIOS: dict[str, Callable[[], Scenario]] = {"clickstream": _clickstream, "customer_events": _customer_events}
+def _journey() -> Scenario:
+    from producer.scenarios.journey.scenario import Journey
+
+    return Journey()
+
+
+def _shop_events() -> Scenario:
+    from producer.scenarios.shop_events.scenario import ShopEvents
+
+    return ShopEvents()
+
+
+SCENARIOS: dict[str, Callable[[], Scenario]] = {
+    "clickstream": _clickstream,
+    "customer_events": _customer_events,
+    "journey": _journey,
+    "shop_events": _shop_events,
+}
 # What they declare, which takes none of their code.
-OPTIONS = {"clickstream": clickstream.OPTIONS, "customer_events": customer_events.OPTIONS}
+OPTIONS = {
+    "clickstream": clickstream.OPTIONS,
+    "customer_events": customer_events.OPTIONS,
+    "journey": journey.OPTIONS,
+    "shop_events": shop_events.OPTIONS,
+}
 
 
 def locate(reference: str, folders: Sequence[Path] = ()) -> str:

@@ -39,12 +39,12 @@ class WrittenSchema:
 # Makes a value undecodable: its kind (``schemas/faults.py``), the value, and a number in [0, 1) that decides the rest.
 Breaker = Callable[[str, bytes, float], bytes]
 
-AVRO_NAME = "avro"
+AVRO_NAME, PLAIN_JSON_NAME = "avro", "plain-json"
 # Where each format is, and whether its values name schemas of a registry. A module is loaded when its format is used.
 _FORMATS = {
     AVRO_NAME: ("schemas.formats.avro.format:AVRO", True),
     "json": ("schemas.formats.json.format:JSON", True),
-    "plain-json": ("schemas.formats.json.format:PLAIN_JSON", False),
+    PLAIN_JSON_NAME: ("schemas.formats.json.format:PLAIN_JSON", False),
 }
 NAMES = tuple(_FORMATS)
 FRAMED = tuple(name for name, (_, framed) in _FORMATS.items() if framed)

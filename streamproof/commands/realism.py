@@ -126,7 +126,9 @@ def _of_run(
 def _of_file(path: Path, seed: int, scenario: str, examine: Examine) -> dict[str, Any]:
     import duckdb
 
+    from consumer.sinks.batch import ID_COLUMN
     from producer.scenarios import Examined
+    from schemas.identity import IDENTITY_FIELD
 
     if not path.is_file():
         raise Misconfigured(f"there is no file {path}", hint="Name a Parquet or DuckDB file, or a run with --topic")
@@ -137,8 +139,10 @@ def _of_file(path: Path, seed: int, scenario: str, examine: Examine) -> dict[str
             if path.suffix not in _PARQUET:
                 connection.execute(f"ATTACH '{quoted}' AS given (READ_ONLY)")
                 source = "given.events"
+            columns = {name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}  # noqa: S608 - quoted above
+            event_id = IDENTITY_FIELD if IDENTITY_FIELD in columns else ID_COLUMN
             runs = connection.execute(
-                f"SELECT DISTINCT left(event_id, 13) FROM {source} LIMIT 9"  # noqa: S608 - quoted above
+                f"SELECT DISTINCT left({event_id}, 13) FROM {source} LIMIT 9"  # noqa: S608 - quoted above
             ).fetchall()
             if len(runs) != 1:
                 raise Misconfigured(

@@ -32,6 +32,9 @@ EDIT_STRIDE = 1 if DEEP else 12
 # Under how many orders of hashes a load and an audit must say the same.
 HASH_SEEDS = 20 if DEEP else 2
 
+# Seeds whose events are held against every rule of their scenario.
+SCENARIO_SEEDS = range(1, 41 if DEEP else 4)
+
 # How often each kind of damage is done to what a pipeline stored: to rows alone, and in every kind of place.
 DAMAGE_SEEDS = 50 if DEEP else 4
 DAMAGE_SEEDS_IN_PLACES = 50 if DEEP else 1

@@ -199,6 +199,17 @@ def test_clickstream_is_told_again_with_its_options(
     assert compared(connection, manifests) > 1_000
 
 
+@pytest.mark.parametrize("scenario", ["shop_events", "journey"])
+def test_shoppers_and_journeys_are_told_again_with_every_fault(
+    connection: Connection, topic_name: Callable[[str], str], scenario: str
+) -> None:
+    topic = topic_name(scenario)
+    prepare(connection, topic, scenario)
+    manifests = produced(connection, topic, scenario)
+    assert {LATE, HOT_KEY, CLOCK_SKEW, DROPPED} <= {kind for manifest in manifests for kind in manifest.injected}
+    assert compared(connection, manifests) > 5_900
+
+
 def test_a_shard_that_was_stopped_and_continued_is_told_again_at_both_times(
     connection: Connection, topic_name: Callable[[str], str], stop_at: type[StopAt]
 ) -> None:

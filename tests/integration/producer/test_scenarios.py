@@ -123,6 +123,33 @@ def test_clickstream_from_its_flags_to_a_passed_audit(connection, stack, topic, 
     assert streamproof(*again, "-o", "users=500")["acknowledged"] == document["acknowledged"]
 
 
+@pytest.mark.parametrize(("scenario", "key"), [("shop_events", "userId"), ("journey", "user_id")])
+def test_shoppers_and_journeys_go_from_their_command_to_a_passed_audit_in_every_way(
+    connection, stack, topic, tmp_path, scenario, key
+):
+    if scenario == "journey":
+        streamproof("schemas", "gate", scenario, "--topic", topic)
+    streamproof("produce", scenario, "--topic", topic, "--events", 6_001, "--shards", 2, "--rate", 0, "--run-id", "s")
+    found = judged(connection, topic, tmp_path, "s")
+    assert (found.verdict, found.expected, found.reordered) == ("PASSED", 6_001, 0)
+    assert rows(tmp_path, f'SELECT count(*) FROM events WHERE "{key}" <> decode(_key)') == [(0,)]
+    warehouse = tmp_path / "topic.duckdb"
+    realism = streamproof("realism", "s", "--topic", topic, "--warehouse", warehouse)
+    assert (realism["events"], realism["violations"]) == (6_001, 0)
+    checked = streamproof("check", topic, "--warehouse", warehouse, "--publications", tmp_path)
+    assert all(result["passed"] for result in checked["results"])
+    published = streamproof("publish", topic, "--warehouse", warehouse, "--publications", tmp_path)
+    assert published["rows"] == 6_001
+    # Each event is made again, and its values compared with those in a table of somebody else's.
+    with duckdb.connect(str(tmp_path / "theirs.duckdb")) as theirs:
+        theirs.execute(f"ATTACH '{warehouse}' AS ours (READ_ONLY)")
+        theirs.execute("CREATE TABLE arrived AS FROM ours.events")
+    ids = "_event_id" if scenario == "shop_events" else "event_id"
+    at = ("--at", f"{tmp_path / 'theirs.duckdb'}#arrived", "--id", ids)
+    told = streamproof("audit", topic, "--run-id", "s", *at, "--compare")
+    assert (told["verdict"], told["expected"], told["lost"]) == ("PASSED", 6_001, 0)
+
+
 def test_the_pack_beside_a_scenario_is_told_by_the_manifest_and_its_checks_are_run(
     connection, stack, topic, orders, tmp_path, monkeypatch
 ):

@@ -39,11 +39,23 @@ def declared(tmp_path, text):
 
 
 def test_customer_events_and_its_control_topic_are_declared():
-    topic, control = load_topics()
+    topic, control, *_ = load_topics()
     assert (topic.name, topic.partitions, topic.replication_factor) == ("customer_events", 3, None)
     assert (control.name, control.partitions) == (control_topic_of("customer_events"), 1)
     assert control.config["cleanup.policy"] == "compact"
     assert not topic.by_template
+
+
+def test_the_topics_of_the_web_shop_and_of_journeys_are_declared():
+    shop, control = specs_for("event-topic")
+    assert (shop.name, shop.partitions, shop.by_template) == ("event-topic", 3, False)
+    assert (control.name, control.config, control.by_template) == (
+        "event-topic.manifests",
+        {"cleanup.policy": "compact"},
+        False,
+    )
+    totals, journey = specs_for("unique-event-topic")[0], specs_for("journey")[0]
+    assert [(spec.partitions, spec.by_template) for spec in (totals, journey)] == [(3, False)] * 2
 
 
 def test_any_topic_gets_the_template_and_its_own_control_topic():
