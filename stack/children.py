@@ -58,6 +58,31 @@ def spawn(
         )
 
 
+class Thaw:
+    """Makes sure that a process which is frozen now goes on: when it is told to, or when this process has ended.
+
+    A small process waits for a pipe whose other end this one holds. The kernel closes that, however this one ends.
+    """
+
+    def __init__(self, state: Path, name: str, pid: int) -> None:
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", f"read -r word; kill -CONT {pid}"],
+            env={MARK: f"{state}#{name}", "PATH": os.defpath},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._pid = pid
+
+    def now(self) -> None:
+        """Let it go on."""
+        _unless_gone(os.kill, self._pid, signal.SIGCONT)
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        self._guard.wait(timeout=KILL_TIMEOUT_S)
+
+
 def members(state: Path, leaders: Iterable[Identity] = (), name: str | None = None) -> list[psutil.Process]:
     """Return the living processes of the stack in ``state``, or of one of its services.
 
@@ -114,6 +139,8 @@ def _ask(leaders: Iterable[tuple[Identity, float]], number: signal.Signals) -> N
     asked = [(leader, grace_s) for leader, grace_s in leaders if leader.is_alive()]
     for leader, _ in asked:
         _unless_gone(os.kill, leader.pid, number)
+        # What somebody froze would hear of it when it goes on.
+        _unless_gone(os.kill, leader.pid, signal.SIGCONT)
     while any(leader.is_alive() and time.monotonic() - began < grace_s for leader, grace_s in asked):
         time.sleep(POLL_S)
 

@@ -65,7 +65,7 @@ class ProcessRecord(_Part):
     log: Path
     ready: Probe
     stop_grace_s: float
-    stage: Literal["waiting", "preparing", "starting", "ready", "restarting", "died", "stopped"] = "waiting"
+    stage: Literal["waiting", "preparing", "starting", "ready", "restarting", "died", "stopped", "frozen"] = "waiting"
     process: Identity | None = None
     seconds: float | None = None
     fault: str = Field(default="", description="why it does not run; empty when it does")

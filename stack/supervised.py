@@ -1,4 +1,7 @@
-"""One service on its way: waiting, preparing, starting, ready; restarting after it ended by itself; or died."""
+"""One service on its way: waiting, preparing, starting, ready; restarting after it ended by itself; or died.
+
+Stopped or frozen is one that was taken away on purpose (`stack.incidents`): that is no death, and it comes back.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 
-from stack.children import kill_leftovers, spawn
+from cluster.incidents import Kind
+from stack.children import Thaw, kill_leftovers, spawn
 from stack.probes import Inquiry
 from stack.record import IN_MOTION, Identity, ProcessRecord
 from stack.services.service import Service
@@ -38,6 +42,10 @@ class Supervised:
         self._restarts: deque[float] = deque()
         self._due = 0.0
         self._inquiry: Inquiry | None = None
+        self._answered = "it does not answer"
+        self._away = False
+        self._away_at = 0.0
+        self._thaw: Thaw | None = None
 
     @property
     def in_motion(self) -> bool:
@@ -52,6 +60,42 @@ class Supervised:
             self.record.stage, self.record.fault = "waiting", ""
             self.record.restarts += 1
 
+    @property
+    def is_away(self) -> bool:
+        """Tell whether it was taken away, and not given back yet."""
+        return self._away
+
+    def take_away(self, kind: Kind) -> str:
+        """Stop it by SIGTERM, kill it, or freeze it until it is given back; return why that cannot be, else nothing."""
+        process = self.record.process
+        if self._away or self.record.stage != "ready" or process is None or not process.is_alive():
+            return f"{self.service.name} is {self.record.stage}, so that it cannot be taken away"
+        self._away, self._away_at = True, time.monotonic()
+        self.record.stage = "frozen" if kind == "freeze" else "stopped"
+        done = {"stop": "stopped", "kill": "killed", "freeze": "frozen"}[kind]
+        self.record.fault = f"it was {done} on purpose at {datetime.now(UTC):%H:%M:%S} UTC, and comes back"
+        if kind == "freeze":
+            self._thaw = Thaw(self._state, self.service.name, process.pid)
+        number = {"stop": signal.SIGTERM, "kill": signal.SIGKILL, "freeze": signal.SIGSTOP}[kind]
+        os.kill(process.pid, number)
+        return ""
+
+    def give_back(self) -> None:
+        """Let what was taken away come back: thawed at once, started again when the one before has ended."""
+        if not self._away:
+            return
+        self._away = False
+        if self.record.stage == "frozen":
+            self._melt()
+            # It has to answer before it counts: the others may have given it up meanwhile.
+            self._began, self._inquiry = time.monotonic(), None
+            self.record.stage, self.record.fault = "starting", ""
+
+    def _melt(self) -> None:
+        if self._thaw is not None:
+            self._thaw.now()
+            self._thaw = None
+
     def advance(self, ready: set[str]) -> bool:
         """Look once, move on if possible, and tell whether anything changed.
 
@@ -60,6 +104,8 @@ class Supervised:
         3. start the process
         4. probe until it is ready
         5. watch it; when it ends by itself, wait a while and go to 3, within limits
+
+        What is taken away on purpose ends without having died, and goes to 3 when it is given back.
         """
         before = self.record.model_copy()
         exit_code = self._process.poll() if self._process is not None else None
@@ -82,10 +128,28 @@ class Supervised:
                     self._died(f"it {_ending(exit_code)} before it was ready")
                 else:
                     self._probe()
-            case "ready":
-                if exit_code is not None:
-                    self._died(f"it {_ending(exit_code)} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+            case "ready" | "frozen":
+                self._watch(exit_code)
+            case "stopped":
+                self._stopped(ended=exit_code is not None)
         return self.record != before
+
+    def _watch(self, exit_code: int | None) -> None:
+        if exit_code is not None:
+            self._away = False
+            self._melt()
+            self._died(f"it {_ending(exit_code)} at {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC")
+
+    def _stopped(self, *, ended: bool) -> None:
+        """See that it ends within its grace, and start it again once it was given back."""
+        late = time.monotonic() - self._away_at > self.service.stop_grace_s
+        if self.record.process is not None and (ended or late):
+            kill_leftovers(self._state, self.record.process, self.service.name)
+            self.record.process = None
+        if self.record.process is None and not self._away:
+            self._began = time.monotonic()
+            self.record.fault = ""
+            self._next()
 
     def _next(self) -> None:
         command = self._to_prepare[0] if self._to_prepare else None
@@ -110,9 +174,9 @@ class Supervised:
         self._inquiry = self._inquiry or Inquiry(self.service.ready)
         fault = self._inquiry.fault
         if fault is None:
-            self._check_time("it does not answer")
+            self._check_time(self._answered)
             return
-        self._inquiry = None
+        self._inquiry, self._answered = None, fault
         if fault:
             self._check_time(fault)
         else:

@@ -20,12 +20,14 @@ from pydantic import BaseModel, ConfigDict
 
 from stack.children import end
 from stack.files import write_private
+from stack.incidents import Incidents
 from stack.record import Identity, Record, Security
 from stack.services.service import Service
 from stack.supervised import Supervised
 
 STARTING_POLL_S = 0.1
-STEADY_POLL_S = 0.5
+# What is asked for, such as an incident, begins by as much later.
+STEADY_POLL_S = 0.25
 CHANGE_NAME = "stack.change.json"
 
 
@@ -69,6 +71,7 @@ class Supervisor:
         self._state = plan.state
         self._owner = plan.owner
         self._services: list[Supervised] = []
+        self._incidents = Incidents(plan.state)
         self._recorded = False
         self._record = Record(
             supervisor=identity,
@@ -88,13 +91,15 @@ class Supervisor:
         try:
             while not stop.is_set() and (self._owner is None or self._owner.is_alive()):
                 self._take_change()
+                changed = self._incidents.look(self._services)
                 ready = {each.service.name for each in self._services if each.record.stage == "ready"}
                 changes = [each.advance(ready) for each in self._services]
-                if any(changes) or not self._recorded:
+                if changed or any(changes) or not self._recorded:
                     self._publish()
-                in_motion = any(each.in_motion for each in self._services)
+                in_motion = self._incidents.any_under_way or any(each.in_motion for each in self._services)
                 stop.wait(STARTING_POLL_S if in_motion else STEADY_POLL_S)
         finally:
+            self._incidents.end_all()
             end(self._state, self._leaders(last=False), last=self._leaders(last=True))
             (self._state / CHANGE_NAME).unlink(missing_ok=True)
 
