@@ -18,7 +18,7 @@ from producer.resume.resume import Landed, rate_gaps
 from producer.send.delivery import BATCH_BYTES, Delivery
 from producer.send.event_log import EventLog
 from producer.send.fault_truth import Truth
-from producer.send.meter import Progress, RateMeter
+from producer.send.meter import Progress, RateMeter, seconds_before
 from producer.send.pacing import Pacer
 from producer.send.sending import Sending
 from producer.send.supply import Supply
@@ -83,6 +83,8 @@ class Attempt:
             limit_s=limit_s,
         )
         self._meter = RateMeter(self._pacer.intended_by)
+        earlier = agreement.earlier
+        self._gaps = rate_gaps(earlier, landed, plan.schedule)
         self._watch = Watching(
             self.delivery,
             self._pacer,
@@ -91,6 +93,7 @@ class Attempt:
             began=began,
             shard=plan.shard,
             landed=landed.count,
+            before_s=seconds_before([] if earlier is None else earlier.rate_windows, self._gaps),
             end=lambda: self.end,
             dropped=lambda: self._dropped(len(landed)),
             timeout_s=plan.delivery_timeout_s,
@@ -99,7 +102,6 @@ class Attempt:
         self._sending = Sending(
             self.delivery, self._pacer, self._truth, landed=len(landed), stop=stop, observe=self._watch.look
         )
-        self._gaps = rate_gaps(agreement.earlier, landed, plan.schedule)
 
     @property
     def end(self) -> int | None:

@@ -9,16 +9,24 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
+import structlog
+
 from cluster.connection import Connection
 from cluster.errors import DeliveryTimedOut, Interrupted, RecordsUndelivered, StreamproofError, Terminal
+from producer.incidents.clocks import ProgressClock
+from producer.incidents.performance import Beside, Performance
+from producer.incidents.stage import stage_of
 from producer.judgement import Outcome, Tally, stopped, too_slow, undelivered
 from producer.plan.plan import Plan
 from producer.plan.request import ProduceRequest
 from producer.send.meter import Progress
 from producer.send.refusals import Reason, in_order
 from producer.worker import STOP_GRACE_S, Worker, outcome_of
+from schemas.incidents import Incident
 from schemas.manifest import Manifest, count
 from schemas.rates import RateReached, rate_reached
+
+log = structlog.get_logger()
 
 _LOOK_S = 0.1
 _UNDELIVERED = (DeliveryTimedOut, RecordsUndelivered)
@@ -31,6 +39,7 @@ class RunResult:
     :param seconds: of the whole command.
     :param reasons: why Kafka did not take events, in numbers.
     :param rate: of the run, by its manifests: every attempt that ended in order.
+    :param incidents: what was done to the local stack meanwhile.
     """
 
     plan: Plan
@@ -39,6 +48,7 @@ class RunResult:
     error: StreamproofError | None = None
     reasons: tuple[Reason, ...] = ()
     rate: RateReached | None = None
+    incidents: tuple[Incident, ...] = ()
 
     @property
     def sending_s(self) -> float:
@@ -77,6 +87,7 @@ class RunResult:
             "skipped": sum(manifest.skipped for manifest in self.manifests),
             "injected": sum(sum(manifest.injected.values()) for manifest in self.manifests),
             "rate": None if self.rate is None else self.rate.document(),
+            "incidents": [incident.model_dump() for incident in self.incidents],
             "seconds": round(self.sending_s, 3),
             "startup_seconds": round(max(0.0, self.seconds - self.sending_s), 3),
         }
@@ -98,17 +109,45 @@ def produce_run(
 
     :param progress: called with the progress of one shard at a time.
     :param at_start: called in each new process, such as to set up its logs; importable by name.
+    :raises Misconfigured: incidents are asked for, and the run does not go to the local stack, or that has no such
+        broker.
     """
     started, plan = time.monotonic(), request.plan
-    if len(shards) == 1:
-        outcomes = [outcome_of(connection, plan.for_shard(shards[0]), stop, progress)]
-    else:
-        outcomes = _in_processes(connection, [plan.for_shard(shard) for shard in shards], stop, progress, at_start)
+    clock = ProgressClock()
+    beside = _incidents(connection, plan, shards, clock, stop)
+
+    def hear(said: Progress) -> None:
+        clock.hear(said)
+        if progress is not None:
+            progress(said)
+
+    incidents: list[Incident] = []
+    try:
+        if len(shards) == 1:
+            outcomes = [outcome_of(connection, plan.for_shard(shards[0]), stop, hear)]
+        else:
+            outcomes = _in_processes(connection, [plan.for_shard(shard) for shard in shards], stop, hear, at_start)
+    finally:
+        if beside is not None:
+            incidents = beside.end()
     manifests = tuple(outcome.manifest for outcome in outcomes if outcome.manifest is not None)
     reasons = in_order(reason for outcome in outcomes for reason in outcome.tally.reasons)
     rate, where = rate_reached(manifests), f"run {plan.run_id}, topic {plan.topic}"
     error = _error(plan, outcomes) or too_slow(rate, plan.require_rate, run_id=plan.run_id, where=where)
-    return RunResult(plan, manifests, time.monotonic() - started, error, reasons, rate)
+    return RunResult(plan, manifests, time.monotonic() - started, error, reasons, rate, tuple(incidents))
+
+
+def _incidents(
+    connection: Connection, plan: Plan, shards: tuple[int, ...], clock: ProgressClock, stop: threading.Event
+) -> Beside | None:
+    """Have the incidents of the run done beside it: once for all its shards, by whoever has the first."""
+    if not plan.incidents or 0 not in shards:
+        return None
+    stage = stage_of(connection, plan.incidents)
+    for warning in stage.warnings(plan.incidents, plan.delivery_timeout_s):
+        log.warning(warning)
+    performance = Performance(connection.kafka, plan.topic, plan.run_id, plan.incidents, stage, run_clock=clock)
+    return Beside(performance, stop)
 
 
 def _error(plan: Plan, outcomes: list[Outcome]) -> StreamproofError | None:

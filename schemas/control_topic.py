@@ -1,8 +1,9 @@
 """The control topic ``<topic>.manifests``: what the shards of every run say, written and read by this module alone.
 
 A record is JSON under a key: a manifest under ``<run id>/<shard>``, and pages of its truth about injected faults, which
-may not fit into it, under ``<run id>/<shard>/faults/<page>``. A record without a value takes back what is there under
-its key. The topic is compacted.
+may not fit into it, under ``<run id>/<shard>/faults/<page>``. What was done to the local stack while a run went stands
+under ``<run id>/incidents`` (``schemas/incidents.py``): nothing is accounted for by it, so that one that cannot be read
+is as good as none. A record without a value takes back what is there under its key. The topic is compacted.
 
 What a running shard tells once a second is in it as well, under a key that no shard has and without a value
 (``schemas/progress.py``): to whoever reads manifests it is nothing.
@@ -43,6 +44,7 @@ from cluster.kafka_errors import BrokerWatch, translate
 from cluster.reading import TopicReader
 from cluster.records import Message
 from cluster.topics import admin_client, describe
+from schemas.incidents import KEY_SUFFIX, Incident, RunIncidents, incidents_in, is_incidents_key
 from schemas.ledgers import is_ledger, is_ledger_id
 from schemas.manifest import CONTROL_SUFFIX, FaultPage, FaultTruth, Manifest, Terms, control_topic_of, count
 
@@ -79,6 +81,7 @@ class ControlTopic:
     """What the newest record of each key says.
 
     :ivar ledgers: manifests of ledgers.
+    :ivar incidents: what was done to the local stack, by run.
     :ivar deleted: shards of which a record was taken that is not a manifest, or no longer: they have none.
     :ivar impossible: manifests that were set aside, and what they claim: they stand for none either.
     :ivar began: offset and partition of a run's first manifest.
@@ -89,6 +92,7 @@ class ControlTopic:
 
     manifests: dict[Shard, Manifest] = field(default_factory=dict)
     ledgers: dict[Shard, Manifest] = field(default_factory=dict)
+    incidents: dict[str, RunIncidents] = field(default_factory=dict)
     deleted: set[Shard] = field(default_factory=set)
     unread: dict[str, Unreadable] = field(default_factory=dict)
     pages: dict[Shard, dict[int, FaultPage]] = field(default_factory=dict)
@@ -108,7 +112,7 @@ class ControlTopic:
 
     def take(self, message: Message) -> None:
         """Apply one record; those of a partition come in their order."""
-        if not self._take_page(message):
+        if not self._take_incidents(message) and not self._take_page(message):
             self.take_manifest(message)
 
     def take_manifest(self, message: Message) -> None:
@@ -128,6 +132,18 @@ class ControlTopic:
         self.deleted.discard((manifest.run_id, manifest.shard))
         place = (message.offset() or 0, message.partition() or 0)
         self.began[manifest.run_id] = min(place, self.began.get(manifest.run_id, place))
+
+    def _take_incidents(self, message: Message) -> bool:
+        """Apply a record if its key is that of a run's incidents; return whether it is."""
+        key = _key(message)
+        if not is_incidents_key(key):
+            return False
+        found = incidents_in(key, message.value())
+        if found is not None and found.topic + CONTROL_SUFFIX == message.topic():
+            self.incidents[found.run_id] = found
+        else:
+            self.incidents.pop(key.removesuffix(KEY_SUFFIX), None)
+        return True
 
     def _take_page(self, message: Message) -> bool:
         """Apply a record if it is a page of injected faults; return whether it is one."""
@@ -247,7 +263,7 @@ def _adds_up(manifest: Manifest, truth: list[FaultTruth]) -> bool:
 def read_control_topic(kafka: KafkaSettings, topic: str, *, run_id: str | None = None) -> ControlTopic:
     """Read the control topic of ``topic`` from its first record to its end, as the watermarks give it.
 
-    :param run_id: take the manifests of this run, and nothing else.
+    :param run_id: take the manifests of this run, and its incidents, and nothing else.
     :raises TopicMissing: there is no control topic, or not even the topic; the error says which.
     :raises BrokerUnreachable: no broker answered within the deadline.
     :raises BrokerSilent: the end was not reached: the broker stopped delivering.
@@ -260,12 +276,29 @@ def read_control_topic(kafka: KafkaSettings, topic: str, *, run_id: str | None =
         for message in reader.messages():
             of_ledger = is_ledger_id(_key(message))
             ledgers, others = ledgers + of_ledger, others + (not of_ledger)
-            if run_id is None:
+            if run_id is None or _key(message) == f"{run_id}{KEY_SUFFIX}":
                 found.take(message)
             elif (shard := shard_of(_key(message))) is not None and shard[0] == run_id:
                 found.take_manifest(message)
         found.untouched = not others and bool(ledgers or not any(mark.high for mark in marks.values()))
     return found
+
+
+def read_incidents(kafka: KafkaSettings, topic: str, run_id: str) -> list[Incident]:
+    """Return the incidents of a run, by their planned beginnings; none where none are recorded.
+
+    :raises StreamproofError: as :func:`read_control_topic`.
+    """
+    found = read_control_topic(kafka, topic, run_id=run_id).incidents.get(run_id)
+    return [] if found is None else found.incidents
+
+
+def write_incidents(kafka: KafkaSettings, incidents: RunIncidents, *, timeout_s: float = WRITE_TIMEOUT_S) -> None:
+    """Write the incidents of a run in the place of what was recorded, and wait for the acknowledgement.
+
+    :raises BrokerUnreachable: not acknowledged within ``timeout_s``.
+    """
+    _write_all(kafka, control_topic_of(incidents.topic), ([incidents],), timeout_s=timeout_s, compression="lz4")
 
 
 def _partitions(kafka: KafkaSettings, reader: TopicReader, topic: str) -> int:
@@ -327,7 +360,7 @@ def write_ledger(kafka: KafkaSettings, manifests: Sequence[Manifest], *, timeout
 def _write_all(
     kafka: KafkaSettings,
     control: str,
-    groups: Iterable[Sequence[Manifest | FaultPage]],
+    groups: Iterable[Sequence[Manifest | FaultPage | RunIncidents]],
     *,
     timeout_s: float,
     compression: str,
@@ -353,7 +386,11 @@ def _write_all(
 
 
 def _write(
-    producer: Producer, watch: BrokerWatch, control: str, documents: Sequence[Manifest | FaultPage], deadline: float
+    producer: Producer,
+    watch: BrokerWatch,
+    control: str,
+    documents: Sequence[Manifest | FaultPage | RunIncidents],
+    deadline: float,
 ) -> None:
     outcomes: list[KafkaError | None] = []
 

@@ -60,6 +60,11 @@ class RateWindow(_Document):
     sent: int = Field(default=0, ge=0, description="handed over to be sent")
     achieved: int = Field(ge=0, description="were acknowledged")
     skipped: int = Field(default=0, ge=0, description="were given up after a stall")
+    delay_ms: float | None = Field(
+        default=None,
+        ge=0,
+        description="the longest publish delay of those acknowledged; null where none were, and in earlier versions",
+    )
 
     @property
     def end(self) -> int:

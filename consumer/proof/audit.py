@@ -12,6 +12,7 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cluster.connection import Connection
 from cluster.reading import look_at_topic
@@ -85,6 +86,7 @@ def audit(
         if claims and findings.settled:
             partitions = bounded_by_time(connection, topic, partitions, manifests)
         result = _result(topic, run, findings, partitions, notes_on(findings, manifests, control), claims, began)
+        result = replace(result, incidents=_incidents(control, run))
         with warehouse.transaction() as db:
             row = [result.audit_id, run, datetime.fromisoformat(result.audited_at), result.verdict]
             db.execute(_KEEP, [*row, json.dumps(result.document())])
@@ -107,6 +109,12 @@ def _run_of(warehouse: Warehouse, control: ControlTopic, run_id: str | None, top
 def _impossible(control: ControlTopic, run_id: str) -> list[str]:
     """Return what manifests of the run claim that cannot be, a sentence each."""
     return [f"shard {shard}: {claim}" for (run, shard), claim in sorted(control.impossible.items()) if run == run_id]
+
+
+def _incidents(control: ControlTopic, run_id: str) -> list[dict[str, Any]]:
+    """Return what was done to the local stack while the run went: told, and judged by nobody."""
+    recorded = control.incidents.get(run_id)
+    return [] if recorded is None else [incident.model_dump() for incident in recorded.incidents]
 
 
 def _unread(control: ControlTopic, run_id: str, findings: Findings) -> list[str]:
@@ -149,9 +157,16 @@ def went_on(connection: Connection, place: Path | Place, topic: str, run_id: str
 
 def fingerprint(manifests: list[Manifest]) -> str:
     """Return a digest of what the manifests claim: a run that is continued later claims something else."""
-    # What earlier versions did not say is not part of it: their audits are of the same claims.
-    texts = [manifest.model_dump_json(exclude=None if manifest.pack else {"pack"}) for manifest in manifests]
+    texts = [manifest.model_dump_json(exclude=_unsaid(manifest)) for manifest in manifests]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def _unsaid(manifest: Manifest) -> dict[str, Any]:
+    """Return what manifests of earlier versions did not say: no part of their claims, which were audited without."""
+    unsaid: dict[str, Any] = {} if manifest.pack else {"pack": True}
+    if all(window.delay_ms is None for window in manifest.rate_windows):
+        unsaid["rate_windows"] = {"__all__": {"delay_ms"}}
+    return unsaid
 
 
 def _result(  # noqa: PLR0917 - the parts of one document

@@ -18,7 +18,8 @@ class AuditResult:
 
     ``claims`` is the fingerprint of the manifests if all had finished when the ends of the topic were taken: as long
     as it stays, a later audit may hold the load to the same bounds. ``examples`` gives identities, ``located`` the
-    same with their positions.
+    same with their positions. ``incidents`` are what was done to the local stack meanwhile, as ``schemas/incidents.py``
+    has them: the verdict does not look at them.
     """
 
     audit_id: str
@@ -58,6 +59,7 @@ class AuditResult:
     misplaced: int = 0
     not_compared: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
+    incidents: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def sentence(self) -> str:

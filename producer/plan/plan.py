@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from producer.plan.mixing import Mixing
 from producer.scenarios.options import Options
 from producer.shapes import Shape, ShardSchedule, WholeSchedule, duration_s, to_text
 from producer.toolkit.sharing import share
+from schemas.incidents import Incident
 
 # How the settings call what the whole run was asked for, where each shard has its share.
 OF_ALL_SHARDS = "all_"
@@ -33,6 +35,7 @@ class Plan:
     :param faults: what is injected on purpose.
     :param next_version: share of the events that are written with the next version of the schema, or a ramp to it;
         ``None`` for a run of one version.
+    :param incidents: what is done to the local stack meanwhile; nothing of the data depends on it.
     """
 
     topic: str
@@ -55,6 +58,7 @@ class Plan:
     schema_version: int | None
     next_version: float | Literal["ramp"] | None
     faults: tuple[Fault, ...]
+    incidents: tuple[Incident, ...]
     event_log: Path | None
     delivery_timeout_s: float
 
@@ -79,6 +83,17 @@ class Plan:
     def pace(self) -> str:
         """The shape in words, for people."""
         return AS_FAST_AS_POSSIBLE if self.shape is None else to_text(self.shape)
+
+    @property
+    def lasts_s(self) -> float | None:
+        """Seconds that the run takes as it is planned; ``None`` where something else than time ends it."""
+        schedule = self.schedule
+        ends = [] if self.seconds is None else [self.seconds]
+        if schedule is not None:
+            ends.append(schedule.whole.duration_s)
+            ends += [] if self.events is None else [schedule.whole.end(self.events)]
+        lasts_s = min(ends, default=math.inf)
+        return lasts_s if math.isfinite(lasts_s) else None
 
     @property
     def target(self) -> int | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from cluster.errors import Misconfigured
 from cluster.text.names import DEFAULT_NAME
 from producer.faults.spec import Fault, parse_faults
+from producer.plan.incidents import beyond_the_end, parse_incidents
 from producer.plan.plan import Plan
 from producer.plan.rules import contradictions
 from producer.scenarios.find import options_of
@@ -17,6 +18,7 @@ from producer.scenarios.options import fit, in_words
 from producer.shapes import Constant, Shape, duration_s, parse
 from producer.shapes.kinds import MAX_DURATION_S, MAX_RATE
 from schemas.identity import MAX_SHARDS
+from schemas.incidents import Incident
 from schemas.ledgers import RUN_PREFIX, is_ledger_id
 
 _MAX_RUN_ID = 240
@@ -39,6 +41,7 @@ class ProduceRequest:
         declares, and the plan leaves out what is the same as not asking.
     :param event_log: folder for a log of the events, a file for each shard.
     :param faults: what is injected on purpose, each as ``producer/faults/spec.py`` reads it.
+    :param incidents: what is done to the local stack meanwhile, each as ``producer/plan/incidents.py`` reads it.
     :param next_version_share: share of the events that are written with the next version of the schema.
     :param next_version_ramp: write none of the events with the next version at first, and all at last.
     :param endless: no bound: only a signal ends it.
@@ -63,6 +66,7 @@ class ProduceRequest:
     endless: bool = False
     schema_version: int | None = None
     faults: tuple[str, ...] = ()
+    incidents: tuple[str, ...] = ()
     next_version_share: float = 0.0
     next_version_ramp: bool = False
     options: Mapping[str, object] = field(default_factory=dict)
@@ -75,11 +79,12 @@ class ProduceRequest:
         options, wrong_options = fit(declared, self.options, Path(self.scenario).stem) if self.options else ({}, [])
         shape, wrong_shape = _read_shape(self.shape)
         faults, wrong_faults = _read_faults(self.faults)
+        incidents, wrong_incidents = _read_incidents(self.incidents)
         ends_by_itself = any(option.ends_run and option.name in options for option in declared)
         # A shape that cannot be read may have any end: what it is wrong with is told already.
         lasts_s = None if self.shape is None else math.inf if shape is None else duration_s(shape)
         broken = self._broken(lasts_s, ends_by_itself=ends_by_itself, unsure=bool(wrong_shape or wrong_options))
-        wrong = [*wrong_shape, *wrong_options, *wrong_faults, *broken]
+        wrong = [*wrong_shape, *wrong_options, *wrong_faults, *wrong_incidents, *broken]
         if wrong:
             hint = in_words(declared) if wrong_options else "See `streamproof produce --help`"
             raise Misconfigured("the request is not valid: " + "; ".join(wrong), hint=hint)
@@ -104,10 +109,13 @@ class ProduceRequest:
             schema_version=self.schema_version,
             next_version="ramp" if self.next_version_ramp else self.next_version_share or None,
             faults=faults,
+            incidents=incidents,
             event_log=self.event_log,
             delivery_timeout_s=self.delivery_timeout_s,
         )
         object.__setattr__(self, "plan", plan)
+        if late := beyond_the_end(incidents, plan.lasts_s):
+            raise Misconfigured("the request is not valid: " + "; ".join(late), hint="Ask for them earlier, or shorter")
 
     def _broken(self, lasts_s: float | None, *, ends_by_itself: bool, unsure: bool) -> list[str]:
         """Return what is out of bounds or contradicts something else, a sentence each.
@@ -170,6 +178,13 @@ def _read_shape(text: str | None) -> tuple[Shape | None, list[str]]:
 def _read_faults(texts: Iterable[str]) -> tuple[tuple[Fault, ...], list[str]]:
     try:
         return parse_faults(texts), []
+    except Misconfigured as fault:
+        return (), [fault.message]
+
+
+def _read_incidents(texts: Iterable[str]) -> tuple[tuple[Incident, ...], list[str]]:
+    try:
+        return parse_incidents(texts), []
     except Misconfigured as fault:
         return (), [fault.message]
 

@@ -69,6 +69,7 @@ def plan_of(manifest: Manifest) -> Plan:
         require_rate=None,
         schema_version=None,
         next_version="ramp" if newer == "ramp" else None if newer is None else float(newer),
+        incidents=(),
         faults=() if faults is None else parse_faults(str(faults).split()),
         event_log=None,
         delivery_timeout_s=0.0,

@@ -26,8 +26,8 @@ _FLAG = re.compile(r"--[a-z][a-z0-9-]+")
 RESERVED = frozenset({
     *("topic", "run_id", "new_run_id", "scenario", "shard", "shards", "seed", "options"),
     *("events", "seconds", "rate", "full_speed", "shape", "catch_up", "require_rate", "endless"),
-    *("schema_version", "next_version", "next_version_share", "next_version_ramp", "faults", "event_log"),
-    *("delivery_timeout_s", "description", "schedule", "warehouse_conn_id"),
+    *("schema_version", "next_version", "next_version_share", "next_version_ramp", "faults", "incidents"),
+    *("event_log", "delivery_timeout_s", "description", "schedule", "warehouse_conn_id"),
 })  # fmt: skip
 _RESERVED_BEGINNINGS = ("fault_", "all_", "model_")
 

@@ -16,6 +16,8 @@ _PERCENTILES = (50.0, 90.0, 99.0, 99.9)
 MAX_WINDOWS = 3600
 # Events that were handed over together are acknowledged about together; this many of them stand for all.
 _SAMPLES = 8
+# Who asks for the longest delay since it asked before.
+_ASKERS = ("progress", "window")
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Progress:
     :param behind: events that are due and have no answer yet.
     :param behind_s: for how long the first of them has been due.
     :param delay_ms: the longest publish delay since the progress before.
+    :param run_s: seconds of the run, those of earlier attempts included, as rate windows count them.
     """
 
     shard: int
@@ -61,6 +64,7 @@ class Progress:
     delay_ms: float | None = None
     target: int | None = None
     seconds_left: float | None = None
+    run_s: float = 0.0
 
 
 class DelayHistogram:
@@ -68,17 +72,18 @@ class DelayHistogram:
 
     def __init__(self) -> None:
         self._histogram = HdrHistogram(1, _HIGHEST_US, 3)
-        self._longest_s: float | None = None
+        self._longest_s: dict[str, float] = {}
 
-    def longest_ms(self) -> float | None:
-        """Return the longest delay since this was asked before, in milliseconds; ``None`` if there was none."""
-        longest_s, self._longest_s = self._longest_s, None
+    def longest_ms(self, asker: str = "progress") -> float | None:
+        """Return the longest delay since the same asker asked before, in milliseconds; ``None`` if there was none."""
+        longest_s = self._longest_s.pop(asker, None)
         return None if longest_s is None else longest_s * 1000
 
     def record(self, seconds: float, events: int = 1) -> None:
         """Count events of one delay."""
-        if self._longest_s is None or seconds > self._longest_s:
-            self._longest_s = seconds
+        for asker in _ASKERS:
+            if seconds > self._longest_s.get(asker, -1.0):
+                self._longest_s[asker] = seconds
         self._histogram.record_value(min(_HIGHEST_US, max(1, int(seconds * 1e6))), events)
 
     def record_due(self, now: float, due: Due) -> None:
@@ -110,17 +115,25 @@ class RateMeter:
     def __init__(self, intended_by: Callable[[float], int]) -> None:
         self._intended_by = intended_by
         self._seconds: list[list[int]] = []  # sent, achieved, skipped
+        self._delays_ms: dict[int, float] = {}
         self._seen = (0, 0, 0)
         self._ended_s = math.inf
 
-    def observe(self, elapsed_s: float, acknowledged: int, *, sent: int = 0, skipped: int = 0) -> None:
-        """Note how many events it is by now; call several times a second."""
+    def observe(
+        self, elapsed_s: float, acknowledged: int, *, sent: int = 0, skipped: int = 0, delay_ms: float | None = None
+    ) -> None:
+        """Note how many events it is by now; call several times a second.
+
+        :param delay_ms: the longest publish delay since the last call.
+        """
         second = int(elapsed_s)
         self._seconds.extend([0, 0, 0] for _ in range(second + 1 - len(self._seconds)))
         now = (sent, acknowledged, skipped)
         for place, (count, seen) in enumerate(zip(now, self._seen, strict=True)):
             self._seconds[second][place] += count - seen
         self._seen = now
+        if delay_ms is not None:
+            self._delays_ms[second] = max(delay_ms, self._delays_ms.get(second, 0.0))
 
     def end(self, elapsed_s: float) -> None:
         """Note that nothing is sent any more, so that nothing is intended either."""
@@ -131,17 +144,30 @@ class RateMeter:
 
         :param gaps: what there are no windows of, before this attempt.
         """
-        first = max([0, *(each.end for each in earlier), *(each.end for each in gaps)])
+        first = seconds_before(earlier, gaps)
         windows, before = list(earlier), 0
         for second, (sent, achieved, skipped) in enumerate(self._seconds):
             by = self._intended_by(min(second + 1, self._ended_s))
+            delay_ms = self._delays_ms.get(second)
             windows.append(
-                RateWindow(second=first + second, intended=by - before, sent=sent, achieved=achieved, skipped=skipped)
+                RateWindow(
+                    second=first + second,
+                    intended=by - before,
+                    sent=sent,
+                    achieved=achieved,
+                    skipped=skipped,
+                    delay_ms=None if delay_ms is None else round(delay_ms, 1),
+                )
             )
             before = by
         while len(windows) > MAX_WINDOWS and len(fewer := _halved(windows)) < len(windows):
             windows = fewer
         return windows
+
+
+def seconds_before(earlier: Sequence[RateWindow], gaps: Sequence[RateGap]) -> int:
+    """Return how many seconds of the run earlier attempts took."""
+    return max([0, *(each.end for each in earlier), *(each.end for each in gaps)])
 
 
 def _halved(windows: list[RateWindow]) -> list[RateWindow]:
@@ -162,4 +188,5 @@ def _merged(windows: list[RateWindow]) -> RateWindow:
         sent=sum(window.sent for window in windows),
         achieved=sum(window.achieved for window in windows),
         skipped=sum(window.skipped for window in windows),
+        delay_ms=max((window.delay_ms for window in windows if window.delay_ms is not None), default=None),
     )

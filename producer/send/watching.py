@@ -23,6 +23,7 @@ class Watching:
     :param began: when the attempt began, by that clock: what is before the schedule is start-up.
     :param landed: events of earlier attempts.
     :param end: sequence after the last, asked again and again, as skipped events bring it nearer.
+    :param before_s: seconds of the run that earlier attempts took.
     :param dropped: events that were left out on purpose, of those that this attempt came to.
     """
 
@@ -36,6 +37,7 @@ class Watching:
         began: float,
         shard: int,
         landed: int,
+        before_s: float,
         end: Callable[[], int | None],
         dropped: Callable[[], int],
         timeout_s: float,
@@ -48,6 +50,7 @@ class Watching:
         self._began = began
         self._shard = shard
         self._landed = landed
+        self._before_s = before_s
         self._end = end
         self._dropped = dropped
         self._progress = progress
@@ -77,7 +80,13 @@ class Watching:
         """Take a look, many times a second."""
         delivery, elapsed_s = self._delivery, self._pacer.elapsed_s()
         acknowledged = delivery.acknowledged
-        self._meter.observe(elapsed_s, acknowledged, sent=delivery.handed_over, skipped=self._pacer.skipped)
+        self._meter.observe(
+            elapsed_s,
+            acknowledged,
+            sent=delivery.handed_over,
+            skipped=self._pacer.skipped,
+            delay_ms=delivery.delays.longest_ms("window"),
+        )
         if acknowledged != self._answered[0]:
             self._answered = (acknowledged, elapsed_s)
         self._silence.look(elapsed_s, acknowledged + delivery.copies.acknowledged, delivery.unsettled)
@@ -121,6 +130,7 @@ class Watching:
             delay_ms=delivery.delays.longest_ms(),
             target=end,
             seconds_left=self._seconds_left(end),
+            run_s=self._before_s + elapsed_s,
         )
 
     def _seconds_left(self, end: int | None) -> float | None:

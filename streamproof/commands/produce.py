@@ -13,7 +13,7 @@ from rich.text import Text
 from streamproof.console import Output, shown, warn
 from streamproof.flags.common import JsonFlag
 from streamproof.flags.connection import Addresses, takes_addresses
-from streamproof.flags.faults import FaultFlag, NextVersionRampFlag, NextVersionShareFlag
+from streamproof.flags.faults import FaultFlag, IncidentFlag, NextVersionRampFlag, NextVersionShareFlag
 from streamproof.flags.options import OptionFlag, ScenarioArgument, takes_options
 from streamproof.flags.run import (
     MtlsFlag,
@@ -77,6 +77,7 @@ def produce(
         int | None, typer.Option("--schema-version", min=1, help="Version of the contract to write with.")
     ] = None,
     fault: FaultFlag = None,
+    incident: IncidentFlag = None,
     next_version_share: NextVersionShareFlag = 0.0,
     next_version_ramp: NextVersionRampFlag = False,
     delivery_timeout: Annotated[
@@ -131,6 +132,7 @@ def produce(
         event_log=event_log,
         schema_version=schema_version,
         faults=tuple(fault or ()),
+        incidents=tuple(incident or ()),
         next_version_share=next_version_share,
         next_version_ramp=next_version_ramp,
         delivery_timeout_s=delivery_timeout,

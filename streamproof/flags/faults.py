@@ -15,6 +15,15 @@ FaultFlag = Annotated[
         "--fault duplicate=0.001 --fault undecodable.truncated=5. The guide to faults lists the names.",
     ),
 ]
+IncidentFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--incident",
+        metavar="WHEN: WHAT for TIME",
+        help="Take a broker or the registry of the local stack away while the run goes: stop, kill or freeze. Give it "
+        'again for more: --incident "30s: stop broker 2 for 20s" --incident "60s: freeze registry for 5s".',
+    ),
+]
 NextVersionShareFlag = Annotated[
     float, typer.Option("--next-version-share", help="Write this share of the events with the next schema version.")
 ]
