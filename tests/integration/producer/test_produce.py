@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -313,7 +314,8 @@ def test_a_run_of_which_a_manifest_cannot_be_read_is_not_sent_again(connection, 
     tell(connection, ready_topic, "unread/0", b"{" if change is None else json.dumps(said | change).encode())
     with pytest.raises(Misconfigured, match="manifest of run unread, shard 0 cannot be read") as caught:
         run(connection, request)
-    assert f"{control_topic_of(ready_topic)} partition 0 offset 2" in caught.value.where
+    # Which offset it is depends on how often the run told of its progress.
+    assert re.fullmatch(rf"{control_topic_of(ready_topic)} partition 0 offset \d+", caught.value.where)
     assert "use a new run id" in caught.value.hint
     assert len(records(connection, ready_topic)) == 300
 
