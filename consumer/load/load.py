@@ -6,20 +6,19 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
 from cluster.connection import Connection
-from cluster.errors import Interrupted, Misconfigured, TopicRecreated
+from cluster.errors import Interrupted
 from cluster.reading import TopicReader
-from cluster.topics import TopicInfo
+from consumer.load.beginning import chosen_partitions, step_aside_if_other
 from consumer.load.naming import TopicNaming, finder
-from consumer.load.positions import check_identity, check_topic, resume
+from consumer.load.positions import check_identity, resume
 from consumer.load.progress import LoadProgress, LoadResult, Meter, PartitionResult
 from consumer.load.readers import SchemaShelf, source_of_schemas
 from consumer.load.transfer import Transfer
-from consumer.sinks import BATCH_ROWS, DEFAULT_WAIT_S, Place, Sink, place_of
+from consumer.sinks import BATCH_ROWS, DEFAULT_WAIT_S, Place, place_of
 from consumer.sinks.limit import NO_LIMIT, Limit
 from schemas.formats import FRAMED, WrittenSchema
 
@@ -71,12 +70,12 @@ def load(
         identity = source.identify()
         place = place_of(warehouse)
         opened = partial(place.open, wait_s=wait_s, topic=topic, stop=stop)
-        kept = _step_aside(place, source, identity, opened) if step_aside else None
+        kept = step_aside_if_other(place, source, identity, opened) if step_aside else None
         with opened() as sink:
             # 1. resume
             sink.verify()
             there = source.watermarks(range(identity.partitions))
-            chosen = _chosen(identity, partitions)
+            chosen = chosen_partitions(identity, partitions)
             starts = resume(sink, identity, there, chosen, load_id=load_id, accept_gap=accept_gap)
             # 2. bound
             ends = {partition: marks.high for partition, marks in there.items() if partition in chosen}
@@ -114,31 +113,3 @@ def load(
         set_aside=kept,
         not_compared=transfer.not_compared,
     )
-
-
-def _step_aside(
-    place: Place, source: TopicReader, topic: TopicInfo, opened: Callable[[], AbstractContextManager[Sink]]
-) -> str | None:
-    """Rename a sink that holds another topic, or one whose log was cut, and return its new name."""
-    with opened() as sink:
-        try:
-            check_topic(sink, topic, source.watermarks(range(topic.partitions)))
-            return None
-        except TopicRecreated:
-            sink.checkpoint()
-    return place.set_aside()
-
-
-def _chosen(topic: TopicInfo, asked: Collection[int] | None) -> frozenset[int]:
-    """Return the partitions to load.
-
-    :raises Misconfigured: the topic does not have one of them, or none was named.
-    """
-    there = frozenset(range(topic.partitions))
-    if asked is None:
-        return there
-    missing = sorted(set(asked) - there)
-    if missing or not asked:
-        said = f"partition {missing[0]} is not in the topic" if missing else "no partition is named"
-        raise Misconfigured(said, where=topic.name, hint=f"It has the partitions 0 to {topic.partitions - 1}")
-    return frozenset(asked)

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from cluster.reading import TopicReader
+from cluster.reading import TopicFollower, TopicReader
 from consumer.load.decode import decode
+from consumer.load.follow_progress import FollowMeter
 from consumer.load.naming import TopicNaming
 from consumer.load.readers import SchemaShelf
 from consumer.load.writer import Writer
 from consumer.sinks import BATCH_ROWS, Batches, RowsRefused, Sink, Stored
 from consumer.sinks.limit import NO_LIMIT, Limit
+
+# How often whoever watches is told, at least.
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +67,45 @@ class Transfer:
                 self.not_compared.update(readers.not_compared)
                 # commit
                 writer.submit(chunk if batches.careful else chunk.lean())
+
+    def on_and_on(
+        self,
+        source: TopicFollower,
+        partitions: Collection[int],
+        commit_s: float,
+        may_go_on: Callable[[threading.Event], bool],
+        meter: FollowMeter,
+    ) -> None:
+        """Store what comes, a batch every ``commit_s``, until ``may_go_on`` says no before a commit, or a stop.
+
+        :param may_go_on: raises where what was read must not be committed.
+        :param meter: is told of every chunk, and several times a second how far the source is behind.
+        :raises RowsRefused: the sink refused a row, and the batch is rolled back.
+        """
+        source.assign({partition: at for partition, at in self.sink.positions().items() if partition in partitions})
+        batches = self.sink.batches(self.load_id, limit=self.limit, batch_rows=self.batch_rows)
+        going_on = True
+        with Writer(batches, self.stop, self.stored) as writer:
+            readers = self.shelf.readers(lambda *schema: writer.call(self.shelf.adopt, *schema), self.naming)
+            while going_on:
+                due = time.monotonic() + commit_s
+                while (left_s := due - time.monotonic()) > 0 and not self.stop.is_set():
+                    # fetch and decode
+                    records, spans = source.fetch(batches.chunk_rows, self.stop, wait_s=min(left_s, _LOOK_S))
+                    if spans:
+                        chunk = decode(records, spans, readers, self.naming)
+                        self.not_compared.update(readers.not_compared)
+                        meter.handed_over(chunk)
+                        writer.submit(chunk.lean())
+                    writer.settle()
+                    meter.look(_in_all(source.lag))
+                # commit
+                going_on = may_go_on(self.stop) and not self.stop.is_set()
+                writer.commit()
+        meter.look(_in_all(source.lag))
+
+
+def _in_all(lag: Mapping[int, int | None]) -> int | None:
+    """Return the sum; ``None`` where one is not known."""
+    known = [behind for behind in lag.values() if behind is not None]
+    return sum(known) if len(known) == len(lag) else None

@@ -51,13 +51,24 @@ class Writer:
         :raises StreamproofError: an earlier chunk could not be stored.
         """
         size_bytes = int(chunk.records.sizes.sum())
-        while self._waiting and self._waiting[0].done():
-            self._reap()
+        self.settle()
         while self._waiting and not self._has_room(size_bytes) and not self._stop.is_set():
             self._reap()
         future = self._pool.submit(self._add, chunk)
         self._waiting.append(future)
         self._sizes[future] = size_bytes
+
+    def commit(self) -> None:
+        """Let what was handed over be committed, without waiting for it."""
+        self._waiting.append(self._pool.submit(self._commit))
+
+    def settle(self) -> None:
+        """Report the batches that are durable by now.
+
+        :raises StreamproofError: something that was handed over could not be stored.
+        """
+        while self._waiting and self._waiting[0].done():
+            self._reap()
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a function on the sink's thread and return what it gives.
@@ -76,6 +87,10 @@ class Writer:
         except BaseException:
             self._failed = True
             raise
+
+    def _commit(self) -> Stored | None:
+        """Commit what was stored, unless something before it could not be."""
+        return None if self._failed else self._batches.commit()
 
     def _has_room(self, size_bytes: int) -> bool:
         return len(self._waiting) < MAX_PENDING and sum(self._sizes.values()) + size_bytes <= MAX_PENDING_BYTES
