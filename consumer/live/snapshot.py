@@ -16,7 +16,7 @@ So the gap between two stages of different kinds may be below 0, and a gap of 0 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 # The stages of a topic, in the order in which events go through them.
@@ -52,9 +52,12 @@ class Stage:
     :ivar counts: what is counted, in words.
     :ivar count: ``None`` where it is unknown.
     :ivar rate: a second, over the last seconds; ``None`` where it is unknown, as it is at the first look.
-    :ivar gap: count of the stage before, less this one; ``None`` where either is unknown, and for the first stage.
-    :ivar as_of: when the count was found out; ``None`` where it is unknown.
+    :ivar gap: count of the stage before, less this one, both as of the same moment, which is the earlier of their two:
+        counts that are asked for one after the other differ by what happened in between. ``None`` where either is
+        unknown, and for the first stage.
+    :ivar as_of: the moment that the count is of; ``None`` where it is unknown.
     :ivar unknown: why there is no count, in words; empty where there is one.
+    :ivar note: what the count leaves out, in words, as ``without 1 shard that has not told yet``.
     :ivar last: what was known last, where the count is unknown now.
     """
 
@@ -65,6 +68,7 @@ class Stage:
     gap: int | None = None
     as_of: str | None = None
     unknown: str = ""
+    note: str = ""
     last: LastKnown | None = None
 
 
@@ -249,7 +253,7 @@ class RunSight:
     :ivar state: ``running`` while one of its shards is; ``silent``, ``interrupted`` or ``finished`` else.
     :ivar shards: how many it has; ``told`` are those that have told anything.
     :ivar planned: events that the whole run was asked for; ``None`` where something else ends it.
-    :ivar in_topic: offsets that the topic gained since the run began, whoever wrote them.
+    :ivar in_topic: offsets that the topic gained since the run began, whoever wrote them; ``None`` if later runs did.
     :ivar loaded: of these, how many the loader is past.
     :ivar published: events of this run that readers see.
     """
@@ -335,7 +339,8 @@ class Snapshot:
     :ivar number: grows by one with each snapshot of a poller.
     :ivar as_of: when it was put together; its parts are at most as new.
     :ivar address: of the brokers, as it is shown.
-    :ivar problem: what keeps the poller from asking at all, in words; empty where nothing does.
+    :ivar unshown: how many topics there are beside these that could be shown; those that are named are shown.
+    :ivar problem: what keeps the poller from finding out anything, in words; empty where nothing does.
     """
 
     number: int
@@ -343,12 +348,13 @@ class Snapshot:
     address: str
     topics: tuple[TopicSight, ...] = ()
     incidents: tuple[IncidentSight, ...] = ()
+    unshown: int = 0
     problem: str = ""
 
     def of(self, topics: frozenset[str]) -> Snapshot:
         """Return the part about some topics."""
         kept = tuple(topic for topic in self.topics if topic.name in topics)
-        return Snapshot(self.number, self.as_of, self.address, kept, self.incidents, self.problem)
+        return replace(self, topics=kept)
 
     def as_json(self, *, history_after: float = 0.0) -> dict[str, Any]:
         """Return a JSON-ready document: the members as they are named here, ``null`` where there is nothing.
@@ -361,6 +367,7 @@ class Snapshot:
             "as_of": self.as_of,
             "address": self.address,
             "problem": self.problem,
+            "unshown": self.unshown,
             "topics": [_topic(topic, history_after) for topic in self.topics],
             "incidents": [asdict(incident) for incident in self.incidents],
         }
