@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from confluent_kafka import KafkaError, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export them
     AlterConfigOpType,
     ConfigEntry,
@@ -24,6 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 from cluster.admin import CALL_TIMEOUT_S, Admin, admin_client
 from cluster.declarations import TopicSpec, load_topics, specs_for
 from cluster.errors import BrokerUnreachable, Misconfigured, TopicConflict, TopicMissing
+from cluster.kafka_errors import translate
 from cluster.text.names import check_topic_name
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "load_topics",
     "specs_for",
     "topic_configuration",
+    "topic_names",
     "wait_for_leaders",
 ]
 
@@ -176,6 +178,19 @@ def describe(admin: Admin, topic: str, *, timeout_s: float = CALL_TIMEOUT_S) -> 
         replication_factor=min((len(p.replicas) for p in found.partitions), default=0),
         leaderless=leaderless,
     )
+
+
+def topic_names(admin: Admin, *, timeout_s: float = CALL_TIMEOUT_S) -> frozenset[str]:
+    """Return the names of all topics that the rights allow to see.
+
+    :raises BrokerUnreachable: no answer within ``timeout_s``.
+    """
+    try:
+        return frozenset(admin.list_topics(timeout=timeout_s).topics)
+    except KafkaException as error:
+        admin.poll(0)  # the reason waits in the callbacks
+        admin.watch.check("listing the topics")
+        raise translate(error, "listing the topics", where=admin.watch.servers) from None
 
 
 def wait_for_leaders(admin: Admin, topic: str, *, partitions: int = 1, timeout_s: float = 30) -> TopicInfo:

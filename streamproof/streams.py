@@ -21,6 +21,7 @@ class TolerantStream(io.TextIOWrapper):
     """A text stream that goes quiet when it cannot be written any more. ``failure`` is set unless its reader left."""
 
     failure: OSError | None = None
+    quiet = False
 
     def write(self, text: str) -> int:
         """Write, or go quiet."""
@@ -40,6 +41,7 @@ class TolerantStream(io.TextIOWrapper):
     def _go_quiet(self, error: OSError) -> None:
         if not isinstance(error, BrokenPipeError):
             self.failure = self.failure or error
+        self.quiet = True
         # What is still in the buffer goes there too, at the latest when the process ends.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.fileno())
@@ -60,6 +62,11 @@ def ready_streams() -> None:
         tolerant = TolerantStream(plain.detach(), encoding=encoding, errors=errors, line_buffering=by_line)
         setattr(sys, name, tolerant)
         setattr(sys, f"__{name}__", tolerant)
+
+
+def reader_left() -> bool:
+    """Tell whether what is printed reaches nobody any more: who goes on and on may end."""
+    return isinstance(sys.stdout, TolerantStream) and sys.stdout.quiet
 
 
 def output_failure() -> StoreFailed | None:

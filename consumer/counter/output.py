@@ -27,14 +27,19 @@ def last_totals(settings: KafkaSettings, output: str, stop: threading.Event) -> 
     :raises BrokerUnreachable: no broker answers.
     """
     with TopicReader(settings, output, purpose="count") as source:
-        marks = source.watermarks([PARTITION])[PARTITION]
-        back, end = _LOOK_BACK, marks.high
-        while end > marks.low:
-            start = max(marks.low, end - back)
-            found = _last_between(source, start, end, stop)
-            if found is not None:
-                return found
-            end, back = start, back * _WIDER
+        return last_in(source, stop)
+
+
+def last_in(source: TopicReader, stop: threading.Event) -> Totals | None:
+    """Return the same, by a reader of the output topic: who asks again and again keeps one open."""
+    marks = source.watermarks([PARTITION])[PARTITION]
+    back, end = _LOOK_BACK, marks.high
+    while end > marks.low:
+        start = max(marks.low, end - back)
+        found = _last_between(source, start, end, stop)
+        if found is not None:
+            return found
+        end, back = start, back * _WIDER
     return None
 
 

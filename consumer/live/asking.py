@@ -49,12 +49,17 @@ class Reading(Generic[T]):
         return moment(self.at_s) if self.at_s else None
 
 
+class NotYet(Exception):
+    """A question waits for the answer to another one."""
+
+
 class Question(Protocol[T_co]):
     """Something that can be asked about a topic. One thread calls it."""
 
     def ask(self, topic: str) -> T_co:
         """Return what there is to know of a topic now, within seconds.
 
+        :raises NotYet: something else has to be found out before.
         :raises StreamproofError: it cannot be found out.
         """
         ...
@@ -135,6 +140,8 @@ class Asking(Generic[T]):
     def _ask(self, topic: str) -> Reading[T]:
         try:
             value = self._question.ask(topic)
+        except NotYet:
+            return self._readings.get(topic) or Reading()
         except StreamproofError as error:
             return replace(self._readings.get(topic) or Reading(), unknown=error.message)
         except Exception:  # whoever looks on is told, and the other questions go on

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cluster.reading import Watermarks
@@ -52,7 +52,7 @@ class Readings:
     published: Reading[Published]
     groups: Reading[tuple[GroupSight, ...]]
     newest: Reading[Newest]
-    counted: Reading[TotalsSight] = field(default_factory=Reading)
+    counted: Reading[TotalsSight | None]
 
 
 # A count, why there is none, and what it leaves out.
@@ -185,9 +185,9 @@ class TopicView:
         return PartitionsSight(tuple(rows), reading.as_of)
 
 
-def _totals(counted: Reading[TotalsSight], newest: Reading[Newest]) -> TotalsSight:
+def _totals(counted: Reading[TotalsSight | None], newest: Reading[Newest]) -> TotalsSight:
     """Return the totals of a counter; those of a sample where there is none."""
-    if counted.value is not None and counted.value.source_topic is not None:
+    if counted.value is not None:
         if counted.unknown:
             return replace(counted.value, rows=(), behind=None, received_at=None, as_of=None, unknown=counted.unknown)
         return replace(counted.value, as_of=counted.as_of)

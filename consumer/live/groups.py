@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from cluster.errors import StreamproofError
 from cluster.groups.sight import GroupSeen, TopicGroups, look_at_groups
 from cluster.reading import Watermarks
-from consumer.live.offsets import Client, EndsQuestion
+from consumer.live.offsets import Client, Marks
 from consumer.live.rates import Rate
 from consumer.live.snapshot import GroupSight, MemberSight, PartitionLag
 
@@ -18,9 +18,9 @@ _ANSWER_S = 3.0
 class GroupsQuestion:
     """Looks at the groups of each topic."""
 
-    def __init__(self, client: Client, ends: EndsQuestion) -> None:
+    def __init__(self, client: Client, marks: Marks) -> None:
         self._client = client
-        self._ends = ends
+        self._marks = marks
         self._rates: dict[str, GroupRates] = {}
 
     def ask(self, topic: str) -> tuple[GroupSight, ...]:
@@ -28,7 +28,7 @@ class GroupsQuestion:
 
         :raises StreamproofError: Kafka does not answer, or does not allow it.
         """
-        partitions = self._ends.partitions(topic)
+        partitions = len(self._marks(topic))
         try:
             seen = look_at_groups(self._client.get(), topic, partitions, timeout_s=_ANSWER_S)
         except StreamproofError as error:

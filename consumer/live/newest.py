@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cluster.connection import Connection
-from cluster.errors import BrokerSilent, StreamproofError
+from cluster.errors import StreamproofError
 from cluster.reading import TopicReader, Watermarks
 from cluster.records import Message
 from consumer.live.asking import moment
+from consumer.live.offsets import Marks
 from consumer.live.snapshot import RecordSight
-from consumer.load.naming import TopicNaming, finder
+from consumer.load.naming import TopicNaming
 from consumer.load.readers import SchemaSource, source_of_schemas
-from consumer.load.shown import ShownValue, ValueViewer, shown_fields, shown_text
+from consumer.pipeline.topic.naming import AnyNaming, plain_schema
+from consumer.pipeline.topic.shown import ShownValue, ValueViewer, shown_fields, shown_text
 
 SHOWN = 20
 # A partition may end with offsets without a record, so more of them are looked at where too little came.
@@ -48,12 +51,9 @@ class Newest:
 
 
 class NewestQuestion:
-    """Fetches the newest records of each topic.
+    """Fetches the newest records of each topic."""
 
-    :param marks: where the partitions of a topic begin and end, as last found out; ``None`` where that is unknown.
-    """
-
-    def __init__(self, connection: Connection, marks: Callable[[str], dict[int, Watermarks] | None]) -> None:
+    def __init__(self, connection: Connection, marks: Marks) -> None:
         self._connection = connection
         self._marks = marks
         self._tails: dict[str, _Tail] = {}
@@ -65,8 +65,6 @@ class NewestQuestion:
         :raises StreamproofError: Kafka does not deliver them.
         """
         marks = self._marks(topic)
-        if marks is None:
-            raise BrokerSilent("it is not known where the topic ends", where=topic)
         if topic not in self._tails:
             with ExitStack() as opening:
                 registry = opening.enter_context(source_of_schemas(self._connection, needed=False))
@@ -93,7 +91,7 @@ class _Tail(AbstractContextManager["_Tail"]):
 
     def __init__(self, connection: Connection, topic: str, registry: SchemaSource) -> None:
         self._reader = TopicReader(connection.kafka, topic, purpose="live", silence_s=_SILENCE_S)
-        naming = TopicNaming(finder(None, None, connection.kafka, topic, []))
+        naming = AnyNaming(TopicNaming(partial(plain_schema, connection.kafka, topic, None)))
         self._viewer = ValueViewer(topic, registry, naming)
         self._stop = threading.Event()  # nobody sets it: what is waited for has a deadline
         self._back = _LOOK_BACK
@@ -101,7 +99,7 @@ class _Tail(AbstractContextManager["_Tail"]):
         self._shown: dict[tuple[int, int], RecordSight] = {}
         self._sample: deque[dict[str, Any]] = deque(maxlen=SAMPLE)
 
-    def newest(self, marks: dict[int, Watermarks]) -> Newest:
+    def newest(self, marks: Mapping[int, Watermarks]) -> Newest:
         """Return the newest records before the ends that are known."""
         ends = {partition: mark.high for partition, mark in marks.items()}
         if any(ends.get(partition, 0) < at for partition, at in self._seen.items()):  # the topic was made anew

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from cluster.admin import Admin
 from cluster.connection import KafkaSettings
-from cluster.errors import BrokerSilent, Refused, StreamproofError, TopicMissing
-from cluster.kafka_errors import translate
+from cluster.errors import Refused, StreamproofError, TopicMissing
 from cluster.reading import GROUP_PREFIX, Watermarks, watermarks
-from cluster.topics import admin_client, describe
+from cluster.topics import admin_client, describe, load_topics, topic_names
 from schemas.manifest import CONTROL_SUFFIX
 
 _ANSWER_S = 5.0
@@ -82,16 +81,6 @@ class EndsQuestion:
         """Forget other topics."""
         self._shapes = {topic: shape for topic, shape in self._shapes.items() if topic in topics}
 
-    def partitions(self, topic: str) -> int:
-        """Return how many partitions a topic has. From any thread.
-
-        :raises BrokerSilent: that is not known.
-        """
-        partitions = self._shapes.get(topic, (0.0, "", 0))[2]
-        if not partitions:
-            raise BrokerSilent("it is not known which partitions the topic has", where=topic)
-        return partitions
-
     def _shape(self, topic: str) -> tuple[str, int]:
         asked_s, topic_id, partitions = self._shapes.get(topic, (float("-inf"), "", 0))
         if time.monotonic() - asked_s > _DESCRIBE_EVERY_S:
@@ -129,12 +118,16 @@ class Loaded:
     note: LoaderNote = LoaderNote()
 
 
+# Where the partitions of a topic begin and end, as last found out. It raises where that is unknown, as questions do.
+Marks = Callable[[str], Mapping[int, Watermarks]]
+
+
 class LoadedQuestion:
     """Asks the group of the loader for its positions."""
 
-    def __init__(self, client: Client, ends: EndsQuestion) -> None:
+    def __init__(self, client: Client, marks: Marks) -> None:
         self._client = client
-        self._ends = ends
+        self._marks = marks
 
     def ask(self, topic: str) -> Loaded:
         """Return the positions that were told.
@@ -142,7 +135,7 @@ class LoadedQuestion:
         :raises StreamproofError: Kafka does not answer, or does not allow it.
         """
         group = loader_group(topic)
-        places = [TopicPartition(topic, partition) for partition in range(self._ends.partitions(topic))]
+        places = [TopicPartition(topic, partition) for partition in self._marks(topic)]
         admin = self._client.get()
         try:
             asked = admin.list_consumer_group_offsets(
@@ -167,10 +160,11 @@ def loader_group(topic: str) -> str:
 
 
 class TopicsQuestion:
-    """Asks which topics have a control topic. It is asked about no topic in particular."""
+    """Asks which topics are declared or have a control topic. It is asked about no topic in particular."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._declared = {spec.name for spec in load_topics() if not spec.name.endswith(CONTROL_SUFFIX)}
 
     def ask(self, topic: str) -> frozenset[str]:  # noqa: ARG002 - as every question
         """Return their names.
@@ -178,12 +172,11 @@ class TopicsQuestion:
         :raises StreamproofError: Kafka does not answer.
         """
         try:
-            names = set(self._client.get().list_topics(timeout=_ANSWER_S).topics)
-        except KafkaException as error:
-            failure = translate(error, "listing the topics")
-            self._client.heed(failure)
-            raise failure from None
-        return frozenset(name for name in names if name + CONTROL_SUFFIX in names)
+            names = topic_names(self._client.get(), timeout_s=_ANSWER_S)
+        except StreamproofError as error:
+            self._client.heed(error)
+            raise
+        return frozenset(name for name in names if name + CONTROL_SUFFIX in names or name in self._declared)
 
     def keep(self, topics: Collection[str]) -> None:
         """Hold nothing."""

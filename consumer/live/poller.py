@@ -123,6 +123,7 @@ class LivePoller:
             topics=sights,
             incidents=self._incidents(),
             unshown=questions.unshown(),
+            whole=questions.answered(),
             problem=questions.problem(),
         )
         with self._changed:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cluster.connection import Connection
+from cluster.errors import BrokerSilent, TopicMissing
 from cluster.reading import Watermarks
-from consumer.live.asking import Asking
+from consumer.live.asking import NOT_YET, Asking, NotYet
 from consumer.live.claims import ClaimsQuestion
 from consumer.live.compose import Readings
 from consumer.live.groups import GroupsQuestion
 from consumer.live.newest import NewestQuestion
 from consumer.live.offsets import Client, EndsQuestion, LoadedQuestion, TopicsQuestion
 from consumer.live.published import PublishedQuestion
+from consumer.live.totals import CountedQuestion
 
 # Asked about no topic in particular.
 _ALL = ""
@@ -43,12 +45,18 @@ class Questions:
         ends = EndsQuestion(Client(kafka))
         self._topics = Asking("topics", TopicsQuestion(Client(kafka)), self._all, every_s=2.0, stale_s=15.0)
         self._ends = Asking("ends", ends, self.looked_at, every_s=0.5, stale_s=2.5)
-        self._loaded = Asking("loaded", LoadedQuestion(Client(kafka), ends), self.looked_at, every_s=0.5, stale_s=2.5)
+        self._loaded = Asking(
+            "loaded", LoadedQuestion(Client(kafka), self._marks), self.looked_at, every_s=0.5, stale_s=2.5
+        )
         self._claims = Asking("claims", ClaimsQuestion(kafka), self.looked_at, every_s=0.25, stale_s=3.0)
-        self._groups = Asking("groups", GroupsQuestion(Client(kafka), ends), self.looked_at, every_s=1.0, stale_s=5.0)
+        self._groups = Asking(
+            "groups", GroupsQuestion(Client(kafka), self._marks), self.looked_at, every_s=1.0, stale_s=5.0
+        )
         self._newest = Asking(
             "newest", NewestQuestion(connection, self._marks), self.looked_at, every_s=1.0, stale_s=5.0
         )
+        counted = CountedQuestion(kafka, self._groups.of, self._marks)
+        self._counted = Asking("counted", counted, self.looked_at, every_s=0.5, stale_s=3.0)
         self._published = Asking("published", PublishedQuestion(publications), self.looked_at, every_s=1.0, stale_s=5.0)
 
     def start(self) -> None:
@@ -79,9 +87,17 @@ class Questions:
         topics = self.looked_at()
         if not topics:
             reading = self._topics.of(_ALL)
-            return reading.unknown if reading.value is None else ""
-        faults = [self._ends.of(topic).unknown for topic in topics]
-        return faults[0] if all(faults) else ""
+            faults = [reading.unknown if reading.value is None else ""]
+        else:
+            faults = [self._ends.of(topic).unknown for topic in topics]
+        return faults[0] if all(faults) and faults[0] != NOT_YET else ""
+
+    def answered(self) -> bool:
+        """Tell whether every question has an answer, be it that something cannot be found out."""
+        if self._named()[1] and self._topics.of(_ALL).unknown == NOT_YET:
+            return False
+        each = [asking for asking in self._each() if asking is not self._topics]
+        return all(asking.of(topic).unknown != NOT_YET for asking in each for topic in self.looked_at())
 
     def about(self, topic: str) -> Readings:
         """Return what is known of a topic."""
@@ -92,6 +108,7 @@ class Questions:
             published=self._published.of(topic),
             groups=self._groups.of(topic),
             newest=self._newest.of(topic),
+            counted=self._counted.of(topic),
         )
 
     def _each(self) -> tuple[Asking[Any], ...]:
@@ -102,6 +119,7 @@ class Questions:
             self._claims,
             self._groups,
             self._newest,
+            self._counted,
             self._published,
         )
 
@@ -112,6 +130,12 @@ class Questions:
         # Topics do not come and go: what was found last holds until it is known better.
         return self._topics.of(_ALL).value or frozenset()
 
-    def _marks(self, topic: str) -> dict[int, Watermarks] | None:
-        known = self._ends.of(topic).known
-        return None if known is None or not known.exists else dict(known.marks)
+    def _marks(self, topic: str) -> Mapping[int, Watermarks]:
+        reading = self._ends.of(topic)
+        if reading.known is None:
+            if reading.unknown == NOT_YET:
+                raise NotYet
+            raise BrokerSilent(reading.unknown, where=topic)
+        if not reading.known.exists:
+            raise TopicMissing("the topic does not exist", where=topic)
+        return reading.known.marks

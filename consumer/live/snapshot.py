@@ -340,6 +340,7 @@ class Snapshot:
     :ivar as_of: when it was put together; its parts are at most as new.
     :ivar address: of the brokers, as it is shown.
     :ivar unshown: how many topics there are beside these that could be shown; those that are named are shown.
+    :ivar whole: every question about them has had an answer; it is not so for the first moments of a poller.
     :ivar problem: what keeps the poller from finding out anything, in words; empty where nothing does.
     """
 
@@ -349,6 +350,7 @@ class Snapshot:
     topics: tuple[TopicSight, ...] = ()
     incidents: tuple[IncidentSight, ...] = ()
     unshown: int = 0
+    whole: bool = True
     problem: str = ""
 
     def of(self, topics: frozenset[str]) -> Snapshot:
@@ -368,6 +370,7 @@ class Snapshot:
             "address": self.address,
             "problem": self.problem,
             "unshown": self.unshown,
+            "whole": self.whole,
             "topics": [_topic(topic, history_after) for topic in self.topics],
             "incidents": [asdict(incident) for incident in self.incidents],
         }

@@ -100,7 +100,11 @@ def test_a_run_is_seen_while_it_goes_on(connection: Connection, ready_topic: str
         finally:
             stop.set()
             going.join(timeout=30)
-        ended = sight(looking, lambda topic: topic.runs.rows[0].state == "interrupted", "the end of the run")
+        ended = sight(
+            looking,
+            lambda topic: topic.runs.rows[0].state == "interrupted" and topic.stages[2].gap == 0,
+            "the end of the run",
+        )
 
     (row,) = moving.runs.rows
     assert (row.run_id, row.state, row.planned) == ("long", "running", 100_000)

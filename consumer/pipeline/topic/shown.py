@@ -12,9 +12,9 @@ from typing import Any
 
 from cluster.errors import StreamproofError
 from cluster.text.visible import visible
-from consumer.load.naming import TopicNaming
 from consumer.load.readers import SchemaSource
 from consumer.load.unforeseen import barrier
+from consumer.pipeline.topic.naming import WITHOUT_A_CONTRACT, AnyNaming
 from schemas.formats import FRAMED, ValueDecoder, WrittenSchema
 from schemas.formats.frame import MAGIC
 from schemas.manifest import SchemaUsed
@@ -43,12 +43,9 @@ class ShownValue:
 
 
 class ValueViewer:
-    """Reads values of one topic. Each schema is asked for once.
+    """Reads values of one topic. Each schema is asked for once."""
 
-    :param naming: how values without a frame name their schema.
-    """
-
-    def __init__(self, topic: str, registry: SchemaSource, naming: TopicNaming) -> None:
+    def __init__(self, topic: str, registry: SchemaSource, naming: AnyNaming) -> None:
         self._subject = subject_for(topic)
         self._registry = registry
         self._naming = naming
@@ -63,13 +60,12 @@ class ValueViewer:
         schema_id: int | None = None
         try:
             schema_id = self._naming.schema_id(value[: self._naming.head_bytes])
+            if schema_id == WITHOUT_A_CONTRACT:
+                return _loose(value)
             with barrier("decode"):
                 written, decoder = self._decoder(schema_id)
                 fields = decoder.decode_one(value[written.written.head_bytes :])
         except UndecodableValue as fault:
-            known = None if framed else _json(value)
-            if known is not None and schema_id is None:
-                return ShownValue(format="json", fields=known)
             return ShownValue(schema_id if framed else None, fault=f"{fault.phase}/{fault.kind}: {fault.message}")
         except StreamproofError as error:
             return ShownValue(schema_id if framed else None, fault=error.message)
@@ -78,7 +74,7 @@ class ValueViewer:
 
     def _decoder(self, schema_id: int) -> tuple[WrittenSchema, ValueDecoder]:
         if schema_id not in self._known:
-            written = self._naming.plain.get(schema_id) or self._registry.schema(schema_id)
+            written = self._naming.known.plain.get(schema_id) or self._registry.schema(schema_id)
             self._known[schema_id] = (written, written.written.decoder(written.text))
         return self._known[schema_id]
 
@@ -111,8 +107,9 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _json(value: bytes) -> Any:
+def _loose(value: bytes) -> ShownValue:
+    """Return a value of which nobody knows a contract: the JSON that it is, if it is."""
     try:
-        return json.loads(value)
+        return ShownValue(format="json", fields=json.loads(value))
     except (ValueError, RecursionError):
-        return None
+        return ShownValue(fault="nobody knows its schema, and it is no JSON")

@@ -1,0 +1,159 @@
+"""``streamproof live``: look at topics while events flow."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cluster.errors import EXIT_OK, TopicMissing
+from streamproof.console import Output, stdout
+from streamproof.flags.common import JsonFlag, PublicationsFlag
+from streamproof.flags.connection import Addresses, takes_addresses
+
+if TYPE_CHECKING:
+    from cluster.connection import KafkaSettings
+    from consumer.live.poller import Looking
+    from consumer.live.snapshot import Snapshot
+
+# With --once: how long a first answer to every question may take.
+_WHOLE_WITHIN_S = 10.0
+# Before every question has had an answer there is little to see.
+_FIRST_WITHIN_S = 3.0
+_LINE_EVERY_S = 1.0
+_WAIT_S = 0.5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(live)
+
+
+@takes_addresses
+def live(
+    topics: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TOPIC...", help="Topics to look at; all that are declared or have a control topic."),
+    ] = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Show what is known now, and end.")] = False,
+    for_: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="End after this long, as in 90s or 5m.")
+    ] = None,
+    publications: PublicationsFlag = None,
+    addresses: Addresses,
+    as_json: JsonFlag = False,
+) -> int:
+    """Look at topics while events flow: generated, acknowledged, in the topic, loaded, published.
+
+    Each stage has its rate and the gap to the one before; groups, members and lag, totals by the name of events, and
+    the newest records are below. What cannot be found out is unknown, and never 0. Nothing is proved here: the audit
+    does that. Under --json, each snapshot is one line. Ctrl-C ends it.
+    """
+    from cluster.local import publications_dir
+    from cluster.text.durations import seconds_in
+    from consumer.live.poller import LivePoller
+    from streamproof.signals import stop_on_signals
+
+    seconds = None if for_ is None else seconds_in(for_)
+    connection = addresses.connect(uses=("kafka",))
+    names = list(dict.fromkeys(topics or ()))
+    _refuse_missing(connection.kafka, names)
+    poller = LivePoller(connection, publications or publications_dir(), grace_s=0.0)
+    with stop_on_signals() as stop, poller.subscribe(names) as looking:
+        if once:
+            _show_once(looking, Output(as_json), stop)
+        else:
+            _show(looking, Output(as_json), stop, seconds)
+    return EXIT_OK
+
+
+def _refuse_missing(kafka: KafkaSettings, names: list[str]) -> None:
+    """Return if all topics are there.
+
+    :raises TopicMissing: one is not.
+    :raises StreamproofError: no broker answers.
+    """
+    from cluster.text.nearest import meant
+    from cluster.topics import admin_client, describe, topic_names
+
+    admin = admin_client(kafka)
+    there = topic_names(admin)
+    for name in names:
+        if name not in there:
+            try:
+                describe(admin, name)
+            except TopicMissing as error:
+                error.message += meant(name, there)
+                raise
+
+
+def _show_once(looking: Looking, output: Output, stop: threading.Event) -> None:
+    """Show the first snapshot that has an answer to every question, or the one after the patience."""
+    from streamproof.views.watching import blocks
+
+    until, snapshot = time.monotonic() + _WHOLE_WITHIN_S, None
+    while not stop.is_set() and time.monotonic() < until:
+        snapshot = looking.wait(_WAIT_S) or snapshot
+        if snapshot is not None and snapshot.whole:
+            break
+    if snapshot is not None:
+        output.document(snapshot.as_json())
+        output.show(blocks(snapshot, stdout.width, sys.maxsize))
+
+
+def _show(looking: Looking, output: Output, stop: threading.Event, seconds: float | None) -> None:
+    until = None if seconds is None else time.monotonic() + seconds
+    if output.as_json:
+        _each(looking, stop, until, lambda snapshot: output.document(snapshot.as_json()))
+    elif stdout.is_terminal:
+        _draw(looking, stop, until)
+    else:
+        _each(looking, stop, until, _print_lines, every_s=_LINE_EVERY_S)
+
+
+def _each(
+    looking: Looking,
+    stop: threading.Event,
+    until: float | None,
+    show: Callable[[Snapshot], None],
+    *,
+    every_s: float = 0.0,
+) -> None:
+    """Show snapshots as they come, until a stop, the time, or nobody reads any more."""
+    from streamproof.streams import reader_left
+
+    shown_s, patience_s = float("-inf"), time.monotonic() + _FIRST_WITHIN_S
+    while not (stop.is_set() or reader_left()) and (until is None or time.monotonic() < until):
+        snapshot = looking.wait(_WAIT_S)
+        now_s = time.monotonic()
+        if snapshot is not None and (snapshot.whole or now_s > patience_s) and now_s - shown_s >= every_s:
+            shown_s = now_s
+            show(snapshot)
+
+
+def _print_lines(snapshot: Snapshot) -> None:
+    from streamproof.views.watching import lines_of
+
+    for line in lines_of(snapshot):
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _draw(looking: Looking, stop: threading.Event, until: float | None) -> None:
+    """Draw each snapshot over the one before; the last one stays."""
+    from rich.live import Live
+
+    from streamproof.views.watching import blocks
+
+    with Live(console=stdout, auto_refresh=False, vertical_overflow="crop") as drawing:
+        _each(
+            looking,
+            stop,
+            until,
+            lambda snapshot: drawing.update(blocks(snapshot, stdout.width, stdout.height - 1), refresh=True),
+        )
