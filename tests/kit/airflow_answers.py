@@ -26,6 +26,7 @@ from tests.kit.sink_answers import (
     sink_rendered,
     sink_retries,
 )
+from tests.kit.waiting_answers import new_records
 
 
 def retry_actions() -> dict[str, str]:
@@ -358,6 +359,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         sink_registry,
         sink_rendered,
         sink_retries,
+        new_records,
     )
 }
 
