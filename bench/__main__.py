@@ -72,6 +72,12 @@ def _load(connection: Any, folder: Path, options: Options) -> Rows:
     return load.run(connection, options.events, folder)
 
 
+def _follow(connection: Any, folder: Path, options: Options) -> Rows:
+    from bench import follow
+
+    return follow.run(connection, options.memory_seconds, folder)
+
+
 def _pipeline(connection: Any, folder: Path, options: Options) -> Rows:
     from bench import pipeline
 
@@ -91,6 +97,7 @@ PARTS: dict[str, tuple[str, Callable[[Any, Path, Options], Rows]]] = {
     "faults": ("each scenario with injected faults against itself without", _faults),
     "memory": ("resident memory at full speed, and whether it grows", _memory),
     "load": ("Kafka to durable DuckDB against DuckDB's own INSERT", _load),
+    "follow": ("`load --follow` at 10,000 events a second: delay to the commit, and memory", _follow),
     "pipeline": ("`audit --at` on what a pipeline stored: rate, and memory below 1 GB", _pipeline),
     "rate": ("each load shape at 10,000 events a second, second by second", _rate),
 }
