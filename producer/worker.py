@@ -9,14 +9,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
-from typing import Any, TextIO, cast
+from typing import TextIO, cast
 
 import structlog
 
 from cluster.connection import Connection
 from cluster.errors import DependencyDown, StreamproofError
+from cluster.machine.child import Said, TellsParent, how_it_ended
 from producer.emit import run_shard
 from producer.judgement import Outcome
 from producer.plan.plan import Plan
@@ -44,44 +44,6 @@ def outcome_of(
         return run_shard(connection, plan, stop=stop, progress=progress, at_ready=at_ready)
     except StreamproofError as error:
         return Outcome(error=error)
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What a worker wrote to standard error."""
-
-    text: str
-
-
-class _Told:
-    """Standard error of a worker: whole lines go to the parent; what it no longer hears is written as usual."""
-
-    def __init__(self, pipe: Pipe, lock: threading.Lock, before: TextIO) -> None:
-        self._pipe = pipe
-        self._lock = lock
-        self._before = before
-        self._rest = ""
-
-    def write(self, text: str) -> int:
-        """Take text, and tell the lines that are whole."""
-        lines, end, self._rest = (self._rest + text).rpartition("\n")
-        if end:
-            try:
-                with self._lock:
-                    self._pipe.send(_Said(lines + end))
-            except (OSError, ValueError):
-                self._before.write(lines + end)
-        return len(text)
-
-    def flush(self) -> None:
-        """Nothing waits but half a line."""
-
-    def isatty(self) -> bool:
-        """Tell whether the parent writes to a terminal, as that decides how lines look."""
-        return self._before.isatty()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._before, name)
 
 
 class Worker:
@@ -128,7 +90,7 @@ class Worker:
             return
         if message == _READY:
             self.waiting = True
-        elif isinstance(message, _Said):
+        elif isinstance(message, Said):
             # By this process, so that a live display knows of it.
             sys.stderr.write(message.text)
         elif isinstance(message, Progress):
@@ -165,7 +127,7 @@ class Worker:
             self.outcome = self._told
             return
         self._deaths += 1
-        how, shard, run_id = _how(self.process.exitcode), self._plan.shard, self._plan.run_id
+        how, shard, run_id = how_it_ended(self.process.exitcode), self._plan.shard, self._plan.run_id
         if self._deaths == 1 and not self._stopping:
             log.warning("worker died, starting it again", run_id=run_id, shard=shard, how=how)
             self._start()
@@ -178,12 +140,6 @@ class Worker:
                 hint=f"The same command with --run-id {run_id} finds out what landed and continues",
             )
         )
-
-
-def _how(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
-        return f"it was killed by {signal.Signals(-exitcode).name}"
-    return f"it ended with exit code {exitcode} and without a result"
 
 
 def _work(
@@ -201,7 +157,7 @@ def _work(
     if at_start is not None:
         at_start()
     if sys.stderr is not None:
-        sys.stderr = cast("TextIO", _Told(pipe, lock, sys.stderr))
+        sys.stderr = cast("TextIO", TellsParent(pipe, lock, sys.stderr))
 
     def tell(message: Progress | Outcome | str) -> None:
         # A parent that is gone hears nothing; the manifest is written all the same.

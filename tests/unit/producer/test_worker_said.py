@@ -6,13 +6,14 @@ import io
 import multiprocessing
 import threading
 
+from cluster.machine.child import TellsParent
 from producer import ProduceRequest, worker
 from producer.worker import Worker
 
 
 def test_whole_lines_of_a_worker_are_written_by_the_parent(monkeypatch):
     here, there = multiprocessing.Pipe()
-    told = worker._Told(there, threading.Lock(), io.StringIO())
+    told = TellsParent(there, threading.Lock(), io.StringIO())
     print("shard continues", file=told)
     told.write("half a ")
     told.write("line\nand another\nrest")
@@ -29,7 +30,7 @@ def test_what_the_parent_no_longer_hears_is_written_all_the_same():
     here, there = multiprocessing.Pipe()
     here.close()
     before = io.StringIO()
-    worker._Told(there, threading.Lock(), before).write("still here\n")
+    TellsParent(there, threading.Lock(), before).write("still here\n")
     assert before.getvalue() == "still here\n"
 
 

@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cluster.errors import Misconfigured, WarehouseDamaged
-from consumer.sinks.column_types import quote
-from consumer.sinks.postgres.connecting import BoundedConnection, connect
+from consumer.sinks.postgres.connecting import BoundedConnection
 from consumer.sinks.postgres.place import Address
+from consumer.sinks.postgres.steps import take_steps
 
 _FOLDER = Path(__file__).parent
 NEWEST = len(list((_FOLDER / "versions").glob("format_*.py")))
-_BUSY_S = 60.0
 _NOTE = "INSERT INTO meta (key, value) VALUES (%s, %s)"
 
 
@@ -47,36 +46,13 @@ def upgrade(address: Address, schema: str, *, topic: str) -> None:
 
     :raises psycopg.Error: PostgreSQL refuses it; everything is as it was.
     """
-    import sqlalchemy  # deferred, as both take half a second that a warehouse of today's format does not need
-    from alembic import command
-    from alembic.config import Config
-    from sqlalchemy.pool import NullPool
 
-    config = Config()
-    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    def note(raw: BoundedConnection) -> None:
+        if not raw.execute("SELECT 1 FROM meta WHERE key = 'topic'").fetchall():
+            raw.execute(_NOTE, ["topic", topic])
+            raw.execute(_NOTE, ["created_at", datetime.now(UTC).isoformat()])
 
-    def connected() -> BoundedConnection:
-        connection = connect(address, lock_s=_BUSY_S)
-        connection.set_autocommit(False)
-        return connection
-
-    engine = sqlalchemy.create_engine("postgresql+psycopg://", creator=connected, poolclass=NullPool)
-    try:
-        with engine.begin() as connection:
-            raw = connection.connection.driver_connection
-            assert raw is not None
-            raw.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock_name(schema)])
-            if not raw.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [schema]).fetchall():
-                raw.execute(f"CREATE SCHEMA {quote(schema)}")
-            raw.execute("SELECT set_config('search_path', %s, true)", [quote(schema)])
-            config.attributes |= {"connection": connection, "schema": schema}
-            command.upgrade(config, "head")
-            if not raw.execute("SELECT 1 FROM meta WHERE key = 'topic'").fetchall():
-                raw.execute(_NOTE, ["topic", topic])
-                raw.execute(_NOTE, ["created_at", datetime.now(UTC).isoformat()])
-    except sqlalchemy.exc.DBAPIError as error:
-        raise error.orig or error from None
+    take_steps(address, schema, _FOLDER, lock=lock_name(schema), then=note)
 
 
 def lock_name(schema: str) -> str:
