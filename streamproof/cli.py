@@ -11,6 +11,7 @@ from typer._click.exceptions import ClickException, NoArgsIsHelpError, NoSuchOpt
 
 from cluster.errors import EXIT_BUG, EXIT_OK, Interrupted, Misconfigured, StreamproofError
 from streamproof.commands import (
+    consume,
     count,
     demo,
     ledger,
@@ -38,6 +39,7 @@ _TYPERS_INTERRUPT = 130
 _AFTER_INTERRUPT = {
     "produce": "The same command with the --run-id of this run finds out what landed and continues",
     "count": "The transaction at hand is rolled back. The same command continues",
+    "consume": "What was not stored is read again. The same command goes on where it was",
     "load": "The batch at hand was rolled back. The same command continues",
 }
 
@@ -57,6 +59,7 @@ for module in (
     load,
     count,
     live,
+    consume,
     ledger,
     truth,
     realism,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
+
+import numpy as np
 
 from cluster.records import Records
 
@@ -48,6 +51,11 @@ class Gathered:
             self._left_rows -= len(fresh)
             self._left_bytes -= int(fresh.sizes.sum())
             self._sizes.largest_bytes = max(1, int(fresh.sizes.max()), self._sizes.largest_bytes // 2)
+
+    def forget(self, partitions: Collection[int]) -> None:
+        """Leave out what was taken of some partitions: somebody else has them."""
+        gone = np.array(sorted(partitions), np.int32)
+        self._parts = [part.only(~np.isin(part.partitions, gone)) for part in self._parts]
 
     def records(self) -> Records:
         """Return all that was taken, and the seconds since the chunk was begun as what fetching took."""

@@ -1,0 +1,1 @@
+"""One module for each format; alembic finds them by their folder."""
