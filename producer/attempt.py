@@ -62,7 +62,8 @@ class Attempt:
             identity_of=written.identity,
             clock=self._clock,
             skew_s=agreement.injector.skew_s if agreement.injector else 0.0,
-            batch_bytes=min(BATCH_BYTES, agreement.largest_batch or BATCH_BYTES),
+            batch_bytes=min(BATCH_BYTES, agreement.takes.largest_batch or BATCH_BYTES),
+            keeps_times=bool(agreement.takes.keeps_times),
             placing=landed.placing,
         )
         announced = agreement.announced

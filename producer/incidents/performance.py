@@ -95,7 +95,8 @@ class Performance:
                     self._end()
                 for scene in self._scenes:
                     self._look(scene)
-                if any(scene.incident.began_at or scene.incident.fault for scene in self._scenes):
+                # A run that never began has no record, and perhaps no topic.
+                if self._run_clock() is not None and any(map(_has_news, self._scenes)):
                     recorder.keep(self._document())
                 if ended_at is not None and time.monotonic() - ended_at > (HURRY_S if hurry() else BACK_TIMEOUT_S):
                     break
@@ -180,6 +181,10 @@ class Performance:
 
     def _document(self) -> RunIncidents:
         return RunIncidents(run_id=self._run_id, topic=self._topic, incidents=self.incidents)
+
+
+def _has_news(scene: _Scene) -> bool:
+    return bool(scene.incident.began_at or scene.incident.fault)
 
 
 class Beside:

@@ -15,10 +15,11 @@ from cluster.silence import telling_if_silent
 from cluster.topics import admin_client, describe
 from producer.faults import Injector
 from producer.plan.destination import (
+    Takes,
     describe_control,
-    largest_batch,
     refuse_other_contract,
     refuse_other_topic,
+    what_it_takes,
 )
 from producer.plan.injection import agreed_targets, make_injector, refuse_hidden_clock
 from producer.plan.mixing import Mixing
@@ -42,7 +43,7 @@ class Agreement:
 
     ``unaccounted``: ends of the partitions of a topic that holds records, although no run of it is known, or although
     the manifest of the shard was taken back (``taken_back``).
-    ``largest_batch``: bytes of records that the topic takes together, ``None`` where nobody may ask.
+    ``takes``: how the topic takes records.
     """
 
     scenario: Scenario
@@ -55,7 +56,7 @@ class Agreement:
     mixing: Mixing | None = None
     unaccounted: Mapping[int, int] = field(default_factory=dict)
     taken_back: bool = False
-    largest_batch: int | None = None
+    takes: Takes = field(default_factory=Takes)
 
     @property
     def schemas(self) -> tuple[SchemaUsed, SchemaUsed] | None:
@@ -90,7 +91,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
     with telling_if_silent("Kafka", f"describing topic {plan.topic}", until_s=CALL_TIMEOUT_S):
         info = describe(admin, plan.topic)
         describe_control(admin, plan.topic)
-        largest = largest_batch(admin, plan.topic)
+        takes = what_it_takes(admin, plan.topic)
     scenario = find_scenario(plan.scenario, registry=connection.known_registry)
     schema, used = _schema(connection, plan, scenario)
     newer, newer_used, mixing = _next_schema(connection, plan, scenario)
@@ -117,9 +118,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
         )
         refuse_other_run(announced, said.others)
         injector = make_injector(plan, scenario, targets=earlier.fault_targets, schemas=schemas)
-        return Agreement(
-            scenario, schema, announced, earlier, injector, newer, newer_used, mixing, largest_batch=largest
-        )
+        return Agreement(scenario, schema, announced, earlier, injector, newer, newer_used, mixing, takes=takes)
     now = dt.datetime.now(dt.UTC)
     targets = None
     if plan.faults:
@@ -165,7 +164,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
         mixing,
         unaccounted,
         said.taken_back,
-        largest,
+        takes,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from cluster.connection import KafkaSettings
 from cluster.errors import Misconfigured, StreamproofError, TopicMissing, TopicRecreated
@@ -32,13 +33,26 @@ def describe_control(admin: Admin, topic: str) -> None:
         ) from None
 
 
-def largest_batch(admin: Admin, topic: str) -> int | None:
-    """Return the topic's ``max.message.bytes``: who may write need not be allowed to read it."""
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """How a topic takes records; ``None`` where nobody may ask: who may write need not be allowed to read it.
+
+    :param largest_batch: its ``max.message.bytes``.
+    :param keeps_times: records keep the time that the producer stamps them with.
+    """
+
+    largest_batch: int | None = None
+    keeps_times: bool | None = None
+
+
+def what_it_takes(admin: Admin, topic: str) -> Takes:
+    """Return how the topic takes records."""
     try:
-        limit = topic_configuration(admin, topic).get("max.message.bytes")
+        found = topic_configuration(admin, topic)
     except StreamproofError:
-        return None
-    return int(limit) if limit else None
+        return Takes()
+    limit, stamped = found.get("max.message.bytes"), found.get("message.timestamp.type")
+    return Takes(int(limit) if limit else None, None if stamped is None else stamped == "CreateTime")
 
 
 def refuse_other_topic(

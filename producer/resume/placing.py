@@ -30,14 +30,21 @@ class Placed:
     key_crcs: Numbers
 
     @classmethod
-    def of(cls, messages: Sequence[Message]) -> Placed:
-        """Read messages of the client's. The calls per message are ``map``'s, not Python's: half a microsecond."""
+    def of(cls, messages: Sequence[Message], stamps_ms: Sequence[int] | None = None) -> Placed:
+        """Read messages of the client's. The calls per message are ``map``'s, not Python's: half a microsecond.
+
+        :param stamps_ms: the times that the records have, where those of the messages need not be right.
+        """
         many = len(messages)
-        times: Numbers = np.fromiter(chain.from_iterable(map(Message.timestamp, messages)), np.int64, 2 * many)
+        times: Numbers = (
+            np.fromiter(chain.from_iterable(map(Message.timestamp, messages)), np.int64, 2 * many)[1::2]
+            if stamps_ms is None
+            else np.fromiter(stamps_ms, np.int64, many)
+        )
         return cls(
             np.fromiter(map(Message.partition, messages), np.int64, many),
             np.fromiter(map(Message.offset, messages), np.int64, many),
-            times[1::2],
+            times,
             crcs_of_values(list(map(Message.value, messages))),
             crcs_of_keys(list(map(Message.key, messages))),
         )

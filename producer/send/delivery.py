@@ -36,6 +36,7 @@ class Delivery:
     :param skew_s: how far the clock that records are stamped with is ahead: an injected fault.
     :param batch_bytes: how large a batch of records may become: the broker refuses a batch as a whole that is above the
         topic's ``max.message.bytes``, and librdkafka does not divide it.
+    :param keeps_times: the topic is known to keep the times that records are stamped with.
     :param placing: gets the place of each record that is acknowledged.
     """
 
@@ -49,6 +50,7 @@ class Delivery:
         clock: Callable[[], float],
         skew_s: float = 0.0,
         batch_bytes: int = BATCH_BYTES,
+        keeps_times: bool = False,
         placing: Placing | None = None,
     ) -> None:
         self._topic = topic
@@ -80,7 +82,12 @@ class Delivery:
         )
         try:
             self._outbox: Outbox = Librdkafka(
-                settings | self._watch.settings(), topic, identity_of=identity_of, clock=clock, skew_ms=self._skew_ms
+                settings | self._watch.settings(),
+                topic,
+                identity_of=identity_of,
+                clock=clock,
+                skew_ms=self._skew_ms,
+                keeps_times=keeps_times,
             )
         except KafkaException as error:
             raise translate(error, "opening the producer", where=kafka.bootstrap_servers) from None
