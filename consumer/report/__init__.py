@@ -202,6 +202,8 @@ def _summary(facts: Facts, written_at: datetime) -> dict[str, Any]:
         "partitions": [list(row) for row in facts.partitions],
         "rate": None if facts.rate is None else facts.rate.document(),
         "rates": [list(row) for row in facts.rates],
+        "delays_ms": {str(second): delay_ms for second, delay_ms in sorted(facts.delays.items())},
+        "incidents": [effect.document() for effect in facts.effects],
         "realism": facts.realism,
         "quarantine": [list(row) for row in facts.quarantine],
         "manifests": [manifest.model_dump(exclude={"crc", "rate_windows", "faults"}) for manifest in facts.manifests],

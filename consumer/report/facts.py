@@ -14,6 +14,7 @@ from consumer.proof.packs import pack_of_run
 from consumer.proof.run_scope import enter_run
 from consumer.report.content import Content, Row, read_content
 from consumer.report.examination import latest_realism
+from consumer.report.incidents import Effect, Second, effects, incidents_of
 from consumer.report.outcome import Outcome, outcome
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.manifest import Manifest
@@ -99,6 +100,23 @@ class Facts:
                     both[0] += _part(window.intended, window.seconds, place)
                     both[1] += _part(window.achieved, window.seconds, place)
         return [(second, *sums[second]) for second in sorted(sums)]  # type: ignore[misc]
+
+    @property
+    def delays(self) -> dict[int, float]:
+        """Return the longest publish delay of each second over the shards, ms, where anybody tells it."""
+        longest: dict[int, float] = {}
+        for manifest in self.manifests:
+            for window in manifest.rate_windows:
+                for second in range(window.second, window.end) if window.delay_ms is not None else ():
+                    longest[second] = max(longest.get(second, 0.0), window.delay_ms or 0.0)
+        return longest
+
+    @property
+    def effects(self) -> list[Effect]:
+        """Return what was done to the local stack meanwhile, and what that did to the run."""
+        delays = self.delays
+        run = [Second(second, aim, got, delays.get(second)) for second, aim, got in self.rates]
+        return effects(incidents_of(self.audit), run)
 
     @property
     def outcome(self) -> Outcome:

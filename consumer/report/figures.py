@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from consumer.report.content import MAX_GROUPS, Content, totals
 from consumer.report.facts import Facts
-from consumer.report.svg import Bar, bars, columns, compared, heatmap
+from consumer.report.svg import Band, Bar, bars, columns, compared, heatmap
 from consumer.report.text import milliseconds, number, percent
 
 _TABLE_ROWS = 600
@@ -65,11 +65,41 @@ def rates(facts: Facts) -> Figure:
         name,
         title,
         lead,
-        columns(name, title, [(second, got) for second, _, got in windows], line=line, unit="/s"),
+        columns(name, title, [(second, got) for second, _, got in windows], line=line, bands=_bands(facts), unit="/s"),
         ("second", "intended", "achieved"),
         [[number(value) for value in window] for window in windows[:_TABLE_ROWS]],
         key=("achieved", "intended") if line else None,
     )
+
+
+def delay_by_second(facts: Facts) -> Figure | None:
+    """The longest publish delay of each second; ``None`` where the manifests do not tell it."""
+    name, title, delays = "delay_by_second", "Publish delay, longest of each second", facts.delays
+    if not delays:
+        return None
+    longest = max(delays, key=lambda second: delays[second])
+    # On the axis of the rates, so that what stands above each other is of one moment.
+    seconds = [row[0] for row in facts.rates]
+    points = [(float(second), delays.get(second, 0.0)) for second in range(seconds[0], seconds[-1] + 1)]
+    return Figure(
+        name,
+        title,
+        f"From due to acknowledged, {milliseconds(delays[longest])} at most, in second {longest}. A second in which "
+        "nothing was acknowledged has no column: its events show when they were.",
+        columns(name, title, points, bands=_bands(facts), unit="ms", longest=True),
+        ("second", "milliseconds"),
+        [[number(second), f"{delays[second]:,.1f}"] for second in sorted(delays)[:_TABLE_ROWS]],
+    )
+
+
+def _bands(facts: Facts) -> list[Band]:
+    """Return the incidents of the run as stretches of its axis."""
+    bands = []
+    for incident in (effect.incident for effect in facts.effects):
+        if incident.began_s is not None:
+            end_s = incident.began_s + incident.for_s if incident.ended_s is None else incident.ended_s
+            bands.append(Band(incident.action, incident.began_s, end_s, incident.back_s))
+    return sorted(bands, key=lambda band: band.start_s)
 
 
 def _kept(facts: Facts) -> str:

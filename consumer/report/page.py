@@ -15,16 +15,23 @@ from markupsafe import Markup
 from consumer.proof.found import CLASSES
 from consumer.report import figures
 from consumer.report.facts import Facts
+from consumer.report.incidents import BEFORE_S, LEAST_MS, OF_RATE, STEADY_S, TIMES
 from consumer.report.text import milliseconds, moment, number, seconds, sentence, shortened, size, visible
 from schemas.faults import KINDS
 from schemas.manifest import count
 from schemas.rates import per_second, percent
 
 _HERE = Path(__file__).parent
-_FIGURES: tuple[Callable[[Facts], figures.Figure], ...] = (
+_FIGURES: tuple[Callable[[Facts], figures.Figure | None], ...] = (
     figures.rates,
+    figures.delay_by_second,
     figures.loaded,
     figures.delays,
+)
+_RECOVERED = (
+    f"Recovered is a run when, for {STEADY_S} seconds on end, its rate is {OF_RATE:.0%} of the intended one or more, "
+    f"and its longest delay at most {TIMES} times the median of the {BEFORE_S} seconds before, or {LEAST_MS:.0f} ms. "
+    "The time counts from the beginning of the incident."
 )
 NOT_AUDITED = "No audit of this run is recorded, so nothing is proved."
 
@@ -67,7 +74,9 @@ def render(facts: Facts, *, written_at: datetime) -> str:
         shards=audit.get("shards", []),
         faults=[row | {"meaning": KINDS.get(row["kind"], "")} for row in audit.get("faults", [])],
         versions=audit.get("versions", []),
-        flow=[draw(facts) for draw in _FIGURES],
+        incidents=facts.effects,
+        recovered=_RECOVERED,
+        flow=[figure for draw in _FIGURES if (figure := draw(facts)) is not None],
         content=[*(figures.content(drawing) for drawing in facts.content), figures.partitions(facts)],
         realism=figures.realism(facts),
         ledger=_ledger(facts),

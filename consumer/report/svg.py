@@ -23,6 +23,9 @@ _CELL_PX = 32
 _PLOT_PX = 190
 _AXIS_PX = 26
 _TOP_PX = 8
+_BAND_PX = 18
+# Of the width of a drawing on a phone, for a letter of a band's name.
+_LETTER_SHARE = 0.022
 _MAX_COLUMNS = 120
 _MAX_POINTS = 600
 _MAX_LABELS = 12
@@ -36,6 +39,22 @@ class Bar:
     value: float
     text: str
     tone: str = "a"
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A stretch of a time axis that is shaded behind the drawing, in seconds, with its name above.
+
+    :param after_s: until when a lighter shade goes on, for what it leaves behind.
+    """
+
+    name: str
+    start_s: float
+    end_s: float
+    after_s: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} from {self.start_s:.1f} s to {self.end_s:.1f} s"
 
 
 def bars(
@@ -63,32 +82,44 @@ def bars(
 
 
 def columns(
-    name: str, title: str, points: Sequence[tuple[float, float]], *, line: Sequence[tuple[float, float]] = (), unit: str
+    name: str,
+    title: str,
+    points: Sequence[tuple[float, float]],
+    *,
+    line: Sequence[tuple[float, float]] = (),
+    bands: Sequence[Band] = (),
+    unit: str,
+    longest: bool = False,
 ) -> Markup:
     """Draw a value per second as columns (an area, where they are many), with another one as a line across.
 
     :param points: (second, value), ascending; a second that is not there is 0.
     :param line: (second, value) of the line, on the same axes.
+    :param bands: stretches that are shaded behind it.
+    :param longest: where seconds share a column, show the largest of them and not their mean.
     """
     first, last = int(points[0][0]), int(points[-1][0])
     known, wanted = dict(points), dict(line)
     bucket = max(1, math.ceil((last - first + 1) / _MAX_POINTS))
     starts = range(first, last + 1, bucket)
-    values = [_mean(known, start, bucket, last) for start in starts]
+    joined = _largest if longest else _mean
+    values = [joined(known, start, bucket, last) for start in starts]
     across = [_mean(wanted, start, bucket, last) for start in starts] if line else []
     top, ticks = _scale(max([*values, *across, 1]))
-    chart = _chart(
-        name, title, f"{len(values)} values from {compact(min(values))} to {compact(max(values))} {unit}",
-        _TOP_PX + _PLOT_PX + _AXIS_PX, kind="chart plot",
-    )  # fmt: skip
+    rows = _rows(bands, first, last + 1)
+    above = _TOP_PX + _BAND_PX * (max(rows, default=-1) + 1)
+    told = f"{len(values)} values from {compact(min(values))} to {compact(max(values))} {unit}"
+    shaded = f"; shaded: {', '.join(map(str, bands))}" if bands else ""
+    chart = _chart(name, title, told + shaded, above + _PLOT_PX + _AXIS_PX, kind="chart plot")
+    _shade(chart, bands, rows, (first, last + 1), above)
     for tick in ticks:
-        y = _TOP_PX + _PLOT_PX * (1 - tick / top)
+        y = above + _PLOT_PX * (1 - tick / top)
         _rect(chart, x="0", y=round(y, 1), width="100%", height=1, class_="rule" if tick else "axis")
         if tick:
             _text(chart, compact(tick), x="-9", y=round(y + 4, 1), class_="tick", text_anchor="end")
     plot = ET.SubElement(
         chart, "svg",
-        {"x": "0", "y": str(_TOP_PX), "width": "100%", "height": str(_PLOT_PX), "viewBox": f"0 0 {len(values)} 1000",
+        {"x": "0", "y": str(above), "width": "100%", "height": str(_PLOT_PX), "viewBox": f"0 0 {len(values)} 1000",
          "preserveAspectRatio": "none", "overflow": "visible"},
     )  # fmt: skip
     heights = [1000 - 1000 * value / top for value in values]
@@ -102,8 +133,44 @@ def columns(
     if across:
         levels = [1000 - 1000 * value / top for value in across]
         ET.SubElement(plot, "path", {"class": "line-b", "d": f"M0 {levels[0]:.1f} {_steps(levels)}"})
-    _time_axis(chart, first, last + 1, _TOP_PX + _PLOT_PX + 18)
+    _time_axis(chart, first, last + 1, above + _PLOT_PX + 18)
     return _markup(chart)
+
+
+def _rows(bands: Sequence[Band], first: int, after: int) -> list[int]:
+    """Return the row of each band's name above the drawing, so that none lies on another even on a phone."""
+    ends: list[float] = []
+    rows = []
+    for band in bands:
+        start = (band.start_s - first) / (after - first)
+        row = next((number for number, end in enumerate(ends) if end <= start), len(ends))
+        ends[row:] = [start + _LETTER_SHARE * len(band.name), *ends[row + 1 :]]
+        rows.append(row)
+    return rows
+
+
+def _shade(chart: ET.Element, bands: Sequence[Band], rows: Sequence[int], axis: tuple[int, int], above: int) -> None:
+    first, after = axis
+
+    def share(second: float) -> float:
+        return min(1.0, max(0.0, (second - first) / (after - first)))
+
+    for band, row in zip(bands, rows, strict=True):
+        start, end = share(band.start_s), share(band.end_s)
+        top = _TOP_PX + _BAND_PX * row
+        shade = _rect(
+            chart, x=_percent(start), y=top, width=_percent(end - start), height=above + _PLOT_PX - top, class_="band"
+        )
+        ET.SubElement(shade, "title").text = visible(str(band))
+        if band.after_s is not None and share(band.after_s) > end:
+            rest = _percent(share(band.after_s) - end)
+            _rect(chart, x=_percent(end), y=above, width=rest, height=_PLOT_PX, class_="band-after")
+        # Where the name would leave the drawing, it ends where the band begins to.
+        late = start + _LETTER_SHARE * len(band.name) / 2 > 1
+        _text(
+            chart, band.name, x=_percent(end if late else start), y=top + 13, class_="tick",
+            text_anchor="end" if late else "start",
+        )  # fmt: skip
 
 
 def compared(
@@ -216,6 +283,10 @@ def _percent(share: float) -> str:
 def _mean(values: dict[float, float], start: int, bucket: int, last: int) -> float:
     seconds = range(start, min(start + bucket, last + 1))
     return sum(values.get(second, 0) for second in seconds) / len(seconds)
+
+
+def _largest(values: dict[float, float], start: int, bucket: int, last: int) -> float:
+    return max(values.get(second, 0) for second in range(start, min(start + bucket, last + 1)))
 
 
 def _steps(heights: Sequence[float]) -> str:
