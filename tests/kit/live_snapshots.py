@@ -112,7 +112,7 @@ def snapshot_at(second: int = 60, *topics: TopicSight, **other: Any) -> Snapshot
 
 @dataclass
 class FedSource:
-    """Hands out the snapshot that it was given last, and counts who watches."""
+    """Hands out the snapshot that it was given last, and counts who looks."""
 
     snapshot: Snapshot | None = field(default_factory=snapshot_at)
     watchers: int = 0
@@ -120,17 +120,26 @@ class FedSource:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def watching(self, topics: frozenset[str] | None) -> Iterator[None]:
+    def subscribe(self, topics: frozenset[str]) -> Iterator[FedLooking]:
         """Count."""
         with self._lock:
             self.watchers += 1
             self.openings += 1
         try:
-            yield
+            yield FedLooking(self, topics)
         finally:
             with self._lock:
                 self.watchers -= 1
 
-    def newest(self) -> Snapshot | None:
-        """Return what was given last."""
-        return self.snapshot
+
+@dataclass(frozen=True)
+class FedLooking:
+    """One who looks."""
+
+    source: FedSource
+    topics: frozenset[str]
+
+    def latest(self) -> Snapshot | None:
+        """Return what the source was given last."""
+        found = self.source.snapshot
+        return found.of(self.topics) if found is not None and self.topics else found

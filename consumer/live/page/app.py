@@ -48,15 +48,19 @@ _templates = jinja2.Environment(
 )
 
 
-class SnapshotSource(Protocol):
-    """Hands out snapshots: one for all streams of a process, which asks Kafka only while somebody watches."""
+class Watching(Protocol):
+    """One who looks; ``consumer.live.poller.Looking`` is one."""
 
-    def watching(self, topics: frozenset[str] | None) -> AbstractContextManager[None]:
-        """Ask Kafka about these topics, or about all that there are, as long as the context is open. Never waits."""
+    def latest(self) -> Snapshot | None:
+        """Return the newest snapshot of one's topics; ``None`` before there is one. Never waits."""
         ...
 
-    def newest(self) -> Snapshot | None:
-        """Return the newest snapshot; ``None`` before there is one. Never waits."""
+
+class SnapshotSource(Protocol):
+    """Gives snapshots to all streams of a process; ``consumer.live.poller.LivePoller`` is one."""
+
+    def subscribe(self, topics: frozenset[str], /) -> AbstractContextManager[Watching]:
+        """Begin to look at some topics, or at all when there are none; until the context ends. Never waits."""
         ...
 
 
@@ -64,12 +68,12 @@ class SnapshotSource(Protocol):
 class Shown:
     """What one opening of the page shows.
 
-    :ivar topics: of these topics; of all when ``None``.
+    :ivar topics: of these topics; of all when it is empty.
     :ivar run_id: the run that it is about; empty for none.
     :ivar missing: why there is nothing to show, in words; empty where there is.
     """
 
-    topics: frozenset[str] | None = None
+    topics: frozenset[str] = frozenset()
     run_id: str = ""
     missing: str = ""
 
@@ -169,14 +173,13 @@ class _Streams:
     async def events(self, shown: Shown, after: float) -> AsyncIterator[ServerSentEvent]:
         clock = asyncio.get_running_loop().time
         end, sent = clock() + self.stream_s, -1
-        with self.source.watching(shown.topics):
+        with self.source.subscribe(shown.topics) as looking:
             while clock() < end and not self.closing.closed:
-                snapshot = self.source.newest()
+                snapshot = looking.latest()
                 if snapshot is not None and snapshot.number != sent:
                     sent = snapshot.number
-                    seen = snapshot if shown.topics is None else snapshot.of(shown.topics)
-                    document = seen.as_json(history_after=after)
-                    after = max([after, *(topic.history.times[-1] for topic in seen.topics if topic.history.times)])
+                    document = snapshot.as_json(history_after=after)
+                    after = max([after, *(topic.history.times[-1] for topic in snapshot.topics if topic.history.times)])
                     yield ServerSentEvent(raw_data=_compact(document), id=str(after), retry=RETRY_MS)
                 await asyncio.sleep(_LOOK_S)
 

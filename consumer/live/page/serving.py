@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -12,7 +12,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from cluster.errors import Misconfigured
 from cluster.settings.hosts import is_loopback
-from consumer.live.page.app import Closing, SnapshotSource, build
+from consumer.live.page.app import STREAM_S, Closing, Door, Shown, SnapshotSource, build
 
 LOOPBACK = "127.0.0.1"
 FIRST_PORT = 8790
@@ -23,19 +23,26 @@ _STOP_S = 2
 
 @contextmanager
 def page_of(
-    source: SnapshotSource, *, host: str = LOOPBACK, port: int | None = None, stream_s: float | None = None
+    source: SnapshotSource,
+    topics: Collection[str] = (),
+    *,
+    host: str = LOOPBACK,
+    port: int | None = None,
+    stream_s: float = STREAM_S,
 ) -> Iterator[str]:
     """Serve the page while the context is open; yield its address.
 
     There is no login. On the loopback address only requests that name it are answered, so that no page of somebody
     else's, under a name that leads here, can read along.
 
+    :param topics: those that are shown; all when there are none.
     :param port: this one; the first free one from ``FIRST_PORT`` on when ``None``.
     :raises Misconfigured: the port is taken, or the host is not an address of this machine.
     """
     listening = _listen(host, port)
     closing = Closing()
-    app = build(source, closing=closing) if stream_s is None else build(source, closing=closing, stream_s=stream_s)
+    shown = Shown(frozenset(topics))
+    app = build(source, doors=(Door(shows=lambda: shown),), closing=closing, stream_s=stream_s)
     if is_loopback(host):
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", "[::1]", "::1", host])
     server = uvicorn.Server(

@@ -3,7 +3,7 @@ import { announce, drawIncidents } from "./incidents.js";
 import { find, set, show } from "./dom.js";
 import { Link } from "./link.js";
 import { Topic } from "./topic.js";
-import { clock } from "./words.js";
+import { clock, count } from "./words.js";
 
 const main = find("topics");
 const topics = new Map();
@@ -31,6 +31,7 @@ function draw(snapshot) {
     }
     topic.draw(sight, snapshot);
   }
+  show(find("more"), snapshot.unshown ? `${count(snapshot.unshown)} more topics are not shown.` : "");
   show(find("waiting"), names.size ? "" : snapshot.problem ? "" : "There is no topic to watch yet. It appears here by itself.");
   drawContents([...topics.keys()]);
 }

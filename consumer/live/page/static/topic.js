@@ -70,7 +70,8 @@ export class Topic {
       set(parts.counts, stage.counts);
       set(parts.count, count(stage.count));
       parts.count.classList.toggle("unknown", stage.count === null);
-      set(parts.unknown, stage.unknown && `${stage.unknown}${stage.last ? `; ${count(stage.last.count)} at ${clock(stage.last.as_of)}` : ""}`);
+      const last = stage.last ? `; ${count(stage.last.count)} at ${clock(stage.last.as_of)}` : "";
+      set(parts.unknown, stage.unknown ? `${stage.unknown}${last}` : stage.note);
       const first = stage === topic.stages[0];
       set(parts.gap, first ? "" : count(stage.gap));
       parts.gap.classList.toggle("unknown", !first && stage.gap === null);
