@@ -1,4 +1,5 @@
 """The web pages behind the *Report* tab and the *Rehearsals* entry: published files, and what Airflow knows of them.
+The live page is below them (``live_page.py``).
 
 Airflow mounts a plugin's application without any authentication, so that each route asks for itself; only the icon
 is open. Built on the first request by ``streamproof_plugin.py``. FastAPI resolves annotations in the module's
@@ -24,6 +25,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from cluster.local import publications_dir
 from consumer.report import ReportEntry, find_report, latest_reports, outdated
+from plugins.live_page import build_live
 from plugins.run_sight import RunSight, known_dags, run_kinds, see_run
 
 # Pages bring their styles and drawings along, and run no scripts.
@@ -109,6 +111,9 @@ def build(base_path: str, prefix: str, publications: Path | None = None) -> Fast
             return _page("message.html", 404, title="There is no such Dag", text=f"Airflow knows no Dag {dag_id}.")
         return _report(folder, f"{dag_id}/{run_id}", see_run(session, base_path, dag_id, run_id))
 
+    live = build_live(f"{base_path}{prefix}/live", folder)
+    live.add_exception_handler(StarletteHTTPException, refuse)  # type: ignore[arg-type]  # it is given no other
+    app.mount("/live", live)
     return app
 
 

@@ -1,24 +1,30 @@
 """What Airflow knows of a run: whether it goes on, which tasks failed, and what they said.
 
 Read from Airflow's own tables, in the api-server, which is where the pages are served. They are not a public interface;
-this module and ``report_app.py`` are the only ones that use what is not.
+this module, ``report_app.py`` and ``live_page.py`` are the only ones that use what is not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
+from airflow.models.renderedtifields import RenderedTaskInstanceFields
+from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
+from plugins.form_texts import TOPIC_PATTERN
 from plugins.step import FAILURE
 
+# Fields of a form, or of a task, that name a topic.
+TOPIC_FIELDS = ("topic", "to")
 ENDED = frozenset({"success", "failed"})
 _STATES = {
     "scheduled": "waits for its turn in the pool {pool}",
@@ -91,6 +97,26 @@ def see_run(session: Session, base_path: str, dag_id: str, run_id: str) -> RunSi
     )
 
 
+def run_topics(session: Session, dag_id: str, run_id: str) -> frozenset[str] | None:
+    """Return the topics that a run works on, by what its form and its tasks were given.
+
+    ``None`` when Airflow knows no such run; empty when nothing of it names a topic.
+    """
+    known = select(DagRun.conf).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+    row = session.execute(known).first()
+    if row is None:
+        return None
+    rendered = select(RenderedTaskInstanceFields.rendered_fields).where(
+        RenderedTaskInstanceFields.dag_id == dag_id, RenderedTaskInstanceFields.run_id == run_id
+    )
+    # What tasks were given holds, also when the Dag has other defaults today.
+    found = [_topics_in(fields) for fields in session.scalars(rendered)]
+    if not any(found):
+        dag = SerializedDagModel.get_dag(dag_id, session=session)
+        found = [_topics_in(dict(dag.params.dump() if dag is not None else {}) | dict(row.conf or {}))]
+    return frozenset().union(*found)
+
+
 def run_kinds(session: Session, runs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], tuple[str, str]]:
     """Return Airflow's state and kind (manual, scheduled ...) of each run, by Dag id and run id; of those it knows."""
     wanted = list(runs)
@@ -109,6 +135,12 @@ def known_dags(session: Session) -> set[str]:
 def _value(member: object) -> str:
     """Return what a column of states holds, whether as text or as a member of the enumeration."""
     return str(getattr(member, "value", member))
+
+
+def _topics_in(told: Mapping[str, object]) -> set[str]:
+    values = (told.get(name) for name in TOPIC_FIELDS)
+    # What is no name of a topic, such as a template that was not rendered, is none.
+    return {value for value in values if isinstance(value, str) and re.fullmatch(TOPIC_PATTERN, value)}
 
 
 def _said(session: Session, dag_id: str, run_id: str) -> dict[tuple[str, int], str]:

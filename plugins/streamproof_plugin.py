@@ -1,4 +1,4 @@
-"""The report of a run as a tab of its Dag run, and all reports as an entry of the navigation.
+"""Report and live view of a run as tabs of its Dag run; all reports, and all topics, as entries of the navigation.
 
 Light on purpose: every Airflow process imports this module. The web application and what it needs load on the
 first request.
@@ -32,7 +32,7 @@ class ReportApp:
 
 
 class StreamproofPlugin(AirflowPlugin):
-    """Registers the application and its two places in the UI."""
+    """Registers the application and its places in the UI."""
 
     name = "streamproof"
     fastapi_apps = [{"name": "streamproof-reports", "app": ReportApp(), "url_prefix": PREFIX}]  # noqa: RUF012 - Airflow's form
@@ -51,5 +51,20 @@ class StreamproofPlugin(AirflowPlugin):
             "url_route": "rehearsal-report",
             "destination": "dag_run",
             "icon": f"{BASE_PATH}{PREFIX}/icon.svg",
+        },
+        {
+            "name": "Live",
+            "href": f"{BASE_PATH}{PREFIX}/live/",
+            "url_route": "live",
+            "destination": "nav",
+            "nav_top_level": True,
+            "icon": f"{BASE_PATH}{PREFIX}/live/static/icon.svg",
+        },
+        {
+            "name": "Live",
+            "href": f"{BASE_PATH}{PREFIX}/live/runs/{{DAG_ID}}/{{RUN_ID}}/",
+            "url_route": "live-run",
+            "destination": "dag_run",
+            "icon": f"{BASE_PATH}{PREFIX}/live/static/icon.svg",
         },
     ]

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from cluster.local import PROJECT_ROOT, LocalStack, read_local_stack
 from stack.record import read_record
@@ -29,6 +29,8 @@ from streamproof.views.start import start_view
 from tests.kit.commands import command_line
 from tests.kit.order import group_of
 
+# A browser shares the machine with all other tests.
+expect.set_options(timeout=30_000)
 CHROMIUM = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),

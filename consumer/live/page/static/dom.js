@@ -57,6 +57,6 @@ export class Rows {
 
 // The width of a bar, as a share of 1.
 export function fill(element, share) {
-  const width = `${(100 * Math.min(1, Math.max(0, share || 0))).toFixed(1)}%`;
+  const width = `${Math.round(1000 * Math.min(1, Math.max(0, share || 0))) / 10}%`;
   if (element.style.width !== width) element.style.width = width;
 }

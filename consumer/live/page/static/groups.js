@@ -36,7 +36,7 @@ function made(parts, name, topic) {
     members: new Rows(parts.members, "member", (member) => member.member_id),
     lags: new Rows(parts.lags, "lag", (lag) => lag.partition),
     boxes: [parts["members-box"], parts["lags-box"]],
-    handing: false,
+    handing: null,
   };
 }
 
@@ -52,7 +52,7 @@ function drawMembers(own, group) {
     parts.target.classList.toggle("handing", handing);
   });
   const handing = group.members.some((member) => member.target !== null && list(member.target) !== list(member.owned));
-  if (handing !== own.handing) announce(`Group ${group.name}: hand-over ${handing ? "began" : "ended"}.`);
+  if (own.handing !== null && handing !== own.handing) announce(`Group ${group.name}: hand-over ${handing ? "began" : "ended"}.`);
   own.handing = handing;
 }
 

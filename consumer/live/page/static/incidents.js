@@ -1,5 +1,5 @@
 // Incidents as a list and as shades of the plots, and what a screen reader is told. Numbers are not told: they never end.
-import { Rows, find, set } from "./dom.js";
+import { Rows, find, set, show } from "./dom.js";
 import { clock } from "./words.js";
 
 let rows = null;
@@ -17,7 +17,8 @@ export function drawIncidents(incidents) {
   rows.draw(incidents, (parts, incident) => {
     set(parts.kind, `${incident.kind} ${incident.target}`.trim());
     set(parts.text, incident.text);
-    set(parts.when, incident.end ? `${clock(incident.start)} to ${clock(incident.end)}` : `since ${clock(incident.start)}`);
+    set(parts.when, when(incident));
+    show(parts.fault, incident.fault);
   });
   shades = incidents.map(({ start, end }) => [Date.parse(start) / 1000, end ? Date.parse(end) / 1000 : Infinity]);
   const now = new Map(incidents.map((incident) => [key(incident), incident]));
@@ -28,6 +29,12 @@ export function drawIncidents(incidents) {
     }
   }
   known = now;
+}
+
+function when({ start, end, back }) {
+  if (!end) return `since ${clock(start)}`;
+  const answered = back ? `, answers again since ${clock(back)}` : back === null ? ", does not answer yet" : "";
+  return `${clock(start)} to ${clock(end)}${answered}`;
 }
 
 const key = (incident) => `${incident.start} ${incident.kind} ${incident.target}`;

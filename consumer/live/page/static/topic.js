@@ -3,7 +3,7 @@ import { Rows, copied, fill, set, show } from "./dom.js";
 import { announce } from "./incidents.js";
 import { History, Plot } from "./plots.js";
 import { drawGroups, groupRows } from "./groups.js";
-import { asOf, clock, count, old, rate, span } from "./words.js";
+import { UNKNOWN, asOf, clock, count, old, rate } from "./words.js";
 
 const SPAN_S = 300;
 
@@ -14,6 +14,7 @@ export class Topic {
   #plots = new Map();
   #rows;
   #groups;
+  #seen = true;
   #was = { error: null, states: new Map() };
 
   constructor(name, id, run) {
@@ -34,6 +35,9 @@ export class Topic {
       newest: new Rows(parts.newest, "record", (record) => `${record.partition}/${record.offset}`),
     };
     this.#groups = groupRows(parts.groups);
+    // Plots that nobody sees are not drawn: there may be twenty topics.
+    const looking = new IntersectionObserver((entries) => (this.#seen = entries.at(-1).isIntersecting), { rootMargin: "300px" });
+    looking.observe(parts.stages);
   }
 
   get latest() {
@@ -46,7 +50,7 @@ export class Topic {
 
   draw(topic, snapshot) {
     const parts = this.#parts;
-    set(parts.rates, topic.exists === false ? "" : `in ${rate(topic.rate_in)} a second, out ${rate(topic.rate_out)}`);
+    set(parts.rates, topic.exists === false ? "" : `in: ${perSecond(topic.rate_in)} · out: ${perSecond(topic.rate_out)}`);
     show(parts.absent, topic.exists === false ? "There is no such topic. It appears here when it is made." : "");
     this.element.classList.toggle("absent", topic.exists === false);
     this.#drawStages(topic, snapshot);
@@ -79,6 +83,7 @@ export class Topic {
       parts.rate.classList.toggle("unknown", stage.rate === null);
       set(parts.asof, stage.as_of ? clock(stage.as_of) : "");
       parts.asof.classList.toggle("old", old(stage.as_of, snapshot));
+      if (!this.#seen) return;
       let plot = this.#plots.get(stage.name);
       if (!plot) this.#plots.set(stage.name, (plot = new Plot(parts.plot)));
       plot.draw(stage.name, times, rates.get(stage.name) ?? Array(times.length).fill(null), axes);
@@ -162,6 +167,7 @@ const LABELS = {
 };
 const TONES = { running: "going", finished: "good", silent: "open", interrupted: "open" };
 
+const perSecond = (value) => (value === null ? UNKNOWN : `${rate(value)} a second`);
 const none = (part, words) => (part.unknown ? "" : words);
 
 function source(totals) {

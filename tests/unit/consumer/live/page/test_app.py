@@ -19,7 +19,8 @@ from cluster.errors import Misconfigured
 from consumer.live.page import app as page_app
 from consumer.live.page.app import Door, Shown, build
 from consumer.live.page.serving import page_of
-from tests.kit.live_snapshots import FedSource, snapshot_at, topic_sight
+from consumer.live.snapshot import NewestSight, RecordSight
+from tests.kit.live_snapshots import FedSource, at, snapshot_at, topic_sight
 from tests.kit.waiting import wait_until
 
 
@@ -199,13 +200,14 @@ def test_the_command_ends_its_streams_at_once(source, http):
 def test_a_browser_that_takes_nothing_is_cut_off(source, monkeypatch):
     monkeypatch.setattr(page_app, "CUT_OFF_S", page_app.STREAM_S + 1)
     # More in one snapshot than all buffers between the two take.
-    source.snapshot = snapshot_at(60, *(topic_sight(f"shop-{number}", 3000) for number in range(60)))
+    record = RecordSight(0, 0, None, "k" * 16_000_000, None, None, "", None, None)
+    source.snapshot = snapshot_at(60, topic_sight(newest=NewestSight((record,), at(60))))
     with served(build(source, stream_s=0.5)) as (address, _), socket.socket() as lazy:
         lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         lazy.connect(("127.0.0.1", int(address.rpartition(":")[2])))
         lazy.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         wait_until(lambda: source.openings == 1, "the stream to be open")
-        wait_until(lambda: source.watchers == 0, "it to be cut off")
+        wait_until(lambda: source.watchers == 0, "it to be cut off", timeout_s=60)
 
 
 def test_a_port_that_is_taken_is_told_and_another_is_found_when_none_is_asked_for(source, http):
