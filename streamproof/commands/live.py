@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.errors import EXIT_OK, TopicMissing
-from streamproof.console import Output, stdout
+from cluster.errors import EXIT_OK, Misconfigured, TopicMissing
+from streamproof.console import Output, stdout, warn
 from streamproof.flags.common import JsonFlag, PublicationsFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 
 if TYPE_CHECKING:
     from cluster.connection import KafkaSettings
-    from consumer.live.poller import Looking
+    from consumer.live.poller import LivePoller, Looking
     from consumer.live.snapshot import Snapshot
 
 # With --once: how long a first answer to every question may take.
@@ -44,6 +44,15 @@ def live(
     for_: Annotated[
         str | None, typer.Option("--for", metavar="DURATION", help="End after this long, as in 90s or 5m.")
     ] = None,
+    page: Annotated[bool, typer.Option("--page", help="Show it as a page in a browser instead.")] = False,
+    host: Annotated[
+        str | None, typer.Option("--host", help="With --page: address to listen on; this machine alone if not given.")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65535, help="With --page: its port; else the first free one from 8790 on."),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="With --page: open it in the browser.")] = False,
     publications: PublicationsFlag = None,
     addresses: Addresses,
     as_json: JsonFlag = False,
@@ -53,6 +62,9 @@ def live(
     Each stage has its rate and the gap to the one before; groups, members and lag, totals by the name of events, and
     the newest records are below. What cannot be found out is unknown, and never 0. Nothing is proved here: the audit
     does that. Under --json, each snapshot is one line. Ctrl-C ends it.
+
+    With --page, a browser draws it: plots of the rates, bars of the totals. There is no login, so the page is for this
+    machine alone; with another --host, everybody who reaches it sees the newest records.
     """
     from cluster.local import publications_dir
     from cluster.text.durations import seconds_in
@@ -60,16 +72,63 @@ def live(
     from streamproof.signals import stop_on_signals
 
     seconds = None if for_ is None else seconds_in(for_)
+    if (stray := _stray(page=page, once=once, host=host, port=port, open_it=open_it)) is not None:
+        raise Misconfigured(stray, hint="See streamproof live --help")
     connection = addresses.connect(uses=("kafka",))
     names = list(dict.fromkeys(topics or ()))
     _refuse_missing(connection.kafka, names)
-    poller = LivePoller(connection, publications or publications_dir(), grace_s=0.0)
+    folder = publications or publications_dir()
+    if page:
+        _serve(LivePoller(connection, folder), names, Output(as_json), seconds, host=host, port=port, open_it=open_it)
+        return EXIT_OK
+    poller = LivePoller(connection, folder, grace_s=0.0)
     with stop_on_signals() as stop, poller.subscribe(names) as looking:
         if once:
             _show_once(looking, Output(as_json), stop)
         else:
             _show(looking, Output(as_json), stop, seconds)
     return EXIT_OK
+
+
+def _stray(*, page: bool, **given: object) -> str | None:
+    """Return why flags do not go together, in words."""
+    if page:
+        return "--once shows one snapshot, and --page is a page that goes on" if given["once"] else None
+    flags = {"host": "--host", "port": "--port", "open_it": "--open"}
+    stray = [flag for name, flag in flags.items() if given[name]]
+    return (
+        f"{' and '.join(stray)} {'are' if len(stray) > 1 else 'is'} of the page alone, and --page is not given"
+        if stray
+        else None
+    )
+
+
+def _serve(
+    poller: LivePoller,
+    names: list[str],
+    output: Output,
+    seconds: float | None,
+    *,
+    host: str | None,
+    port: int | None,
+    open_it: bool,
+) -> None:
+    """Serve the page until a stop, or the time."""
+    from cluster.settings.hosts import is_loopback
+    from consumer.live.page.serving import LOOPBACK, page_of
+    from streamproof.signals import stop_on_signals
+
+    listening = host or LOOPBACK
+    with stop_on_signals() as stop, page_of(poller, names, host=listening, port=port) as address:
+        if not is_loopback(listening):
+            warn(f"there is no login: everybody who reaches {address} sees the newest records")
+        output.document({"page": address})
+        output.show(f"live page at [bold]{address}[/]; Ctrl-C ends it")
+        if open_it:
+            import webbrowser
+
+            webbrowser.open(address)
+        stop.wait(seconds)
 
 
 def _refuse_missing(kafka: KafkaSettings, names: list[str]) -> None:

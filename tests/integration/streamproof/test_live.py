@@ -83,3 +83,20 @@ def test_it_ends_when_nobody_reads_it_any_more(filled: str) -> None:
 
     assert wait_until(lambda: process.poll() is not None, "the end of the command", timeout_s=60)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--port", "9000"], "--port is of the page alone"),
+        (["--host", "0.0.0.0", "--open"], "--host and --open are of the page alone"),
+        (["--page", "--once"], "--page is a page that goes on"),
+        (["--page", "--host", "192.0.2.1"], "the page cannot be served"),
+    ],
+)
+def test_flags_of_the_page_that_cannot_be_are_refused(
+    filled: str, capsys: pytest.CaptureFixture[str], flags: list[str], said: str
+) -> None:
+    assert run(["live", filled, *flags]) == 78
+
+    assert said in capsys.readouterr().err
