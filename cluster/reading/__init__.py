@@ -10,6 +10,15 @@ Positions are assigned, never subscribed to: no consumer group can move, steal o
 from cluster.reading.bounded import SILENCE_S, TopicReader
 from cluster.reading.following import TopicFollower
 from cluster.reading.group_note import GROUP_PREFIX
-from cluster.reading.watermarks import Watermarks, look_at_topic, watermarks
+from cluster.reading.watermarks import Watermarks, look_at_topic, offsets_at, watermarks
 
-__all__ = ["GROUP_PREFIX", "SILENCE_S", "TopicFollower", "TopicReader", "Watermarks", "look_at_topic", "watermarks"]
+__all__ = [
+    "GROUP_PREFIX",
+    "SILENCE_S",
+    "TopicFollower",
+    "TopicReader",
+    "Watermarks",
+    "look_at_topic",
+    "offsets_at",
+    "watermarks",
+]

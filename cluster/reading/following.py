@@ -18,7 +18,7 @@ from cluster.kafka_errors import BrokerWatch
 from cluster.reading.gathering import Gathering
 from cluster.reading.group_note import group_of, tell_group
 from cluster.reading.intake import Intake, open_client
-from cluster.reading.watermarks import Watermarks, watermarks
+from cluster.reading.watermarks import Watermarks, offsets_at, watermarks
 from cluster.records import Records, Span
 from cluster.topics import Admin, TopicInfo, admin_client, describe
 
@@ -63,6 +63,10 @@ class TopicFollower:
     def watermarks(self, partitions: Iterable[int]) -> dict[int, Watermarks]:
         """Return what :func:`cluster.reading.watermarks` does."""
         return watermarks(self._admin, self.topic, partitions)
+
+    def offsets_at(self, partitions: Iterable[int], time_ms: int) -> dict[int, int]:
+        """Return what :func:`cluster.reading.watermarks.offsets_at` does."""
+        return offsets_at(self._admin, self.topic, partitions, time_ms)
 
     def assign(self, positions: Mapping[int, int]) -> None:
         """Read these partitions, each from its position (the next offset), and no others."""

@@ -31,6 +31,17 @@ def look_at_topic(settings: KafkaSettings, topic: str) -> tuple[TopicInfo, dict[
     return info, watermarks(admin, topic, range(info.partitions))
 
 
+def offsets_at(admin: Admin, topic: str, partitions: Iterable[int], time_ms: int) -> dict[int, int]:
+    """Return the offset of the first record of each partition that is not older than a time; -1 where all are.
+
+    :param time_ms: milliseconds since 1970.
+    :raises LeaderMoving: a partition has no leader that answers.
+    :raises BrokerUnreachable: no broker answers.
+    """
+    asked = dict.fromkeys(partitions, OffsetSpec.for_timestamp(time_ms))
+    return list_offsets(admin, topic, asked, "finding the offsets of a time")
+
+
 def watermarks(admin: Admin, topic: str, partitions: Iterable[int]) -> dict[int, Watermarks]:
     """Return the first offset and the last stable offset of each partition.
 

@@ -116,6 +116,15 @@ class Registry:
         self._schemas[schema_id] = found
         return found
 
+    def named(self, schema_id: int) -> list[tuple[str, int]]:
+        """Return the subjects that have a schema, each with its version; empty where the registry does not say."""
+        doing = f"asking which subjects have schema {schema_id}"
+        try:
+            answer = self._http.ask("GET", f"/schemas/ids/{schema_id}/versions", doing=doing)
+        except Answer:
+            return []
+        return [(str(one["subject"]), int(one["version"])) for one in answer]
+
     def versions(self, subject: str) -> list[Registered]:
         """Return all versions of a subject, oldest first; empty for a subject that does not exist."""
         path = f"/subjects/{_quoted(subject)}/versions"
