@@ -24,6 +24,7 @@ from streamproof.commands import (
     report,
     schemas,
     stack,
+    tail,
     topics,
     verify,
 )
@@ -57,6 +58,7 @@ for module in (
     preview,
     produce,
     load,
+    tail,
     count,
     live,
     consume,

@@ -1,0 +1,190 @@
+"""From the bytes of a value to what a person reads, whatever they are; no value is an error.
+
+A value with a frame is decoded by the schema that the registry has for its id, and shown as docs/json.md writes it.
+JSON without a frame is shown as it stands, text as text, and the rest as bytes, with what is wrong with them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from consumer.load.unforeseen import barrier
+from schemas.formats import PLAIN_JSON_NAME, value_format
+from schemas.formats.frame import HEADER_BYTES, MAGIC, Frames
+from schemas.undecodable import UndecodableValue, UnsupportedSchema
+
+if TYPE_CHECKING:
+    from schemas.formats import WrittenSchema
+
+TEXT, BYTES, TOMBSTONE = "text", "bytes", "tombstone"
+_FRAMES = Frames()
+# Unframed values of one schema into JSON values; an UndecodableValue for each that cannot be decoded.
+Decode = Callable[[Sequence[bytes]], list[Any]]
+
+
+class Schemas(Protocol):
+    """Where schemas are asked for: a registry."""
+
+    def schema(self, schema_id: int) -> WrittenSchema:
+        """Return the contract of an id, and the format of its values."""
+        ...
+
+    def named(self, schema_id: int) -> list[tuple[str, int]]:
+        """Return the subjects that have it, with their versions."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaSeen:
+    """The schema that a value names: its id, and where the registry has it, as far as it says."""
+
+    id: int
+    subject: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """What a value is.
+
+    :param kind: ``avro``, ``json``, ``plain-json``, ``text``, ``bytes`` or ``tombstone``.
+    :param value: as JSON has it; ``None`` for bytes and for a tombstone.
+    :param fault: why nobody can decode it: a class of docs/consumer.md and a sentence.
+    """
+
+    kind: str
+    value: Any = None
+    schema: SchemaSeen | None = None
+    fault: tuple[str, str] | None = None
+
+
+class Reveal:
+    """Tells what values of one topic are.
+
+    :param subject: the subject whose version is shown where several have a schema.
+    :param registry: returns where schemas are asked for; called when the first value names one. ``None`` where no
+        registry is known.
+    """
+
+    def __init__(self, subject: str, registry: Callable[[], Schemas] | None) -> None:
+        self._subject = subject
+        self._open = registry
+        self._registry: Schemas | None = None
+        self._decoders: dict[int, tuple[SchemaSeen, str, Decode]] = {}
+
+    def __call__(self, values: Sequence[bytes | None]) -> list[Revealed]:
+        """Return what each of some values is.
+
+        :raises RegistryUnreachable: a schema is not known yet and the registry does not answer.
+        """
+        found = [_unframed(value) if value is None or value[:1] != MAGIC else None for value in values]
+        framed: dict[int, list[int]] = {}
+        for row, value in enumerate(values):
+            if value is not None and value[:1] == MAGIC:
+                try:
+                    framed.setdefault(_FRAMES.schema_id(value[:HEADER_BYTES]), []).append(row)
+                except UndecodableValue as fault:
+                    found[row] = Revealed(BYTES, fault=(fault.kind, fault.message))
+        for number, rows in framed.items():
+            payloads = [(values[row] or b"")[HEADER_BYTES:] for row in rows]
+            for row, one in zip(rows, self._of_schema(number, payloads), strict=True):
+                found[row] = one
+        return [one for one in found if one is not None]
+
+    def _of_schema(self, number: int, payloads: list[bytes]) -> list[Revealed]:
+        try:
+            if number not in self._decoders:
+                with barrier("schema"):
+                    self._decoders[number] = self._decoder(number)
+        except UndecodableValue as fault:
+            return [_loose(payload, SchemaSeen(number), fault) for payload in payloads]
+        seen, kind, decode = self._decoders[number]
+        return [
+            Revealed(BYTES, None, seen, (one.kind, one.message))
+            if isinstance(one, UndecodableValue)
+            else Revealed(kind, one, seen)
+            for one in decode(payloads)
+        ]
+
+    def _decoder(self, number: int) -> tuple[SchemaSeen, str, Decode]:
+        """Return the schema of an id, its format, and what decodes its values.
+
+        :raises UndecodableValue: nobody can read values of it.
+        """
+        if self._open is None:
+            raise UnsupportedSchema("no registry is known that could tell the schema", kind="unknown_schema")
+        self._registry = self._registry or self._open()
+        written = self._registry.schema(number)
+        placed = self._registry.named(number)
+        subject, version = next(
+            (one for one in placed if one[0] == self._subject), placed[0] if placed else (None, None)
+        )
+        return SchemaSeen(number, subject, version), written.format, decoder_of(written)
+
+
+def decoder_of(written: WrittenSchema) -> Decode:
+    """Return what makes of unframed values what docs/json.md writes, as Python's JSON has it, or the fault of each.
+
+    :raises UnsupportedSchema: no typed table can hold the schema.
+    """
+    decoder = value_format(written.format).decoder(written.text)
+    encoder = value_format(PLAIN_JSON_NAME).encoder(written.text, 0)
+
+    def decode(payloads: Sequence[bytes]) -> list[Any]:
+        try:
+            with barrier("decode"):
+                salvaged = decoder.salvage(list(payloads))
+                found: dict[int, Any] = dict(salvaged.faults)
+                if salvaged.kept:
+                    texts = encoder.encode(salvaged.batch)
+                    found |= {row: json_value(text.as_py()) for row, text in zip(salvaged.kept, texts, strict=True)}
+        except UndecodableValue as fault:  # what nobody foresaw, about a group: each value by itself
+            return [fault] if len(payloads) == 1 else [one for payload in payloads for one in decode([payload])]
+        return [found[row] for row in range(len(payloads))]
+
+    return decode
+
+
+def _unframed(value: bytes | None) -> Revealed:
+    if value is None:
+        return Revealed(TOMBSTONE)
+    try:
+        return Revealed(PLAIN_JSON_NAME, json_value(value))
+    except ValueError:
+        pass
+    try:
+        return Revealed(TEXT, value.decode())
+    except UnicodeDecodeError:
+        return Revealed(BYTES, fault=("bad_magic", "it is neither framed nor JSON nor UTF-8"))
+
+
+def _loose(payload: bytes, seen: SchemaSeen, fault: UndecodableValue) -> Revealed:
+    """Return a value whose schema is of no use: JSON can be read without one."""
+    try:
+        return Revealed("json", json_value(payload), seen)
+    except ValueError:
+        return Revealed(BYTES, None, seen, (fault.kind, fault.message))
+
+
+def json_value(text: bytes) -> Any:
+    """Return one JSON value. A number that no double holds stays as it is written, as text.
+
+    :raises ValueError: it is none; ``NaN`` and ``Infinity`` are none either.
+    """
+    try:
+        return json.loads(text.decode(), parse_float=_number, parse_constant=_refused)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _number(text: str) -> float | str:
+    found = float(text)
+    return found if math.isfinite(found) else text
+
+
+def _refused(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
