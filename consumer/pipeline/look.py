@@ -25,6 +25,7 @@ from consumer.pipeline.session import ProofSession
 from consumer.pipeline.stored import StoredRows
 from consumer.pipeline.truth import Truth
 from consumer.pipeline.verdict import judge_pipeline
+from consumer.proof.evidence.comparison import claimed_shards
 from consumer.proof.evidence.relations import lay_claims
 from schemas.manifest import Manifest, disagreements
 
@@ -156,6 +157,7 @@ def _claimed(claims: Claims) -> PipelineFindings:
         identified=False,
         disagreements=[str(each) for each in disagreements(claims.manifests)],
         impossible=claims.impossible,
+        shards=claimed_shards(claims.manifests),
         truth_complete=all(manifest.truth_complete for manifest in claims.manifests),
     )
 

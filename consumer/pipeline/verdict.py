@@ -91,6 +91,10 @@ def _unsaid(found: PipelineFindings) -> str:
         if numbers:
             more = " and more" if len(numbers) > _SHOWN else ""
             parts.append(f"shard {', '.join(numbers[:_SHOWN])}{more} of {len(found.shards)} {what}")
+    unknown = 0 if found.identified else sum(shard.unknown for shard in found.shards)
+    if unknown:
+        # Where no row is an event, nobody can see whether these are among them.
+        parts.append(f"{unknown:,} events were sent, and neither acknowledged nor refused: they may count or not")
     if not parts and not found.truth_complete:
         parts.append("the manifests do not say everything that was injected")
     return f"Nothing can be proved: {'; '.join(parts)}." if parts else ""

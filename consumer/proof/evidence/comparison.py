@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from consumer.proof.evidence.balance import take_balance
@@ -166,29 +167,32 @@ def shards_of(evidence: Evidence, manifests: list[Manifest], missing: int) -> li
     ranges: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for shard, first, end in evidence.rows(_LOST_RANGES) if missing else []:
         ranges[shard].append((first, end))
-    claims = {manifest.shard: manifest for manifest in manifests}
     audits = []
-    for shard in sorted({*range(_expected_shards(manifests)), *claims}):
-        n, unknown_stored = stored.get(shard, (0, 0))
-        claim = claims.get(shard)
-        if claim is None:
-            audits.append(ShardAudit(shard, "missing", stored=n))
-            continue
-        audits.append(
-            ShardAudit(
-                shard,
-                claim.status,
-                generated=claim.next_sequence - claim.first_sequence,
-                acknowledged=claim.acknowledged,
-                failed=count(claim.failed),
-                unknown=count(claim.unknown),
-                unknown_stored=unknown_stored,
-                stored=n,
-                lost=lost.get(shard, 0),
-                lost_ranges=ranges[shard],
-            )
-        )
+    for claimed in claimed_shards(manifests):
+        n, unknown_stored = stored.get(claimed.shard, (0, 0))
+        found = {"stored": n}
+        if claimed.status != "missing":
+            found |= {"unknown_stored": unknown_stored, "lost": lost.get(claimed.shard, 0)}
+        audits.append(replace(claimed, **found, lost_ranges=ranges[claimed.shard]))
     return audits
+
+
+def claimed_shards(manifests: Sequence[Manifest]) -> list[ShardAudit]:
+    """Return one row for every shard that there must be, and for those that there should not be, as they say."""
+    claims = {manifest.shard: manifest for manifest in manifests}
+    return [
+        ShardAudit(shard, "missing")
+        if (claim := claims.get(shard)) is None
+        else ShardAudit(
+            shard,
+            claim.status,
+            generated=claim.next_sequence - claim.first_sequence,
+            acknowledged=claim.acknowledged,
+            failed=count(claim.failed),
+            unknown=count(claim.unknown),
+        )
+        for shard in sorted({*range(_expected_shards(manifests)), *claims})
+    ]
 
 
 def examples_of(evidence: Evidence, run_id: str, name: str) -> list[Example]:

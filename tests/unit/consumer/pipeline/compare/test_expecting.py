@@ -98,3 +98,23 @@ def test_an_expectation_that_disagrees_may_be_right_later() -> None:
     early = counted(lab, "event_type").slice(0, 2)
     result = lab.look(early, expectations=(Path("counts_per_type"),))
     assert (result.verdict, result.judgement.final) == ("FAILED", False)
+
+
+def test_an_aggregate_of_a_shard_that_did_not_end_proves_nothing() -> None:
+    lab = Lab()
+    right = counted(lab, "event_type")
+    finished = lab.manifests[1]
+    for manifest, said in (
+        (
+            lab.manifest(1, status="running", ended_at=None, acknowledged=0, next_sequence=0),
+            "shard 1 of 2 has only begun",
+        ),
+        (None, "shard 1 of 2 left no manifest"),
+        (lab.manifest(1, unknown=[(0, 2)]), "2 events were sent, and neither acknowledged nor refused"),
+    ):
+        lab.manifests[1:] = [] if manifest is None else [manifest]
+        result = lab.look(right, expectations=(Path("counts_per_type"),))
+        assert (result.verdict, result.judgement.final) == ("UNKNOWN", False)
+        assert said in result.reason
+    lab.manifests[1:] = [finished]
+    assert lab.look(right, expectations=(Path("counts_per_type"),)).verdict == "PASSED"
