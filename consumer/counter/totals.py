@@ -28,8 +28,8 @@ from cluster.transactions import Outgoing
 KEY = b"totals"
 RECEIVED_AT = "receiveAt"
 POSITIONS, COUNTING = "positions", "counting"
-# A record of a topic may have 1 MB unless somebody allows more. Values of which there are more are no names.
-MOST_NAMES = 10_000
+# All names are in each record, and are columns where totals are proved. Values of which there are more are no names.
+MOST_NAMES = 2_000
 
 # Why a record is in no total.
 NULL, NO_TEXT, RESERVED, TOO_LONG = "null", "no_text", "reserved", "too_long"
