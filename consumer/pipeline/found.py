@@ -49,12 +49,16 @@ class ColumnDifference:
 
 @dataclass(frozen=True, slots=True)
 class ExpectationResult:
-    """One query over ``truth`` and ``sink``: how many rows disagree, and the first of them."""
+    """One query over ``truth`` and ``sink``: how many rows disagree, and the first of them.
+
+    :ivar proved: what that proves, in the words of the query, where none does and it says so.
+    """
 
     name: str
     description: str
     disagreeing: int
     rows: list[dict[str, Any]] = default(default_factory=list)
+    proved: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,13 +109,17 @@ def _proved(found: PipelineFindings, place: str, moment: str, expect: str | None
         if found.ordered:
             parts.append("in the order of their keys")
     else:
-        parts.append(f"No row of {place} was held against an event, as none has an id")
-    if found.expectations:
-        names = ", ".join(each.name for each in found.expectations)
-        parts.append(f"{_number(len(found.expectations), 'expectation')} hold{_s(len(found.expectations))} ({names})")
+        parts.append(f"no row of {place} was held against an event by itself, as none has an id")
+    # What says in words what it proves comes first: where no row is an event, it is the proof.
+    said = [f"{each.proved} ({each.name})" for each in found.expectations if each.proved]
+    parts = [*parts, *said] if found.identified else [*said, *parts]
+    unsaid = [each.name for each in found.expectations if not each.proved]
+    if unsaid:
+        parts.append(f"{_number(len(unsaid), 'expectation')} hold{_s(len(unsaid))} ({', '.join(unsaid)})")
     if found.unproved:
         parts.append(f"not held against what was sent: {'; '.join(found.unproved)}")
-    return f"{'; '.join(parts)}{moment}."
+    proved = "; ".join(parts)
+    return f"{proved[:1].upper()}{proved[1:]}{moment}."
 
 
 def _arrived(found: PipelineFindings, place: str, expect: str | None) -> str:

@@ -28,7 +28,7 @@ from schemas.identity import IDENTITY_FIELD
 from schemas.manifest import Manifest
 
 _SHIPPED = Path(__file__).with_name("expectations")
-_DESCRIPTION = re.compile(r"^--\s*description:\s*(.+?)\s*$", re.MULTILINE)
+_SAID = re.compile(r"^--\s*(description|proves):\s*(.+?)\s*$", re.MULTILINE)
 _SHOWN = 5
 _HINT = "An expectation is one SELECT over `truth` and `sink` that returns the rows that disagree"
 # What is not meant to be there, or may be: failed, not known and not there, left out, unreadable on purpose. Offsets
@@ -62,12 +62,17 @@ _EVENT_ID = """
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A query, what it is called, and what it says in its line ``-- description:``."""
+    """A query, what it is called, and what it says in its lines ``-- description:`` and ``-- proves:``.
+
+    :ivar proves: what holds where no row disagrees, for the sentence of the verdict; ``{place}`` and ``{events}`` stand
+        for the place and the number of rows of ``truth``.
+    """
 
     name: str
     query: str
     description: str
     where: str
+    proves: str = ""
 
 
 def read_expectations(paths: Sequence[Path]) -> list[Expectation]:
@@ -103,9 +108,13 @@ def _read(path: Path) -> Expectation:
         raise Misconfigured(f"the expectation is no SQL: {said}", where=str(path), hint=_HINT) from None
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise Misconfigured("the expectation is not one SELECT", where=str(path), hint=_HINT)
-    described = _DESCRIPTION.search(text)
+    header = dict(_SAID.findall(text))
     return Expectation(
-        file.stem, statements[0].query.rstrip().rstrip(";"), described[1] if described else "", str(path)
+        file.stem,
+        statements[0].query.rstrip().rstrip(";"),
+        header.get("description", ""),
+        str(path),
+        header.get("proves", ""),
     )
 
 
@@ -113,6 +122,7 @@ class ToldAgain:
     """The events of a run as a stream of Arrow, told from the first to the last whenever DuckDB asks for it.
 
     :ivar failed: what ended the last telling before its end.
+    :ivar events: how many there are, once they were told to their end.
     """
 
     def __init__(self, truth: Truth, manifests: Sequence[Manifest]) -> None:
@@ -121,6 +131,7 @@ class ToldAgain:
         fields = [pa.field("_shard", pa.int32()), pa.field(SEQUENCE, pa.int64())]
         self.schema = pa.schema([*fields, *truth.schema])
         self.failed: BaseException | None = None
+        self.events = 0
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return a new stream, as Arrow's PyCapsule interface has it."""
@@ -128,6 +139,7 @@ class ToldAgain:
         return reader.__arrow_c_stream__(requested_schema)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
+        told = 0
         try:
             for manifest in self._manifests:
                 first, end = manifest.first_sequence, manifest.next_sequence
@@ -135,7 +147,9 @@ class ToldAgain:
                     columns: dict[str, Any] = {name: batch.column(name) for name in batch.schema.names}
                     columns["_shard"] = pa.array(np.full(len(batch), manifest.shard, np.int32))
                     arrays = [columns[name] for name in self.schema.names]
+                    told += len(batch)
                     yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+            self.events = told
         except Exception as error:
             self.failed = error
             raise
@@ -162,7 +176,7 @@ def check_expectations(
     try:
         in_a_field = IDENTITY_FIELD in told.schema.names
         session.rows(_TRUTH.format(event_id=_EVENT_ID if ids and not in_a_field else ""))
-        return [_check(session, each, told, showing=showing) for each in expectations]
+        return [_check(session, each, told, showing=showing, place=rows.shown) for each in expectations]
     finally:
         session.rows("DROP VIEW IF EXISTS truth")
         session.connection.unregister("told_again")
@@ -181,7 +195,9 @@ def _store_sink(session: ProofSession, rows: StoredRows) -> None:
     scan(rows, session, columns, keep)
 
 
-def _check(session: ProofSession, expectation: Expectation, told: ToldAgain, *, showing: bool) -> ExpectationResult:
+def _check(
+    session: ProofSession, expectation: Expectation, told: ToldAgain, *, showing: bool, place: str
+) -> ExpectationResult:
     told.failed = None
     try:
         with session.blaming("the expectation does not run", expectation.where, _HINT):
@@ -197,4 +213,11 @@ def _check(session: ProofSession, expectation: Expectation, told: ToldAgain, *, 
         texts = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in names)
         first = session.rows(f"SELECT {texts} FROM disagreeing ORDER BY ALL LIMIT {_SHOWN}")  # noqa: S608 - quoted
         rows = [dict(zip(names, row, strict=True)) for row in first]
-    return ExpectationResult(expectation.name, expectation.description, int(number), rows)
+    proved = _proved(session, expectation, told, place=place) if not number else ""
+    return ExpectationResult(expectation.name, expectation.description, int(number), rows, proved)
+
+
+def _proved(session: ProofSession, expectation: Expectation, told: ToldAgain, *, place: str) -> str:
+    """Return what an expectation that holds proves, in its own words."""
+    ((not_meant,),) = session.rows("SELECT count(*) FROM (SELECT DISTINCT shard, sequence FROM not_meant)")
+    return expectation.proves.replace("{place}", place).replace("{events}", f"{told.events - not_meant:,}")

@@ -51,13 +51,19 @@ def test_each_shipped_expectation_holds_for_what_is_right_and_names_the_row_that
 
 
 def test_all_shipped_expectations_are_tried() -> None:
-    assert shipped() == ["counts_per_type", "joined_by_user", "totals_per_user"]
+    assert shipped() == [
+        "counts_per_type",
+        "joined_by_user",
+        "totals_by_event_name",
+        "totals_by_event_type",
+        "totals_per_user",
+    ]
 
 
 def test_an_aggregate_says_that_no_row_was_held_against_an_event() -> None:
     lab = Lab()
     reason = lab.look(counted(lab, "event_type"), expectations=(Path("counts_per_type"),)).reason
-    assert reason.startswith("No row of lab was held against an event, as none has an id")
+    assert reason.startswith("No row of lab was held against an event by itself, as none has an id")
 
 
 def test_the_truth_may_be_gone_through_more_than_once_and_has_only_what_should_arrive(tmp_path: Path) -> None:
@@ -118,3 +124,44 @@ def test_an_aggregate_of_a_shard_that_did_not_end_proves_nothing() -> None:
         assert said in result.reason
     lab.manifests[1:] = [finished]
     assert lab.look(right, expectations=(Path("counts_per_type"),)).verdict == "PASSED"
+
+
+def totals(*rows: dict[str, int]) -> pa.Table:
+    """Return outputs of a counter, as a topic gives them."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    about = {"_partition": 0, "_timestamp": None, "_key": b"totals"} | dict.fromkeys(names)
+    return pa.Table.from_pylist(
+        [
+            about | {"_offset": n, "receiveAt": "x"} | {name: str(total) for name, total in row.items()}
+            for n, row in enumerate(rows)
+        ]
+    )
+
+
+def test_the_newest_totals_of_a_counter_are_proved_in_words() -> None:
+    lab = Lab()
+    asked: dict[str, Any] = {"expectations": (Path("totals_by_event_type"),)}
+    early, right = {"search": 199, "play": 200, "browse": 200, "none": 0}, {"search": 200, "play": 200, "browse": 200}
+    passed = lab.look(totals(early, right | {"none": 0}), **asked)
+    assert passed.verdict == "PASSED"
+    assert passed.reason.startswith(
+        "The totals of the newest record of lab are the counts of all 600 events that were sent, for each event_type "
+        "(totals_by_event_type); no row of lab was held against an event by itself"
+    )
+    for wrong, (name, sent, stored) in (
+        (early, ("search", "200", "199")),
+        (right | {"none": 1}, ("none", None, "1")),
+        ({"search": 200, "play": 200}, ("browse", "200", None)),
+    ):
+        failed = lab.look(totals(right, wrong), **asked)
+        assert (failed.verdict, failed.judgement.final) == ("FAILED", False)
+        (only,) = failed.findings.expectations[0].rows
+        assert only == {"event_type": name, "sent": sent, "stored": stored}
+
+
+def test_totals_are_of_the_events_that_can_be_counted() -> None:
+    lab = Lab()
+    lab.faulty(0, "undecodable.truncated", [(0, 3)])  # one of each type
+    asked: dict[str, Any] = {"expectations": (Path("totals_by_event_type"),)}
+    passed = lab.look(totals(dict.fromkeys(("play", "search", "browse"), 199)), **asked)
+    assert (passed.verdict, "all 597 events" in passed.reason) == ("PASSED", True)
