@@ -41,6 +41,7 @@ class Asked:
     :param expect: SQL over the fields of an event: which are meant to arrive; all where it is ``None``.
     :param expectations: files of queries over ``truth`` and ``sink``.
     :param order: a column that tells the order in which rows were stored.
+    :param all_runs: the truth is all runs of the topic together, for totals of everything; expectations alone.
     """
 
     id_column: str | None = None
@@ -50,6 +51,7 @@ class Asked:
     expect: str | None = None
     expectations: tuple[Path, ...] = ()
     order: str | None = None
+    all_runs: bool = False
 
     @property
     def tells_again(self) -> bool:

@@ -15,7 +15,7 @@ import structlog
 from cluster.connection import Connection
 from cluster.errors import Interrupted, PlaceMissing, TopicMissing, Transient
 from consumer.pipeline.asked import Asked
-from consumer.pipeline.claims import read_claims
+from consumer.pipeline.claims import read_all_claims, read_claims
 from consumer.pipeline.look import Progress, TruthOf, Work, look
 from consumer.pipeline.result import PipelineResult
 from consumer.pipeline.session import ProofSession, proof_session, stopped
@@ -92,7 +92,9 @@ def _look(
     :param patient: return ``None`` where the place cannot be looked at yet.
     """
     # 1. claims
-    claims = read_claims(connection, work.topic, run_id)
+    claims = (
+        read_all_claims(connection, work.topic) if work.asked.all_runs else read_claims(connection, work.topic, run_id)
+    )
     try:
         # 2. open
         with place.open() as rows:

@@ -7,27 +7,30 @@ from dataclasses import dataclass, field
 
 from cluster.connection import Connection
 from cluster.reading import look_at_topic
+from consumer.pipeline.joined import RunOf, joined_manifests, numbered_through
 from consumer.proof.kept_manifests import hold_against
 from consumer.proof.run_scope import unknown_run
 from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.ledgers import BY_FIELD, FIELD, IDENTITY, is_ledger, is_ledger_id
-from schemas.manifest import Manifest
+from schemas.manifest import Manifest, disagreements
 
 _UNREAD = "a shard that no manifest speaks of has one that cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """The manifests of one run, with the truth about injected faults in them.
+    """The manifests of one run, with the truth about injected faults in them; or of all, numbered through.
 
     :ivar impossible: what manifests claim that the topic cannot hold, a sentence each: they stand for none.
     :ivar unread: manifests that cannot be read and may be of this run, a sentence each.
+    :ivar runs: the runs, where all of a topic are taken together; none where it is one.
     """
 
     run_id: str
     manifests: list[Manifest]
     impossible: list[str] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    runs: list[RunOf] = field(default_factory=list)
 
     @property
     def is_ledger(self) -> bool:
@@ -44,6 +47,13 @@ class Claims:
     def finished(self) -> list[Manifest]:
         """The manifests of shards that came to an end: what they sent is known."""
         return [manifest for manifest in self.manifests if manifest.status == "finished"]
+
+    @property
+    def disagreements(self) -> list[str]:
+        """In what the shards of a run were begun differently, a sentence each."""
+        if self.runs:
+            return [sentence for run in self.runs for sentence in run.disagreements()]
+        return [str(each) for each in disagreements(self.manifests)]
 
     @property
     def fingerprint(self) -> str:
@@ -73,6 +83,32 @@ def read_claims(connection: Connection, topic: str, run_id: str | None) -> Claim
         manifests,
         [f"shard {shard}: {claim}" for (run, shard), claim in sorted(control.impossible.items()) if run == chosen],
         [f"{_UNREAD}: shard {number}, {unread[number]}" for number in sorted(unread.keys() - counted)],
+    )
+
+
+def read_all_claims(connection: Connection, topic: str) -> Claims:
+    """Read what all runs of a topic claim, as if they were one; ledgers are none of them.
+
+    :raises Misconfigured: no manifest names a run.
+    :raises TopicMissing: there is no such topic, or it has no control topic.
+    :raises BrokerUnreachable: no broker answers.
+    """
+    control = read_control_topic(connection.kafka, topic)
+    _, marks = look_at_topic(connection.kafka, topic)
+    hold_against(control, {partition: mark.high for partition, mark in marks.items()})
+    names = control.runs()
+    if not names and not control.impossible:
+        raise unknown_run(None, [], f"control topic of {topic}")
+    of_run: dict[str, list[Manifest]] = {name: [] for name in names}
+    for (run, _), manifest in sorted(control.manifests.items()):
+        of_run[run].append(_whole(control, manifest))
+    runs = numbered_through(list(of_run.items()))
+    return Claims(
+        f"all runs ({len(runs):,})",
+        joined_manifests(runs),
+        [f"run {run}, shard {shard}: {claim}" for (run, shard), claim in sorted(control.impossible.items())],
+        [f"{_UNREAD}: {each}" for each in control.unreadable],
+        runs,
     )
 
 

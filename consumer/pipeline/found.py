@@ -76,6 +76,7 @@ class PipelineFindings:
     :ivar unordered: rows that have nothing in the column of the order.
     :ivar unproved: what of the events that were told again could not be held against the manifests.
     :ivar impossible: claims of manifests that the topic cannot hold.
+    :ivar unsettled: shards of several runs that did not end, a sentence each; of one run its shards say it.
     :ivar doubts: why what was found may not be what is there.
     """
 
@@ -102,6 +103,7 @@ class PipelineFindings:
     expectations: list[ExpectationResult] = default(default_factory=list)
     disagreements: list[str] = default(default_factory=list)
     impossible: list[str] = default(default_factory=list)
+    unsettled: list[str] = default(default_factory=list)
     truth_complete: bool = True
     unproved: list[str] = default(default_factory=list)
     unordered: int = 0

@@ -19,6 +19,7 @@ from consumer.pipeline.compare.differences import differences
 from consumer.pipeline.compare.expecting import ToldAgain, check_expectations, read_expectations
 from consumer.pipeline.compare.retelling import Telling, check_condition, prepare, tell, tell_apart
 from consumer.pipeline.found import PipelineFindings
+from consumer.pipeline.joined import JoinedTruth
 from consumer.pipeline.ledger.truth import TopicTruth
 from consumer.pipeline.result import PipelineResult
 from consumer.pipeline.session import ProofSession
@@ -27,7 +28,7 @@ from consumer.pipeline.truth import Truth
 from consumer.pipeline.verdict import judge_pipeline
 from consumer.proof.evidence.comparison import claimed_shards
 from consumer.proof.evidence.relations import lay_claims
-from schemas.manifest import Manifest, disagreements
+from schemas.manifest import Manifest
 
 # Makes the events of manifests again: producer/regenerate does, which this package does not know.
 TruthOf = Callable[[Sequence[Manifest]], Truth]
@@ -94,7 +95,7 @@ def _look(
         told = ToldAgain(truth, claims.finished)
         expectations = read_expectations(asked.expectations)
         ids, showing = not claims.is_ledger, not claims.is_ledger
-        results = check_expectations(session, rows, expectations, told, ids=ids, showing=showing)
+        results = check_expectations(session, rows, expectations, told, ids=ids, named=not claims.runs, showing=showing)
         found = replace(found, expectations=results)
     # 6. judge
     changed = rows.changed()
@@ -136,6 +137,8 @@ def _told_again(claims: Claims, work: Work) -> Iterator[Truth | None]:
     elif claims.is_ledger:
         with TopicTruth(work.connection, claims.finished, stop=work.stop) as truth:
             yield truth
+    elif claims.runs:
+        yield JoinedTruth([(run, work.truth_of(run.finished)) for run in claims.runs if run.finished])
     else:
         yield work.truth_of(claims.finished)
 
@@ -155,7 +158,8 @@ def _claimed(claims: Claims) -> PipelineFindings:
     return PipelineFindings(
         acknowledged=sum(manifest.acknowledged for manifest in claims.finished),
         identified=False,
-        disagreements=[str(each) for each in disagreements(claims.manifests)],
+        disagreements=claims.disagreements,
+        unsettled=[sentence for run in claims.runs for sentence in run.unsettled()],
         impossible=claims.impossible,
         shards=claimed_shards(claims.manifests),
         truth_complete=all(manifest.truth_complete for manifest in claims.manifests),

@@ -86,7 +86,10 @@ def _columns(found: PipelineFindings) -> str:
 def _unsaid(found: PipelineFindings) -> str:
     """Return what the manifests do not say, empty if they say everything."""
     parts = [f"a manifest claims what cannot be ({claim})" for claim in found.impossible[:3]]
-    for status, what in (("missing", "left no manifest"), ("running", "has only begun, or was cut off")):
+    parts += found.unsettled[:_SHOWN]
+    for status, what in (
+        () if found.unsettled else (("missing", "left no manifest"), ("running", "has only begun, or was cut off"))
+    ):
         numbers = [str(shard.shard) for shard in found.shards if shard.status == status]
         if numbers:
             more = " and more" if len(numbers) > _SHOWN else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.text import Text
 
-from cluster.errors import EXIT_OK, StreamproofError, VerdictFailed, VerdictUnknown
+from cluster.errors import EXIT_OK, Misconfigured, StreamproofError, VerdictFailed, VerdictUnknown
 from streamproof.console import Output, print_error, query_command
 from streamproof.flags.common import (
     DurationFlag,
@@ -22,6 +22,7 @@ from streamproof.flags.common import (
 )
 from streamproof.flags.connection import Addresses, takes_addresses
 from streamproof.flags.pipeline import (
+    AllRunsFlag,
     AtFlag,
     ColumnFlag,
     ColumnsFlag,
@@ -70,6 +71,7 @@ def audit(
     expect: ExpectFlag = None,
     expectation: ExpectationFlag = None,
     order: OrderFlag = None,
+    all_runs: AllRunsFlag = False,
     scenario: ScenarioFlag = None,
     scenario_path: ScenarioPathFlag = None,
     addresses: Addresses,
@@ -82,7 +84,11 @@ def audit(
     wrote is written again. With --at WHERE it judges what somebody else's pipeline stored (docs/any-pipeline.md);
     nothing is written there.
     """
-    flags = PipelineFlags(id_column, position, column or (), columns, compare, expect, expectation or (), order)
+    flags = PipelineFlags(
+        id_column, position, column or (), columns, compare, expect, expectation or (), order, all_runs
+    )
+    if all_runs and run_id is not None:
+        raise Misconfigured("--all-runs and --run-id are given", hint="Give one of the two")
     if at is not None:
         refuse_beside_at({"--warehouse": warehouse, "--publications": publications})
         return _audit_at(

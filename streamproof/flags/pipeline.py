@@ -93,6 +93,14 @@ ExpectationFlag = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+AllRunsFlag = Annotated[
+    bool,
+    typer.Option(
+        "--all-runs",
+        help="With --at and --expectation: `truth` has the events of all runs of the topic, as running totals have.",
+        rich_help_panel=_PANEL,
+    ),
+]
 OrderFlag = Annotated[
     str | None,
     typer.Option(
@@ -125,12 +133,14 @@ class PipelineFlags:
     expect: str | None
     expectations: Sequence[Path]
     order: str | None
+    all_runs: bool = False
 
     def given(self) -> dict[str, object]:
         """Return what each flag says, by its name."""
         values = (self.id_column, self.position, self.columns, self.columns_file, self.compare, self.expect)
         names = ("--id", "--position", "--column", "--columns", "--compare", "--expect", "--expectation", "--order")
-        return dict(zip(names, (*values, self.expectations, self.order), strict=True))
+        given = dict(zip(names, (*values, self.expectations, self.order), strict=True))
+        return {**given, "--all-runs": self.all_runs}
 
     def asked(self) -> Asked:
         """Return what is asked of the proof. Flags win over the file.
@@ -151,6 +161,7 @@ class PipelineFlags:
             compare=self.compare or bool(flags or file.columns),
             expect=self.expect,
             expectations=tuple(self.expectations),
+            all_runs=self.all_runs,
         )
 
 

@@ -62,6 +62,12 @@ def find_columns(session: ProofSession, rows: StoredRows, asked: Asked, claims: 
         raise PlaceMissing("the topic holds no values yet", where=where)
     if not claims.is_ledger and _only_aggregates(columns, asked):
         return Columns(None)
+    if claims.runs:
+        raise Misconfigured(
+            "all runs together are held against totals, by expectations alone",
+            where=where,
+            hint="Leave --all-runs out: what is asked is asked of the events of one run",
+        )
     fields = {} if truth is None else _fields_of(session, truth)
     identities = _identities(columns, fields, asked, claims, where=where)
     order_column, order = stored_leaf(columns, asked.order, where=where) if asked.order else (None, None)

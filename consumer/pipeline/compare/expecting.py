@@ -162,11 +162,13 @@ def check_expectations(
     told: ToldAgain,
     *,
     ids: bool,
+    named: bool = True,
     showing: bool,
 ) -> list[ExpectationResult]:
     """Run every expectation; ``arrived``, ``left_out`` and the claims of the run are in the session.
 
     :param ids: the events have ids of ours, in a field or elsewhere.
+    :param named: they are of one run, so that an id can be told from shard and sequence.
     :param showing: whether rows that disagree are part of the result, or only their number.
     :raises Misconfigured: a query does not run.
     """
@@ -175,7 +177,7 @@ def check_expectations(
     session.connection.register("told_again", told)
     try:
         in_a_field = IDENTITY_FIELD in told.schema.names
-        session.rows(_TRUTH.format(event_id=_EVENT_ID if ids and not in_a_field else ""))
+        session.rows(_TRUTH.format(event_id=_EVENT_ID if ids and named and not in_a_field else ""))
         return [_check(session, each, told, showing=showing, place=rows.shown) for each in expectations]
     finally:
         session.rows("DROP VIEW IF EXISTS truth")

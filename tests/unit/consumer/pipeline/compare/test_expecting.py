@@ -10,7 +10,10 @@ import pyarrow as pa
 import pytest
 
 from cluster.errors import Misconfigured
+from consumer.pipeline.claims import Claims
 from consumer.pipeline.compare.expecting import shipped
+from consumer.pipeline.joined import joined_manifests, numbered_through
+from schemas.manifest import Manifest
 from tests.unit.consumer.pipeline.lab import Lab
 
 
@@ -124,6 +127,26 @@ def test_an_aggregate_of_a_shard_that_did_not_end_proves_nothing() -> None:
         assert said in result.reason
     lab.manifests[1:] = [finished]
     assert lab.look(right, expectations=(Path("counts_per_type"),)).verdict == "PASSED"
+
+
+def test_all_runs_together_are_held_against_totals_and_against_nothing_else() -> None:
+    lab = Lab()
+    later = [lab.manifest(shard, run_id="pipeline/later", seed=2) for shard in range(lab.shards)]
+
+    def claims(*runs: list[Manifest]) -> Claims:
+        numbered = numbered_through([(run[0].run_id, run) for run in runs])
+        return Claims(f"all runs ({len(numbered)})", joined_manifests(numbered), runs=numbered)
+
+    asked: dict[str, Any] = {"expectations": (Path("totals_by_event_type"),), "all_runs": True}
+    twice, once = (totals(dict.fromkeys(("play", "search", "browse"), number)) for number in (400, 200))
+    passed = lab.look(twice, claims=claims(lab.manifests, later), **asked)
+    assert (passed.verdict, "all 1,200 events" in passed.reason) == ("PASSED", True)
+    assert lab.look(once, claims=claims(lab.manifests, later), **asked).verdict == "FAILED"
+    cut_off = lab.look(twice, claims=claims(lab.manifests, later[:1]), **asked)
+    assert (cut_off.verdict, cut_off.judgement.final) == ("UNKNOWN", False)
+    assert "shard 1 of run pipeline/later left no manifest" in cut_off.reason
+    with pytest.raises(Misconfigured, match="held against totals, by expectations alone"):
+        lab.look(lab.rows(), claims=claims(lab.manifests, later), all_runs=True)
 
 
 def totals(*rows: dict[str, int]) -> pa.Table:
