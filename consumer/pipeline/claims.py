@@ -104,7 +104,7 @@ def read_all_claims(connection: Connection, topic: str) -> Claims:
         of_run[run].append(_whole(control, manifest))
     runs = numbered_through(list(of_run.items()))
     return Claims(
-        f"all runs ({len(runs):,})",
+        f"all of {len(runs):,}",
         joined_manifests(runs),
         [f"run {run}, shard {shard}: {claim}" for (run, shard), claim in sorted(control.impossible.items())],
         [f"{_UNREAD}: {each}" for each in control.unreadable],
