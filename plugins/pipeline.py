@@ -62,6 +62,7 @@ class AuditSinkOperator(StoppableOperator):
     :param expect: SQL over the columns of an event: which of them are meant to arrive.
     :param expectations: paths of ``.sql`` files over ``truth`` and ``sink`` that return the rows that disagree.
     :param order: column of the sink that tells the order in which it was filled.
+    :param all_runs: hold expectations against all runs of the topic together, whatever ``run_id`` says: for totals.
     :param scenario: name or file of the scenario that made the run, where the run's manifests do not lead to it.
     :param conn_id: connection of a PostgreSQL database that holds the sink, of type ``postgres`` or
         ``postgres_warehouse``: address, login and password.
@@ -72,7 +73,7 @@ class AuditSinkOperator(StoppableOperator):
     template_fields: Sequence[str] = (
         *StreamproofOperator.template_fields,
         *("at", "query", "id_column", "position", "columns", "compare", "expect", "expectations", "order"),
-        *("scenario", "conn_id", "wait"),
+        *("all_runs", "scenario", "conn_id", "wait"),
     )
     ui_color = "#f3e8fb"
 
@@ -88,6 +89,7 @@ class AuditSinkOperator(StoppableOperator):
         expect: str = "",
         expectations: Sequence[str] = (),
         order: str = "",
+        all_runs: bool | str = False,
         scenario: str = "",
         conn_id: str = "",
         wait: str = "",
@@ -105,6 +107,7 @@ class AuditSinkOperator(StoppableOperator):
         self.expect = expect
         self.expectations = expectations
         self.order = order
+        self.all_runs = all_runs
         self.scenario = scenario
         self.conn_id = conn_id
         self.wait = wait
@@ -160,10 +163,11 @@ class AuditSinkOperator(StoppableOperator):
             id_column=self.id_column or None,
             position=_pair(self.position),
             columns=columns_of(self.columns or {}),
-            compare=_truth_in(self.compare),
+            compare=_truth_in(self.compare, "compare"),
             expect=self.expect or None,
             expectations=tuple(Path(path) for path in self.expectations),
             order=self.order or None,
+            all_runs=_truth_in(self.all_runs, "all_runs"),
         )
         self.log.info("Comparing what was sent in %s with %s", self.run_id, place.shown)
         say = every(LOG_EVERY_S, lambda so_far: self.log.info("%s", so_far.words))
@@ -220,14 +224,14 @@ class AuditSinkOperator(StoppableOperator):
         return figures
 
 
-def _truth_in(value: bool | str) -> bool:
+def _truth_in(value: bool | str, name: str) -> bool:
     """Return what a switch says, be it the text that a template made of it.
 
     :raises Misconfigured: it says neither yes nor no.
     """
     told = _SAID.get(str(value).strip().lower())
     if told is None:
-        raise Misconfigured(f"compare is {value!r}", hint="It is true or false")
+        raise Misconfigured(f"{name} is {value!r}", hint="It is true or false")
     return told
 
 

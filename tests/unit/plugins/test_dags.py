@@ -49,6 +49,7 @@ def test_every_dag_file_can_be_read(found: dict[str, Any]) -> None:
         "rehearse_customer_events",
         "rehearse_clickstream",
         "rehearse_your_pipeline",
+        "count_events",
         "recurring_steady_hourly",
     }
 
@@ -214,6 +215,7 @@ def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(read_da
         "rehearse_customer_events",
         "rehearse_clickstream",
         "rehearse_your_pipeline",
+        "count_events",
         "recurring_good",
         "recurring_shaped",
     }
@@ -246,6 +248,7 @@ def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(read_dags: Re
         "rehearse_customer_events",
         "rehearse_clickstream",
         "rehearse_your_pipeline",
+        "count_events",
         "rehearse_orders",
         "rehearse_beats",
         "recurring_orders_daily",
@@ -272,6 +275,7 @@ def test_a_folder_of_scenarios_that_is_not_there_is_an_import_error(read_dags: R
         "rehearse_customer_events",
         "rehearse_clickstream",
         "rehearse_your_pipeline",
+        "count_events",
         "recurring_steady_hourly",
     }
     ((file, error),) = found["errors"].items()
@@ -305,3 +309,33 @@ def test_the_form_of_your_pipeline_has_the_switch_and_asks_for_no_warehouse_of_o
     assert params["consumer_fault"]["values_display"].keys() == set(params["consumer_fault"]["enum"])
     assert {param.get("section") for param in params.values()} == {None, "Load"}
     assert (params["topic"]["default"], params["consumer_fault"]["default"]) == ("your_pipeline", "none")
+
+
+def test_totals_are_counted_beside_the_generators_and_the_report_is_red_unless_they_are_proved(
+    found: dict[str, Any],
+) -> None:
+    tasks = found["dags"]["count_events"]["tasks"]
+    assert {name: sorted(task["upstream"]) for name, task in tasks.items()} == {
+        "plan": [],
+        "ensure_topics": ["plan"],
+        "ensure_totals_topic": ["plan"],
+        "generate": ["ensure_topics", "ensure_totals_topic", "plan"],
+        "count": ["ensure_topics", "ensure_totals_topic"],
+        "audit_totals": ["count", "generate"],
+        "report": ["audit_totals"],
+    }
+    rules = {name: task["rule"] for name, task in tasks.items()}
+    assert rules == dict.fromkeys(tasks, "all_success") | {"report": "all_done"}
+    assert {task["pool"] for task in tasks.values()} == {"default_pool"}
+
+
+def test_the_form_of_a_count_asks_for_both_topics_and_how_long(found: dict[str, Any]) -> None:
+    params = found["dags"]["count_events"]["params"]
+    defaults = {name: params[name]["default"] for name in ("topic", "totals_topic", "every", "count_for")}
+    assert defaults == {
+        "topic": "event-topic",
+        "totals_topic": "unique-event-topic",
+        "every": "event",
+        "count_for": "10m",
+    }
+    assert not any("warehouse" in name or name.startswith("fault") for name in params)

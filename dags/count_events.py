@@ -1,0 +1,134 @@
+"""
+### Count the events of a web shop
+
+Generates `shop_events` (views, baskets, purchases) on a Kafka topic, and **beside the generators** keeps running totals
+of them by name, published to another topic: `{productview, purchase, addtobasket, removefrombasket, receiveAt}`.
+
+Consuming, counting and publishing are Kafka transactions: end `count` while it is at work, and its retry goes on where
+the last output stands. `audit_totals` then holds the newest totals against what all runs of the topic sent; `report`
+says the verdict, and is red unless they were proved.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, TriggerRule, task
+
+from plugins.counting import CountOperator
+from plugins.operators import EnsureTopicsOperator, GenerateShardOperator, PlanOperator
+from plugins.pipeline import FIGURES, AuditSinkOperator
+from plugins.rehearsal import DEFAULT_ARGS, form
+from plugins.scenario_settings import rehearsal_for
+from plugins.settings import LOAD
+from plugins.settings import SCENARIO as OF_SCENARIO
+
+SCENARIO = "shop_events"
+FIELD = "eventName"
+OWN = {
+    "totals_topic": Param(
+        "unique-event-topic",
+        title="Topic of the totals",
+        description_md="Where the running totals are published.",
+        type="string",
+    ),
+    "every": Param(
+        "event",
+        title="When totals are published",
+        description_md="After every event, or after so long if anything came: event, or a number and ms, s or m.",
+        type="string",
+    ),
+    "count_for": Param(
+        "10m",
+        title="How long to count at most",
+        description_md="It ends sooner, when everything that the generators sent is counted: a number and s, m or h.",
+        type="string",
+    ),
+}
+
+with DAG(
+    "count_events",
+    description="Running totals by event name, counted exactly once while shop_events are generated, and proved.",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=DEFAULT_ARGS,
+    tags={"streamproof", "rehearsal", "running totals", SCENARIO},
+) as dag:
+    plan = PlanOperator(
+        task_id="plan",
+        scenario=SCENARIO,
+        besides=tuple(OWN),
+        doc_md="Splits the run into shards, and refuses settings that contradict each other.",
+    )
+    topics = EnsureTopicsOperator(
+        task_id="ensure_topics",
+        doc_md="Creates the topic and its control topic as `cluster/topics.yaml` declares them.",
+    )
+    totals = EnsureTopicsOperator(
+        task_id="ensure_totals_topic",
+        topic="{{ params.totals_topic }}",
+        doc_md="Creates the topic of the totals.",
+    )
+    generate = GenerateShardOperator.partial(
+        task_id="generate",
+        map_index_template="shard {{ task.shard['shard'] + 1 }} of {{ task.shard['shards'] }}",
+        execution_timeout=timedelta(hours=7),
+        doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
+    ).expand(shard=plan.output)
+    count = CountOperator(
+        task_id="count",
+        by=FIELD,
+        to="{{ params.totals_topic }}",
+        every="{{ params.every }}",
+        lasting="{{ params.count_for }}",
+        execution_timeout=timedelta(hours=8),
+        doc_md="Keeps running totals beside the generators. A retry goes on at the last output.",
+    )
+    audit = AuditSinkOperator(
+        task_id="audit_totals",
+        run_id="",
+        at="kafka:{{ params.totals_topic }}",
+        expectations=["totals_by_event_name"],
+        all_runs=True,
+        wait="30s",
+        doc_md="Makes the events of all runs of the topic again, and holds the newest totals against their counts.",
+    )
+
+    @task(
+        trigger_rule=TriggerRule.ALL_DONE,
+        doc_md="Says the verdict, with the totals. It is red unless they were proved.",
+    )
+    def report(ti: Any) -> dict[str, Any]:
+        """Return verdict, sentence and figures."""
+        import logging
+
+        from airflow.sdk.exceptions import AirflowFailException
+
+        log = logging.getLogger(__name__)
+        counted = ti.xcom_pull(task_ids="count") or {}
+        audited = ti.xcom_pull(task_ids="audit_totals", key=FIGURES) or {}
+        verdict = audited.get("verdict", "UNKNOWN")
+        reason = audited.get("reason", "Nothing was audited: a task before says why.")
+        log.info("%s: %s", verdict, reason)
+        for name, total in counted.get("totals", {}).items():
+            log.info("  %s: %s", name, f"{total:,}")
+        if verdict != "PASSED":
+            raise AirflowFailException(f"{verdict}: {reason}")
+        figures = ("totals", "events", "outputs", "events_per_second", "apart", "lag")
+        return {"verdict": verdict, "reason": reason} | {name: counted.get(name) for name in figures}
+
+    plan >> [topics, totals]
+    [topics, totals] >> generate
+    [topics, totals] >> count
+    [generate, count] >> audit >> report()
+
+# Of the form of the other Dags, what says which events are sent and how fast. No warehouse of ours is filled.
+asked = form(rehearsal_for(SCENARIO)(topic="event-topic", rate=1000, seconds=20))
+dag.params.update(
+    {name: param for name, param in asked.items() if param.schema.get("section") in {None, LOAD, OF_SCENARIO}} | OWN
+)

@@ -1,0 +1,61 @@
+"""Running totals counted beside the generators, in a real Airflow."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import httpx
+import pytest
+
+from cluster.connection import Connection
+from cluster.local import LocalStack
+from consumer.counter.examine import examine
+from streamproof.airflow_api import Airflow
+from tests.kit.kafka import read_topic
+
+DAG_ID = "count_events"
+TOPIC, TOTALS = "e2e-shop-events", "e2e-shop-totals"
+EVENTS = 1_500
+CONF = {"topic": TOPIC, "totals_topic": TOTALS, "events": EVENTS, "shards": 1, "rate": 500, "every": "event"}
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def run_path(airflow: Airflow) -> str:
+    """Where the REST API has a run that is over, and green."""
+    airflow.wait_for_dag(DAG_ID, threading.Event())
+    run_id = airflow.trigger(DAG_ID, CONF)
+    ended = list(airflow.follow(DAG_ID, run_id, threading.Event()))[-1]
+    said = [line for task in ended.failed_tasks() for line in airflow.log_tail(DAG_ID, run_id, task)]
+    assert ended.state == "success", (ended.tasks, said)
+    return f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}/taskInstances"
+
+
+@pytest.fixture(scope="module")
+def api(airflow: Airflow, airflow_stack: LocalStack) -> Any:
+    headers = {"Authorization": airflow._http.headers["Authorization"]}
+    with httpx.Client(base_url=airflow_stack.airflow_url or "", headers=headers, timeout=60) as client:
+        yield client
+
+
+def test_totals_are_counted_while_events_are_generated_and_proved(
+    api: httpx.Client, run_path: str, connection: Connection
+) -> None:
+    kept = api.get(f"{run_path}/report/xcomEntries/return_value").json()["value"]
+    assert kept["verdict"] == "PASSED"
+    assert kept["reason"].startswith(
+        f"The totals of the newest record of kafka:{TOTALS} are the counts of all {EVENTS:,} events that were sent, "
+        "for each eventName"
+    )
+    assert (sum(kept["totals"].values()), kept["outputs"], kept["lag"]) == (EVENTS, EVENTS, 0)
+    assert kept["totals"].keys() == {"productview", "purchase", "addtobasket", "removefrombasket"}
+    proved = examine(connection, TOPIC, TOTALS, by="eventName", stop=threading.Event())
+    assert (proved.holds, proved.events) == (True, EVENTS)
+    tasks = {each["task_id"]: each for each in api.get(run_path).json()["task_instances"]}
+    assert tasks["count"]["start_date"] < tasks["generate"]["end_date"] < tasks["count"]["end_date"]
+    assert {each["try_number"] for each in tasks.values()} == {1}
+    # While events were generated, and not at their end.
+    moments = {message.timestamp()[1] // 500 for message in read_topic(connection, TOTALS)}
+    assert len(moments) > 2
