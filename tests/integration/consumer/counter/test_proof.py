@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,8 @@ def test_the_newest_totals_are_proved_against_every_run_and_a_wrong_one_is_found
     last = read_topic(connection, totals)[-1]
     told = json.loads(last.value())
     wrong = json.dumps(told | {"purchase": told["purchase"] + 1}).encode()
-    headers = [(name, value) for name, value in last.headers() if name in {POSITIONS, COUNTING}]
+    ours: dict[str, Any] = dict(last.headers())
+    headers = [(name, ours[name]) for name in (POSITIONS, COUNTING)]
     FilledTopic(connection, totals).send([wrong], key=b"totals", headers=headers)
     found = audited("--all-runs").document
     assert found["verdict"] == "FAILED"
