@@ -23,7 +23,7 @@ class Start:
     """Where a look begins: exactly one is not ``None``.
 
     :param end: at the end, or the start if not.
-    :param offset: of each partition; below 0 it counts from the end.
+    :param offset: of each partition; below 0 it is so many records before the end, which only reading can find.
     :param at_ms: milliseconds since 1970: the first record that is not older.
     """
 
@@ -56,6 +56,8 @@ class Start:
     ) -> dict[int, int]:
         """Return the first offset of each partition; one that was deleted is the first that is there.
 
+        Not for an offset below 0.
+
         :param at_time: the first offset that is not older than ``at_ms``, below 0 where all are.
         :param alone: whether one partition was asked for by number.
         :raises Misconfigured: the offset lies beyond the end of every partition.
@@ -64,8 +66,6 @@ class Start:
             return {p: at if (at := at_time[p]) >= 0 else mark.high for p, mark in marks.items()}
         if self.offset is None:
             return {p: mark.high if self.end else mark.low for p, mark in marks.items()}
-        if self.offset < 0:
-            return {p: max(mark.low, mark.high + self.offset) for p, mark in marks.items()}
         furthest = max((mark.high for mark in marks.values()), default=0)
         if self.offset > furthest:
             of = f"partition {next(iter(marks))}" if alone else "every partition"

@@ -6,21 +6,25 @@ import base64
 import datetime as dt
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from cluster.connection import Connection
 from cluster.errors import BrokerSilent, Misconfigured
 from cluster.reading import SILENCE_S, TopicFollower, Watermarks
-from cluster.records import Headers, Records
+from cluster.records import Headers, Message, Records
 from consumer.tail.reveal import BYTES, TOMBSTONE, Reveal, Revealed, Schemas
 from consumer.tail.start import Start
 from consumer.tail.wanted import Wanted
 from schemas.registry.contract import subject_for
 
 _FETCH_ROWS = 2_000
+_MOST_BACK = 1_000_000  # offsets that are looked at for the last records of a partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,41 +134,77 @@ def _registry(connection: Connection, opened: ExitStack) -> Callable[[], Schemas
 
 
 def _fetched(follower: TopicFollower, asked: Asked, stop: threading.Event) -> Iterator[Records]:
-    """Yield what comes: from the start that was asked for, up to where the topic ends now unless it is followed."""
+    """Yield what comes: from the start that was asked for, up to where the topic ends now, and on if it is followed."""
     marks = _watermarks(follower, asked)
-    at_time = {} if asked.start.at_ms is None else follower.offsets_at(marks, asked.start.at_ms)
-    begins = asked.start.positions(asked.topic, marks, at_time, alone=asked.partition is not None)
     ends = {partition: mark.high for partition, mark in marks.items()}
+    if asked.start.offset is not None and asked.start.offset < 0:
+        yield from _last(follower, marks, -asked.start.offset, stop)
+        begins = ends
+    else:
+        at_time = {} if asked.start.at_ms is None else follower.offsets_at(marks, asked.start.at_ms)
+        begins = asked.start.positions(asked.topic, marks, at_time, alone=asked.partition is not None)
     if not asked.follow:
-        begins = {partition: at for partition, at in begins.items() if at < ends[partition]}
+        yield from _up_to(follower, begins, ends, stop, asked.most)
+        return
     follower.assign(begins)
-    heard = time.monotonic()
     while not stop.is_set():
-        if not asked.follow and all(at >= ends[partition] for partition, at in follower.positions.items()):
-            return
-        records, spans = follower.fetch(_FETCH_ROWS if asked.most is None else min(asked.most, _FETCH_ROWS), stop)
-        if spans:
-            heard = time.monotonic()
-        elif not asked.follow and time.monotonic() - heard > SILENCE_S:
-            raise BrokerSilent(
-                f"nothing came for {SILENCE_S:.0f} s although records are there",
-                where=f"topic {asked.topic}",
-                hint="Run the same command again when the broker answers",
-            )
-        if not asked.follow:
-            keep = [
-                offset < ends[p]
-                for p, offset in zip(records.partitions.tolist(), records.offsets.tolist(), strict=True)
-            ]
-            records = records if all(keep) else records.only(_mask(keep))
+        records, _ = follower.fetch(_rows(asked.most), stop)
         if len(records):
             yield records
 
 
-def _mask(keep: list[bool]) -> Any:
-    import numpy as np
+def _last(
+    follower: TopicFollower, marks: Mapping[int, Watermarks], number: int, stop: threading.Event
+) -> Iterator[Records]:
+    """Yield the last records of each partition: ``number`` of them, or all that are there.
 
-    return np.array(keep, dtype=np.bool_)
+    Offsets may hold none: transactions leave a marker behind each, and those that were rolled back all of theirs. So it
+    is looked further and further back.
+    """
+    left, back = dict(marks), 2 * number
+    while left and not stop.is_set():
+        begins = {partition: max(mark.low, mark.high - back) for partition, mark in left.items()}
+        kept: dict[int, deque[Message]] = {partition: deque(maxlen=number) for partition in left}
+        for records in _up_to(follower, begins, {p: mark.high for p, mark in left.items()}, stop, None):
+            for message in records.messages:
+                kept[message.partition()].append(message)
+        found = [p for p, mark in left.items() if len(kept[p]) == number or begins[p] == mark.low or back >= _MOST_BACK]
+        yield Records.of([message for partition in found for message in kept[partition]])
+        left = {partition: mark for partition, mark in left.items() if partition not in found}
+        back *= 8
+
+
+def _up_to(
+    follower: TopicFollower,
+    begins: Mapping[int, int],
+    ends: Mapping[int, int],
+    stop: threading.Event,
+    most: int | None,
+) -> Iterator[Records]:
+    """Yield the records between two offsets of each partition.
+
+    :raises BrokerSilent: they are there, and nothing came for too long.
+    """
+    follower.assign({partition: at for partition, at in begins.items() if at < ends[partition]})
+    heard = time.monotonic()
+    while not stop.is_set() and any(at < ends[partition] for partition, at in follower.positions.items()):
+        records, spans = follower.fetch(_rows(most), stop)
+        if spans:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > SILENCE_S:
+            raise BrokerSilent(
+                f"nothing came for {SILENCE_S:.0f} s although records are there",
+                where=f"topic {follower.topic}",
+                hint="Run the same command again when the broker answers",
+            )
+        inside = records.offsets < np.array([ends[partition] for partition in records.partitions.tolist()], np.int64)
+        records = records if inside.all() else records.only(inside)
+        if len(records):
+            yield records
+
+
+def _rows(most: int | None) -> int:
+    return _FETCH_ROWS if most is None else min(most, _FETCH_ROWS)
 
 
 def _watermarks(follower: TopicFollower, asked: Asked) -> Mapping[int, Watermarks]:

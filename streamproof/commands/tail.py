@@ -23,14 +23,15 @@ def tail(
     topic: Annotated[str, typer.Argument(help="Topic to look at.")],
     *,
     from_: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--from",
             metavar="start|end|OFFSET|-N|TIME|AGO",
             help="Where to begin: the start, the end, an offset, the last N records of each partition, a time such as "
-            "2026-01-31T12:00:00Z, or 5m ago.",
+            "2026-01-31T12:00:00Z, or 5m ago. "
+            f"By default -{_LAST}, and the start with --key or --where.",
         ),
-    ] = f"-{_LAST}",
+    ] = None,
     partition: Annotated[int | None, typer.Option("--partition", min=0, help="Only this partition.")] = None,
     key: Annotated[str | None, typer.Option("--key", help="Only records with this key.")] = None,
     where: Annotated[
@@ -58,18 +59,20 @@ def tail(
 ) -> int:
     """Show records of a topic, decoded: Avro, JSON, text, and bytes that nobody can decode.
 
-    Without more it shows the last ten of each partition. No consumer group is used, and nothing is stored. Ctrl-C ends
-    it with exit code 0.
+    Without more it shows the last ten of each partition; with --key or --where, those of the whole topic. No consumer
+    group is used, and nothing is stored. Ctrl-C ends it with exit code 0.
     """
     from cluster.errors import EXIT_OK
-    from consumer.tail.start import Start
+    from consumer.tail.start import START, Start
     from consumer.tail.tail import Asked
     from consumer.tail.tail import tail as look
     from consumer.tail.wanted import Wanted
     from streamproof.signals import ended_in_time, stop_on_signals
     from streamproof.views.tail import RecordLines
 
-    start, wanted = Start.parse(from_, now=dt.datetime.now(dt.UTC)), Wanted.parse(key, where or ())
+    wanted = Wanted.parse(key, where or ())
+    begin = from_ or (START if key is not None or where else f"-{_LAST}")
+    start = Start.parse(begin, now=dt.datetime.now(dt.UTC))
     asked = Asked(topic, start, partition, wanted, count, start.end is True if follow is None else follow)
     connection = addresses.connect(uses=("kafka",))
     with stop_on_signals() as stop, ended_in_time(stop, "stopped"):

@@ -98,7 +98,7 @@ def test_values_of_registered_schemas_are_decoded_in_avro_and_in_json(connection
     assert 0 < len(played) < 40
     assert all(one["value"]["video"]["completed"] for one in played)
     key = found[0]["key"]
-    assert {one["offset"] for one in lines(topic, "--from", "start", "--key", key)} == {
+    assert {one["offset"] for one in lines(topic, "--key", key)} == {
         one["offset"] for one in found if one["key"] == key
     }
     near = streamproof("tail", topic, "--from", "start", "--where", "video.compleated=true")
@@ -117,6 +117,21 @@ def test_a_look_begins_at_the_start_the_end_an_offset_a_time_or_the_last_ones(to
     assert {partition for partition, _ in offsets(topic, "--from", "1970-01-01T00:30:00Z")} == {1, 2}
     assert len(offsets(topic, "--from", "start", "--count", 7)) == 7
     assert [one["offset"] for one in lines(topic, "--from", "start", "--partition", 2)] == list(range(20))
+
+
+def test_the_last_records_are_found_behind_markers_and_rolled_back_transactions(connection, topic):
+    producer = Producer(connection.kafka.as_librdkafka(transactional_id=f"{topic}-t"))
+    producer.init_transactions(20)
+    for number in range(30):
+        producer.begin_transaction()
+        producer.produce(topic, b"%d" % number, partition=0)
+        if number < 5:
+            producer.commit_transaction(20)
+        else:
+            producer.flush(20)
+            producer.abort_transaction(20)
+    assert [one["value"] for one in lines(topic, "--from", "-1")] == [4]
+    assert [one["value"] for one in lines(topic)] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

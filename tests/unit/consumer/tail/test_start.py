@@ -52,10 +52,9 @@ def test_a_start_that_is_nearly_one_is_named():
         (Start(end=True), {0: 100, 1: 60, 2: 0}),
         (Start(offset=55), {0: 55, 1: 55, 2: 0}),
         (Start(offset=70), {0: 70, 1: 60, 2: 0}),
-        (Start(offset=-20), {0: 80, 1: 50, 2: 0}),
         (Start(at_ms=1), {0: 7, 1: 60, 2: 0}),
     ],
-    ids=["start", "end", "offset", "beyond one end", "last", "time"],
+    ids=["start", "end", "offset", "beyond one end", "time"],
 )
 def test_a_start_is_an_offset_of_each_partition_that_is_there(start, expected):
     assert start.positions("t", MARKS, {0: 7, 1: -1, 2: -1}, alone=False) == expected
