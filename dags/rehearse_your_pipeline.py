@@ -20,8 +20,8 @@ from airflow.sdk import DAG, Param, task
 
 from plugins.operators import EnsureTopicsOperator, GenerateShardOperator, PlanOperator, SchemaGateOperator
 from plugins.pipeline import AuditSinkOperator
-from plugins.rehearsal import DEFAULT_ARGS, form
-from plugins.settings import LOAD, Rehearsal
+from plugins.rehearsal import DEFAULT_ARGS, form, incidents_task
+from plugins.settings import INCIDENTS, LOAD, Rehearsal
 
 SCENARIO = "customer_events"
 # What `your_consumer` makes of an event. A pipeline that stores other columns is compared in those that it has.
@@ -132,7 +132,11 @@ with DAG(
         "Waits, without a worker, for what has not arrived yet.",
     )
     plan >> topics >> schemas >> generate >> stored >> audit
+    schemas >> incidents_task() >> stored
 
-# Of the form of the other Dags, what says which events are sent and how fast. No warehouse of ours is filled.
+# Of the form of the other Dags, what says which events are sent, how fast, and what happens meanwhile. No warehouse of
+# ours is filled.
 asked = form(Rehearsal(topic="your_pipeline", rate=2000, seconds=10))
-dag.params.update({name: param for name, param in asked.items() if param.schema.get("section") in {None, LOAD}} | OWN)
+dag.params.update(
+    {name: param for name, param in asked.items() if param.schema.get("section") in {None, LOAD, INCIDENTS}} | OWN
+)

@@ -50,6 +50,18 @@ def faults_text(value: Any) -> Any:
         raise ValueError(fault.message) from None
 
 
+def incidents_text(value: Any) -> Any:
+    """Return incidents as their text, whether the form wrote them as text or YAML as a list of texts."""
+    if not value:
+        return None
+    from producer.plan.incidents import as_text, parse_incidents
+
+    try:
+        return as_text(parse_incidents([str(one) for one in value] if isinstance(value, list) else [str(value)]))
+    except Misconfigured as fault:
+        raise ValueError(fault.message) from None
+
+
 def options_text(value: Any) -> Any:
     """Return options as their text, whether the form wrote them as text or YAML as a mapping."""
     if not value:

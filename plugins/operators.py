@@ -9,6 +9,7 @@ Packages are imported in ``work``: the Dag processor reads this module every few
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -24,6 +25,8 @@ from plugins.step import LOG_EVERY_S, StoppableOperator, StreamproofOperator, Wa
 # Which assets a run writes is known when it runs: the topic is a field of the form. Hence aliases.
 TOPICS = AssetAlias("streamproof-topics")
 PUBLICATIONS = AssetAlias("streamproof-publications")
+# Generators begin within moments, unless the tasks of other runs have all the slots.
+BEGIN_TIMEOUT_S = 900.0
 
 
 class EnsureTopicsOperator(StreamproofOperator):
@@ -43,7 +46,8 @@ class EnsureTopicsOperator(StreamproofOperator):
 class PlanOperator(StreamproofOperator):
     """Split the run into shards; refuse settings that contradict each other, or that the scenario does not take.
 
-    Returns what each shard is told: what ``ProduceRequest`` takes beside topic and run id.
+    Returns what each shard is told: what ``ProduceRequest`` takes beside topic and run id. Incidents are of no shard:
+    :class:`IncidentsOperator` does them.
 
     :param scenario: name of a scenario, or the path of its file.
     :param besides: parameters of the Dag that say nothing of the events, and are others' to judge.
@@ -70,6 +74,13 @@ class PlanOperator(StreamproofOperator):
         settings["rate"] = rate_or_own(settings["rate"], settings["shape"], own)
         request = ProduceRequest(topic=self.topic, run_id=self.run_id, **settings)
         accept(request.plan, scenario)
+        if request.plan.incidents:
+            from producer.incidents.stage import stage_of
+
+            stage = stage_of(self.connection(), request.plan.incidents)
+            for warning in stage.warnings(request.plan.incidents, request.delivery_timeout_s):
+                self.log.warning("%s", warning)
+        settings.pop("incidents", None)
         how_many = f"{rehearsal.events:,} events" if rehearsal.events else "events"
         until = "until the shape ends" if request.seconds is None else f"{request.seconds} s at most"
         what = f"{how_many} of {scenario.name} in {request.shards} shards"
@@ -168,6 +179,49 @@ class GenerateShardOperator(StoppableOperator):
             "failed": count(manifest.failed),
             "unknown": count(manifest.unknown),
         }
+
+
+class IncidentsOperator(StoppableOperator):
+    """Do the incidents of a run to the local stack, beside its generators and once for all of them.
+
+    The run begins when its first event is in the topic. When every shard has ended, what goes on is ended too. Who ends
+    the task ends the incidents; a retry does not do again what had begun.
+
+    :param incidents: as ``--incident`` takes them, several with ``;`` between them; empty for none.
+    """
+
+    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "incidents")
+
+    def __init__(self, *, incidents: str = "{{ params.get('incidents') or '' }}", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.incidents = incidents
+
+    def work(self, context: Context) -> list[dict[str, Any]]:
+        from producer.incidents.clocks import TopicClock
+        from producer.incidents.performance import Performance
+        from producer.incidents.stage import stage_of
+        from producer.plan.incidents import parse_incidents
+
+        planned = parse_incidents([self.incidents])
+        if not planned:
+            self.log.info("No incidents are asked for")
+            return []
+        kafka = self.connection().kafka
+        clock = TopicClock(kafka, self.topic, self.run_id)
+        performance = Performance(
+            kafka, self.topic, self.run_id, planned, stage_of(self.connection(), planned), run_clock=clock
+        )
+        begin_by = time.monotonic() + BEGIN_TIMEOUT_S
+
+        def over() -> bool:
+            return clock.is_over() or (clock() is None and time.monotonic() > begin_by)
+
+        with self.stopping() as stop:
+            done = performance.perform(over, hurry=stop.is_set)
+        for incident in done:
+            at = "not at all" if incident.began_s is None else f"at {incident.began_s:.1f} s"
+            self.log.info("%s: began %s%s", incident.text, at, f"; {incident.fault}" if incident.fault else "")
+        return [incident.model_dump() for incident in done]
 
 
 class LoadOperator(LoadingOperator):

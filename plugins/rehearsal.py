@@ -2,12 +2,15 @@
 
 ::
 
-    plan > ensure_topics > schema_gate > generate[shards] > load > audit > check > publish > report
+    plan > ensure_topics > schema_gate > generate[shards], incidents > load > audit > check > publish > report
 
 ``plan`` comes first, so that settings that cannot be are refused before anything is made.
 
 Airflow judges a run by its leaf, ``report``: it is green when readers have what was audited last, and red else.
 ``publish`` needs every shard, the audit and the checks.
+
+``incidents`` goes beside the generators, and does to the local stack what the form asks for, as a rule nothing. It has
+the first slot that is free, as four generators would leave none. What became of it decides nothing.
 
 ``schema_gate`` is a setup, and ``load``, ``audit`` and ``check`` are its teardowns. Airflow runs those whatever became
 of the rest, as long as the setup succeeded: when a shard fails, when the load does, and when somebody marks the run as
@@ -28,6 +31,7 @@ from plugins.operators import (
     CheckOperator,
     EnsureTopicsOperator,
     GenerateShardOperator,
+    IncidentsOperator,
     LoadOperator,
     PlanOperator,
     PublishOperator,
@@ -104,6 +108,7 @@ def rehearsal_dag(
             execution_timeout=timedelta(hours=7),
             doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
         ).expand(shard=plan.output)
+        incidents = incidents_task()
         load = LoadOperator(
             task_id="load",
             execution_timeout=timedelta(hours=4),
@@ -132,6 +137,7 @@ def rehearsal_dag(
 
         schemas.as_setup()  # type: ignore[no-untyped-call]
         plan >> topics >> schemas >> generate >> load >> audit >> check >> publish >> report
+        schemas >> incidents >> load
         schemas >> [load, audit, check]
         [generate, audit] >> publish
         check >> report
@@ -140,6 +146,18 @@ def rehearsal_dag(
     model = rehearsal_for(scenario)
     dag.params.update(form(model(**dict(defaults or Rehearsal()))))
     return dag
+
+
+def incidents_task() -> IncidentsOperator:
+    """Return the task that does the incidents of a run, beside its generators."""
+    return IncidentsOperator(
+        task_id="incidents",
+        # Before generators take all the slots that there are: it has to be there when they begin.
+        priority_weight=100,
+        execution_timeout=timedelta(hours=7),
+        doc_md="Takes a broker or the registry of the local stack away while the generators run, as the form asks for, "
+        "and gives it back. Whoever ends this task ends the incidents too.",
+    )
 
 
 def form(defaults: Rehearsal) -> dict[str, Param]:

@@ -20,7 +20,16 @@ from pydantic import (
 
 from cluster.errors import Misconfigured
 from cluster.text.names import DEFAULT_NAME
-from plugins.form_texts import TOPIC_PATTERN, TOPIC_WORDS, conn_id, faults_text, percent, shape_text, topic_name
+from plugins.form_texts import (
+    TOPIC_PATTERN,
+    TOPIC_WORDS,
+    conn_id,
+    faults_text,
+    incidents_text,
+    percent,
+    shape_text,
+    topic_name,
+)
 
 MAX_SECONDS = 21_600
 # How the fields are called that are a fault each.
@@ -29,8 +38,8 @@ FAULT_FIELDS = "fault_"
 ANY_OPTION = "options"
 # Headings under which the form folds away what is not asked for each time.
 LOAD, SCENARIO, VERSIONS, FAULTS = "Load", "Scenario options", "Schema versions", "Injected faults"
-WAREHOUSE = "Warehouse"
-HEADINGS = (None, LOAD, SCENARIO, VERSIONS, FAULTS, WAREHOUSE)
+INCIDENTS, WAREHOUSE = "Incidents", "Warehouse"
+HEADINGS = (None, LOAD, SCENARIO, VERSIONS, FAULTS, INCIDENTS, WAREHOUSE)
 
 
 def folded(section: str, **field: Any) -> Any:
@@ -157,6 +166,14 @@ class Rehearsal(BaseModel):
         description="As the flag --fault takes them: undecodable.truncated=5 late=1%,mean=1h",
     )
 
+    incidents: Annotated[str | None, BeforeValidator(incidents_text)] = folded(
+        INCIDENTS,
+        default=None,
+        title="Incidents",
+        description="What is done to the local stack meanwhile, several with ; between them, such as "
+        "10s: stop broker 2 for 5s; 20s: freeze registry for 5s. Empty for nothing.",
+    )
+
     warehouse_conn_id: Annotated[str | None, BeforeValidator(conn_id)] = folded(
         WAREHOUSE,
         default=None,
@@ -192,6 +209,7 @@ class Rehearsal(BaseModel):
         }
         settings["options"] = self._options({name: fields[name] for name in fields if name in declared})
         settings["faults"] = list(self.injected())
+        settings["incidents"] = [self.incidents] if self.incidents else []
         settings["require_rate"] = None if self.require_rate is None else self.require_rate / 100
         return settings | self._load()
 
@@ -233,9 +251,11 @@ class Rehearsal(BaseModel):
                 parse_faults(self.injected())
             except Misconfigured as fault:
                 raise ValueError(fault.message) from None
+        from producer.plan.incidents import beyond_the_end, parse_incidents
         from producer.plan.rules import contradictions
 
-        broken = contradictions(
+        ends_s = lasts_s if lasts_s is not None and math.isfinite(lasts_s) else float(self.seconds)
+        broken = beyond_the_end(parse_incidents([self.incidents or ""]), ends_s) + contradictions(
             **self._load(),
             lasts_s=lasts_s,
             events=self.events,

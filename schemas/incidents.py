@@ -39,6 +39,7 @@ class Incident(_Document):
     kind: Kind
     target: str = Field(description='"broker 2", or "registry"')
     for_s: float = Field(gt=0)
+    asked_at: str | None = Field(default=None, description="when its turn came: from then on it is not done again")
     began_at: str | None = None
     began_s: float | None = None
     ended_at: str | None = None

@@ -17,7 +17,7 @@ from cluster.text.names import DEFAULT_NAME
 
 DAG_ID = f"rehearse_{DEFAULT_NAME}"
 # As the Dag has them, one after another.
-TASKS = ("plan", "ensure_topics", "schema_gate", "generate", "load", "audit", "check", "publish", "report")
+TASKS = ("plan", "ensure_topics", "schema_gate", "incidents", "generate", "load", "audit", "check", "publish", "report")
 
 # The first request of a part of the API can take seconds: Airflow loads that part then.
 TIMEOUT_S = 60.0

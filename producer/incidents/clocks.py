@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from threading import Lock
 
 from cluster.connection import KafkaSettings
 from cluster.errors import StreamproofError
-from cluster.reading import look_at_topic
+from cluster.reading import TopicReader, look_at_topic
 from producer.send.meter import Progress
 from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.manifest import Manifest
+
+# How often Kafka is asked whether a run has begun, and whether it is over.
+_LOOK_S = 0.25
+_END_S = 1.0
 
 
 class ProgressClock:
@@ -40,7 +44,7 @@ class ProgressClock:
 
 
 class TopicClock:
-    """The clock of a run whose shards are elsewhere: it begins when the first event is in the topic.
+    """The clock of a run whose shards are elsewhere: it begins with the time that the first event in the topic has.
 
     Asked again and again, it asks Kafka no more once it knows. It counts the time of day from there, also while nobody
     sends: a shard that is tried again a minute later finds the clock a minute further.
@@ -54,26 +58,31 @@ class TopicClock:
         self._kafka, self._topic, self._run_id = kafka, topic, run_id
         self._now = now or (lambda: datetime.now(UTC))
         self._began: datetime | None = None
-        self._looked = False
+        self._next_look = self._next_end = 0.0
+        self._over = False
 
     def __call__(self) -> float | None:
         """Return the second of the run; ``None`` before it began, or while Kafka does not say."""
-        if self._began is None:
+        if self._began is None and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_S
             try:
                 self._began = self._find()
             except StreamproofError:
                 return None
-            self._looked = True
         return None if self._began is None else (self._now() - self._began).total_seconds()
 
     def is_over(self) -> bool:
         """Tell whether every shard says that it came to its end; not while Kafka does not say."""
+        if self._over or time.monotonic() < self._next_end:
+            return self._over
         try:
             manifests = _of_run(self._read(), self._run_id)
         except StreamproofError:
-            return False
+            manifests = []
+        self._next_end = time.monotonic() + _END_S
         ended = [each for each in manifests if each.status == "finished" and not each.interrupted]
-        return bool(manifests) and len(ended) == max(each.shards for each in manifests)
+        self._over = bool(manifests) and len(ended) == max(each.shards for each in manifests)
+        return self._over
 
     def _read(self) -> ControlTopic:
         return read_control_topic(self._kafka, self._topic, run_id=self._run_id)
@@ -91,11 +100,20 @@ class TopicClock:
         if not manifests:
             return None
         _, bounds = look_at_topic(self._kafka, self._topic)
-        before = min(manifests, key=lambda manifest: manifest.started_at)
-        if not any(mark.high > before.start_offsets.get(partition, 0) for partition, mark in bounds.items()):
-            return None
-        # Whoever comes late knows no better than when the first shard set out.
-        return now if self._looked else datetime.fromisoformat(before.started_at)
+        first = min(manifests, key=lambda manifest: manifest.started_at)
+        starts = {
+            partition: max(mark.low, first.start_offsets.get(partition, 0))
+            for partition, mark in bounds.items()
+            if mark.high > max(mark.low, first.start_offsets.get(partition, 0))
+        }
+        return self._stamp_of_the_first(starts, datetime.fromisoformat(first.started_at), now) if starts else None
+
+    def _stamp_of_the_first(self, starts: Mapping[int, int], since: datetime, now: datetime) -> datetime:
+        """Return the time of the first event; a clock that is wrong on purpose may have stamped it with another."""
+        with TopicReader(self._kafka, self._topic) as reader:
+            reader.assign(starts, {partition: start + 1 for partition, start in starts.items()})
+            stamps = [datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC) for message in reader.messages()]
+        return min((stamp for stamp in stamps if since <= stamp <= now), default=now)
 
 
 def _of_run(control: ControlTopic, run_id: str) -> list[Manifest]:

@@ -21,6 +21,8 @@ from schemas.incidents import Incident, RunIncidents
 log = structlog.get_logger()
 
 TICK_S = 0.1
+# An incident is recorded so much before its moment: while it lasts, the record may find no broker.
+LEAD_S = 1.0
 # A broker that is started again on a busy machine takes this long; whoever comes next finds the stack as it was.
 BACK_TIMEOUT_S = 60.0
 RECORD_TIMEOUT_S = 10.0
@@ -78,7 +80,8 @@ class Performance:
         """Do all of them at their moments, and return what happened.
 
         1. remember: what an earlier attempt began is not done again
-        2. ask for each when the run has come to its moment, and follow what becomes of it
+        2. ask for each when the run has come to its moment, and follow what becomes of it; that its moment comes is
+           recorded just before, so that a run that is continued knows it also where nothing could be written since
         3. when the run is over, take back what goes on, and wait until all that was away answers again
         4. record: each change as it comes, and the last one before this returns
 
@@ -113,7 +116,7 @@ class Performance:
             recorded = read_incidents(self._kafka, self._topic, self._run_id)
         except StreamproofError:
             recorded = []  # there is no topic yet: the shards say what is wrong with it
-        begun = {incident.asked: incident for incident in recorded if incident.began_at is not None}
+        begun = {incident.asked: incident for incident in recorded if incident.asked_at is not None}
         for incident in begun.values():
             left = incident.ended_at is None and not incident.fault
             kept = incident.model_copy(update={"fault": _LEFT}) if left else incident
@@ -135,10 +138,14 @@ class Performance:
 
     def _begin(self, scene: _Scene) -> None:
         run_s, incident = self._run_clock(), scene.incident
-        if run_s is None or run_s < incident.at_s:
+        if run_s is None or run_s < incident.at_s - LEAD_S:
             return
         if run_s > incident.at_s + incident.for_s:
             self._give_up(scene, _TOO_LATE)
+            return
+        if incident.asked_at is None:
+            scene.note(asked_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
+        if run_s < incident.at_s:
             return
         try:
             scene.asked = ask(self._stage.state, incident.kind, self._stage.service(incident.target), incident.for_s)
@@ -184,7 +191,7 @@ class Performance:
 
 
 def _has_news(scene: _Scene) -> bool:
-    return bool(scene.incident.began_at or scene.incident.fault)
+    return bool(scene.incident.asked_at or scene.incident.fault)
 
 
 class Beside:

@@ -122,6 +122,13 @@ def test_what_was_sent_is_judged_whatever_becomes_of_the_run_once_the_schemas_ar
     assert "audit" in tasks["check"]["upstream"]
 
 
+def test_one_task_does_the_incidents_beside_the_generators_and_decides_nothing(rehearse: dict[str, Any]) -> None:
+    tasks = rehearse["tasks"]
+    assert tasks["incidents"]["upstream"] == tasks["generate"]["upstream"][1:] == ["schema_gate"]
+    # The load waits until what was away is back, whatever became of the task; nothing else looks at it.
+    assert [name for name, task in tasks.items() if "incidents" in task["upstream"]] == ["load"]
+
+
 def test_the_plan_comes_first_so_that_nothing_is_made_for_settings_that_cannot_be(rehearse: dict[str, Any]) -> None:
     tasks = rehearse["tasks"]
     assert [name for name, task in tasks.items() if not task["upstream"]] == ["plan"]
@@ -175,7 +182,14 @@ def test_the_form_shows_the_main_settings_and_bounds_them(rehearse: dict[str, An
     sections: dict[str, list[str]] = {}
     for name, param in params.items():
         sections.setdefault(param.get("section") or "", []).append(name)
-    assert list(sections)[1:] == ["Load", "Scenario options", "Schema versions", "Injected faults", "Warehouse"]
+    assert list(sections)[1:] == [
+        "Load",
+        "Scenario options",
+        "Schema versions",
+        "Injected faults",
+        "Incidents",
+        "Warehouse",
+    ]
     assert sections["Scenario options"] == ["time_compression"]
     assert len(sections["Injected faults"]) == 10
 
@@ -290,7 +304,8 @@ def test_between_generators_and_audit_of_your_pipeline_stands_nothing_but_your_p
         "ensure_topics": ["plan"],
         "schema_gate": ["ensure_topics"],
         "generate": ["plan", "schema_gate"],
-        "your_consumer": ["generate"],
+        "incidents": ["schema_gate"],
+        "your_consumer": ["generate", "incidents"],
         "audit_sink": ["your_consumer"],
     }
     # The leaf decides the colour of the run, and no warehouse of ours is touched.
@@ -307,7 +322,7 @@ def test_the_form_of_your_pipeline_has_the_switch_and_asks_for_no_warehouse_of_o
     ]
     assert params["consumer_fault"]["enum"] == ["none", "lose", "double", "round", "all"]
     assert params["consumer_fault"]["values_display"].keys() == set(params["consumer_fault"]["enum"])
-    assert {param.get("section") for param in params.values()} == {None, "Load"}
+    assert {param.get("section") for param in params.values()} == {None, "Load", "Incidents"}
     assert (params["topic"]["default"], params["consumer_fault"]["default"]) == ("your_pipeline", "none")
 
 

@@ -37,6 +37,9 @@ from plugins.settings import Rehearsal
         ("something_else: 5", "unknown key 'something_else': scenario customer_events takes no option something_else"),
         ("users: 5", "unknown key 'users': scenario customer_events takes no option users"),
         ("scenario: clickstream\nuser: 5", "unknown key 'user', did you mean 'users'?"),
+        ('incidents: "10s: stp broker 2 for 5s"', "unknown kind stp, did you mean stop?"),
+        ('incidents: "20s: stop broker 2 for 15s"', "ends after the run, which takes 30s"),
+        ('{incidents: "1s: stop broker 2 for 15s", shape: "constant(5, 10s)"}', "which takes 10s"),
         ("- rate", "not a mapping"),
         ("", "not a mapping"),
         ("rate: [1", "not YAML"),
@@ -49,6 +52,26 @@ def test_a_profile_that_cannot_be_used_says_why_and_where(tmp_path: Path, conten
         load_profile(path)
     assert fault in str(raised.value)
     assert raised.value.where == str(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "asked"),
+    [
+        ("rate: 5", None),
+        ('incidents: ""', None),
+        ('incidents: "5s:kill broker 1 for 1s"', "5s: kill broker 1 for 1s"),
+        (
+            'incidents: ["9s: stop registry for 1s", "5s: kill broker 1 for 1s"]',
+            "5s: kill broker 1 for 1s; 9s: stop registry for 1s",
+        ),
+    ],
+)
+def test_a_profile_asks_for_incidents_as_a_text_or_a_list(tmp_path: Path, content: str, asked: str | None) -> None:
+    path = tmp_path / "rough.yaml"
+    path.write_text(content)
+    rehearsal = load_profile(path).rehearsal()
+    assert rehearsal.incidents == asked
+    assert rehearsal.request()["incidents"] == ([] if asked is None else [asked])
 
 
 def test_no_fault_of_a_profile_is_told_in_the_words_of_a_library(tmp_path: Path) -> None:
