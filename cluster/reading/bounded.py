@@ -22,7 +22,7 @@ from cluster.connection import KafkaSettings
 from cluster.errors import BrokerSilent
 from cluster.kafka_errors import BrokerWatch
 from cluster.reading.gathering import Gathering
-from cluster.reading.group_note import group_of, tell_group
+from cluster.reading.group_note import Telling, group_of, tell_group
 from cluster.reading.intake import Intake, open_client
 from cluster.reading.watermarks import Watermarks, watermarks
 from cluster.records import Message, Records, Span
@@ -59,6 +59,7 @@ class TopicReader:
         self._silence_s = silence_s
         self._address = settings.bootstrap_servers
         self._admin: Admin = admin_client(settings)
+        self._telling = Telling(self._admin, self._group, topic)
         self._watch = BrokerWatch(settings, patience_s=silence_s)
         self._consumer = open_client(settings, self._group, self._watch, **_CLIENT)
         self._intake = Intake(topic)
@@ -130,9 +131,16 @@ class TopicReader:
             records, _ = self.fetch(_FETCH_ROWS, stop)
             yield from records.messages
 
-    def commit(self, positions: Mapping[int, int], *, timeout_s: float = 3.0) -> None:
-        """Tell the consumer group what has been dealt with, so that lag tools see it. Best effort; nothing reads it."""
-        tell_group(self._admin, self._group, self.topic, positions, timeout_s=timeout_s)
+    def commit(self, positions: Mapping[int, int], *, timeout_s: float = 3.0, note: str = "") -> None:
+        """Tell the consumer group what has been dealt with, so that lag tools see it. Best effort; nothing reads it.
+
+        :param note: what is kept with each position, for whoever looks on.
+        """
+        tell_group(self._admin, self._group, self.topic, positions, timeout_s=timeout_s, note=note)
+
+    def tell(self, positions: Mapping[int, int], note: str = "") -> None:
+        """Do so while there is more to do: nothing is waited for, and one that comes too soon is left out."""
+        self._telling.tell(positions, note)
 
     def close(self) -> None:
         """Leave Kafka."""

@@ -13,6 +13,7 @@ from cluster.errors import DependencyDown
 from cluster.reading import TopicFollower
 from cluster.records import Message
 from schemas.control_topic import ControlTopic, Shard
+from schemas.incidents import RunIncidents
 from schemas.manifest import Manifest, control_topic_of, count
 from schemas.progress import ShardProgress, progress_in
 
@@ -63,6 +64,7 @@ class Claims:
     mute: int = 0
     at_s: float = 0.0
     runs: Mapping[str, tuple[ShardClaim, ...]] = field(default_factory=dict)
+    incidents: tuple[RunIncidents, ...] = ()
 
 
 class ShardBook:
@@ -71,6 +73,7 @@ class ShardBook:
     def __init__(self) -> None:
         self._manifests: dict[Shard, tuple[Manifest, float]] = {}
         self._progress: dict[Shard, tuple[ShardProgress, float]] = {}
+        self._incidents: dict[str, RunIncidents] = {}
 
     def take(self, message: Message) -> None:
         """Apply one record; those of a partition come in their order."""
@@ -81,6 +84,7 @@ class ShardBook:
             return
         said = ControlTopic()
         said.take(message)
+        self._incidents.update(said.incidents)
         for shard in said.deleted:
             self._manifests.pop(shard, None)
         for shard, manifest in said.manifests.items():
@@ -101,6 +105,7 @@ class ShardBook:
             len(shards) - len(told),
             _moment(heard, now_s),
             _by_run(shards),
+            tuple(self._incidents.values()),
         )
 
     def _claim(self, shard: Shard, now_s: float) -> ShardClaim:

@@ -23,6 +23,7 @@ from consumer.live.snapshot import (
     STAGES,
     GroupSight,
     GroupsSight,
+    IncidentSight,
     LastKnown,
     NameTotal,
     NewestSight,
@@ -36,6 +37,7 @@ from consumer.live.snapshot import (
     TopicSight,
     TotalsSight,
 )
+from schemas.incidents import RunIncidents
 
 SHOWN_RUNS = 5
 _NO_SUCH_TOPIC = "the topic does not exist"
@@ -268,6 +270,25 @@ def _run(shards: tuple[ShardClaim, ...], known: Readings, *, alone: bool) -> Run
         loaded=_since(begins, loaded.positions) if alone and loaded is not None and loaded.positions else None,
         published=None if published is None else published.runs.get(first.run_id, 0),
     )
+
+
+def incident_sights(run: RunIncidents) -> list[IncidentSight]:
+    """Return the incidents of a run that have begun."""
+    return [
+        IncidentSight(
+            start=each.began_at,
+            end=each.ended_at,
+            kind=each.kind,
+            target=each.target,
+            text=each.text,
+            back=each.back_at,
+            run_id=run.run_id,
+            topic=run.topic,
+            fault=each.fault,
+        )
+        for each in run.incidents
+        if each.began_at is not None
+    ]
 
 
 def _state(shards: tuple[ShardClaim, ...]) -> str:

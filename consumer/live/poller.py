@@ -18,7 +18,7 @@ from cluster.connection import Connection
 from consumer.live.asking import moment
 from consumer.live.compose import TopicView
 from consumer.live.questions import Questions
-from consumer.live.snapshot import IncidentSight, Snapshot
+from consumer.live.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +28,12 @@ GRACE_S = 10.0
 # Each topic costs a few requests a second. Where nobody names topics, so many are looked at.
 MOST_TOPICS = 20
 _JOIN_S = 2.0
-Incidents = Callable[[], tuple[IncidentSight, ...]]
 
 
 class LivePoller:
     """Asks for all who look, while somebody does. :func:`shared_poller` gives the one of a process.
 
     :param publications: the folder of snapshots and reports on this machine.
-    :param incidents: what was done to the local stack on purpose, so far.
     :param grace_s: how long it goes on after the last who looked is gone.
     """
 
@@ -44,13 +42,11 @@ class LivePoller:
         connection: Connection,
         publications: Path,
         *,
-        incidents: Incidents = tuple,
         grace_s: float = GRACE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._publications = publications
-        self._incidents = incidents
         self._grace_s = grace_s
         self._clock = clock
         self._changed = threading.Condition()
@@ -121,7 +117,7 @@ class LivePoller:
             as_of=moment(now_s),
             address=self._connection.kafka.shown,
             topics=sights,
-            incidents=self._incidents(),
+            incidents=questions.incidents(),
             unshown=questions.unshown(),
             whole=questions.answered(),
             problem=questions.problem(),

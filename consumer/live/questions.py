@@ -11,11 +11,12 @@ from cluster.errors import BrokerSilent, TopicMissing
 from cluster.reading import Watermarks
 from consumer.live.asking import NOT_YET, Asking, NotYet
 from consumer.live.claims import ClaimsQuestion
-from consumer.live.compose import Readings
+from consumer.live.compose import Readings, incident_sights
 from consumer.live.groups import GroupsQuestion
 from consumer.live.newest import NewestQuestion
 from consumer.live.offsets import Client, EndsQuestion, LoadedQuestion, TopicsQuestion
 from consumer.live.published import PublishedQuestion
+from consumer.live.snapshot import IncidentSight
 from consumer.live.totals import CountedQuestion
 
 # Asked about no topic in particular.
@@ -110,6 +111,14 @@ class Questions:
             newest=self._newest.of(topic),
             counted=self._counted.of(topic),
         )
+
+    def incidents(self) -> tuple[IncidentSight, ...]:
+        """Return what was done to the local stack, as far as it is known, by its beginning."""
+        found = []
+        for topic in self.looked_at():
+            claims = self._claims.of(topic).value
+            found += [incident for run in (claims.incidents if claims else ()) for incident in incident_sights(run)]
+        return tuple(sorted(found, key=lambda incident: incident.start))
 
     def _each(self) -> tuple[Asking[Any], ...]:
         return (

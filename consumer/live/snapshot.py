@@ -323,13 +323,24 @@ class TopicSight:
 
 @dataclass(frozen=True, slots=True)
 class IncidentSight:
-    """Something that was done to the local stack on purpose. ``end`` is ``None`` while it goes on."""
+    """Something that was done to the local stack on purpose, while a run went.
+
+    :ivar end: ``None`` while it goes on.
+    :ivar kind: ``stop``, ``kill`` or ``freeze``; ``target`` is what it was done to, as ``broker 2`` or ``registry``.
+    :ivar text: as it was asked for: ``30s: stop broker 2 for 20s``, in seconds of the run.
+    :ivar back: when what was away answered again; ``None`` while it does not.
+    :ivar fault: why it did not end as it should; empty where nothing is wrong.
+    """
 
     start: str
     end: str | None
     kind: str
     target: str
     text: str
+    back: str | None = None
+    run_id: str = ""
+    topic: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +350,7 @@ class Snapshot:
     :ivar number: grows by one with each snapshot of a poller.
     :ivar as_of: when it was put together; its parts are at most as new.
     :ivar address: of the brokers, as it is shown.
+    :ivar incidents: those that have begun, in that order, whichever topic their run writes to.
     :ivar unshown: how many topics there are beside these that could be shown; those that are named are shown.
     :ivar whole: every question about them has had an answer; it is not so for the first moments of a poller.
     :ivar problem: what keeps the poller from finding out anything, in words; empty where nothing does.

@@ -18,6 +18,7 @@ from cluster.topics import TopicInfo
 from consumer.load.beginning import chosen_partitions, step_aside_if_other
 from consumer.load.follow_progress import FollowMeter, FollowProgress, FollowResult
 from consumer.load.naming import TopicNaming, finder
+from consumer.load.onlookers import Onlookers
 from consumer.load.positions import resume
 from consumer.load.readers import SchemaShelf, source_of_schemas
 from consumer.load.transfer import Transfer
@@ -82,6 +83,7 @@ def follow(
     place, load_id = place_of(warehouse), uuid.uuid4().hex
     meter, ends_at = FollowMeter(progress), None if for_s is None else time.monotonic() + for_s
     not_compared: dict[int, str] = {}
+    onlookers: Onlookers | None = None
 
     def over() -> bool:
         return stop.is_set() or (ends_at is not None and time.monotonic() >= ends_at)
@@ -99,7 +101,8 @@ def follow(
                 sink.verify()
                 shelf = SchemaShelf(sink, topic, registry)
                 naming = TopicNaming(finder(plain, written, connection.kafka, topic, list(shelf.kept.values())))
-                transfer = Transfer(sink, shelf, naming, load_id, stop, meter.add, limit, batch_rows, not_compared)
+                onlookers = onlookers or Onlookers(follower.tell, sink.totals(), meter.add)
+                transfer = Transfer(sink, shelf, naming, load_id, stop, onlookers.add, limit, batch_rows, not_compared)
                 while True:
                     # 1. resume
                     there = reader.identify()
@@ -119,7 +122,7 @@ def follow(
                         break
                 sink.checkpoint()
                 held, positions = sink.totals(), sink.positions()
-            follower.commit(positions)
+            follower.commit(positions, note=onlookers.note)
             if over():
                 break
             # 4. aside

@@ -14,6 +14,7 @@ from cluster.errors import Interrupted
 from cluster.reading import TopicReader
 from consumer.load.beginning import chosen_partitions, step_aside_if_other
 from consumer.load.naming import TopicNaming, finder
+from consumer.load.onlookers import Onlookers
 from consumer.load.positions import check_identity, resume
 from consumer.load.progress import LoadProgress, LoadResult, Meter, PartitionResult
 from consumer.load.readers import SchemaShelf, source_of_schemas
@@ -82,7 +83,8 @@ def load(
             meter = Meter(sum(ends.values()) - sum(starts.values()), progress)
             shelf = SchemaShelf(sink, topic, registry)
             naming = TopicNaming(finder(plain, written, connection.kafka, topic, list(shelf.kept.values())))
-            transfer = Transfer(sink, shelf, naming, load_id, stop, meter.add, limit, batch_rows)
+            onlookers = Onlookers(source.tell, sink.totals(), meter.add)
+            transfer = Transfer(sink, shelf, naming, load_id, stop, onlookers.add, limit, batch_rows)
             # 3. and 4.
             transfer.to_ends(source, ends)
             done = meter.progress
@@ -97,7 +99,7 @@ def load(
             check_identity(sink, source.identify())
             held = sink.totals()
         # 6. settle
-        source.commit(ends)
+        source.commit(ends, note=onlookers.note)
     limit.hold(held.events, held.quarantined, where=sink.where)
     return LoadResult(
         topic=topic,

@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -40,12 +40,18 @@ class RowsRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a committed batch held."""
+    """What a committed batch held.
+
+    :ivar positions: the next offset of each partition that it moved.
+    :ivar first_reject: place and class of the first record in it that could not be decoded; empty where all could.
+    """
 
     events: int
     quarantined: int
     tombstones: int
     absent: int
+    positions: Mapping[int, int] = field(default_factory=dict, compare=False)
+    first_reject: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ class OpenBatch:
             quarantined=sum(tally.quarantined for tally in tallies),
             tombstones=sum(tally.tombstones for tally in tallies),
             absent=sum(tally.absent for tally in tallies),
+            positions={partition: tally.span.end for partition, tally in self.tallies.items()},
+            first_reject=self.first_reject,
         )
 
     def hold(self, limit: Limit, held: Totals, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from cluster.connection import Connection
+from consumer.counter.bounds import Until
+from consumer.counter.count import Counting, count
 from consumer.live.poller import LivePoller, Looking
 from consumer.live.snapshot import ACKNOWLEDGED, GENERATED, IN_TOPIC, LOADED, PUBLISHED, STAGES, Snapshot, TopicSight
 from consumer.load.load import load
@@ -19,8 +23,6 @@ from producer.emit import run_shard
 from streamproof.cli import run
 from tests.kit.topics import delete_topic, make_topic
 from tests.kit.waiting import wait_until
-
-Until = Callable[[Looking, Callable[[TopicSight], bool], str], TopicSight]
 
 
 @contextmanager
@@ -82,6 +84,44 @@ def test_the_newest_records_are_decoded_with_their_place_and_the_version_of_thei
     assert all(row.value.startswith('{"event_id": ') and row.key for row in topic.newest.rows)
     assert (topic.totals.source, topic.totals.field) == ("sample", "event_type")
     assert sum(row.count for row in topic.totals.rows) == topic.totals.sampled >= 20
+
+
+def test_what_the_loader_put_into_the_quarantine_is_counted_with_the_class_of_the_last(
+    connection: Connection, ready_topic: str, tmp_path: Path
+) -> None:
+    produce_shard(connection, ProduceRequest(topic=ready_topic, run_id="seen", events=50), stop=threading.Event())
+    producer = Producer(connection.kafka.as_librdkafka())
+    for value in (b"not framed", b"\0short", b""):
+        producer.produce(ready_topic, value, partition=1)
+    assert producer.flush(20) == 0
+    load(connection, ready_topic, tmp_path / "w.duckdb", stop=threading.Event())
+    with looking_at(connection, ready_topic, tmp_path) as looking:
+        topic = sight(looking, lambda topic: topic.quarantine.count is not None and bool(topic.newest.rows), "it")
+
+    assert topic.quarantine.count == 3
+    assert topic.quarantine.last_error.startswith("partition 1, offset ")
+    assert topic.quarantine.last_error.endswith(", frame/bad_magic")
+    faults = [row.fault for row in topic.newest.rows if row.fault]
+    assert len(faults) == 3
+    assert counts(topic)[IN_TOPIC] == counts(topic)[LOADED] == 53
+    assert topic.stages[2].gap == -3  # what somebody else wrote
+
+
+def test_totals_are_those_of_a_counter_where_there_is_one(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    topic, output = make_topic(connection, topic_name("event")), make_topic(connection, topic_name("unique"))
+    producer = Producer(connection.kafka.as_librdkafka())
+    for name in ("purchase", "purchase", "productview"):
+        producer.produce(topic, json.dumps({"eventName": name}).encode())
+    assert producer.flush(20) == 0
+    count(connection, Counting(topic=topic, by="eventName", to=output, until=Until(end=True)), stop=threading.Event())
+    with looking_at(connection, topic, tmp_path) as looking:
+        seen = sight(looking, lambda topic: topic.totals.source == "counter", "the totals").totals
+
+    assert (seen.source_topic, seen.field, seen.behind) == (output, "eventName", 0)
+    assert [(row.name, row.count) for row in seen.rows] == [("purchase", 2), ("productview", 1)]
+    assert seen.received_at
 
 
 def test_a_run_is_seen_while_it_goes_on(connection: Connection, ready_topic: str, tmp_path: Path) -> None:

@@ -18,8 +18,10 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from cluster.errors import Interrupted, Misconfigured, TopicMissing
 from cluster.reading import bounded
+from consumer.load.progress import LoadProgress
 from consumer.sinks.duckdb.warehouse import open_warehouse
 from tests.kit.seconds import within
+from tests.kit.waiting import wait_until
 
 EVERY_TYPE = {
     "type": "record",
@@ -241,6 +243,33 @@ def test_the_group_sees_the_position_and_the_loader_does_not_heed_it(rig: Any) -
     rig.produce(rig.values([20]))
     assert rig.load().rows == 1
     rig.prove()
+
+
+def test_the_group_is_told_while_the_load_goes_on_with_what_went_into_the_quarantine(rig: Any) -> None:
+    from confluent_kafka import Consumer, TopicPartition
+
+    rig.create()
+    rig.produce([*rig.values(range(100)), b"not framed", *rig.values(range(101, 400))])
+    group = Consumer(rig.connection.kafka.as_librdkafka(group_id=f"streamproof-load-{rig.topic}"))
+    seen: list[TopicPartition] = []
+
+    def told() -> bool:
+        seen.extend(group.committed([TopicPartition(rig.topic, 0)], 10))
+        return seen[-1].offset > 0
+
+    def wait_for_the_group(progress: LoadProgress) -> None:
+        if progress.offsets_done and (not seen or seen[-1].offset <= 0):
+            wait_until(told, "the position of the group")
+
+    rig.load(batch_rows=150, progress=wait_for_the_group)
+    assert 0 < seen[-1].offset < 400
+    assert told()
+    group.close()
+    assert seen[-1].offset == 400
+    assert json.loads(seen[-1].metadata) == {
+        "quarantined": 1,
+        "last_error": "partition 0, offset 100, frame/bad_magic",
+    }
 
 
 def test_a_missing_topic_leaves_no_file(rig: Any) -> None:
