@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka import OFFSET_INVALID, IsolationLevel, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # its stubs do not re-export it
 
 from cluster.admin import CALL_TIMEOUT_S, Admin
@@ -71,8 +71,11 @@ def list_offsets(admin: Admin, topic: str, asked: Mapping[int, OffsetSpec], doin
 
     def one(partition: int, answer: Future[Any]) -> int:
         try:
-            return int(admin.ask(answer, doing, where=f"{topic}/{partition}", timeout_s=_ANSWER_S).offset)
+            offset = int(admin.ask(answer, doing, where=f"{topic}/{partition}", timeout_s=_ANSWER_S).offset)
         except TopicMissing as failure:
             raise not_heard_of_it(failure) from None
+        if offset == OFFSET_INVALID:  # what the client says, without an error, when nobody answered in time
+            raise admin.watch.unreachable(doing)
+        return offset
 
     return while_leaders_move(ask)

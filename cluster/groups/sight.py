@@ -11,14 +11,14 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
+from confluent_kafka import OFFSET_INVALID, ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export them
     ConfigResource,
     OffsetSpec,
     ResourceType,
 )
 
-from cluster.admin import Admin
+from cluster.admin import COORDINATOR_S, Admin
 from cluster.errors import StreamproofError
 from cluster.kafka_errors import translate
 from cluster.reading import Watermarks
@@ -139,11 +139,11 @@ def look_at_groups(
     # 2. ask
     numbers = range(partitions)
     ends = _Ends(admin, topic, numbers, timeout_s)
-    described = admin.describe_consumer_groups(names, request_timeout=timeout_s) if names else {}
+    described = admin.describe_consumer_groups(names, request_timeout=COORDINATOR_S) if names else {}
     committed = {
         name: admin.list_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(name, [TopicPartition(topic, p) for p in numbers])],
-            request_timeout=timeout_s,
+            request_timeout=COORDINATOR_S,
         )[name]
         for name in names
     }
@@ -208,9 +208,14 @@ class _Ends:
             for asked in self._asked
         )
         return {
-            p: None if low[p] is None or high[p] is None else Watermarks(int(low[p].offset), int(high[p].offset))
+            p: Watermarks(int(low[p].offset), int(high[p].offset)) if _told(low[p]) and _told(high[p]) else None
             for p in self._partitions
         }
+
+
+def _told(answer: Any) -> bool:
+    """Tell whether an answer holds an offset: the client gives one without, and no error, when nobody answers."""
+    return answer is not None and int(answer.offset) != OFFSET_INVALID
 
 
 def _listed(admin: Admin, timeout_s: float) -> list[str]:

@@ -115,9 +115,9 @@ class TopicFollower:
         """
         tell_group(self._admin, self._group, self.topic, positions, timeout_s=timeout_s, note=note)
 
-    def tell(self, positions: Mapping[int, int], note: str = "") -> None:
-        """Do so while there is more to do: nothing is waited for, and one that comes too soon is left out."""
-        self._telling.tell(positions, note)
+    def tell(self, positions: Mapping[int, int], note: str = "") -> bool:
+        """Do so while there is more to do: nothing is waited for. Return whether it was done: not if it is too soon."""
+        return self._telling.tell(positions, note)
 
     def close(self) -> None:
         """Leave Kafka."""

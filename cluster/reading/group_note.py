@@ -10,6 +10,7 @@ from typing import Any
 
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 
+from cluster.admin import COORDINATOR_S
 from cluster.errors import StreamproofError
 from cluster.topics import Admin
 
@@ -19,7 +20,6 @@ log = logging.getLogger(__name__)
 GROUP_PREFIX = "streamproof-"
 # Whoever looks on does so twice a second.
 _TELL_EVERY_S = 0.25
-_ANSWER_S = 5.0
 
 
 def group_of(purpose: str, topic: str) -> str:
@@ -34,7 +34,7 @@ def tell_group(
 
     :param note: what is kept with each position, for whoever looks on.
     """
-    asked = _ask(admin, group, _places(topic, positions, note), timeout_s)
+    asked = _ask(admin, group, _places(topic, positions, note))
     try:
         for answer in asked.values():
             told = admin.ask(answer, "telling the group how far it is", timeout_s=timeout_s)
@@ -58,26 +58,27 @@ class Telling:
         self._asked: dict[str, Future[Any]] = {}
         self._told_s = float("-inf")
 
-    def tell(self, positions: Mapping[int, int], note: str = "") -> None:
-        """Tell positions, unless the last time was a moment ago, or is not answered yet."""
+    def tell(self, positions: Mapping[int, int], note: str = "") -> bool:
+        """Tell positions, unless the last time was a moment ago, or is not answered yet; return whether it was done."""
         now_s = time.monotonic()
         if now_s - self._told_s < _TELL_EVERY_S or not all(answer.done() for answer in self._asked.values()):
-            return
+            return False
         self._told_s = now_s
         try:
             places = _places(self._topic, positions, note)
-            self._asked = _ask(self._admin, self._group, places, _ANSWER_S)
+            self._asked = _ask(self._admin, self._group, places)
         except KafkaException as error:
             log.debug("the group is not told: %s", error)
+        return True
 
 
 def _places(topic: str, positions: Mapping[int, int], note: str) -> list[TopicPartition]:
     return [TopicPartition(topic, partition, offset, note) for partition, offset in positions.items()]
 
 
-def _ask(admin: Admin, group: str, places: list[TopicPartition], timeout_s: float) -> dict[str, Future[Any]]:
+def _ask(admin: Admin, group: str, places: list[TopicPartition]) -> dict[str, Future[Any]]:
     # By the administrator: a consumer that waits for a group it has no right to closes only after a minute.
     asked: dict[str, Future[Any]] = admin.alter_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group, places)], request_timeout=timeout_s
+        [ConsumerGroupTopicPartitions(group, places)], request_timeout=COORDINATOR_S
     )
     return asked

@@ -1,4 +1,4 @@
-"""What a broker can do to `produce`: restart, freeze while the queue fills, lose a topic. On a stack of its own."""
+"""What a broker can do to `produce`, and to who looks on: restart, freeze, lose a topic. On a stack of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ import pytest
 from cluster import silence
 from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, DeliveryTimedOut, RecordsUndelivered
+from cluster.groups.sight import look_at_groups
+from cluster.reading import watermarks
 from cluster.topics import admin_client
+from consumer.live.snapshot import TopicSight
 from producer import ProduceRequest, Progress, produce_shard
 from producer.emit import run_shard
 from producer.send.delivery import QUEUE_EVENTS
@@ -28,7 +31,8 @@ from stack.down import stop_stack
 from stack.record import read_record
 from stack.request import UpRequest
 from tests.kit.commands import command_line
-from tests.kit.kafka import is_gone, sequences_in, topic_ends
+from tests.kit.kafka import answers, is_gone, sequences_in, topic_ends
+from tests.kit.looking import looking_at, sight
 from tests.kit.seconds import within
 from tests.kit.shared_stack import started
 from tests.kit.topics import make_ready
@@ -53,6 +57,11 @@ class Broker:
         self.process.send_signal(number)
         self.process.wait(timeout=UP_AGAIN_S)
         self.start()
+
+    def kill(self) -> None:
+        """End it, and leave it dead."""
+        self.process.kill()
+        self.process.wait(timeout=UP_AGAIN_S)
 
     def start(self) -> None:
         """Start it again as it was."""
@@ -95,6 +104,52 @@ def broker(own_broker: Broker) -> Iterator[Broker]:
     """A broker that the test may break: it is repaired afterwards."""
     yield own_broker
     own_broker.repair()
+
+
+def test_offsets_that_nobody_tells_are_an_error_and_never_a_number(broker: Broker) -> None:
+    topic = make_ready(broker.connection, "unanswered")
+    admin = admin_client(broker.connection.kafka)
+    assert watermarks(admin, topic, range(3)) == {0: (0, 0), 1: (0, 0), 2: (0, 0)}
+    broker.process.suspend()
+    with pytest.raises(BrokerUnreachable):
+        watermarks(admin, topic, range(3))
+    seen = look_at_groups(admin, topic, 3, only=["nobody"], timeout_s=1.0)
+    assert (set(seen.watermarks.values()), seen.groups[0].committed) == ({None}, None)
+    # What is answered after all ends no process.
+    broker.process.resume()
+    wait_until(lambda: answers(broker.connection, topic), "the broker to answer", timeout_s=UP_AGAIN_S)
+    assert watermarks(admin, topic, range(3))[0] == (0, 0)
+
+
+def test_who_looks_on_is_told_unknown_while_the_broker_is_away_and_numbers_when_it_is_back(
+    broker: Broker, tmp_path: Path
+) -> None:
+    topic = make_ready(broker.connection, "looked-at")
+    produce_shard(broker.connection, ProduceRequest(topic=topic, run_id="seen", events=100), stop=threading.Event())
+
+    def whole(seen: TopicSight) -> bool:
+        return [stage.count for stage in seen.stages[:3]] == [100, 100, 100] and len(seen.newest.rows) == 20
+
+    def hidden(seen: TopicSight) -> bool:
+        parts = (seen.partitions, seen.groups, seen.newest, seen.totals, seen.runs)
+        return all([*(stage.unknown for stage in seen.stages[:4]), *(part.unknown for part in parts)])
+
+    with looking_at(broker.connection, topic, tmp_path) as looking:
+        sight(looking, whole, "the whole topic")
+        for away, back in (
+            (broker.process.suspend, broker.process.resume),
+            (broker.kill, broker.start),
+        ):
+            away()
+            unknown = sight(looking, hidden, "that nothing is known")
+            assert [stage.count for stage in unknown.stages[:4]] == [None] * 4
+            assert [stage.gap for stage in unknown.stages[:4]] == [None] * 4
+            assert [stage.last.count for stage in unknown.stages[:3]] == [100] * 3
+            later = wait_until(lambda: looking.wait(5.0), "another snapshot")
+            assert all(stage.last.as_of < later.as_of for stage in later.topics[0].stages[:3])
+            assert later.problem
+            back()
+            sight(looking, whole, "the whole topic again", timeout_s=3 * UP_AGAIN_S)
 
 
 class Once:

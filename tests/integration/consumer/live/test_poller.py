@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,37 +14,15 @@ from confluent_kafka import Producer
 from cluster.connection import Connection
 from consumer.counter.bounds import Until
 from consumer.counter.count import Counting, count
-from consumer.live.poller import LivePoller, Looking
-from consumer.live.snapshot import ACKNOWLEDGED, GENERATED, IN_TOPIC, LOADED, PUBLISHED, STAGES, Snapshot, TopicSight
+from consumer.live.poller import LivePoller
+from consumer.live.snapshot import ACKNOWLEDGED, GENERATED, IN_TOPIC, LOADED, PUBLISHED, STAGES, Snapshot
 from consumer.load.load import load
 from producer import ProduceRequest, produce_shard
 from producer.emit import run_shard
 from streamproof.cli import run
+from tests.kit.looking import counts, looking_at, sight
 from tests.kit.topics import delete_topic, make_topic
 from tests.kit.waiting import wait_until
-
-
-@contextmanager
-def looking_at(connection: Connection, topic: str, publications: Path, **more: float) -> Iterator[Looking]:
-    """Look at one topic with a poller of one's own, which ends at once."""
-    poller = LivePoller(connection, publications, **{"grace_s": 0.0, **more})
-    with poller.subscribe([topic]) as looking:
-        yield looking
-    wait_until(lambda: not poller.running, "the end of the poller")
-
-
-def sight(looking: Looking, shows: Callable[[TopicSight], bool], what: str, *, timeout_s: float = 30.0) -> TopicSight:
-    """Return the topic as soon as it shows something."""
-
-    def found() -> TopicSight | None:
-        snapshot = looking.wait(1.0)
-        return snapshot.topics[0] if snapshot is not None and shows(snapshot.topics[0]) else None
-
-    return wait_until(found, what, timeout_s=timeout_s)
-
-
-def counts(topic: TopicSight) -> dict[str, int | None]:
-    return {stage.name: stage.count for stage in topic.stages}
 
 
 def test_a_run_that_is_loaded_and_published_is_the_same_number_in_every_stage(
@@ -135,7 +112,6 @@ def test_a_run_is_seen_while_it_goes_on(connection: Connection, ready_topic: str
                 looking,
                 lambda topic: all(topic.stages[n].rate and topic.stages[n].count for n in range(3)),
                 "rates of the first three stages",
-                timeout_s=60,
             )
         finally:
             stop.set()
