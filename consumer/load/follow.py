@@ -112,7 +112,7 @@ def follow(
                     # 2. catch up
                     transfer.to_ends(reader, {p: mark.high for p, mark in marks.items() if p in chosen})
                     # 3. follow
-                    watch = _Watch(follower, there, over, aside, meter, grows=partitions is None)
+                    watch = _Watch(follower, there, over, aside, meter, onlookers=onlookers, grows=partitions is None)
                     try:
                         transfer.on_and_on(follower, chosen, commit_s, watch.may_go_on, meter)
                     except RowsRefused:
@@ -146,6 +146,7 @@ class _Watch:
         aside: Aside | None,
         meter: FollowMeter,
         *,
+        onlookers: Onlookers,
         grows: bool,
     ) -> None:
         self._follower = follower
@@ -153,6 +154,7 @@ class _Watch:
         self._over = over
         self._aside = aside
         self._meter = meter
+        self._onlookers = onlookers
         self._grows = grows
         self.aside_is_due = False
 
@@ -162,6 +164,7 @@ class _Watch:
         :raises TopicRecreated: it is another topic: what was read since the last commit may be of that one.
         :raises Interrupted: it was stopped while no broker answered.
         """
+        self._onlookers.again()
         now = self._identity(stop)
         if (now.cluster_id, now.topic_id) != (self._topic.cluster_id, self._topic.topic_id):
             raise TopicRecreated(

@@ -47,7 +47,7 @@ def load(
     3. fetch and decode: by schema id; of a group that fails, only the faulty records go to the quarantine
     4. commit: events, quarantine, ledger and next offsets in one transaction, in a thread of its own
     5. repeat to the bound, then checkpoint
-    6. settle: tell the group where the warehouse is (best effort)
+    6. settle: tell the group where the warehouse is (best effort), as after each commit in passing
 
     Killed at any moment, it goes on where the last commit left it; ``stop`` commits or rolls back the batch at hand.
 

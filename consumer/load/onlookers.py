@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 from consumer.sinks import Stored, Totals
 
-# Tells positions, and a note that is kept with them.
-Tell = Callable[[Mapping[int, int], str], None]
+# Tells positions, and a note that is kept with them; returns whether it was the time for that.
+Tell = Callable[[Mapping[int, int], str], bool]
 
 
 class Onlookers:
@@ -28,6 +28,7 @@ class Onlookers:
         self._quarantined = held.quarantined
         self._last_error = ""
         self._positions: dict[int, int] = {}
+        self._told = True
 
     @property
     def note(self) -> str:
@@ -39,5 +40,10 @@ class Onlookers:
         self._quarantined += stored.quarantined
         self._last_error = stored.first_reject or self._last_error
         self._positions.update(stored.positions)
-        self._tell(self._positions, self.note)
+        self._told = False
+        self.again()
         self._then(stored)
+
+    def again(self) -> None:
+        """Tell the newest, if it came too soon after what was told before."""
+        self._told = self._told or self._tell(self._positions, self.note)

@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]  # its stubs do not re-export it
 
 from cluster.errors import Misconfigured, TopicRecreated
@@ -96,6 +97,24 @@ def test_what_is_there_and_what_comes_is_stored_once_and_a_stop_ends_it(each_rig
     assert 0 <= result.progress.delays.p50 <= result.progress.delays.p99 <= result.progress.delays.max
     each_rig.prove()
     assert each_rig.load().rows == 0
+
+
+def test_the_group_is_told_of_the_last_commit_while_the_topic_is_followed(rig: Any) -> None:
+    rig.create(partitions=1)
+    group = Consumer(rig.connection.kafka.as_librdkafka(group_id=f"streamproof-load-{rig.topic}"))
+
+    def committed() -> int:
+        (place,) = group.committed([TopicPartition(rig.topic, 0)], 10)
+        return int(place.offset)
+
+    with followed(rig, commit_s=0.05) as following:
+        for n in range(1, 6):  # the last comes too soon after the one before
+            rig.produce(rig.values([n]))
+            following.wait_for_rows(n)
+        wait_until(lambda: committed() == 5, "the position of the group")
+        assert not following.ended.done()
+        following.end()
+    group.close()
 
 
 def test_kills_at_random_moments_lose_nothing_and_double_nothing(each_rig: Any) -> None:
