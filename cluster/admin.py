@@ -15,7 +15,7 @@ from cluster.errors import BrokerUnreachable
 from cluster.kafka_errors import BrokerWatch, translate
 
 CALL_TIMEOUT_S = 10.0
-# For what is asked of the coordinator of a group. librdkafka 2.16 ends the process when such a request is answered after
+# For what is asked of the coordinator of a group. librdkafka 2.16 ends the process when such a request is answered once
 # it was given up (an assertion in ``rd_kafka_enq_once_del_source_return``), as by a broker that hung for a while. So it
 # is not given up, and whoever asks waits no longer than it suits: see :meth:`Admin.ask`.
 COORDINATOR_S = 3600.0
