@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamproof.console import Output, plain
+from streamproof.console import Output, plain, print_error
 from streamproof.flags.common import JsonFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 from streamproof.flags.values import FormatFlag, SchemaFlag, told_schema
+
+if TYPE_CHECKING:
+    from cluster.connection import Connection
+    from consumer.counter.count import Counting
 
 _STOPPED = "stopped; the transaction at hand is rolled back. The same command continues"
 
@@ -56,6 +60,13 @@ def count(
     until_end: Annotated[
         bool, typer.Option("--until-end", help="End when what is in the topic now is counted.")
     ] = False,
+    prove: Annotated[
+        bool,
+        typer.Option(
+            "--prove",
+            help="Count nothing: hold every output that is committed against the records below its positions.",
+        ),
+    ] = False,
     written: FormatFlag = None,
     schema: SchemaFlag = None,
     addresses: Addresses,
@@ -86,6 +97,8 @@ def count(
         plain=told_schema(written, schema),
     )
     connection = addresses.connect(uses=("kafka",))
+    if prove:
+        return _prove(connection, counting, as_json=as_json)
     with stop_on_signals() as stop, ended_in_time(stop, _STOPPED), shown_count(topic) as progress:
         result = count_topic(connection, counting, stop=stop, progress=progress)
     output = Output(as_json)
@@ -94,3 +107,36 @@ def count(
     for sentence in result.apart_in_words():
         output.show(plain(f"note  {sentence}: they are in no total"))
     return EXIT_OK
+
+
+def _prove(connection: Connection, counting: Counting, *, as_json: bool) -> int:
+    """Hold every committed output against the topic."""
+    from cluster.errors import EXIT_OK, VerdictFailed
+    from consumer.counter.examine import examine
+    from streamproof.signals import stop_on_signals
+
+    with stop_on_signals() as stop:
+        found = examine(
+            connection,
+            counting.topic,
+            counting.to,
+            by=counting.by,
+            stop=stop,
+            written=counting.written,
+            plain=counting.plain,
+        )
+    output = Output(as_json)
+    if found.holds:
+        output.document(found.document())
+        said = f"{found.outputs:,} outputs in {counting.to}, each with the counts of the records below its positions"
+        output.show(plain(f"proved {said}; the last one has {found.events:,} events"))
+        if found.gone:
+            output.show(plain(f"note  {found.gone}"))
+        return EXIT_OK
+    why = found.faults[0] if found.faults else "there is no output"
+    error = VerdictFailed(f"the outputs are not proved: {why}", where=f"{counting.topic}, {counting.to}")
+    output.document(found.document() | {"error": error.document()})
+    for fault in found.faults:
+        output.show(plain(fault))
+    print_error(error, as_json=False)
+    return error.exit_code

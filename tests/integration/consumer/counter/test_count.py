@@ -274,6 +274,8 @@ def test_the_examination_finds_an_output_that_is_wrong(counted: Callable[..., Co
         value = json.dumps(totals | {"receiveAt": "x"}).encode()
         headers = [(POSITIONS, json.dumps(positions).encode()), (COUNTING, told[COUNTING])]
         clicks.output.send([value], key=b"totals", headers=headers)
+    said = streamproof(*clicks.words("--prove", "--json"))
+    assert (said.exit_code, said.document["holds"]) == (65, False)
     proved = clicks.examine()
     assert not proved.holds
     assert [re.sub(r"offset \d+", "N", fault) for fault in proved.faults] == [
@@ -293,6 +295,8 @@ def test_the_command_says_what_it_counted(counted: Callable[..., Counted]) -> No
     assert (document["events"], document["outputs"], document["lag"], document["ended"]) == (3, 1, 0, "end")
     shown = streamproof(*clicks.words("--for", "1s"))
     assert (shown.exit_code, "went on from 3 events" in shown.stdout) == (0, True)
+    proved = streamproof(*clicks.words("--prove"))
+    assert (proved.exit_code, "proved 1 outputs" in proved.stdout) == (0, True)
 
 
 @pytest.mark.parametrize(
