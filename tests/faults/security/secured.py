@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -137,10 +137,14 @@ class Secured:
         return found + [str(path) for path in files if path not in made_to_hold_one and b"hunter2" in path.read_bytes()]
 
     @contextmanager
-    def granted(self, *rights: tuple[str, AclOperation]) -> Iterator[None]:
-        """Give the guest rights on topics, and take all of its rights away at the end."""
+    def granted(
+        self, *rights: tuple[str, AclOperation], transactional: Iterable[tuple[str, AclOperation]] = ()
+    ) -> Iterator[None]:
+        """Give the guest rights on topics and transactional ids, and take all of its rights away at the end."""
         admin = self.admin()
-        for future in admin.create_acls([_right(*right) for right in rights]).values():
+        given = [_right(*right) for right in rights]
+        given += [_right(*right, ResourceType.TRANSACTIONAL_ID) for right in transactional]
+        for future in admin.create_acls(given).values():
             admin.ask(future, "granting")
         try:
             yield
@@ -211,9 +215,9 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-def _right(topic: str, operation: AclOperation) -> AclBinding:
+def _right(name: str, operation: AclOperation, resource: ResourceType = ResourceType.TOPIC) -> AclBinding:
     who, kind = f"User:{GUEST}", ResourcePatternType.LITERAL
-    return AclBinding(ResourceType.TOPIC, topic, kind, who, "*", operation, AclPermissionType.ALLOW)
+    return AclBinding(resource, name, kind, who, "*", operation, AclPermissionType.ALLOW)
 
 
 _ALL_OF_THE_GUEST = AclBindingFilter(

@@ -140,6 +140,23 @@ def test_a_user_with_the_documented_rights_and_no_others_can_do_its_work(
             held(ended.seconds, BOUND_S, command[0])  # without a right to the group, nothing waits for one
 
 
+def test_a_counter_needs_its_transactional_id_and_no_group(secured: Secured, topic: str, guest: dict[str, str]) -> None:
+    (totals, *_) = specs_for(f"{topic}-totals")
+    apply_topics(secured.admin(), [totals])
+    secured.run("produce", "customer_events", "--topic", topic, "--events", "100", "--run-id", "for-guest")
+    words = ("count", topic, "--by", "event_type", "--to", totals.name, "--until-end", "--json")
+    reads = (AclOperation.READ, AclOperation.DESCRIBE)
+    rights = [(name, right) for name in (topic, f"{topic}.manifests", totals.name) for right in reads]
+    with secured.granted(*rights, (totals.name, AclOperation.WRITE)):
+        refused(secured.run(*words, env=guest), "Kafka does not allow taking the transactional id")
+    ids = [(f"streamproof-count/{topic}/{totals.name}", right) for right in (AclOperation.WRITE, AclOperation.DESCRIBE)]
+    with secured.granted(*rights, (totals.name, AclOperation.WRITE), transactional=ids):
+        ended = secured.run(*words, env=guest)
+        assert ended.exit_code == 0, ended.text
+        assert '"events_in_totals": 100' in ended.text
+        held(ended.seconds, BOUND_S, "the count")
+
+
 # What is refused ------------------------------------------------------------------------------------------------
 
 
