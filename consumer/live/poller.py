@@ -51,7 +51,8 @@ class LivePoller:
         self._clock = clock
         self._changed = threading.Condition()
         self._looking: set[Looking] = set()
-        self._left_s = 0.0
+        # Topics of those who are gone, and when they went.
+        self._left: dict[frozenset[str], float] = {}
         self._newest: Snapshot | None = None
         self._number = 0
         self._running: _Running | None = None
@@ -88,18 +89,23 @@ class LivePoller:
         """End one's looking."""
         with self._changed:
             self._looking.discard(looking)
-            self._left_s = self._clock()
+            self._left[looking.topics] = self._clock()
 
     def named(self) -> tuple[frozenset[str], bool]:
-        """Return the topics that somebody named, and whether somebody wants all."""
+        """Return the topics that somebody named, and whether somebody wants all; also those of who left just now.
+
+        The stream of a page ends now and then and is opened again: what is known of its topics must outlast that.
+        """
         with self._changed:
-            asked = [looking.topics for looking in self._looking]
+            since_s = self._clock() - self._grace_s
+            self._left = {topics: left_s for topics, left_s in self._left.items() if left_s > since_s}
+            asked = [*(looking.topics for looking in self._looking), *self._left]
         return frozenset().union(*asked), any(not topics for topics in asked)
 
     def abandoned(self) -> bool:
         """Tell whether nobody has looked for so long that it is over; then the next who looks starts anew."""
         with self._changed:
-            if self._looking or self._clock() - self._left_s < self._grace_s:
+            if self._looking or any(self._clock() - left_s < self._grace_s for left_s in self._left.values()):
                 return False
             self._running = None
             return True

@@ -11,6 +11,8 @@ from consumer.live.snapshot import STAGES, History
 WINDOW_S = 5.0
 # A count that has not moved for so long stands still; before that, it is merely not told yet.
 _STANDS_S = 2.5
+# Over less than this, a count that comes in bursts, as after a broker was away, gives a rate that never was.
+_LEAST_S = 1.0
 HISTORY_S = 300
 HISTORY_STEP_S = 1.0
 
@@ -63,6 +65,8 @@ class Rate:
         if len(self._moves) < 2:
             return None
         (first_s, first), (last_s, last) = self._moves[0], self._moves[-1]
+        if last_s - first_s < _LEAST_S:
+            return None
         return (last - first) / (last_s - first_s)
 
 
