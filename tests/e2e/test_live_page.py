@@ -236,10 +236,10 @@ def test_incidents_are_listed_and_told_when_they_end(open_page, address, source)
     source.snapshot = snapshot_at(61, incidents=(going,))
     page = open_page(address)
     incidents = page.get_by_role("region", name="Incidents")
-    expect(incidents).to_contain_text("broker 2 is stopped for 10 s since 12:00:20 UTC")
+    expect(incidents).to_contain_text("stop broker 2 since 12:00:20 UTC broker 2 is stopped for 10 s")
     source.snapshot = snapshot_at(62)
     expect(incidents).to_contain_text("12:00:20 UTC to 12:00:30 UTC")
-    expect(page.locator("#told")).to_have_text("Incident ended: broker 2 is stopped for 10 s.")
+    expect(page.locator("#told")).to_have_text("Incident began: stop broker 2. Incident ended: stop broker 2.")
 
 
 def test_a_narrow_screen_needs_no_sideways_scrolling(open_page, address, screenshots):

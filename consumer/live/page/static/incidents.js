@@ -4,7 +4,7 @@ import { clock } from "./words.js";
 
 let rows = null;
 let shades = [];
-let known = null;
+const going = new Set();
 
 export function incidentShades() {
   return shades;
@@ -21,14 +21,16 @@ export function drawIncidents(incidents) {
     show(parts.fault, incident.fault);
   });
   shades = incidents.map(({ start, end }) => [Date.parse(start) / 1000, end ? Date.parse(end) / 1000 : Infinity]);
-  const now = new Map(incidents.map((incident) => [key(incident), incident]));
-  if (known) {
-    for (const [name, incident] of now) {
-      if (!known.has(name)) announce(`Incident began: ${incident.text}.`);
-      else if (incident.end && !known.get(name).end) announce(`Incident ended: ${incident.text}.`);
-    }
-  }
-  known = now;
+  for (const incident of incidents) tell(incident);
+}
+
+// What goes on is told once, and its end; not what was over before anybody looked.
+function tell(incident) {
+  const name = key(incident);
+  const what = `${incident.kind} ${incident.target}`.trim();
+  if (!incident.end && !going.has(name)) announce(`Incident began: ${what}.`);
+  if (!incident.end) going.add(name);
+  else if (going.delete(name)) announce(`Incident ended: ${what}.`);
 }
 
 function when({ start, end, back }) {

@@ -32,10 +32,12 @@ export class History {
     }
   }
 
-  get most() {
-    let most = 0;
-    for (const rates of this.rates.values()) for (const value of rates) if (value > most) most = value;
-    return most;
+  // The top of what is usual, and the top of all: one burst must not flatten five minutes.
+  get tops() {
+    const known = [...this.rates.values()].flat().filter((value) => value !== null);
+    known.sort((one, other) => one - other);
+    const most = known.at(-1) ?? 0;
+    return { usual: Math.min(most, 1.5 * (known[Math.floor(0.98 * (known.length - 1))] ?? 0)), most };
   }
 }
 

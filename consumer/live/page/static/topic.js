@@ -65,10 +65,10 @@ export class Topic {
 
   #drawStages(topic, snapshot) {
     this.#history.add(topic.history, SPAN_S);
-    const { times, rates, most } = this.#history;
+    const { times, rates, tops } = this.#history;
     const to = Date.parse(snapshot.as_of) / 1000;
-    const axes = { from: to - SPAN_S, to, most: rounded(most) };
-    set(this.#parts["plot-head"], `Rate of the last ${SPAN_S / 60} min, 0 to ${rate(axes.most)}`);
+    const axes = { from: to - SPAN_S, to, most: rounded(tops.usual) };
+    set(this.#parts["plot-head"], `Rate of the last ${SPAN_S / 60} min, 0 to ${rate(axes.most)}${tops.most > axes.most ? ", peaks cut" : ""}`);
     this.#rows.stages.draw(topic.stages, (parts, stage) => {
       set(parts.name, stage.name);
       set(parts.counts, stage.counts);

@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -39,8 +39,13 @@ def served(app) -> Iterator[tuple[str, uvicorn.Server]]:
         assert not thread.is_alive()
 
 
-def read_events(client: httpx.Client, address: str, count: int = 10_000, **headers: str) -> list[dict]:
-    """Return events of a stream, each with its id and document: ``count`` of them, or all until it ends."""
+def read_events(
+    client: httpx.Client, address: str, count: int = 10_000, *, then: Callable[[], None] = lambda: None, **headers: str
+) -> list[dict]:
+    """Return events of a stream, each with its id and document: ``count`` of them, or all until it ends.
+
+    :param then: is called at the first one.
+    """
     events = []
     with client.stream("GET", address, headers=headers) as answer:
         assert answer.status_code == 200
@@ -55,6 +60,8 @@ def read_events(client: httpx.Client, address: str, count: int = 10_000, **heade
             elif event:
                 events.append(event)
                 event = {}
+                if len(events) == 1:
+                    then()
             if len(events) == count:
                 break
     return events
@@ -116,9 +123,8 @@ def test_a_stream_ends_by_itself_and_kafka_is_watched_only_while_it_is_open(sour
 
 def test_each_snapshot_is_sent_once_and_the_history_only_as_far_as_it_is_new(source, http):
     with page_of(source) as address:
-        feed = threading.Timer(0.3, lambda: setattr(source, "snapshot", snapshot_at(62)))
-        feed.start()
-        first, second = read_events(http, f"{address}stream", 2)
+        newer = snapshot_at(62)
+        first, second = read_events(http, f"{address}stream", 2, then=lambda: setattr(source, "snapshot", newer))
     assert (first["data"]["number"], second["data"]["number"]) == (60, 62)
     assert len(first["data"]["topics"][0]["history"]["times"]) == 61
     assert len(second["data"]["topics"][0]["history"]["times"]) == 2
