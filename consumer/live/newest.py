@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,11 +20,11 @@ from cluster.reading import TopicReader, Watermarks
 from cluster.records import Message
 from consumer.live.asking import moment
 from consumer.live.offsets import Marks
+from consumer.live.shortening import shown_bytes, shown_fields
 from consumer.live.snapshot import RecordSight
-from consumer.load.naming import TopicNaming
-from consumer.load.readers import SchemaSource, source_of_schemas
-from consumer.pipeline.topic.naming import AnyNaming, plain_schema
-from consumer.pipeline.topic.shown import ShownValue, ValueViewer, shown_fields, shown_text
+from consumer.tail.reveal import BYTES, TEXT, TOMBSTONE, Reveal, Revealed, SchemaSeen
+from schemas.registry.contract import subject_for
+from schemas.registry.gate import Registry
 
 SHOWN = 20
 # A partition may end with offsets without a record, so more of them are looked at where too little came.
@@ -67,7 +66,8 @@ class NewestQuestion:
         marks = self._marks(topic)
         if topic not in self._tails:
             with ExitStack() as opening:
-                registry = opening.enter_context(source_of_schemas(self._connection, needed=False))
+                known = self._connection.known_registry
+                registry = None if known is None else opening.enter_context(Registry(known))
                 self._tails[topic] = opening.enter_context(_Tail(self._connection, topic, registry))
                 self._opened[topic] = opening.pop_all()
         try:
@@ -89,10 +89,9 @@ class NewestQuestion:
 class _Tail(AbstractContextManager["_Tail"]):
     """The end of one topic."""
 
-    def __init__(self, connection: Connection, topic: str, registry: SchemaSource) -> None:
+    def __init__(self, connection: Connection, topic: str, registry: Registry | None) -> None:
         self._reader = TopicReader(connection.kafka, topic, purpose="live", silence_s=_SILENCE_S)
-        naming = AnyNaming(TopicNaming(partial(plain_schema, connection.kafka, topic, None)))
-        self._viewer = ValueViewer(topic, registry, naming)
+        self._reveal = Reveal(subject_for(topic), None if registry is None else lambda: registry)
         self._stop = threading.Event()  # nobody sets it: what is waited for has a deadline
         self._back = _LOOK_BACK
         self._seen: dict[int, int] = {}
@@ -132,31 +131,37 @@ class _Tail(AbstractContextManager["_Tail"]):
         messages.sort(key=lambda message: (message.timestamp()[1], message.offset()))
         known = {(message.partition(), message.offset()) for message in messages}
         self._shown = {place: row for place, row in self._shown.items() if place not in known}
-        rows_new = {(message.partition(), message.offset()): self._sight(message) for message in messages[-SHOWN:]}
+        last = messages[-SHOWN:]
+        rows_new = {
+            (message.partition(), message.offset()): self._sight(message, revealed)
+            for message, revealed in zip(last, self._revealed(last), strict=True)
+        }
         newest = {**dict(reversed(rows_new.items())), **self._shown}
         order = sorted(newest.items(), key=lambda item: (item[1].at or "", item[0][1]), reverse=True)
         self._shown = dict(order[:SHOWN])
 
-    def _sight(self, message: Message) -> RecordSight:
-        value = message.value()
-        shown = self._viewer.view(value)
-        if isinstance(shown.fields, dict):
-            self._sample.append(shown.fields)
-        at_ms = message.timestamp()[1]
-        used = shown.used
+    def _revealed(self, messages: Sequence[Message]) -> list[Revealed]:
+        try:
+            return self._reveal([message.value() for message in messages])
+        except StreamproofError as error:  # the registry: the records are there all the same
+            return [Revealed(BYTES, fault=("registry", error.message)) for _ in messages]
+
+    def _sight(self, message: Message, revealed: Revealed) -> RecordSight:
+        if isinstance(revealed.value, dict):
+            self._sample.append(revealed.value)
+        at_ms, value = message.timestamp()[1], message.value()
+        raw = revealed.kind in {BYTES, TEXT, TOMBSTONE}
         return RecordSight(
             partition=message.partition(),
             offset=message.offset(),
             at=moment(at_ms / 1000) if at_ms >= 0 else None,
-            key=shown_text(message.key(), _KEY_LETTERS),
-            schema_id=shown.schema_id,
-            schema_version=None if used is None else used.version,
-            schema=_schema(shown),
-            format=shown.format,
-            value=shown_text(value, _VALUE_LETTERS)
-            if shown.fields is None
-            else shown_fields(shown.fields, _VALUE_LETTERS),
-            fault=shown.fault,
+            key=shown_bytes(message.key(), _KEY_LETTERS),
+            schema_id=None if revealed.schema is None else revealed.schema.id,
+            schema_version=None if revealed.schema is None else revealed.schema.version,
+            schema="" if revealed.schema is None else _schema(revealed.schema),
+            format=None if raw else revealed.kind,
+            value=shown_bytes(value, _VALUE_LETTERS) if raw else shown_fields(revealed.value, _VALUE_LETTERS),
+            fault="" if revealed.fault is None else f"{revealed.fault[0]}: {revealed.fault[1]}",
         )
 
     def _names(self) -> tuple[str | None, tuple[tuple[str, int], ...]]:
@@ -168,9 +173,5 @@ class _Tail(AbstractContextManager["_Tail"]):
         return None, ()
 
 
-def _schema(shown: ShownValue) -> str:
-    if shown.schema_id is None:
-        return ""
-    if shown.used is None:
-        return f"id {shown.schema_id}"
-    return f"{shown.used.subject} v{shown.used.version} (id {shown.schema_id})"
+def _schema(seen: SchemaSeen) -> str:
+    return f"id {seen.id}" if seen.subject is None else f"{seen.subject} v{seen.version} (id {seen.id})"
