@@ -30,9 +30,9 @@ class TopicEnds:
 
 
 @contextmanager
-def topic_ends(connection: Connection, topic: str) -> Iterator[TopicEnds]:
-    """Watch the ends of a topic."""
-    consumer = Consumer(connection.kafka.as_librdkafka(group_id="ends"))
+def topic_ends(connection: Connection, topic: str, *, isolation_level: str = "read_committed") -> Iterator[TopicEnds]:
+    """Watch the ends of a topic: where committed records end, unless all are asked for."""
+    consumer = Consumer(connection.kafka.as_librdkafka(group_id="ends", isolation_level=isolation_level))
     try:
         yield TopicEnds(topic, consumer)
     finally:
