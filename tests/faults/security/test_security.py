@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import AclOperation  # type: ignore[attr-defined]  # its stubs do not re-export it
@@ -232,6 +233,32 @@ def test_a_ledger_needs_no_more_than_it_says_and_is_refused_before_it_reads(
         ended = secured.run("ledger", bare, env=guest)
         assert ended.exit_code == 0, ended.text
         assert "made the topic" in ended.text
+
+
+def test_who_looks_on_sees_what_the_rights_allow_and_that_the_rest_is_unknown(
+    secured: Secured, topic: str, guest: dict[str, str]
+) -> None:
+    denied = secured.run("live", topic, "--once", "--json", env=guest)
+    assert (denied.exit_code, "authorization failed" in denied.text) == (77, True)
+    assert secured.run(*COMMANDS["produce"](topic)).exit_code == 0
+    with secured.granted((topic, AclOperation.DESCRIBE)):
+        seen = _seen(secured.run("live", topic, "--once", "--json", env=guest))
+    stages = {stage["name"]: stage for stage in seen["stages"]}
+    assert stages["in the topic"]["count"] == 10
+    for part in (stages["generated"], stages["acknowledged"], stages["loaded"], seen["newest"], seen["runs"]):
+        assert "does not allow" in part["unknown"] or "authorization failed" in part["unknown"]
+    with secured.granted((topic, AclOperation.READ), (f"{topic}.manifests", AclOperation.READ)):
+        seen = _seen(secured.run("live", topic, "--once", "--json", env=guest))
+    assert [stage["count"] for stage in seen["stages"][:3]] == [10, 10, 10]
+    assert len(seen["newest"]["rows"]) == 10
+
+
+def _seen(ended: Ended) -> dict[str, Any]:
+    """Return the topic in the snapshot that was printed."""
+    assert ended.exit_code == 0, ended.text
+    line = next(line for line in ended.text.splitlines() if line.startswith('{"number"'))
+    found: dict[str, Any] = json.loads(line)["topics"][0]
+    return found
 
 
 def test_an_authority_of_somebody_else_is_refused(secured: Secured, topic: str) -> None:
