@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from plugins.form_texts import TOPIC_PATTERN
 from plugins.step import FAILURE
 
-# Fields of a form, or of a task, that name a topic.
+# Fields of a form, or of a task, that name a topic; so do those that end in ``_topic``.
 TOPIC_FIELDS = ("topic", "to")
 ENDED = frozenset({"success", "failed"})
 _STATES = {
@@ -98,11 +98,11 @@ def see_run(session: Session, base_path: str, dag_id: str, run_id: str) -> RunSi
 
 
 def run_topics(session: Session, dag_id: str, run_id: str) -> frozenset[str] | None:
-    """Return the topics that a run works on, by what its form and its tasks were given.
+    """Return the topics that a run works on, by what its tasks were given and, while it goes on, its form.
 
     ``None`` when Airflow knows no such run; empty when nothing of it names a topic.
     """
-    known = select(DagRun.conf).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+    known = select(DagRun.conf, DagRun.state).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
     row = session.execute(known).first()
     if row is None:
         return None
@@ -111,9 +111,9 @@ def run_topics(session: Session, dag_id: str, run_id: str) -> frozenset[str] | N
     )
     # What tasks were given holds, also when the Dag has other defaults today.
     found = [_topics_in(fields) for fields in session.scalars(rendered)]
-    if not any(found):
+    if not any(found) or _value(row.state) not in ENDED:
         dag = SerializedDagModel.get_dag(dag_id, session=session)
-        found = [_topics_in(dict(dag.params.dump() if dag is not None else {}) | dict(row.conf or {}))]
+        found.append(_topics_in(dict(dag.params.dump() if dag is not None else {}) | dict(row.conf or {})))
     return frozenset().union(*found)
 
 
@@ -138,7 +138,7 @@ def _value(member: object) -> str:
 
 
 def _topics_in(told: Mapping[str, object]) -> set[str]:
-    values = (told.get(name) for name in TOPIC_FIELDS)
+    values = (value for name, value in told.items() if name in TOPIC_FIELDS or name.endswith("_topic"))
     # What is no name of a topic, such as a template that was not rendered, is none.
     return {value for value in values if isinstance(value, str) and re.fullmatch(TOPIC_PATTERN, value)}
 

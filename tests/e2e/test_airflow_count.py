@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -56,3 +58,16 @@ def test_totals_are_counted_while_events_are_generated_and_proved(
     # They go on side by side; the count is over when it has heard that the generators are.
     assert tasks["generate"]["end_date"] < tasks["count"]["end_date"]
     assert {each["try_number"] for each in tasks.values()} == {1}
+
+
+def test_the_live_tab_of_the_run_shows_both_topics_and_the_totals_of_the_counter(
+    api: httpx.Client, run_path: str
+) -> None:
+    run_id = run_path.split("/")[-2]
+    with api.stream("GET", f"/streamproof/live/runs/{DAG_ID}/{quote(run_id, safe='')}/stream") as answer:
+        seen = (json.loads(line[6:])["topics"] for line in answer.iter_lines() if line.startswith("data: "))
+        # The first snapshots are of a moment at which not everything was asked.
+        topics = next(topics for topics in seen if topics and topics[0]["totals"]["source"] == "counter")
+    assert [topic["name"] for topic in topics] == [TOPIC, TOTALS]
+    assert topics[0]["totals"]["source_topic"] == TOTALS
+    assert sum(row["count"] for row in topics[0]["totals"]["rows"]) == EVENTS
