@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from consumer.live.claims import SILENT_S, Claims, ShardBook
+from consumer.live.compose import incident_sights
+from schemas.incidents import Incident, RunIncidents
 from schemas.manifest import Manifest
 from schemas.progress import ShardProgress
 
@@ -150,3 +152,18 @@ def test_runs_in_progress_come_first_and_then_the_newest() -> None:
 def test_sums_are_of_the_moment_of_the_last_words_unless_a_clock_is_wrong(wrong_s: float) -> None:
     assert claims(manifest(), word(5, 5, at_s=NOW_S - 1)).at_s == NOW_S - 1
     assert claims(manifest(), word(5, 5, at_s=NOW_S + wrong_s)).at_s == NOW_S
+
+
+def test_incidents_that_have_begun_are_seen_and_those_that_are_planned_are_not() -> None:
+    asked = {"kind": "freeze", "target": "broker 1", "for_s": 20.0}
+    begun = Incident(at_s=10.0, began_at="2026-01-01T00:00:10.000Z", began_s=10.0, **asked)
+    planned = Incident(at_s=90.0, **asked)
+    kept = RunIncidents(run_id="r", topic="t", incidents=[begun, planned])
+    said = claims(manifest(), Record(kept.key(), kept.model_dump_json().encode(), [], NOW_S))
+
+    (run,) = said.incidents
+    (seen,) = incident_sights(run)
+    assert (seen.start, seen.end, seen.back) == ("2026-01-01T00:00:10.000Z", None, None)
+    assert (seen.kind, seen.target, seen.run_id, seen.topic) == ("freeze", "broker 1", "r", "t")
+    assert seen.text == "10s: freeze broker 1 for 20s"
+    assert list(said.runs) == ["r"]
