@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -121,3 +123,15 @@ def test_help_breaks_where_the_terminal_does_and_has_a_frame_for_other_pipelines
     assert len(flags) == 3
     assert min(flags) > frame
     assert not [line for line in lines if "…" in line]
+
+
+def test_a_command_is_loaded_alone_and_every_command_is_known_by_its_module():
+    whole = cli.whole_app()
+    groups = [group.name for group in whole.registered_groups]
+    names = [command.name or command.callback.__name__ for command in whole.registered_commands]
+    assert sorted([*names, *groups]) == sorted(cli.COMMANDS)
+    seen = "'streamproof.commands.produce' in sys.modules"
+    code = f"import sys; from streamproof.cli import run; run(['tail', '--help']); print({seen})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert "Usage: streamproof tail" in done.stdout
+    assert done.stdout.endswith("False\n")
