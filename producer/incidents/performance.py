@@ -164,7 +164,8 @@ class Performance:
             log.info("incident ends", incident=incident.text)
         if told.back_at is not None:
             scene.note(back_at=told.back_at, back_s=self._second_of(told.back_at))
-            log.info("target answers again", target=incident.target)
+            # Not by a key "target": Airflow's log of tasks has an argument of that name, and falls over it.
+            log.info("target of the incident answers again", incident=incident.text)
         if told.fault:
             self._give_up(scene, told.fault)
         scene.done = scene.done or told.is_over
