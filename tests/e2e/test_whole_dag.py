@@ -19,7 +19,7 @@ from tests.kit.dag_process import dag_runs
 from tests.kit.postgres import PostgresServer
 
 pytestmark = pytest.mark.timeout(600)
-STEPS = ("ensure_topics", "schema_gate", "plan", "load", "audit", "check", "publish", "report")
+STEPS = ("ensure_topics", "schema_gate", "plan", "incidents", "load", "audit", "check", "publish", "report")
 
 
 @pytest.fixture(scope="module")
