@@ -30,6 +30,7 @@ def consume(
     request: ConsumeRequest,
     *,
     stop: threading.Event,
+    closing: threading.Event | None = None,
     progress: Callable[[GroupProgress], None] | None = None,
     at_start: Callable[[], None] | None = None,
 ) -> ConsumeResult:
@@ -42,6 +43,7 @@ def consume(
     5. stop: each stores what it has in its hands, and leaves the group
     6. settle: what the store holds, and what is left
 
+    :param closing: once it is set, the end that the topic has then is where to end.
     :param progress: called with how the group is doing, several times a second.
     :param at_start: called in each new process, such as to set up its logs; importable by name.
     :raises Interrupted: a stop came before the time was over, or before the end was reached.
@@ -55,6 +57,9 @@ def consume(
     # 2. prepare
     work = GroupWork(connection, request, Subscription(request.application, request.group, request.fields, topic))
     request.store.prepare(work.subscription, recreated=request.recreated)
+    ends = {partition: marks.high for partition, marks in there.items() if marks.high > marks.low}
+    if request.from_end:
+        _begin_at(work, ends)
     # 3. start
     began = time.monotonic()
     numbers = range(1, request.instances + 1)
@@ -63,9 +68,11 @@ def consume(
     watch = Watch(work, instances, sight, began)
     try:
         # 4. watch
-        ends = {partition: marks.high for partition, marks in there.items() if marks.high > marks.low}
-        while not (over := _over(request, instances, sight, ends, began)) and not stop.is_set():
+        goal = ends if request.until_end else None
+        while not (over := _over(request, instances, sight, goal, began)) and not stop.is_set():
             _listen(instances)
+            if goal is None and closing is not None and closing.is_set():
+                goal = _ends(work)
             if request.kill_after_s is not None and time.monotonic() - began >= request.kill_after_s:
                 _kill_first(instances)
             if progress is not None:
@@ -93,8 +100,31 @@ def consume(
     return result
 
 
+def begin_at_end(connection: Connection, request: ConsumeRequest) -> None:
+    """Note that a group begins where the topic ends now, unless it has begun; instances may start later.
+
+    :raises StreamproofError: as :func:`consume`.
+    """
+    topic = describe(admin_client(connection.kafka), request.topic)
+    work = GroupWork(connection, request, Subscription(request.application, request.group, request.fields, topic))
+    request.store.prepare(work.subscription, recreated=request.recreated)
+    _begin_at(work, _ends(work))
+
+
+def _ends(work: GroupWork) -> dict[int, int]:
+    """Return where the partitions end that hold anything."""
+    topic = work.subscription.topic
+    there = watermarks(admin_client(work.connection.kafka), topic.name, range(topic.partitions))
+    return {partition: marks.high for partition, marks in there.items() if marks.high > marks.low}
+
+
+def _begin_at(work: GroupWork, positions: Mapping[int, int]) -> None:
+    with work.request.store.open(work.subscription) as store:
+        store.begin(positions)
+
+
 def _over(
-    request: ConsumeRequest, instances: list[Instance], sight: GroupSight, ends: Mapping[int, int], began: float
+    request: ConsumeRequest, instances: list[Instance], sight: GroupSight, goal: Mapping[int, int] | None, began: float
 ) -> bool:
     """Tell whether there is nothing left to do: time, end, or nobody and nothing to do it with."""
     if sight.failure is not None or not any(each.alive for each in instances):
@@ -103,13 +133,13 @@ def _over(
         return True
     if request.seconds is not None and time.monotonic() - began >= request.seconds:
         return True
-    if not request.until_end:
+    if goal is None:
         return False
     stored: dict[int, int] = {}
     for each in instances:
         for partition, at in each.state.positions.items():
             stored[partition] = max(at, stored.get(partition, 0))
-    return all(stored.get(partition, -1) >= end for partition, end in ends.items())
+    return all(stored.get(partition, -1) >= end for partition, end in goal.items())
 
 
 def _listen(instances: list[Instance]) -> None:

@@ -27,6 +27,7 @@ class ConsumeRequest:
     :ivar commit_ms: how long records wait for more before they are stored.
     :ivar seconds: end after so long; ``None`` for never.
     :ivar until_end: end when all is stored that the topic holds when it begins.
+    :ivar from_end: a partition that the group has not begun is read from where it ends now.
     :ivar wait_s: how long an instance waits for a store that does not answer.
     :ivar recreated: begin anew where the topic was deleted and made again.
     :ivar accept_gap: go on behind what retention deleted before it was read.
@@ -44,6 +45,7 @@ class ConsumeRequest:
     commit_ms: int = COMMIT_MS
     seconds: float | None = None
     until_end: bool = False
+    from_end: bool = False
     wait_s: float = WAIT_S
     recreated: bool = False
     accept_gap: bool = False

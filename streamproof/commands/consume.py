@@ -79,6 +79,9 @@ def consume(
     until_end: Annotated[
         bool, typer.Option("--until-end", help="End when what is in the topic now is stored.")
     ] = False,
+    from_end: Annotated[
+        bool, typer.Option("--from-end", help="Where the group has no position yet, begin at the end of the topic.")
+    ] = False,
     wait: Annotated[
         str, typer.Option("--wait", metavar="DURATION", help="How long to wait for a store that does not answer.")
     ] = "60s",
@@ -129,6 +132,7 @@ def consume(
         commit_ms=commit_ms,
         seconds=None if lasting is None else seconds_in(lasting),
         until_end=until_end,
+        from_end=from_end,
         wait_s=seconds_in(wait),
         recreated=recreated,
         accept_gap=accept_gap,

@@ -40,12 +40,18 @@ def usual_store(group: str, instances: int, env: Mapping[str, str] = os.environ)
 
     :raises Misconfigured: there are several instances, and no PostgreSQL.
     """
-    stack = read_local_stack(state_dir(env))
-    if stack is not None and _POSTGRES in stack.endpoints:
-        return store_at(stack.endpoints[_POSTGRES].address)
+    here = local_postgres(env)
+    if here is not None:
+        return store_at(here)
     if instances == 1:
         return store_at(f"duckdb:{state_dir(env) / 'groups' / group}.duckdb")
     raise Misconfigured(
         f"{instances} instances need a store that several processes write to, and none is known",
         hint="Run `streamproof up --postgres`, or give --to postgresql://user@host:port/database",
     )
+
+
+def local_postgres(env: Mapping[str, str] = os.environ) -> str | None:
+    """Return the address of the local stack's PostgreSQL, without a password; ``None`` where it does not run."""
+    stack = read_local_stack(state_dir(env))
+    return None if stack is None or _POSTGRES not in stack.endpoints else stack.endpoints[_POSTGRES].address

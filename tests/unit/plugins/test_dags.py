@@ -50,6 +50,7 @@ def test_every_dag_file_can_be_read(found: dict[str, Any]) -> None:
         "rehearse_clickstream",
         "rehearse_your_pipeline",
         "count_events",
+        "rehearse_journeys",
         "recurring_steady_hourly",
     }
 
@@ -232,6 +233,7 @@ def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(read_da
         "rehearse_clickstream",
         "rehearse_your_pipeline",
         "count_events",
+        "rehearse_journeys",
         "recurring_good",
         "recurring_shaped",
     }
@@ -265,6 +267,7 @@ def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(read_dags: Re
         "rehearse_clickstream",
         "rehearse_your_pipeline",
         "count_events",
+        "rehearse_journeys",
         "rehearse_orders",
         "rehearse_beats",
         "recurring_orders_daily",
@@ -292,6 +295,7 @@ def test_a_folder_of_scenarios_that_is_not_there_is_an_import_error(read_dags: R
         "rehearse_clickstream",
         "rehearse_your_pipeline",
         "count_events",
+        "rehearse_journeys",
         "recurring_steady_hourly",
     }
     ((file, error),) = found["errors"].items()
@@ -356,3 +360,22 @@ def test_the_form_of_a_count_asks_for_both_topics_and_how_long(found: dict[str, 
         "count_for": "10m",
     }
     assert not any("warehouse" in name or name.startswith("fault") for name in params)
+
+
+def test_both_groups_work_beside_the_generators_and_are_each_judged(found: dict[str, Any]) -> None:
+    tasks = found["dags"]["rehearse_journeys"]["tasks"]
+    assert {name: task["upstream"] for name, task in tasks.items()} == {
+        "plan": [],
+        "ensure_topics": ["plan"],
+        "schema_gate": ["ensure_topics"],
+        "begin_groups": ["schema_gate"],
+        "generate": ["begin_groups", "plan"],
+        "journey": ["begin_groups"],
+        "analytic": ["begin_groups"],
+        "audit_journey": ["begin_groups", "generate", "journey"],
+        "audit_analytic": ["analytic", "begin_groups", "generate"],
+    }
+    assert {task["rule"] for task in tasks.values()} == {"all_success"}
+    params = found["dags"]["rehearse_journeys"]["params"]
+    assert (params["journey_instances"]["default"], params["analytic_instances"]["default"]) == (3, 2)
+    assert params["kill_after"]["type"] == ["null", "number"]

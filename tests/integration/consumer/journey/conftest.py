@@ -233,3 +233,11 @@ def group(sent: Sent, postgres: Any) -> Group:
 def duckdb_file(tmp_path: Path) -> Path:
     """Where a store in a file goes."""
     return tmp_path / "kept" / "journey.duckdb"
+
+
+@pytest.fixture
+def contract(tmp_path: Path) -> Path:
+    """The contract of the events, as a file."""
+    path = tmp_path / "step.avsc"
+    path.write_text(CONTRACT.text)
+    return path

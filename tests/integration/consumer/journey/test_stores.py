@@ -9,9 +9,10 @@ import pytest
 
 from cluster.errors import Misconfigured, TopicRecreated, WarehouseUnreachable
 from cluster.topics import TopicSpec, admin_client, apply_topics
+from consumer.journey.consume import begin_at_end
 from consumer.journey.events import Application, Fields
 from consumer.journey.store.naming import store_at
-from tests.integration.consumer.journey.conftest import CONTRACT, PARTITIONS, Group
+from tests.integration.consumer.journey.conftest import PARTITIONS, Group
 from tests.kit.commands import streamproof
 from tests.kit.topics import delete_topic
 from tests.kit.waiting import wait_until
@@ -144,10 +145,8 @@ def test_what_is_wrong_is_said_in_words(sent, stack, duckdb_file, words, code, s
     assert says in ended.text
 
 
-def test_the_command_tells_what_it_did_in_one_document(sent, stack, duckdb_file, tmp_path):
+def test_the_command_tells_what_it_did_in_one_document(sent, stack, duckdb_file, contract):
     sent.send(40)
-    contract = tmp_path / "step.avsc"
-    contract.write_text(CONTRACT.text)
     store = ["--to", f"duckdb:{duckdb_file}", "--group", "urls", "--recreated", "--accept-gap", "--wait", "5s"]
     fields = ["--type", "UrlClicked", "--type-field", "event_type", "--user-field", "user_id", "--id-field", "event_id"]
     batches = ["--schema", contract, "--batch-rows", "10", "--commit-ms", "20", "--protocol", "consumer"]
@@ -160,3 +159,15 @@ def test_the_command_tells_what_it_did_in_one_document(sent, stack, duckdb_file,
     with duckdb.connect(str(duckdb_file), read_only=True) as connection:
         totals = connection.execute("SELECT event_type, sum(events) FROM totals GROUP BY ALL").fetchall()
     assert totals == [("UrlClicked", sum(event["event_type"] == "UrlClicked" for event in sent.events))]
+
+
+def test_a_group_may_begin_at_the_end_and_keeps_what_comes_from_there_on(group: Group, stack, contract):
+    group.sent.send(30)
+    begin_at_end(group.sent.connection, group.request)
+    group.sent.send(20)
+    begin_at_end(group.sent.connection, group.request)
+    words = ["consume", "journey", group.sent.topic, "--to", group.url, "--group", group.request.group]
+    ended = streamproof(*words, "--schema", contract, "--from-end", "--until-end", "--json")
+    assert ended.exit_code == 0, ended.text
+    assert (ended.document["events"], ended.document["left"]) == (20, 0)
+    assert group.query("SELECT min((body ->> 'number')::int), count(*) FROM journeys") == [(30, 20)]

@@ -60,7 +60,16 @@ def test_all_shipped_expectations_are_tried() -> None:
         "totals_by_event_name",
         "totals_by_event_type",
         "totals_per_user",
+        "videos_per_user",
     ]
+
+
+def test_videos_are_counted_for_each_user_and_for_nobody_else() -> None:
+    lab, none = Lab(), pa.table({"user_id": pa.array([], pa.string()), "events": pa.array([], pa.int64())})
+    name = (Path("videos_per_user"),)
+    assert lab.look(none, expectations=name).verdict == "PASSED"  # its events are of other types
+    spoiled = lab.look(pa.table({"user_id": ["somebody"], "events": [1]}), expectations=name)
+    assert (spoiled.verdict, spoiled.findings.expectations[0].disagreeing) == ("FAILED", 1)
 
 
 def test_an_aggregate_says_that_no_row_was_held_against_an_event() -> None:

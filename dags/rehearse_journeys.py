@@ -1,0 +1,154 @@
+"""
+### Rehearse two applications of one stream
+
+Generates the scenario `journey` on a Kafka topic: what people do on a web site. Beside the generators, two consumer
+groups read it: **Journey**, three instances that store every event of each user in order, and **Analytic**, two that
+count the videos that each user played. Then each is held against what was sent: Journey by identity and order, Analytic
+by the total of every user.
+
+They store in PostgreSQL: that of the local stack (`streamproof up --postgres`), or a connection. Each run has groups of
+its own. **Kill an instance** kills one of Journey's while events come: its partitions go to the others, and the audit
+must not notice.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import DAG, Param
+
+from plugins.journeys import GROUP, BeginGroupsOperator, ConsumeOperator
+from plugins.operators import EnsureTopicsOperator, GenerateShardOperator, PlanOperator, SchemaGateOperator
+from plugins.pipeline import AuditSinkOperator
+from plugins.rehearsal import DEFAULT_ARGS, form
+from plugins.settings import LOAD, MAX_SECONDS, Rehearsal
+
+SCENARIO = "journey"
+GROUPS = {application: GROUP.format(application=application) for application in ("journey", "analytic")}
+KEPT = "SELECT * FROM streamproof_groups.{view} WHERE group_name = '{group}'"
+OWN = {
+    "journey_instances": Param(
+        3,
+        title="Instances of Journey",
+        description_md="Those beyond the partitions are idle.",
+        type="integer",
+        minimum=1,
+        maximum=16,
+    ),
+    "analytic_instances": Param(
+        2,
+        title="Instances of Analytic",
+        description_md="Those beyond the partitions are idle.",
+        type="integer",
+        minimum=1,
+        maximum=16,
+    ),
+    "kill_after": Param(
+        None,
+        title="Kill an instance",
+        description_md="Seconds after which one of Journey's instances is killed. Empty for none.",
+        type=["null", "number"],
+    ),
+    "consume_seconds": Param(
+        600,
+        title="How long to consume",
+        description_md="Seconds at most. The groups end sooner, when all is stored that the generators sent.",
+        type="integer",
+        minimum=1,
+        maximum=MAX_SECONDS,
+    ),
+    "protocol": Param(
+        "consumer",
+        title="Group protocol",
+        description_md="Kafka's newer one, or the classic one with cooperative rebalancing.",
+        type="string",
+        enum=["consumer", "classic"],
+    ),
+    "conn_id": Param(
+        None,
+        title="PostgreSQL connection",
+        description_md="Id of an Airflow connection to the database that the groups store in. Empty for that of the "
+        "local stack.",
+        type=["null", "string"],
+    ),
+}
+
+with DAG(
+    "rehearse_journeys",
+    description="Two consumer groups of one topic: journeys of users in order, and totals; proved.",
+    doc_md=__doc__,
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    default_args=DEFAULT_ARGS,
+    tags={"streamproof", "rehearsal", "consumer groups", SCENARIO},
+) as dag:
+    plan = PlanOperator(
+        task_id="plan",
+        scenario=SCENARIO,
+        besides=tuple(OWN),
+        doc_md="Splits the run into shards, and refuses settings that contradict each other.",
+    )
+    topics = EnsureTopicsOperator(
+        task_id="ensure_topics",
+        doc_md="Creates the topic and its control topic as `cluster/topics.yaml` declares them.",
+    )
+    schemas = SchemaGateOperator(
+        task_id="schema_gate",
+        scenario=SCENARIO,
+        doc_md="Registers the schema of the events, or refuses.",
+    )
+    begin = BeginGroupsOperator(
+        task_id="begin_groups",
+        groups=GROUPS,
+        doc_md="Notes that the groups of this run begin where the topic ends now: they keep what this run sends.",
+    )
+    generate = GenerateShardOperator.partial(
+        task_id="generate",
+        map_index_template="shard {{ task.shard['shard'] + 1 }} of {{ task.shard['shards'] }}",
+        execution_timeout=timedelta(hours=7),
+        doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
+    ).expand(shard=plan.output)
+    journey = ConsumeOperator(
+        task_id="journey",
+        application="journey",
+        group=GROUPS["journey"],
+        instances="{{ params.journey_instances }}",
+        kill_after="{{ params.kill_after or '' }}",
+        execution_timeout=timedelta(hours=7),
+        doc_md="Stores every event of each user, beside the generators, until they have ended and all is stored.",
+    )
+    analytic = ConsumeOperator(
+        task_id="analytic",
+        application="analytic",
+        group=GROUPS["analytic"],
+        instances="{{ params.analytic_instances }}",
+        execution_timeout=timedelta(hours=7),
+        doc_md="Counts the videos of each user, beside the generators, until they have ended and all is counted.",
+    )
+    audit_journey = AuditSinkOperator(
+        task_id="audit_journey",
+        at=begin.output,
+        conn_id="{{ params.conn_id or '' }}",
+        query=KEPT.format(view="journeys", group=GROUPS["journey"]),
+        id_column="event_id",
+        order="kafka_offset",
+        doc_md="Each event that was sent is there once, and those of a user in the order in which they were sent.",
+    )
+    audit_analytic = AuditSinkOperator(
+        task_id="audit_analytic",
+        at=begin.output,
+        conn_id="{{ params.conn_id or '' }}",
+        query=KEPT.format(view="totals", group=GROUPS["analytic"]),
+        expectations=["videos_per_user"],
+        doc_md="Each user has as many videos as were sent.",
+    )
+    plan >> topics >> schemas >> begin >> [generate, journey, analytic]
+    [generate, journey] >> audit_journey
+    [generate, analytic] >> audit_analytic
+
+# Of the form of the other Dags, what says which events are sent and how fast. No warehouse of ours is filled.
+asked = form(Rehearsal(topic="journey", rate=200, seconds=20, shards=1))
+dag.params.update({name: param for name, param in asked.items() if param.schema.get("section") in {None, LOAD}} | OWN)
