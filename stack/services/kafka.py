@@ -42,7 +42,7 @@ SETTINGS = {
     "group.consumer.min.session.timeout.ms": "3000",
     "group.consumer.session.timeout.ms": "4000",
     "group.consumer.min.heartbeat.interval.ms": "500",
-    "group.consumer.heartbeat.interval.ms": "1000",
+    "group.consumer.heartbeat.interval.ms": "500",
     # The default buffer is 128 MiB of a heap of 512.
     "log.cleaner.dedupe.buffer.size": "16777216",
 }

@@ -20,6 +20,8 @@ LOADER_KILLS = 20 if DEEP else 6
 PRODUCER_KILLS = 20 if DEEP else 4
 # Kills of a counter.
 COUNTER_KILLS = 20 if DEEP else 3
+# Kills and freezes of members of consumer groups; the ordinary tests have one of each.
+MEMBER_KILLS = 20 if DEEP else 0
 # Kills of a loader that follows a topic.
 FOLLOWER_KILLS = 20 if DEEP else 2
 # Kills in the middle of a load shape, before the attempt that ends it.

@@ -97,7 +97,7 @@ def test_a_member_beyond_the_partitions_is_idle_and_said_to_be(connection, topic
         assert found.idle == 1
         if protocol == "consumer":
             assert [each.target for each in found.members] == [each.owned for each in found.members]
-            assert found.handover_s == handover_s(admin_client(connection.kafka), group) == 6.0
+            assert found.handover_s == handover_s(admin_client(connection.kafka), group) == 5.5
         else:
             assert {each.target for each in found.members} == {None}
             assert found.handover_s is None
