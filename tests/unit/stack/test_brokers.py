@@ -11,6 +11,7 @@ from stack.parts.artifacts import Artifacts
 from stack.request import UpRequest
 from stack.services.kafka import KafkaPorts, chosen_brokers, kafka_services, storage
 from stack.services.service import KafkaProbe, Service
+from tests.kit.commands import streamproof
 
 PARTS = Artifacts(kafka_jars=(Path("k.jar"),), kafka_version="1", registry_home=Path("r"), registry_version="1")
 PORTS = [KafkaPorts(client=100 + number, controller=200 + number) for number in (1, 2, 3)]
@@ -88,3 +89,10 @@ def test_a_storage_that_begins_is_of_one_broker_unless_more_are_asked_for(tmp_pa
 def test_a_number_of_brokers_that_makes_no_sense_is_refused(brokers: int) -> None:
     with pytest.raises(Misconfigured, match=f"cannot have {brokers} brokers"):
         UpRequest(brokers=brokers)
+
+
+def test_the_command_refuses_it_too_and_starts_nothing(tmp_path: Path) -> None:
+    asked = streamproof("up", "--brokers", "2", "--json", env={"STREAMPROOF_STATE_DIR": str(tmp_path)})
+    assert asked.exit_code == 78
+    assert asked.document["error"]["message"] == "a local stack cannot have 2 brokers"
+    assert list(tmp_path.iterdir()) == []
