@@ -17,9 +17,10 @@ from typing import Any
 from airflow.sdk import DAG, Param, TriggerRule, task
 
 from plugins.counting import CountOperator
-from plugins.operators import EnsureTopicsOperator, GenerateShardOperator, PlanOperator
+from plugins.generation import DAG_SETTINGS, generators, plan_task, topics_task
+from plugins.operators import EnsureTopicsOperator
 from plugins.pipeline import FIGURES, AuditSinkOperator
-from plugins.rehearsal import DEFAULT_ARGS, form
+from plugins.rehearsal import form
 from plugins.scenario_settings import rehearsal_for
 from plugins.settings import LOAD
 from plugins.settings import SCENARIO as OF_SCENARIO
@@ -52,34 +53,17 @@ with DAG(
     description="Running totals by event name, counted exactly once while shop_events are generated, and proved.",
     doc_md=__doc__,
     schedule=None,
-    catchup=False,
     is_paused_upon_creation=False,
-    max_active_runs=1,
-    dagrun_timeout=timedelta(hours=12),
-    default_args=DEFAULT_ARGS,
     tags={"streamproof", "rehearsal", "running totals", SCENARIO},
+    **DAG_SETTINGS,
 ) as dag:
-    plan = PlanOperator(
-        task_id="plan",
-        scenario=SCENARIO,
-        besides=tuple(OWN),
-        doc_md="Splits the run into shards, and refuses settings that contradict each other.",
-    )
-    topics = EnsureTopicsOperator(
-        task_id="ensure_topics",
-        doc_md="Creates the topic and its control topic as `cluster/topics.yaml` declares them.",
-    )
+    plan, topics = plan_task(SCENARIO, besides=OWN), topics_task()
     totals = EnsureTopicsOperator(
         task_id="ensure_totals_topic",
         topic="{{ params.totals_topic }}",
         doc_md="Creates the topic of the totals.",
     )
-    generate = GenerateShardOperator.partial(
-        task_id="generate",
-        map_index_template="shard {{ task.shard['shard'] + 1 }} of {{ task.shard['shards'] }}",
-        execution_timeout=timedelta(hours=7),
-        doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
-    ).expand(shard=plan.output)
+    generate = generators(plan)
     count = CountOperator(
         task_id="count",
         by=FIELD,

@@ -17,10 +17,10 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from plugins.generation import DAG_SETTINGS, gate_task, generators, plan_task, topics_task
 from plugins.journeys import GROUP, BeginGroupsOperator, ConsumeOperator
-from plugins.operators import EnsureTopicsOperator, GenerateShardOperator, PlanOperator, SchemaGateOperator
 from plugins.pipeline import AuditSinkOperator
-from plugins.rehearsal import DEFAULT_ARGS, form
+from plugins.rehearsal import form
 from plugins.settings import LOAD, MAX_SECONDS, Rehearsal
 
 SCENARIO = "journey"
@@ -78,39 +78,17 @@ with DAG(
     description="Two consumer groups of one topic: journeys of users in order, and totals; proved.",
     doc_md=__doc__,
     schedule=None,
-    catchup=False,
     is_paused_upon_creation=False,
-    max_active_runs=1,
-    dagrun_timeout=timedelta(hours=12),
-    default_args=DEFAULT_ARGS,
     tags={"streamproof", "rehearsal", "consumer groups", SCENARIO},
+    **DAG_SETTINGS,
 ) as dag:
-    plan = PlanOperator(
-        task_id="plan",
-        scenario=SCENARIO,
-        besides=tuple(OWN),
-        doc_md="Splits the run into shards, and refuses settings that contradict each other.",
-    )
-    topics = EnsureTopicsOperator(
-        task_id="ensure_topics",
-        doc_md="Creates the topic and its control topic as `cluster/topics.yaml` declares them.",
-    )
-    schemas = SchemaGateOperator(
-        task_id="schema_gate",
-        scenario=SCENARIO,
-        doc_md="Registers the schema of the events, or refuses.",
-    )
+    plan, topics, schemas = plan_task(SCENARIO, besides=OWN), topics_task(), gate_task(SCENARIO)
     begin = BeginGroupsOperator(
         task_id="begin_groups",
         groups=GROUPS,
         doc_md="Notes that the groups of this run begin where the topic ends now: they keep what this run sends.",
     )
-    generate = GenerateShardOperator.partial(
-        task_id="generate",
-        map_index_template="shard {{ task.shard['shard'] + 1 }} of {{ task.shard['shards'] }}",
-        execution_timeout=timedelta(hours=7),
-        doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
-    ).expand(shard=plan.output)
+    generate = generators(plan)
     journey = ConsumeOperator(
         task_id="journey",
         application="journey",

@@ -13,14 +13,13 @@ own in its place; or say in *Where it stores* what a pipeline fills that runs el
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
-from plugins.operators import EnsureTopicsOperator, GenerateShardOperator, PlanOperator, SchemaGateOperator
+from plugins.generation import DAG_SETTINGS, gate_task, generators, incidents_task, plan_task, topics_task
 from plugins.pipeline import AuditSinkOperator
-from plugins.rehearsal import DEFAULT_ARGS, form, incidents_task
+from plugins.rehearsal import form
 from plugins.settings import INCIDENTS, LOAD, Rehearsal
 
 SCENARIO = "customer_events"
@@ -72,34 +71,12 @@ with DAG(
     description="Your pipeline: customer_events to Kafka, stored by a consumer of yours, proved by identity and value.",
     doc_md=__doc__,
     schedule=None,
-    catchup=False,
     is_paused_upon_creation=False,
-    max_active_runs=1,
-    dagrun_timeout=timedelta(hours=12),
-    default_args=DEFAULT_ARGS,
     tags={"streamproof", "rehearsal", "your pipeline", SCENARIO},
+    **DAG_SETTINGS,
 ) as dag:
-    plan = PlanOperator(
-        task_id="plan",
-        scenario=SCENARIO,
-        besides=tuple(OWN),
-        doc_md="Splits the run into shards, and refuses settings that contradict each other.",
-    )
-    topics = EnsureTopicsOperator(
-        task_id="ensure_topics",
-        doc_md="Creates the topic and its control topic as `cluster/topics.yaml` declares them.",
-    )
-    schemas = SchemaGateOperator(
-        task_id="schema_gate",
-        scenario=SCENARIO,
-        doc_md="Registers the schema of the events, or refuses.",
-    )
-    generate = GenerateShardOperator.partial(
-        task_id="generate",
-        map_index_template="shard {{ task.shard['shard'] + 1 }} of {{ task.shard['shards'] }}",
-        execution_timeout=timedelta(hours=7),
-        doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
-    ).expand(shard=plan.output)
+    plan, topics, schemas = plan_task(SCENARIO, besides=OWN), topics_task(), gate_task(SCENARIO)
+    generate = generators(plan)
 
     @task(doc_md="Stands for your pipeline: stores what is in the topic. Put your own in its place.")
     def your_consumer(params: dict[str, Any]) -> str:

@@ -4,13 +4,10 @@
 
     plan > ensure_topics > schema_gate > generate[shards], incidents > load > audit > check > publish > report
 
-``plan`` comes first, so that settings that cannot be are refused before anything is made.
+What comes before the load is ``generation.py``.
 
 Airflow judges a run by its leaf, ``report``: it is green when readers have what was audited last, and red else.
 ``publish`` needs every shard, the audit and the checks.
-
-``incidents`` goes beside the generators, and does to the local stack what the form asks for, as a rule nothing. It has
-the first slot that is free, as four generators would leave none. What became of it decides nothing.
 
 ``schema_gate`` is a setup, and ``load``, ``audit`` and ``check`` are its teardowns. Airflow runs those whatever became
 of the rest, as long as the setup succeeded: when a shard fails, when the load does, and when somebody marks the run as
@@ -26,34 +23,14 @@ from typing import Any
 
 from airflow.sdk import DAG, Param
 
-from plugins.operators import (
-    AuditOperator,
-    CheckOperator,
-    EnsureTopicsOperator,
-    GenerateShardOperator,
-    IncidentsOperator,
-    LoadOperator,
-    PlanOperator,
-    PublishOperator,
-    ReportOperator,
-    SchemaGateOperator,
-)
+from plugins.generation import DAG_SETTINGS, gate_task, generators, incidents_task, plan_task, topics_task
+from plugins.operators import AuditOperator, CheckOperator, LoadOperator, PublishOperator, ReportOperator
 from plugins.scenario_settings import rehearsal_for
 from plugins.scenarios import DEFAULT_SCENARIO
 from plugins.settings import HEADINGS, Rehearsal
 
 _NUMBERS = {"minimum", "maximum", "exclusiveMinimum"}
 _SAID = {"pattern", "enum"}
-
-DEFAULT_ARGS = {
-    "owner": "streamproof",
-    # 5, 10, 20, 40, 80 and 120 s at least: a broker that is restarted, or a registry, is back by then.
-    "retries": 6,
-    "retry_delay": timedelta(seconds=5),
-    "retry_exponential_backoff": 2.0,
-    "max_retry_delay": timedelta(minutes=2),
-    "execution_timeout": timedelta(minutes=5),
-}
 
 
 def rehearsal_dag(
@@ -80,35 +57,12 @@ def rehearsal_dag(
         description=description,
         doc_md=doc_md,
         schedule=schedule,
-        catchup=False,
         is_paused_upon_creation=paused,
-        max_active_runs=1,
-        dagrun_timeout=timedelta(hours=12),
-        default_args=DEFAULT_ARGS,
         tags={"streamproof", "rehearsal", Path(scenario).stem, *tags},
+        **DAG_SETTINGS,
     ) as dag:
-        plan = PlanOperator(
-            task_id="plan",
-            scenario=scenario,
-            doc_md="Splits the run into shards, and refuses settings that contradict each other or that the scenario "
-            "does not take.",
-        )
-        topics = EnsureTopicsOperator(
-            task_id="ensure_topics",
-            doc_md="Creates the topic and its control topic as `cluster/topics.yaml` declares them.",
-        )
-        schemas = SchemaGateOperator(
-            task_id="schema_gate",
-            scenario=scenario,
-            doc_md="Shows how the local schema versions differ from the registry's, and registers them or refuses.",
-        )
-        generate = GenerateShardOperator.partial(
-            task_id="generate",
-            map_index_template="shard {{ task.shard['shard'] + 1 }} of {{ task.shard['shards'] }}",
-            execution_timeout=timedelta(hours=7),
-            doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
-        ).expand(shard=plan.output)
-        incidents = incidents_task()
+        plan, topics, schemas = plan_task(scenario), topics_task(), gate_task(scenario)
+        generate, incidents = generators(plan), incidents_task()
         load = LoadOperator(
             task_id="load",
             execution_timeout=timedelta(hours=4),
@@ -146,18 +100,6 @@ def rehearsal_dag(
     model = rehearsal_for(scenario)
     dag.params.update(form(model(**dict(defaults or Rehearsal()))))
     return dag
-
-
-def incidents_task() -> IncidentsOperator:
-    """Return the task that does the incidents of a run, beside its generators."""
-    return IncidentsOperator(
-        task_id="incidents",
-        # Before generators take all the slots that there are: it has to be there when they begin.
-        priority_weight=100,
-        execution_timeout=timedelta(hours=7),
-        doc_md="Takes a broker or the registry of the local stack away while the generators run, as the form asks for, "
-        "and gives it back. Whoever ends this task ends the incidents too.",
-    )
 
 
 def form(defaults: Rehearsal) -> dict[str, Param]:
