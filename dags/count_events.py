@@ -17,13 +17,13 @@ from typing import Any
 from airflow.sdk import DAG, Param, TriggerRule, task
 
 from plugins.counting import CountOperator
+from plugins.form.scenario_settings import rehearsal_for
+from plugins.form.settings import LOAD
+from plugins.form.settings import SCENARIO as OF_SCENARIO
 from plugins.generation import DAG_SETTINGS, generators, plan_task, topics_task
 from plugins.operators import EnsureTopicsOperator
 from plugins.pipeline import FIGURES, AuditSinkOperator
 from plugins.rehearsal import form
-from plugins.scenario_settings import rehearsal_for
-from plugins.settings import LOAD
-from plugins.settings import SCENARIO as OF_SCENARIO
 
 SCENARIO = "shop_events"
 FIELD = "eventName"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plugins.profiles import profiles_dir, read_profiles
+from plugins.form.profiles import profiles_dir, read_profiles
 from plugins.rehearsal import rehearsal_dag
 
 for name, profile in read_profiles(profiles_dir())[0].items():

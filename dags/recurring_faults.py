@@ -7,8 +7,8 @@ Airflow takes every Dag of a file away when the file has an import error, so nei
 from __future__ import annotations
 
 from cluster.errors import Misconfigured
-from plugins.profiles import profiles_dir, read_profiles
-from plugins.scenarios import own_scenarios
+from plugins.form.profiles import profiles_dir, read_profiles
+from plugins.form.scenarios import own_scenarios
 
 faults = [*read_profiles(profiles_dir())[1], *own_scenarios()[1]]
 if faults:

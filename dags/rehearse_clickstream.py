@@ -11,8 +11,8 @@ verdict.
 
 from __future__ import annotations
 
+from plugins.form.settings import Rehearsal
 from plugins.rehearsal import rehearsal_dag
-from plugins.settings import Rehearsal
 
 dag = rehearsal_dag(
     "rehearse_clickstream",

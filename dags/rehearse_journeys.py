@@ -17,11 +17,11 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from plugins.form.settings import LOAD, MAX_SECONDS, Rehearsal
 from plugins.generation import DAG_SETTINGS, gate_task, generators, plan_task, topics_task
 from plugins.journeys import GROUP, BeginGroupsOperator, ConsumeOperator
 from plugins.pipeline import AuditSinkOperator
 from plugins.rehearsal import form
-from plugins.settings import LOAD, MAX_SECONDS, Rehearsal
 
 SCENARIO = "journey"
 GROUPS = {application: GROUP.format(application=application) for application in ("journey", "analytic")}

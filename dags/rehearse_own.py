@@ -5,9 +5,9 @@ One whose name no Dag can have does not disturb the others: `recurring_faults.py
 
 from __future__ import annotations
 
+from plugins.form.scenarios import own_scenarios
+from plugins.form.settings import Rehearsal
 from plugins.rehearsal import rehearsal_dag
-from plugins.scenarios import own_scenarios
-from plugins.settings import Rehearsal
 
 for name, scenario in own_scenarios()[0].items():
     dag = rehearsal_dag(

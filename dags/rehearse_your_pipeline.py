@@ -17,10 +17,10 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
+from plugins.form.settings import INCIDENTS, LOAD, Rehearsal
 from plugins.generation import DAG_SETTINGS, gate_task, generators, incidents_task, plan_task, topics_task
 from plugins.pipeline import AuditSinkOperator
 from plugins.rehearsal import form
-from plugins.settings import INCIDENTS, LOAD, Rehearsal
 
 SCENARIO = "customer_events"
 # What `your_consumer` makes of an event. A pipeline that stores other columns is compared in those that it has.

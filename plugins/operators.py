@@ -17,9 +17,9 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias, Context
 
 from cluster.errors import StreamproofError, TopicMissing, VerdictFailed, VerdictUnknown
+from plugins.form.scenario_settings import rehearsal_of
+from plugins.form.scenarios import DEFAULT_SCENARIO
 from plugins.loading import LoadingOperator
-from plugins.scenario_settings import rehearsal_of
-from plugins.scenarios import DEFAULT_SCENARIO
 from plugins.step import LOG_EVERY_S, StoppableOperator, StreamproofOperator, WarehouseOperator, every
 
 # Which assets a run writes is known when it runs: the topic is a field of the form. Hence aliases.

@@ -26,8 +26,8 @@ from cluster.errors import (
     VerdictUnknown,
 )
 from cluster.text.durations import seconds_in
+from plugins.form.scenarios import folders
 from plugins.pipeline_words import advice_of, figures_of, lines_of
-from plugins.scenarios import folders
 from plugins.step import LOG_EVERY_S, StoppableOperator, StreamproofOperator, every
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ from typing import Any
 
 from airflow.sdk import DAG, Param
 
+from plugins.form.scenario_settings import rehearsal_for
+from plugins.form.scenarios import DEFAULT_SCENARIO
+from plugins.form.settings import HEADINGS, Rehearsal
 from plugins.generation import DAG_SETTINGS, gate_task, generators, incidents_task, plan_task, topics_task
 from plugins.operators import AuditOperator, CheckOperator, LoadOperator, PublishOperator, ReportOperator
-from plugins.scenario_settings import rehearsal_for
-from plugins.scenarios import DEFAULT_SCENARIO
-from plugins.settings import HEADINGS, Rehearsal
 
 _NUMBERS = {"minimum", "maximum", "exclusiveMinimum"}
 _SAID = {"pattern", "enum"}

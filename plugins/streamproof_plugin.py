@@ -25,7 +25,7 @@ class ReportApp:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request."""
         if self._app is None:
-            from plugins.report_app import build
+            from plugins.pages.report_app import build
 
             self._app = build(BASE_PATH, PREFIX)
         await self._app(scope, receive, send)

@@ -287,7 +287,7 @@ HEAVY = {
     "faker",
     "consumer",
     "uvicorn",
-    "plugins.report_app",
+    "plugins.pages.report_app",
 }
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from cluster.errors import Misconfigured
 from cluster.local import PROJECT_ROOT
-from plugins.profiles import load_profile, profiles_dir, read_profiles
-from plugins.scenario_settings import rehearsal_of
-from plugins.settings import Rehearsal
+from plugins.form.profiles import load_profile, profiles_dir, read_profiles
+from plugins.form.scenario_settings import rehearsal_of
+from plugins.form.settings import Rehearsal
 
 
 @pytest.mark.parametrize(

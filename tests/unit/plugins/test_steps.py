@@ -38,7 +38,7 @@ def test_terminal_errors_fail_at_once_and_transient_ones_are_tried_again(ask: As
 
 def test_every_operator_has_the_policy_mapped_ones_too(ask: Ask) -> None:
     policies = ask("operators_with_the_policy")
-    assert len(policies) == 10
+    assert len(policies) == 11
     assert all(policies.values()), policies
 
 

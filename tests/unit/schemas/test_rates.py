@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured, RateMissed
-from plugins.settings import Rehearsal
+from plugins.form.settings import Rehearsal
 from producer import ProduceRequest, RunResult, workers
 from producer.judgement import Outcome, too_slow
 from producer.send.pacing import Pacer

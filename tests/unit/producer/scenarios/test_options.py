@@ -8,9 +8,9 @@ from dataclasses import fields
 import pytest
 
 from cluster.errors import Misconfigured
-from plugins.profiles import Profile
-from plugins.scenario_settings import rehearsal_for
-from plugins.settings import FAULT_FIELDS, Rehearsal
+from plugins.form.profiles import Profile
+from plugins.form.scenario_settings import rehearsal_for
+from plugins.form.settings import FAULT_FIELDS, Rehearsal
 from producer import ProduceRequest
 from producer.plan.agreement import asked_of
 from producer.plan.unchanged import refuse_other_settings

@@ -20,7 +20,7 @@ from cluster.errors import StreamproofError
 from consumer.live.page.app import Door, Shown, Watching, build
 from consumer.live.poller import shared_poller
 from plugins.hooks import connect
-from plugins.run_sight import run_topics
+from plugins.pages.run_sight import run_topics
 
 _RUN = "/runs/{dag_id}/{run_id}/"
 

@@ -15,9 +15,9 @@ from cluster.errors import Misconfigured
 from cluster.local import PROJECT_ROOT
 from cluster.text.invalid import fault_text
 from cluster.text.yaml_files import read_yaml
-from plugins.scenario_settings import fault_in_words, option_fields, rehearsal_for
-from plugins.scenarios import DEFAULT_SCENARIO, locate_scenario
-from plugins.settings import Rehearsal
+from plugins.form.scenario_settings import fault_in_words, option_fields, rehearsal_for
+from plugins.form.scenarios import DEFAULT_SCENARIO, locate_scenario
+from plugins.form.settings import Rehearsal
 
 SUFFIXES = frozenset({".yaml", ".yml"})
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,99}$"

@@ -20,7 +20,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from plugins.form_texts import TOPIC_PATTERN
+from plugins.form.form_texts import TOPIC_PATTERN
 from plugins.step import FAILURE
 
 # Fields of a form, or of a task, that name a topic; so do those that end in ``_topic``.

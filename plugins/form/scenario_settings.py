@@ -16,8 +16,8 @@ from pydantic import (
 
 from cluster.errors import Misconfigured
 from cluster.text.invalid import fault_text
-from plugins.form_texts import options_text
-from plugins.settings import ANY_OPTION, SCENARIO, Rehearsal, folded
+from plugins.form.form_texts import options_text
+from plugins.form.settings import ANY_OPTION, SCENARIO, Rehearsal, folded
 
 
 def option_fields(scenario: str) -> dict[str, Any]:

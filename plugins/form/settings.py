@@ -20,7 +20,7 @@ from pydantic import (
 
 from cluster.errors import Misconfigured
 from cluster.text.names import DEFAULT_NAME
-from plugins.form_texts import (
+from plugins.form.form_texts import (
     TOPIC_PATTERN,
     TOPIC_WORDS,
     conn_id,

@@ -25,8 +25,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from cluster.local import publications_dir
 from consumer.report import ReportEntry, find_report, latest_reports, outdated
-from plugins.live_page import build_live
-from plugins.run_sight import RunSight, known_dags, run_kinds, see_run
+from plugins.pages.live_page import build_live
+from plugins.pages.run_sight import RunSight, known_dags, run_kinds, see_run
 
 # Pages bring their styles and drawings along, and run no scripts.
 SECURITY_HEADERS = {
