@@ -154,7 +154,9 @@ def test_a_counter_needs_its_transactional_id_and_no_group(secured: Secured, top
     with secured.granted(*rights, (totals.name, AclOperation.WRITE), transactional=ids):
         ended = secured.run(*words, env=guest)
         assert ended.exit_code == 0, ended.text
-        assert '"events_in_totals": 100' in ended.text
+        counted = json.loads(ended.text.strip().splitlines()[-1])
+        # Other tests send to the topic too.
+        assert sum(counted["totals"].values()) == counted["events_in_totals"] >= 100
         held(ended.seconds, BOUND_S, "the count")
 
 
