@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from cluster.committed import CommittedOffsets
 from cluster.connection import KafkaSettings
 from cluster.errors import BrokerUnreachable
 from cluster.kafka_errors import BrokerWatch, translate
@@ -29,10 +30,14 @@ _kept: deque[tuple[float, Admin]] = deque()
 
 
 class Admin(AdminClient):
-    """An AdminClient that waits with a deadline; made by :func:`admin_client`."""
+    """An AdminClient that waits with a deadline; made by :func:`admin_client`.
+
+    :ivar committed: what groups have committed; the client's own call for it is not safe.
+    """
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self.watch = BrokerWatch(kafka, patience_s=DOWN_S)
+        self.committed = CommittedOffsets(kafka)
         super().__init__(kafka.as_librdkafka() | self.watch.settings())
 
     def ask(

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from confluent_kafka import OFFSET_INVALID, ConsumerGroupTopicPartitions, IsolationLevel, TopicPartition
+from confluent_kafka import OFFSET_INVALID, IsolationLevel, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs do not re-export them
     ConfigResource,
     OffsetSpec,
@@ -19,6 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs d
 )
 
 from cluster.admin import COORDINATOR_S, Admin
+from cluster.committed import MOST_CLIENTS
 from cluster.errors import StreamproofError
 from cluster.kafka_errors import translate
 from cluster.reading import Watermarks
@@ -126,7 +127,8 @@ def look_at_groups(
     2. ask, all at once: their members, their offsets in the topic, their timeouts, and the ends of the topic
     3. put together what came
 
-    One look takes as many requests as there are groups, and a few; a second is a good interval.
+    One look takes as many requests as there are groups, and a few; a second is a good interval. Of a cluster with very
+    many groups the first 64 by name are looked at.
 
     :param partitions: how many the topic has.
     :param only: look at these alone, and at each of them, whether or not it reads the topic now.
@@ -135,26 +137,19 @@ def look_at_groups(
     :raises Refused: the rights do not allow to list groups (``Describe`` on the cluster or on each group).
     """
     # 1. name
-    names = sorted(only) if only is not None else _listed(admin, timeout_s)
+    names = sorted(only) if only is not None else _listed(admin, timeout_s)[:MOST_CLIENTS]
     # 2. ask
     numbers = range(partitions)
     ends = _Ends(admin, topic, numbers, timeout_s)
     described = admin.describe_consumer_groups(names, request_timeout=COORDINATOR_S) if names else {}
-    committed = {
-        name: admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(name, [TopicPartition(topic, p) for p in numbers])],
-            request_timeout=COORDINATOR_S,
-        )[name]
-        for name in names
-    }
     # 3. put together
     ask = _Ask(admin, timeout_s)
+    committed = admin.committed.of_all(names, topic, numbers, timeout_s=timeout_s)
     watermarks = ends.known(ask)
     found = []
     for name in names:
-        offsets = _offsets(ask.maybe(committed[name], f"reading the offsets of group {name}"))
         told = ask.maybe(described[name], f"looking at group {name}")
-        group = _group(name, topic, told, offsets, watermarks)
+        group = _group(name, topic, told, committed[name], watermarks)
         if only is not None or group.committed or any(member.owned or member.target for member in group.members or ()):
             found.append(group)
     handovers = _handovers(admin, [group.group for group in found if group.protocol == "consumer"], ask)
@@ -257,13 +252,6 @@ def _member(told: Any, topic: str) -> MemberSeen:
 
 def _of_topic(places: list[TopicPartition], topic: str) -> tuple[int, ...]:
     return tuple(sorted(place.partition for place in places if place.topic == topic))
-
-
-def _offsets(told: Any) -> dict[int, int] | None:
-    """Return the offsets of an answer; a partition without one is left out."""
-    if told is None or any(place.error is not None for place in told.topic_partitions):
-        return None
-    return {place.partition: place.offset for place in told.topic_partitions if place.offset >= 0}
 
 
 def _lag(partition: int, committed: Mapping[int, int] | None, ends: Watermarks | None) -> int | None:

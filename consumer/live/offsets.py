@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-
-from cluster.admin import COORDINATOR_S, Admin
+from cluster.admin import Admin
 from cluster.connection import KafkaSettings
 from cluster.errors import Refused, StreamproofError, TopicMissing
 from cluster.reading import GROUP_PREFIX, Watermarks, watermarks
@@ -129,35 +126,26 @@ class LoadedQuestion:
     def __init__(self, client: Client, marks: Marks) -> None:
         self._client = client
         self._marks = marks
-        self._asked: dict[str, Future[Any]] = {}
 
     def ask(self, topic: str) -> Loaded:
         """Return the positions that were told.
 
         :raises StreamproofError: Kafka does not answer, or does not allow it.
         """
-        group = loader_group(topic)
-        places = [TopicPartition(topic, partition) for partition in self._marks(topic)]
-        admin = self._client.get()
-        asked = self._asked.pop(topic, None)
-        if asked is None or asked.done():
-            asked = admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group, places)], request_timeout=COORDINATOR_S
-            )[group]
         try:
-            told = admin.ask(asked, "reading the positions of the loader", where=group, timeout_s=_ANSWER_S)
+            told = self._client.get().committed.of(
+                loader_group(topic), topic, list(self._marks(topic)), timeout_s=_ANSWER_S
+            )
         except StreamproofError as error:
-            self._asked[topic] = asked  # while it is not answered, no other one is sent
             self._client.heed(error)
             raise
-        known = [place for place in told.topic_partitions if place.error is None and place.offset >= 0]
+        known = [place for place in told if place.offset >= 0]
         notes = (LoaderNote.read(place.metadata) for place in known if place.metadata)
         note = next((note for note in notes if note.quarantined is not None), LoaderNote())
         return Loaded({place.partition: place.offset for place in known}, note)
 
     def keep(self, topics: Collection[str]) -> None:
-        """Forget other topics."""
-        self._asked = {topic: asked for topic, asked in self._asked.items() if topic in topics}
+        """Hold nothing."""
 
 
 def loader_group(topic: str) -> str:

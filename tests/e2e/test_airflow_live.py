@@ -112,7 +112,7 @@ def test_the_tab_of_a_run_shows_the_stages_of_its_topic(page: Page, finished: st
     page.goto(f"/dags/{SHOP}/runs/{finished}")
     page.get_by_role("link", name="Live", exact=True).last.click()
     live = page.frame_locator("iframe")
-    expect(live.get_by_role("heading", name=re.compile(TOPIC))).to_be_visible(timeout=WAIT_MS)
+    expect(live.get_by_role("heading", level=2, name=re.compile(TOPIC))).to_be_visible(timeout=WAIT_MS)
     expect(live.locator("#state")).to_have_text(re.compile(r"As of \d\d:\d\d:\d\d UTC"), timeout=WAIT_MS)
     stages = live.get_by_role("group", name=f"Stages of {TOPIC}").locator("tbody tr")
     expect(stages).to_have_count(5)
@@ -131,7 +131,7 @@ def test_the_entry_of_the_navigation_shows_all_topics(page: Page, finished: str,
     page.goto("/")
     page.get_by_role("link", name="Live").first.click()
     live = page.frame_locator("iframe")
-    expect(live.get_by_role("heading", name=re.compile(TOPIC))).to_be_visible(timeout=WAIT_MS)
+    expect(live.get_by_role("heading", level=2, name=re.compile(TOPIC))).to_be_visible(timeout=WAIT_MS)
     page.screenshot(path=screenshots / "live_entry.png")
 
 

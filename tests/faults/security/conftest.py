@@ -83,7 +83,18 @@ def guest(secured: Secured) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def topic(secured: Secured) -> str:
-    """A topic that is there, with its schema."""
+    """A topic that is there, with its schema. Tests of a module share it, and what they sent."""
+    return made_topic(secured)
+
+
+@pytest.fixture
+def own_topic(secured: Secured) -> str:
+    """Another one, that nobody else sends to."""
+    return made_topic(secured)
+
+
+def made_topic(secured: Secured) -> str:
+    """Make a topic with its schema, and return its name."""
     name = f"secured-{uuid.uuid4().hex[:8]}"
     apply_topics(admin_client(secured.client()), specs_for(name))
     told = secured.local.endpoints["registry"]

@@ -238,8 +238,9 @@ def test_a_ledger_needs_no_more_than_it_says_and_is_refused_before_it_reads(
 
 
 def test_who_looks_on_sees_what_the_rights_allow_and_that_the_rest_is_unknown(
-    secured: Secured, topic: str, guest: dict[str, str]
+    secured: Secured, own_topic: str, guest: dict[str, str]
 ) -> None:
+    topic = own_topic
     denied = secured.run("live", topic, "--once", "--json", env=guest)
     assert (denied.exit_code, "authorization failed" in denied.text) == (77, True)
     assert secured.run(*COMMANDS["produce"](topic)).exit_code == 0
