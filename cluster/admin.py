@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from cluster.committed import CommittedOffsets
+from cluster.committed import committed_offsets
 from cluster.connection import KafkaSettings
 from cluster.errors import BrokerUnreachable
 from cluster.kafka_errors import BrokerWatch, translate
@@ -37,7 +37,7 @@ class Admin(AdminClient):
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self.watch = BrokerWatch(kafka, patience_s=DOWN_S)
-        self.committed = CommittedOffsets(kafka)
+        self.committed = committed_offsets(kafka)
         super().__init__(kafka.as_librdkafka() | self.watch.settings())
 
     def ask(

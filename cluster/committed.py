@@ -20,17 +20,18 @@ from cluster.errors import StreamproofError
 from cluster.kafka_errors import NO_GROUP, BrokerWatch, translate
 
 # A client for each group is kept, as its first answer takes longer: it has to find the coordinator.
-MOST_CLIENTS = 64
+MOST_CLIENTS = 32
 _AT_ONCE = 8
 _REASONS = 100
+_MOST_CLUSTERS = 4
 _LEAST_S = 0.05
 
 
 class CommittedOffsets:
-    """Asks groups what they have committed. Threads may share it."""
+    """Asks groups what they have committed. Threads may share it: :func:`committed_offsets` gives that of a process."""
 
     def __init__(self, kafka: KafkaSettings) -> None:
-        self._kafka = kafka
+        self.kafka = kafka
         self._clients: OrderedDict[str, Consumer] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -49,10 +50,10 @@ class CommittedOffsets:
             # Who may not know the group is not told its coordinator, and waits; why comes as a message.
             reasons = (message.error() for message in client.consume(_REASONS, 0))
             denied = next((reason for reason in reasons if reason is not None and reason.code() == NO_GROUP), None)
-            raise translate(denied or error, doing, where=self._kafka.bootstrap_servers) from None
+            raise translate(denied or error, doing, where=self.kafka.bootstrap_servers) from None
         for place in told:
             if place.error is not None:
-                raise translate(place.error, doing, where=self._kafka.bootstrap_servers)
+                raise translate(place.error, doing, where=self.kafka.bootstrap_servers)
         return told
 
     def of_all(
@@ -81,10 +82,25 @@ class CommittedOffsets:
         with self._lock:
             client = self._clients.get(group)
             if client is None:
-                settings = self._kafka.as_librdkafka(group_id=group, enable_auto_commit=False)
-                client = self._clients[group] = Consumer(settings | BrokerWatch(self._kafka).settings())
+                settings = self.kafka.as_librdkafka(group_id=group, enable_auto_commit=False)
+                client = self._clients[group] = Consumer(settings | BrokerWatch(self.kafka).settings())
             self._clients.move_to_end(group)
             while len(self._clients) > MOST_CLIENTS:
                 # Let go, and not closed: it joined nothing, and closing one without rights to its group takes a minute.
                 self._clients.popitem(last=False)
             return client
+
+
+_shared: list[CommittedOffsets] = []
+_sharing = threading.Lock()
+
+
+def committed_offsets(kafka: KafkaSettings) -> CommittedOffsets:
+    """Return the one of this process for a cluster: a client for each group is enough for all who ask."""
+    with _sharing:
+        found = next((each for each in _shared if each.kafka == kafka), None)
+        if found is None:
+            found = CommittedOffsets(kafka)
+            _shared.append(found)
+            del _shared[:-_MOST_CLUSTERS]
+        return found

@@ -124,11 +124,12 @@ def look_at_groups(
     """Look at the groups that have a member with partitions of ``topic``, or have committed an offset in it.
 
     1. name: which groups there are, unless they are told
-    2. ask, all at once: their members, their offsets in the topic, their timeouts, and the ends of the topic
+    2. ask: their members and the ends of the topic at once, then the offsets of those that may read it
     3. put together what came
 
-    One look takes as many requests as there are groups, and a few; a second is a good interval. Of a cluster with very
-    many groups the first 64 by name are looked at.
+    A group without members is seen if the name of the topic is in its own, as its offsets in the topic are asked for by
+    a client for each group (``cluster/committed.py``). The offsets of 32 groups at most are, by name; those of others
+    are unknown. One look takes as many requests as there are groups, and a few; a second is a good interval.
 
     :param partitions: how many the topic has.
     :param only: look at these alone, and at each of them, whether or not it reads the topic now.
@@ -137,19 +138,20 @@ def look_at_groups(
     :raises Refused: the rights do not allow to list groups (``Describe`` on the cluster or on each group).
     """
     # 1. name
-    names = sorted(only) if only is not None else _listed(admin, timeout_s)[:MOST_CLIENTS]
+    names = sorted(only) if only is not None else _listed(admin, timeout_s)
     # 2. ask
     numbers = range(partitions)
     ends = _Ends(admin, topic, numbers, timeout_s)
     described = admin.describe_consumer_groups(names, request_timeout=COORDINATOR_S) if names else {}
-    # 3. put together
     ask = _Ask(admin, timeout_s)
-    committed = admin.committed.of_all(names, topic, numbers, timeout_s=timeout_s)
+    told_of = {name: ask.maybe(described[name], f"looking at group {name}") for name in names}
+    near = [name for name in names if only is not None or topic in name or _reads(told_of[name], topic)]
+    committed = admin.committed.of_all(near[:MOST_CLIENTS], topic, numbers, timeout_s=timeout_s)
     watermarks = ends.known(ask)
+    # 3. put together
     found = []
-    for name in names:
-        told = ask.maybe(described[name], f"looking at group {name}")
-        group = _group(name, topic, told, committed[name], watermarks)
+    for name in near:
+        group = _group(name, topic, told_of[name], committed.get(name), watermarks)
         if only is not None or group.committed or any(member.owned or member.target for member in group.members or ()):
             found.append(group)
     handovers = _handovers(admin, [group.group for group in found if group.protocol == "consumer"], ask)
@@ -234,6 +236,12 @@ def _group(
     if state is None and protocol == "consumer" and members:
         state = "rebalancing"
     return GroupSeen(name, protocol, state, told.partition_assignor or None, members, committed, lags, None)
+
+
+def _reads(told: Any, topic: str) -> bool:
+    """Tell whether a member of a group has, or is to have, partitions of a topic."""
+    members = () if told is None else told.members
+    return any(_member(each, topic).owned or _member(each, topic).target for each in members)
 
 
 def _member(told: Any, topic: str) -> MemberSeen:
