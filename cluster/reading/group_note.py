@@ -34,6 +34,8 @@ def tell_group(
 
     :param note: what is kept with each position, for whoever looks on.
     """
+    if not positions:  # an error of the client
+        return
     asked = _ask(admin, group, _places(topic, positions, note))
     try:
         for answer in asked.values():
@@ -61,7 +63,11 @@ class Telling:
     def tell(self, positions: Mapping[int, int], note: str = "") -> bool:
         """Tell positions, unless the last time was a moment ago, or is not answered yet; return whether it was done."""
         now_s = time.monotonic()
-        if now_s - self._told_s < _TELL_EVERY_S or not all(answer.done() for answer in self._asked.values()):
+        if (
+            not positions
+            or now_s - self._told_s < _TELL_EVERY_S
+            or not all(answer.done() for answer in self._asked.values())
+        ):
             return False
         self._told_s = now_s
         try:
