@@ -22,8 +22,9 @@ from plugins.step import WarehouseOperator
 if TYPE_CHECKING:
     from consumer.load.ahead import Ahead
 
-# Kafka is asked this often: two requests, whatever the topic holds.
-POLL_S = 5.0
+# Kafka is asked this often: two requests, whatever the topic holds. Not sooner after a task was put off, as in
+# ``pipeline.py``.
+POLL_S = 10.0
 
 
 class NewRecordsTrigger(BaseTrigger):
@@ -61,6 +62,7 @@ class NewRecordsTrigger(BaseTrigger):
         positions = {int(partition): at for partition, at in self.positions.items()}
         until = datetime.fromisoformat(self.until)
         while True:
+            await asyncio.sleep(self.poll_s)  # the task has just looked
             try:
                 behind = await asyncio.to_thread(self._behind, positions)
             except Transient as error:
@@ -69,7 +71,6 @@ class NewRecordsTrigger(BaseTrigger):
             if behind >= self.at_least or datetime.now(UTC) >= until:
                 yield TriggerEvent(behind)  # type: ignore[no-untyped-call]
                 return
-            await asyncio.sleep(self.poll_s)
 
     def _behind(self, positions: Mapping[int, int]) -> int:
         from consumer.load.ahead import offsets_behind

@@ -40,8 +40,10 @@ PIPELINES = AssetAlias("streamproof-pipelines")
 # What is not there yet may be there at the next try: others fill the sink, and generators may go on.
 AGAIN = ExceptionRetryPolicy(rules=[RetryRule(Terminal, RetryAction.FAIL, reason="Trying again would not help")])
 FIGURES = "figures"
-# A look that is put off costs the start of a task. So the first pause is short, and each one twice as long.
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 60.0
+# A look that is put off costs the start of a task. So the first pause is short, and each one twice as long. It is not
+# shorter: Airflow's worker waits up to 5 s for what runs beside a task before it says that the task is put off. One
+# that goes on before that is taken for lost, and tried again.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 10.0, 60.0
 _SAID = {"true": True, "false": False, "": False, "none": False}  # what a template makes of them
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -37,8 +38,13 @@ def test_both_groups_pass_though_an_instance_is_killed(
         "analytic_instances": 1,
         "conn_id": "journeys_e2e",
     }
-    with httpx.Client(base_url=airflow_stack.airflow_url or "", headers=headers, timeout=60) as client:
+    with (
+        httpx.Client(base_url=airflow_stack.airflow_url or "", headers=headers, timeout=60) as client,
+        ExitStack() as forget,
+    ):
         client.post("/api/v2/connections", json=place).raise_for_status()
+        # Other tests see which connections there are.
+        forget.callback(client.delete, "/api/v2/connections/journeys_e2e")
         run_id = airflow.trigger(DAG_ID, conf)
         run = list(airflow.follow(DAG_ID, run_id, threading.Event()))[-1]
         said = {each.task_id: airflow.log_tail(DAG_ID, run_id, each) for each in run.failed_tasks()}

@@ -83,19 +83,19 @@ def test_a_worker_that_waits_is_told_how_long_and_stops_when_the_task_is_killed(
 def test_a_deferred_audit_looks_again_ever_less_often_until_the_verdict_is_final(ask: Ask) -> None:
     late = [LATE] * 6
     told = ask("audited", looks=[*late, PASSED], **AT, wait="10m", deferrable=True)
-    assert told["pauses"] == [5, 10, 20, 40, 60, 60]
+    assert told["pauses"] == [10, 20, 40, 60, 60, 60]
     assert told["raised"] == ""
     assert told["returned"]["verdict"] == "PASSED"
     # Each look is a short one: the pause is the triggerer's.
     assert {look["wait_s"] for look in told["asked"]} == {0}
     assert told["said"][1] == "Not final: It is said why; the first: shard 0 sequence 17 (an-id)"
-    assert told["said"][2] == "Looking again in 5 s, until 2026-11-20T10:10:00+00:00"
+    assert told["said"][2] == "Looking again in 10 s, until 2026-11-20T10:10:00+00:00"
 
 
 def test_a_deferred_audit_ends_with_its_time_and_says_what_is_lost_then(ask: Ask) -> None:
-    told = ask("audited", looks=[LATE] * 4, look_takes_s=1.0, **AT, wait="20s", deferrable=True)
-    # 1 + 5 + 1 + 10 + 1 seconds are over then: the last look is when the time is.
-    assert told["pauses"] == [5, 10, 2]
+    told = ask("audited", looks=[LATE] * 4, look_takes_s=1.0, **AT, wait="40s", deferrable=True)
+    # 1 + 10 + 1 + 20 + 1 seconds are over then: the last look is when the time is.
+    assert told["pauses"] == [10, 20, 7]
     assert told["raised"].startswith("VerdictFailed: ")
     assert told["kept"]["figures"]["lost"] == 1
 
@@ -109,11 +109,11 @@ def test_a_final_verdict_is_not_waited_for(ask: Ask) -> None:
 def test_a_sink_that_is_written_to_or_not_there_yet_is_looked_at_again_while_there_is_time(ask: Ask) -> None:
     busy = {"error": "WarehouseLocked"}
     told = ask("audited", looks=[busy, busy, PASSED], **AT, wait="1m", deferrable=True)
-    assert told["pauses"] == [5, 10]
+    assert told["pauses"] == [10, 20]
     assert told["returned"]["verdict"] == "PASSED"
     assert "Not final: it is busy" in told["said"]
     missing = [{"error": "PlaceMissing"}, {"error": "TopicMissing"}, PASSED]
-    assert ask("audited", looks=missing, **AT, wait="1m", deferrable=True)["pauses"] == [5, 10]
+    assert ask("audited", looks=missing, **AT, wait="1m", deferrable=True)["pauses"] == [10, 20]
     # What is wrong will not come right by waiting.
     wrong = ask("audited", looks=[{"error": "Misconfigured"}], **AT, wait="1m", deferrable=True)
     assert wrong["raised"] == "Misconfigured: it is busy"
