@@ -1,8 +1,9 @@
 """Reading a topic: its identity, watermarks, and records as columns, from given positions on.
 
 Open ``bounded.py`` first: :class:`TopicReader` reads up to fixed ends, and a topic gives the same records in the same
-order to every reader. :class:`TopicFollower` (``following.py``) reads on without an end. ``intake.py`` is what comes
-out of a client, as records and positions; ``watermarks.py`` where partitions begin and end.
+order to every reader. :class:`TopicFollower` (``following.py``) reads on without an end. ``client.py`` is what both
+have; ``intake.py`` is what comes out of a client, as records and positions; ``watermarks.py`` where partitions begin
+and end.
 
 Positions are assigned, never subscribed to: no consumer group can move, steal or repeat them.
 """

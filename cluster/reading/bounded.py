@@ -11,23 +11,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from typing import Self
+from collections.abc import Iterator, Mapping
 
 import numpy as np
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 
 from cluster.connection import KafkaSettings
 from cluster.errors import BrokerSilent
-from cluster.kafka_errors import BrokerWatch
-from cluster.reading.gathering import Gathering
-from cluster.reading.group_note import Telling, group_of, tell_group
-from cluster.reading.intake import Intake, open_client
-from cluster.reading.watermarks import Watermarks, watermarks
+from cluster.reading.client import TopicClient
 from cluster.records import Message, Records, Span
 from cluster.silence import Silence
-from cluster.topics import Admin, TopicInfo, admin_client, describe
 
 SILENCE_S = 10.0
 _NEVER = threading.Event()
@@ -43,7 +36,7 @@ _CLIENT = {
 }
 
 
-class TopicReader:
+class TopicReader(TopicClient):
     """A consumer of one topic. Use it as a context manager.
 
     :param purpose: names the group that :meth:`commit` tells, with the topic. Nothing is read from a group, and who may
@@ -54,29 +47,10 @@ class TopicReader:
     def __init__(
         self, settings: KafkaSettings, topic: str, *, purpose: str = "read", silence_s: float = SILENCE_S
     ) -> None:
-        self.topic = topic
-        self._group = group_of(purpose, topic)
+        super().__init__(settings, topic, purpose=purpose, patience_s=silence_s, more=_CLIENT)
         self._silence_s = silence_s
         self._address = settings.bootstrap_servers
-        self._admin: Admin = admin_client(settings)
-        self._telling = Telling(self._admin, self._group, topic)
-        self._watch = BrokerWatch(settings, patience_s=silence_s)
-        self._consumer = open_client(settings, self._group, self._watch, **_CLIENT)
-        self._intake = Intake(topic)
         self._ends = np.zeros(0, np.int64)
-        self._gathering = Gathering()
-
-    def identify(self) -> TopicInfo:
-        """Return the topic's id, cluster and partitions.
-
-        :raises TopicMissing: there is no such topic.
-        :raises BrokerUnreachable: no broker answers.
-        """
-        return describe(self._admin, self.topic)
-
-    def watermarks(self, partitions: Iterable[int]) -> dict[int, Watermarks]:
-        """Return what :func:`watermarks` does."""
-        return watermarks(self._admin, self.topic, partitions)
 
     def assign(self, positions: Mapping[int, int], ends: Mapping[int, int]) -> None:
         """Read every partition from its position up to its end (half-open), one after the other."""
@@ -130,28 +104,6 @@ class TopicReader:
         while not (self.finished or stop.is_set()):
             records, _ = self.fetch(_FETCH_ROWS, stop)
             yield from records.messages
-
-    def commit(self, positions: Mapping[int, int], *, timeout_s: float = 3.0, note: str = "") -> None:
-        """Tell the consumer group what has been dealt with, so that lag tools see it. Best effort; nothing reads it.
-
-        :param note: what is kept with each position, for whoever looks on.
-        """
-        tell_group(self._admin, self._group, self.topic, positions, timeout_s=timeout_s, note=note)
-
-    def tell(self, positions: Mapping[int, int], note: str = "") -> bool:
-        """Do so while there is more to do: nothing is waited for. Return whether it was done: not if it is too soon."""
-        return self._telling.tell(positions, note)
-
-    def close(self) -> None:
-        """Leave Kafka."""
-        with suppress(KafkaException, RuntimeError):
-            self._consumer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _unfinished(self) -> list[int]:
         return [partition for partition, at in self._intake.positions.items() if at < self._ends[partition]]

@@ -7,20 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from typing import Self
+from collections.abc import Mapping
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 
 from cluster.connection import KafkaSettings
-from cluster.kafka_errors import BrokerWatch
-from cluster.reading.gathering import Gathering
-from cluster.reading.group_note import Telling, group_of, tell_group
-from cluster.reading.intake import Intake, open_client
-from cluster.reading.watermarks import Watermarks, offsets_at, watermarks
+from cluster.reading.client import TopicClient
 from cluster.records import Records, Span
-from cluster.topics import Admin, TopicInfo, admin_client, describe
 
 # How long all brokers may be down before a follower gives up.
 PATIENCE_S = 60.0
@@ -34,7 +27,7 @@ _CLIENT = {
 }
 
 
-class TopicFollower:
+class TopicFollower(TopicClient):
     """A consumer of one topic that has no end. Use it as a context manager.
 
     :param purpose: names the group that :meth:`commit` tells, with the topic. Nothing is read from a group.
@@ -44,30 +37,7 @@ class TopicFollower:
     def __init__(
         self, settings: KafkaSettings, topic: str, *, purpose: str = "follow", patience_s: float = PATIENCE_S
     ) -> None:
-        self.topic = topic
-        self._group = group_of(purpose, topic)
-        self._admin: Admin = admin_client(settings)
-        self._telling = Telling(self._admin, self._group, topic)
-        self._watch = BrokerWatch(settings, patience_s=patience_s)
-        self._consumer = open_client(settings, self._group, self._watch, **_CLIENT)
-        self._intake = Intake(topic)
-        self._gathering = Gathering()
-
-    def identify(self) -> TopicInfo:
-        """Return the topic's id, cluster and partitions.
-
-        :raises TopicMissing: there is no such topic.
-        :raises BrokerUnreachable: no broker answers.
-        """
-        return describe(self._admin, self.topic)
-
-    def watermarks(self, partitions: Iterable[int]) -> dict[int, Watermarks]:
-        """Return what :func:`cluster.reading.watermarks` does."""
-        return watermarks(self._admin, self.topic, partitions)
-
-    def offsets_at(self, partitions: Iterable[int], time_ms: int) -> dict[int, int]:
-        """Return what :func:`cluster.reading.watermarks.offsets_at` does."""
-        return offsets_at(self._admin, self.topic, partitions, time_ms)
+        super().__init__(settings, topic, purpose=purpose, patience_s=patience_s, more=_CLIENT)
 
     def assign(self, positions: Mapping[int, int]) -> None:
         """Read these partitions, each from its position (the next offset), and no others."""
@@ -107,25 +77,3 @@ class TopicFollower:
                 chunk.add(self._intake.take(got))
             self._watch.check("following the topic")
         return chunk.records(), self._intake.spans_since(starts)
-
-    def commit(self, positions: Mapping[int, int], *, timeout_s: float = 3.0, note: str = "") -> None:
-        """Tell the consumer group what has been dealt with, so that lag tools see it. Best effort; nothing reads it.
-
-        :param note: what is kept with each position, for whoever looks on.
-        """
-        tell_group(self._admin, self._group, self.topic, positions, timeout_s=timeout_s, note=note)
-
-    def tell(self, positions: Mapping[int, int], note: str = "") -> bool:
-        """Do so while there is more to do: nothing is waited for. Return whether it was done: not if it is too soon."""
-        return self._telling.tell(positions, note)
-
-    def close(self) -> None:
-        """Leave Kafka."""
-        with suppress(KafkaException, RuntimeError):
-            self._consumer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
