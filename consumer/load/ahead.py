@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cluster.connection import KafkaSettings
-from cluster.reading import look_at_topic
+from cluster.reading import Watermarks, look_at_topic
 from consumer.load.positions import check_identity
 from consumer.sinks import DEFAULT_WAIT_S, Place
 
@@ -30,13 +30,13 @@ def stored_positions(kafka: KafkaSettings, topic: str, place: Place, *, wait_s: 
     :raises TopicRecreated: it was loaded from another topic of this name.
     :raises StreamproofError: Kafka or the store does not answer.
     """
-    info, _ = look_at_topic(kafka, topic)
+    info, marks = look_at_topic(kafka, topic)
     positions: Mapping[int, int] = {}
     if place.exists():
         with place.open(topic=topic, wait_s=wait_s, create=False) as sink:
             check_identity(sink, info)
             positions = sink.positions()
-    return Ahead(positions, offsets_behind(kafka, topic, positions))
+    return Ahead(positions, _behind(marks, positions))
 
 
 def offsets_behind(kafka: KafkaSettings, topic: str, positions: Mapping[int, int]) -> int:
@@ -44,5 +44,8 @@ def offsets_behind(kafka: KafkaSettings, topic: str, positions: Mapping[int, int
 
     What retention deleted before it was read does not count: nobody can load it.
     """
-    _, marks = look_at_topic(kafka, topic)
+    return _behind(look_at_topic(kafka, topic)[1], positions)
+
+
+def _behind(marks: Mapping[int, Watermarks], positions: Mapping[int, int]) -> int:
     return sum(max(0, mark.high - max(mark.low, positions.get(p, mark.low))) for p, mark in marks.items())

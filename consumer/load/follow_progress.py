@@ -119,7 +119,7 @@ class FollowMeter:
             offsets, times_ms = self._waiting.popleft()
             left -= offsets
             delays = np.clip(now_ms - times_ms, 0, _LONGEST_MS)
-            self._counts += np.bincount(delays, minlength=_LONGEST_MS + 1)
+            np.add.at(self._counts, delays, 1)
         now = time.monotonic()
         self.progress = replace(
             self.progress,
