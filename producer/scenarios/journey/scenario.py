@@ -31,6 +31,7 @@ from producer.scenarios.journey.people import DEVICES, PEOPLE, draw_people, draw
 from producer.scenarios.journey.site import BUTTONS, FORMS, KINDS, LINKS_AT, build_site
 from producer.toolkit.arrays import column, taken, timestamps
 from producer.toolkit.draws import spread
+from producer.toolkit.past import begins_at_ms
 from producer.toolkit.visits import in_order_of_time, whole_visits
 
 Ints = NDArray[np.int64]
@@ -65,19 +66,13 @@ class Journey(BaseScenario):
     ) -> dict[str, int | float | str | None]:
         """Return the start of event time.
 
-        At the pace of the scenario, event time is the time of sending. At any other rate it ends when the run starts,
-        so that nothing is dated later than it is sent; a run without a known number of events begins ten years ago.
+        At the pace of the scenario the run is a live one; at any other rate its event time ends when it starts.
 
         :raises Misconfigured: more events than ten years of event time hold.
         """
-        if planned is not None and planned > self.most:
-            raise Misconfigured(
-                f"a shard of {self.name} holds at most {self.most:,} events, {planned:,} were asked for",
-                hint=f"Use at least {-(-planned // self.most)} times as many shards",
-            )
         live = asked.rate == PACE * asked.shards
-        back_ms = 0 if live else (self.most if planned is None else planned) * STEP_MS
-        return {"event_time_start_ms": started_at_ms - back_ms, **self.libraries()}
+        begins_ms = begins_at_ms(self.name, started_at_ms, planned, most=self.most, step_ms=STEP_MS, live=live)
+        return {"event_time_start_ms": begins_ms, **self.libraries()}
 
     def libraries(self) -> dict[str, str]:
         """Return the version that the numbers depend on: NumPy allows itself to change streams between them."""

@@ -18,6 +18,7 @@ from producer.scenarios.shop_events.options import OPTIONS
 from producer.scenarios.shop_events.shop import SHOPPERS, draw_looked_at, draw_products, draw_shoppers
 from producer.toolkit.arrays import strings, taken
 from producer.toolkit.draws import spread
+from producer.toolkit.past import begins_at_ms
 from producer.toolkit.visits import draw_distinct, in_order_of_time, whole_visits
 from schemas.formats import PLAIN_JSON_NAME
 
@@ -53,21 +54,15 @@ class ShopEvents(BaseScenario):
     ) -> dict[str, int | float | str | None]:
         """Return the number of products and the start of event time.
 
-        At the pace of the scenario, event time is the time of sending. At any other rate it ends when the run starts,
-        so that nothing is dated later than it is sent; a run without a known number of events begins ten years ago.
+        At the pace of the scenario the run is a live one; at any other rate its event time ends when it starts.
 
         :raises Misconfigured: more events than ten years of event time hold.
         """
-        if planned is not None and planned > self.most:
-            raise Misconfigured(
-                f"a shard of {self.name} holds at most {self.most:,} events, {planned:,} were asked for",
-                hint=f"Use at least {-(-planned // self.most)} times as many shards",
-            )
         live = asked.rate == PACE * asked.shards
-        back_ms = 0 if live else (self.most if planned is None else planned) * STEP_MS
+        begins_ms = begins_at_ms(self.name, started_at_ms, planned, most=self.most, step_ms=STEP_MS, live=live)
         return {
             "products": asked.options.get("products") or OPTIONS[0].default,
-            "event_time_start_ms": started_at_ms - back_ms,
+            "event_time_start_ms": begins_ms,
             **self.libraries(),
         }
 
