@@ -108,6 +108,7 @@ class Connection:
         registry_url: str | None = None,
         allow_plaintext: bool = False,
         given: Mapping[str, object] | None = None,
+        otherwise: Mapping[str, object] | None = None,
         uses: Collection[str] = ("kafka", "registry"),
         env: Mapping[str, str] = os.environ,
     ) -> Self:
@@ -116,12 +117,14 @@ class Connection:
         A half whose address nobody told is missing: only what asks for it needs it.
 
         :param given: further settings that a flag brought, by their names in the settings file.
+        :param otherwise: settings by the same names that hold where none of these but the local stack has them.
         :param uses: the halves that are certain to be used; what is wrong with another is told when it is asked for.
         :raises Misconfigured: a setting is unknown or invalid.
         """
         told: Parts = {"kafka": {}, "registry": {}}
         flags = _named(bootstrap_servers=bootstrap_servers, registry_url=registry_url, allow_plaintext=allow_plaintext)
         for source in (
+            _sorted_out(otherwise or {}, "what holds otherwise", str),
             _from_file(env),
             _from_environment(env),
             _sorted_out(given or {}, "the flags", str),

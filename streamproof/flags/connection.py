@@ -34,15 +34,20 @@ class Addresses:
     allow_plaintext: AllowPlaintextFlag = False
 
     def connect(
-        self, given: Mapping[str, object] | None = None, *, uses: Collection[str] = ("kafka", "registry")
+        self,
+        given: Mapping[str, object] | None = None,
+        *,
+        otherwise: Mapping[str, object] | None = None,
+        uses: Collection[str] = ("kafka", "registry"),
     ) -> Connection:
         """Return the connection that the flags, the environment, a file and the local stack tell of.
 
         :param given: further settings that other flags brought, by their names in the settings file.
+        :param otherwise: settings that hold where only the local stack says something else.
         :param uses: the halves that are certain to be used; what is wrong with another is told when it is asked for.
         :raises Misconfigured: a setting is unknown or invalid.
         """
-        return Connection.discover(**asdict(self), given=given, uses=uses)
+        return Connection.discover(**asdict(self), given=given, otherwise=otherwise, uses=uses)
 
 
 @dataclass(frozen=True, slots=True)
