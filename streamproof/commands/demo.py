@@ -35,7 +35,7 @@ def demo_command(
 
     Exit code 0 for PASSED, 65 for FAILED, 75 for UNKNOWN.
     """
-    from streamproof.demo import demo
+    from streamproof.demo.rehearsal import demo
 
     once = once or not (sys.stdin.isatty() and sys.stdout.isatty())
     output = Output(as_json)

@@ -10,7 +10,7 @@ from stack.describe import Description
 from stack.record import read_record
 from stack.request import UpRequest
 from stack.services.service import HttpProbe
-from streamproof import demo
+from streamproof.demo.own_stack import own_stack
 from tests.unit.stack.small_services import FAILS, WITH_AIRFLOW, leader, recorded
 
 
@@ -40,14 +40,22 @@ def test_a_demo_that_is_run_once_leaves_what_ran_before_as_it_was(start, service
     before = start(service("kafka"), service("registry")).record
     description = Description((service("airflow"),))
     monkeypatch.setattr(starting, "describe", lambda *_: description)
-    with demo._stack(state, threading.Event(), once=True) as (stack, stops):
-        assert stops == "airflow"
+    with own_stack(state, threading.Event(), once=True, components=frozenset({"airflow"})) as (stack, stops):
+        assert stops == "added"
         assert stack.airflow_url
     after = recorded(state)
     assert [process.name for process in after.processes] == ["kafka", "registry"]
     assert after.address("airflow") is None
     assert leader(after, "kafka") == leader(before, "kafka")
     assert after.is_running()
+
+
+def test_a_demo_that_needs_nothing_more_stops_nothing_of_what_ran_before(start, service, state, monkeypatch) -> None:
+    before = start(service("kafka"), service("registry")).record
+    with own_stack(state, threading.Event(), once=True) as (stack, stops):
+        assert stops == "nothing"
+        assert stack.airflow_url is None
+    assert recorded(state) == before
 
 
 def test_another_port_than_the_running_one_is_refused(start, service) -> None:

@@ -17,7 +17,7 @@ from rich.live import Live
 from cluster.errors import DependencyDown, Interrupted, Misconfigured, Refused, StreamproofError
 from streamproof import airflow_api as rehearsal
 from streamproof.airflow_api import DAG_ID, Airflow, RunState, TaskState
-from streamproof.demo import _figure
+from streamproof.demo.rehearsal import _figure
 from streamproof.views.demo import _lines
 from streamproof.views.run import PATIENCE, RunSight, _Moving, in_order
 

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 from rich.markup import escape
 from rich.text import Text
 
 from cluster.connection import Connection
 from cluster.errors import Interrupted
-from cluster.local import LocalStack, publications_dir, read_local_stack, state_dir
+from cluster.local import LocalStack, publications_dir, state_dir
 from consumer.report import find_report
-from stack.down import stop_stack
-from stack.request import UpRequest
 from stack.services.airflow import ADMIN, read_password
-from stack.up import take_back, up
 from streamproof.airflow_api import DAG_ID, Airflow, RunState
 from streamproof.console import Output, stderr
+from streamproof.demo.own_stack import own_stack
 from streamproof.signals import stop_on_signals
 from streamproof.topic_count import TopicCount
 from streamproof.views.demo import show_result
 from streamproof.views.run import RunSight, run_view
-from streamproof.views.start import start_view
 
 # Longer than any demo: the number of events ends it.
 SECONDS = 3600
-# At the end of the demo: what it started and nobody wants to keep.
-Stops = Literal["everything", "airflow", "nothing"]
+AIRFLOW = frozenset({"airflow"})
 
 
 def demo(
@@ -48,7 +41,7 @@ def demo(
     state, began = state_dir(), time.monotonic()
     conf = {"events": events, "shards": shards, "seed": seed, "topic": topic, "seconds": SECONDS}
     conf |= {"rate": rate} if rate else {"full_speed": True}
-    with stop_on_signals() as stop, _stack(state, stop, once=once) as (stack, stops):
+    with stop_on_signals() as stop, own_stack(state, stop, once=once, components=AIRFLOW) as (stack, stops):
         ready_s = time.monotonic() - began
         with Airflow(stack.airflow_url or "", ADMIN, read_password(state) or "") as airflow:
             run_id, run = _rehearse(airflow, stack, conf, stop, goes_on=stops == "nothing")
@@ -60,30 +53,6 @@ def demo(
     show_result(output, result, state)
     output.document(result)
     return result
-
-
-@contextmanager
-def _stack(state: Path, stop: threading.Event, *, once: bool) -> Iterator[tuple[LocalStack, Stops]]:
-    """Give the running stack, started if there was none, and what is stopped at the end: with ``once`` what is ours."""
-    before = read_local_stack(state)
-    stops: Stops = "nothing"
-    if once:
-        stops = "everything" if before is None else "nothing" if before.airflow_url else "airflow"
-    added: tuple[str, ...] = ()
-    try:
-        with start_view() as watcher:
-            # Owned: it ends with this process, however that ends.
-            result = up(state, UpRequest(frozenset({"airflow"}), owner=os.getpid() if once else None), watcher, stop)
-        added = tuple(name for name in result.started if name not in result.again)
-        stack = read_local_stack(state)
-        if stack is None:
-            raise Interrupted("the stack was stopped by somebody else", where=str(state))
-        yield stack, stops
-    finally:
-        if stops == "everything":
-            stop_stack(state)
-        elif stops == "airflow" and added:
-            take_back(state, added, whole=False)
 
 
 def _rehearse(
