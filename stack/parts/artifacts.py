@@ -1,4 +1,4 @@
-"""The jars and the registry's archive: fetched once per user, exactly as ``jgo.lock.toml`` names them.
+"""Jars and archives: fetched once per user, exactly as a lock names them. ``jgo.lock.toml`` is the local stack's.
 
 A file enters the cache by a rename after its SHA-256 agreed with the lock, so a reader never meets half of one,
 and a fetch that was cut off leaves nothing behind that counts.
@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import threading
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -91,9 +91,9 @@ def cache_dir(env: Mapping[str, str] = os.environ) -> Path:
 
 
 @cache
-def locked() -> tuple[Artifact, ...]:
-    """Read the lock."""
-    document = tomllib.loads(LOCK_FILE.read_text())
+def locked(lock_file: Path = LOCK_FILE) -> tuple[Artifact, ...]:
+    """Read a lock."""
+    document = tomllib.loads(lock_file.read_text())
     return tuple(
         Artifact(
             group=entry["groupId"],
@@ -113,21 +113,9 @@ def _silent(_name: str, _size: int) -> Iterator[Callable[[int], None]]:
 
 
 def ensure_artifacts(cache: Path, progress: Progress = _silent, stop: threading.Event | None = None) -> Artifacts:
-    """Return the paths of everything in the lock, fetching what the cache lacks.
-
-    :raises DependencyDown: the repository cannot be reached, lacks a file, or gives another one than the lock names.
-    :raises StoreFailed: the cache cannot be written; :class:`StoreFull` when there is no space left.
-    :raises Interrupted: ``stop`` was set; nothing half-fetched is kept.
-    """
-    stop = stop or threading.Event()
+    """Return the paths of what the stack runs. What the cache lacks is fetched, as :func:`fetch_locked` says."""
     artifacts = locked()
-    if any(not artifact.is_cached(cache) for artifact in artifacts):
-        try:
-            with _one_at_a_time(cache, stop):
-                missing = [artifact for artifact in artifacts if not artifact.is_cached(cache)]
-                _fetch(missing, cache, _stoppable(progress, stop))
-        except OSError as error:
-            raise _store_error(error, cache) from error
+    fetch_locked(artifacts, cache, progress, stop)
     kafka = next(artifact for artifact in artifacts if artifact.name == "kafka_2.13")
     registry = next(artifact for artifact in artifacts if artifact.name == "apicurio-registry-app")
     return Artifacts(
@@ -136,6 +124,25 @@ def ensure_artifacts(cache: Path, progress: Progress = _silent, stop: threading.
         registry_home=registry.path(cache),
         registry_version=registry.version,
     )
+
+
+def fetch_locked(
+    artifacts: Sequence[Artifact], cache: Path, progress: Progress = _silent, stop: threading.Event | None = None
+) -> None:
+    """Fetch what the cache lacks of a lock.
+
+    :raises DependencyDown: the repository cannot be reached, lacks a file, or gives another one than the lock names.
+    :raises StoreFailed: the cache cannot be written; :class:`StoreFull` when there is no space left.
+    :raises Interrupted: ``stop`` was set; nothing half-fetched is kept.
+    """
+    stop = stop or threading.Event()
+    if any(not artifact.is_cached(cache) for artifact in artifacts):
+        try:
+            with _one_at_a_time(cache, stop):
+                missing = [artifact for artifact in artifacts if not artifact.is_cached(cache)]
+                _fetch(missing, cache, _stoppable(progress, stop))
+        except OSError as error:
+            raise _store_error(error, cache) from error
 
 
 def _stoppable(progress: Progress, stop: threading.Event) -> Progress:
@@ -252,7 +259,7 @@ def _interrupted() -> Interrupted:
 def _store_error(error: OSError, cache: Path) -> StoreFailed:
     if is_full(error):
         return StoreFull(
-            "no space left for the jars, which take 370 MB once and 210 MB afterwards",
+            "no space left for the jars, which take up to 370 MB once and 220 MB afterwards",
             where=str(cache),
             hint="Free some space, or set STREAMPROOF_CACHE_DIR to a folder on another disk",
         )

@@ -1,10 +1,11 @@
-"""Resolve ``jgo.toml`` into ``jgo.lock.toml``: ``python -m stack.parts.lock``, after changing a version.
+"""Resolve ``jgo.toml`` into ``jgo.lock.toml``, after a change: ``python -m stack.parts.lock [FOLDER] [--alone]``.
 
-Only this module resolves anything; starting the stack fetches exactly what the lock names.
+Only this module resolves anything; whoever starts something fetches exactly what a lock names.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,21 +18,25 @@ from stack.parts.artifacts import LOCK_FILE, SPEC_FILE
 ARCHIVE_SUFFIX = ":tar.gz"
 
 
-def main() -> None:
-    """Write the lock."""
-    spec = EnvironmentSpec.load(SPEC_FILE)
-    with tempfile.TemporaryDirectory() as folder:
-        context = MavenContext(repo_cache=Path(folder), timeout=60)
+def main(folder: Path, *, alone: bool = False) -> None:
+    """Write the lock of a folder's specification.
+
+    :param alone: lock what it names, and nothing that this depends on.
+    """
+    specification = folder / SPEC_FILE.name
+    spec = EnvironmentSpec.load(specification)
+    with tempfile.TemporaryDirectory() as scratch:
+        context = MavenContext(repo_cache=Path(scratch), timeout=60)
         # jgo's coordinate syntax does not know the packaging tar.gz; its artifacts do.
         archives = [_archive(context, text) for text in spec.coordinates if text.endswith(ARCHIVE_SUFFIX)]
         spec.coordinates = [text for text in spec.coordinates if not text.endswith(ARCHIVE_SUFFIX)]
-        jars = EnvironmentBuilder(context, cache_dir=Path(folder) / "envs").spec_to_dependencies(spec)
+        jars = EnvironmentBuilder(context, cache_dir=Path(scratch) / "envs").spec_to_dependencies(spec)
         direct, transitive = context.resolver.resolve(jars)
-        run_time = [dependency for dependency in transitive if dependency.scope in {"compile", "runtime"}]
+        run_time = [one for one in transitive if one.scope in {"compile", "runtime"} and not alone]
         lock = LockFile.from_resolved_dependencies(
-            [*direct, *run_time, *archives], environment_name=spec.name, spec_hash=compute_spec_hash(SPEC_FILE)
+            [*direct, *run_time, *archives], environment_name=spec.name, spec_hash=compute_spec_hash(specification)
         )
-        lock.save(LOCK_FILE)
+        lock.save(folder / LOCK_FILE.name)
 
 
 def _archive(context: MavenContext, coordinate: str) -> Dependency:
@@ -40,4 +45,5 @@ def _archive(context: MavenContext, coordinate: str) -> Dependency:
 
 
 if __name__ == "__main__":
-    main()
+    told = [argument for argument in sys.argv[1:] if argument != "--alone"]
+    main(Path(told[0]) if told else SPEC_FILE.parent, alone="--alone" in sys.argv)

@@ -81,7 +81,7 @@ def repository(monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
             ("io.apicurio", "apicurio-registry-app", "3", "tar.gz", "all", ARCHIVE),
         )
     )
-    monkeypatch.setattr(artifacts, "locked", lambda: locked)
+    monkeypatch.setattr(artifacts, "locked", lambda *_: locked)
     url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(jgo.maven._core, "DEFAULT_REMOTE_REPOS", {"central": url})
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
