@@ -7,12 +7,13 @@ UV := $(BIN)/uv --system-certs
 UV_VERSION := 0.13.8
 LOCK := requirements.txt requirements-dev.txt
 STAMP := .venv/.synced
+LAKE_STAMP := .venv-lake/.synced
 # Most tests of real parts wait more than they compute: two workers more than there are cores.
 WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 2)))
 # Airflow's tasks and the commands of the tests import the same modules some hundred times: compile each once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-deep check format docs vendor bench up down status lock clean
+.PHONY: help setup lake demo test test-deep test-lake check format docs vendor bench up down status lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -30,6 +31,14 @@ $(STAMP): $(BIN)/uv $(LOCK) pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
+lake: $(LAKE_STAMP) ## Create .venv-lake with Spark, by hash, and fetch its jars (1 GB; only `streamproof lake` needs it)
+
+$(LAKE_STAMP): $(STAMP) requirements-lake.txt stack/parts/spark_jars/jgo.lock.toml
+	@test -x .venv-lake/bin/python || $(PYTHON) -m venv --without-pip .venv-lake
+	$(UV) pip sync --quiet --python .venv-lake/bin/python --require-hashes --compile-bytecode requirements-lake.txt
+	@$(BIN)/python -m stack.parts.spark >/dev/null
+	@touch $@
+
 demo: $(STAMP) ## Rehearse customer_events in Airflow, from nothing to a verdict (ONCE=1 stops what it started)
 	@$(BIN)/streamproof demo $(if $(ONCE),--once)
 
@@ -38,6 +47,9 @@ test: $(STAMP) ## Run all tests (TESTS="tests/unit -k name" for some, WORKERS=0 
 
 test-deep: $(STAMP) ## Run all tests with everything that is left to chance repeated; it takes long
 	@TEST_DEPTH=deep $(BIN)/python -m pytest -n $(WORKERS) $(or $(TESTS),tests)
+
+test-lake: $(STAMP) $(LAKE_STAMP) ## Run the tests that need Spark (TESTS="tests/lake -k name" for some)
+	@$(BIN)/python -m pytest -n $(or $(LAKE_WORKERS),2) $(or $(TESTS),tests/lake)
 
 check: $(STAMP) ## Format, lint, types, import direction
 	$(BIN)/ruff format --check .
@@ -70,7 +82,8 @@ status: $(STAMP) ## Show what runs
 lock: $(BIN)/uv ## Resolve requirements*.in into hash-locked files
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header requirements.in -o requirements.txt
 	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header requirements-dev.in -o requirements-dev.txt
+	$(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header requirements-lake.in -o requirements-lake.txt
 
 clean: ## Remove .venv, var/ and caches (stop the stack first)
 	@if [ -f var/stack.json ] && [ -x $(BIN)/streamproof ]; then $(BIN)/streamproof down; fi
-	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-lake var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -46,6 +46,7 @@ OTHER_VARIABLES = frozenset(
         "PUBLICATIONS_DIR",
         "PROFILES_DIR",
         "SCENARIO_PATH",
+        "LAKE_PYTHON",
         "LOG_LEVEL",
     }
 )
