@@ -1,7 +1,7 @@
-"""Making Airflow's metadata ready: ``python -m plugins.metadata POOL CONNECTIONS_FILE``, in Airflow's environment.
+"""Making Airflow's metadata ready: ``python -m plugins.metadata CONNECTIONS_FILE POOL...``, in Airflow's environment.
 
-One process for what would be three of Airflow's commands, each of which takes seconds to begin: migrate the database,
-make the pool of one slot, store the connections. The file holds them as Airflow's JSON, by connection id. A setting
+One process for what would be several of Airflow's commands, each of which takes seconds to begin: migrate the database,
+make the pools of one slot, store the connections. The file holds them as Airflow's JSON, by connection id. A setting
 that names a secret's file (``sasl.password.file``) is stored as the secret itself, since Kafka's own library knows no
 such setting; Airflow encrypts it with its Fernet key, which is in ``airflow.cfg``.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,16 @@ from sqlalchemy import select
 
 from cluster.settings.secret_files import read_secret
 
-POOL_DESCRIPTION = "One at a time: DuckDB takes a single writer"
+POOL_DESCRIPTION = "One at a time: what they write takes a single writer"
 CONNECTION_DESCRIPTION = "Of the local stack: written by `streamproof up` at every start"
 _FILE_ENDINGS = (".file", "_file")
 
 
-def make_ready(pool: str, connections: Mapping[str, Mapping[str, Any]]) -> None:
-    """Migrate, make the pool, and store the connections in the place of those of the same ids."""
+def make_ready(pools: Iterable[str], connections: Mapping[str, Mapping[str, Any]]) -> None:
+    """Migrate, make the pools, and store the connections in the place of those of the same ids."""
     _command("db", "migrate")
-    _command("pools", "set", pool, "1", POOL_DESCRIPTION)
+    for pool in pools:
+        _command("pools", "set", pool, "1", POOL_DESCRIPTION)
     with create_session() as session:
         for conn_id, fields in connections.items():
             extra = json.dumps(with_secrets(fields.get("extra", {})))
@@ -56,5 +57,5 @@ def _command(*arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    _, pool_name, connections_file = sys.argv
-    make_ready(pool_name, json.loads(Path(connections_file).read_text()))
+    _, connections_file, *pool_names = sys.argv
+    make_ready(pool_names, json.loads(Path(connections_file).read_text()))

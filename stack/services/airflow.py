@@ -38,9 +38,11 @@ ADMIN = "admin"
 START_TIMEOUT_S = 180
 # Tasks at a time: two cores gain nothing from more.
 PARALLELISM = 4
-# One slot: DuckDB takes one writer, and this keeps loads, audits, checks and publications in a queue.
 METADATA_PORT = "airflow-postgres"  # its name among ports: ``postgres`` is the server for warehouses
-WAREHOUSE_POOL = "warehouse"
+# Of one slot each. DuckDB takes one writer, so loads, audits, checks and publications wait for each other; the embedded
+# metastore of Hive takes one process, and each lake one job.
+WAREHOUSE_POOL, LAKE_POOL = "warehouse", "lake"
+POOLS = (WAREHOUSE_POOL, LAKE_POOL)
 CONNECTIONS_NAME = "connections.json"
 # What Airflow used before: its runs stay in it, and nobody reads it any more.
 SQLITE_NAME = "airflow.db"
@@ -116,7 +118,7 @@ def airflow_services(
 ) -> tuple[Service, ...]:
     """Describe the database and the four processes. Call :func:`prepare_home` first.
 
-    The Dag processor migrates the metadata database, makes the pool and stores the connections before it starts
+    The Dag processor migrates the metadata database, makes the pools and stores the connections before it starts
     (`plugins.metadata`), and the others wait for that. The api-server counts as ready when the API that tasks talk to
     answers: its first request takes seconds, which the first task of a run would spend otherwise.
     """
@@ -153,7 +155,7 @@ def airflow_services(
             "dag-processor",
             ready=AliveProbe(),
             needs=(POSTGRES,),
-            prepare=((sys.executable, "-m", "plugins.metadata", WAREHOUSE_POOL, str(connections_file)),),
+            prepare=((sys.executable, "-m", "plugins.metadata", str(connections_file), *POOLS),),
         ),
         service(
             API_SERVER,

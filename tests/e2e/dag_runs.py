@@ -18,7 +18,7 @@ from airflow.sdk.definitions.mappedoperator import MappedOperator
 
 from cluster.errors import BrokerSilent, RecordsUndelivered
 from plugins.metadata import make_ready
-from stack.services.airflow import WAREHOUSE_POOL
+from stack.services.airflow import POOLS
 
 producing, loading = importlib.import_module("producer.emit"), importlib.import_module("consumer.load.load")
 produce_shard, run_shard, load = producing.produce_shard, producing.run_shard, loading.load
@@ -81,7 +81,7 @@ def run(dag: DAG, conf: dict[str, Any]) -> dict[str, Any]:
 
 def main(topic: str, *, only_green: bool) -> dict[str, Any]:
     """Run all scenarios, each on a topic of its own, or only the one in which all is well."""
-    make_ready(WAREHOUSE_POOL, {})
+    make_ready(POOLS, {})
     dags = DagBag().dags
     dag = dags["rehearse_customer_events"]
     for task in dag.tasks:

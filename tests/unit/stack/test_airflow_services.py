@@ -80,10 +80,11 @@ def test_everything_listens_on_the_loopback_address_only(tmp_path: Path) -> None
     assert "--skip-serve-logs" in described[TRIGGERER].argv
 
 
-def test_the_database_and_the_pool_are_there_before_anything_starts(tmp_path: Path) -> None:
+def test_the_database_and_the_pools_are_there_before_anything_starts(tmp_path: Path) -> None:
     described = services(tmp_path)
     (ready,) = described[DAG_PROCESSOR].prepare
-    assert ready[1:4] == ("-m", "plugins.metadata", "warehouse")
+    assert ready[1:3] == ("-m", "plugins.metadata")
+    assert ready[4:] == ("warehouse", "lake")
     assert described[DAG_PROCESSOR].needs == (POSTGRES,)
     assert all(described[name].needs == (DAG_PROCESSOR,) for name in (API_SERVER, SCHEDULER, TRIGGERER))
     # It is the last to end, because the others need it until then.

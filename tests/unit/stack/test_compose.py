@@ -23,7 +23,7 @@ from cluster.connection import OTHER_VARIABLES, Connection
 from cluster.local import PROJECT_ROOT, publications_dir, warehouse_path
 from consumer.sinks.postgres.place import address_of
 from stack.services import warehouses
-from stack.services.airflow import WAREHOUSE_POOL, airflow_connections, connection_variables
+from stack.services.airflow import POOLS, airflow_connections, connection_variables
 from stack.services.postgres import DATABASE
 
 AIRFLOW_SERVICES = (
@@ -33,6 +33,7 @@ AIRFLOW_SERVICES = (
     "airflow-dag-processor",
     "airflow-triggerer",
 )
+SPARK_SERVICES = ("spark-master", "spark-worker")
 REGISTRY_PATH = "/apis/ccompat/v7"
 
 
@@ -44,7 +45,7 @@ class Part(BaseModel):
 
 class Build(Part):
     context: str
-    dockerfile: str | None = None
+    target: Literal["airflow", "lake"]
 
 
 class Need(Part):
@@ -157,13 +158,12 @@ def test_what_airflow_writes_is_a_volume_or_in_memory(compose: ComposeFile, dock
 
 def test_every_port_is_on_the_loopback_address(compose: ComposeFile) -> None:
     ports = [port for service in compose.services.values() for port in service.ports]
-    assert len(ports) == 4
+    assert len(ports) == 6
     assert all(re.fullmatch(r"127\.0\.0\.1:\d+:\d+", port) for port in ports), ports
     assert len({port.split(":")[1] for port in ports}) == len(ports)
 
 
 def test_a_server_for_warehouses_is_there_when_asked_for_as_in_the_local_stack(compose: ComposeFile) -> None:
-    assert {name for name, service in compose.services.items() if service.profiles} == {warehouses.SERVICE}
     server = compose.services[warehouses.SERVICE]
     assert server.profiles == [warehouses.NAME]
     assert server.environment["POSTGRES_USER"] == warehouses.USER
@@ -173,6 +173,50 @@ def test_a_server_for_warehouses_is_there_when_asked_for_as_in_the_local_stack(c
     assert address_of(address).shown == address
     assert address in (PROJECT_ROOT / "docs" / "compose.md").read_text()
     assert not any(warehouses.SERVICE in service.depends_on for service in compose.services.values())
+
+
+def test_spark_is_there_when_asked_for_and_nothing_else_waits_for_it(compose: ComposeFile) -> None:
+    asked_for = {name: service.profiles for name, service in compose.services.items() if service.profiles}
+    assert asked_for == {warehouses.SERVICE: [warehouses.NAME]} | {name: ["spark"] for name in SPARK_SERVICES}
+    for name, service in compose.services.items():
+        assert name in SPARK_SERVICES or not set(service.depends_on) & set(SPARK_SERVICES), name
+    guide = (PROJECT_ROOT / "docs" / "compose.md").read_text()
+    assert "docker compose --profile spark up" in guide
+    for name in SPARK_SERVICES:
+        page = compose.services[name].ports[0].split(":")[1]
+        assert f"<http://localhost:{page}>" in guide, name
+
+
+def test_spark_answers_where_its_worker_and_the_form_look_for_it(compose: ComposeFile) -> None:
+    master, worker = (compose.services[name].command for name in SPARK_SERVICES)
+    address = f"spark://{_after(master, '--host')}:{_after(master, '--port')}"
+    assert _after(master, "--host") == "spark-master"
+    assert worker[-1] == address
+    assert address in (PROJECT_ROOT / "docs" / "compose.md").read_text()
+    for name, command in zip(SPARK_SERVICES, (master, worker), strict=True):
+        service = compose.services[name]
+        port = _after(command, "--webui-port")
+        assert service.ports[0].endswith(f":{port}"), name
+        assert service.healthcheck
+        assert f"http://localhost:{port}/" in service.healthcheck.test[-1], name
+        # What is submitted has no password here: only containers may come.
+        assert not any(published.endswith(":7077") for published in service.ports), name
+
+
+def test_spark_has_the_environment_and_the_folders_of_the_task_that_submits(compose: ComposeFile) -> None:
+    scheduler, worker = compose.services["airflow-scheduler"], compose.services["spark-worker"]
+    assert {compose.services[name].image for name in SPARK_SERVICES} == {scheduler.image}
+    assert scheduler.build == worker.build == Build(context=".", target="lake")
+    # Executors write what the driver publishes: both know it by the same path.
+    shared = dict(_mounts(scheduler)).items() & dict(_mounts(worker)).items()
+    assert ("data", "/data") in shared
+    written = [worker.environment["SPARK_LOCAL_DIRS"], _after(worker.command, "--work-dir")]
+    for path in written:
+        assert any(Path(path).is_relative_to(target) for _, target in _mounts(worker)), path
+
+
+def _after(command: list[str], flag: str) -> str:
+    return command[command.index(flag) + 1]
 
 
 def test_what_a_service_needs_is_there_and_can_be_waited_for(compose: ComposeFile) -> None:
@@ -215,7 +259,7 @@ def test_the_volumes_belong_to_the_user_of_the_image(compose: ComposeFile, docke
     owned = re.search(r"install --directory --owner=50000 --group=0 --mode=0700 (.+)", dockerfile)
     assert owned
     folders = owned[1].split()
-    for name in AIRFLOW_SERVICES:
+    for name in (*AIRFLOW_SERVICES, *SPARK_SERVICES):
         for _, target in _mounts(compose.services[name]):
             assert target in folders, (name, target)
     # The first to mount them, and so the one that hands the ownership over.
@@ -322,11 +366,12 @@ def test_tasks_find_the_api_server_and_everybody_shares_its_keys(compose: Compos
         assert {compose.services[name].environment[key] for name in AIRFLOW_SERVICES} == {environment[key]}
 
 
-def test_init_makes_the_pool_and_the_password_that_the_rest_relies_on(compose: ComposeFile) -> None:
+def test_init_makes_the_pools_and_the_password_that_the_rest_relies_on(compose: ComposeFile) -> None:
     init = compose.services["airflow-init"]
     script = init.command[-1]
     assert "airflow db migrate" in script
-    assert f"airflow pools set {WAREHOUSE_POOL} 1 " in script
+    for pool in POOLS:
+        assert f"airflow pools set {pool} 1 " in script
     passwords = init.environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]
     assert f"> {passwords}" in script
     assert "umask 077" in script
@@ -347,7 +392,8 @@ def test_the_versions_are_those_that_the_local_stack_runs(compose: ComposeFile) 
 
 
 def test_the_image_installs_the_lock_by_hash(dockerfile: str) -> None:
-    assert "--require-hashes --no-deps -r requirements.txt" in dockerfile
+    for lock in ("requirements.txt", "requirements-lake.txt"):
+        assert f"--require-hashes --no-deps -r {lock}" in dockerfile
     # Without build isolation the build's own tools come from the lock; the driver of PostgreSQL is in it too.
     assert "--no-build-isolation" in dockerfile
     lock = (PROJECT_ROOT / "requirements.txt").read_text()
@@ -357,16 +403,20 @@ def test_the_image_installs_the_lock_by_hash(dockerfile: str) -> None:
 
 
 def test_root_owns_the_code_and_whoever_runs_tasks_cannot_write_it(dockerfile: str) -> None:
-    lines = dockerfile.splitlines()
-    user = lines.index("USER airflow")
+    stages = {stage.split("\n")[0].split(" AS ")[1]: stage.splitlines() for stage in dockerfile.split("\nFROM ")[1:]}
+    assert list(stages) == ["base", "lake", "airflow"]  # without a target the last one is built
     assert "USER root" not in dockerfile
     assert "--chown" not in dockerfile
-    # Everything that makes files comes before, as root; what runs comes after.
-    assert not [line for line in lines[user:] if line.startswith(("COPY", "RUN", "ADD"))]
+    assert "USER airflow" not in stages["base"]
+    for name in ("lake", "airflow"):
+        assert stages[name][0] == f"base AS {name}"
+        # Everything that makes files comes before, as root; what runs comes after.
+        user = stages[name].index("USER airflow")
+        assert not [line for line in stages[name][user:] if line.startswith(("COPY", "RUN", "ADD"))]
     owned = re.search(r"install --directory --owner=50000 .*", dockerfile)
     assert owned
     folders = [Path(part) for part in owned[0].split() if part.startswith("/")]
-    for code in (Path("/opt/streamproof"), Path("/opt/venv")):
+    for code in (Path("/opt/streamproof"), Path("/opt/venv"), Path("/opt/lake")):
         assert str(code) in dockerfile
         # Neither given away itself, nor in a folder that was: its owner could put another in its place.
         assert not [folder for folder in folders if code.is_relative_to(folder) or folder.is_relative_to(code)]
