@@ -144,7 +144,7 @@ class AuditSinkOperator(StoppableOperator):
 
         query = self.query or None
         if not self.conn_id:
-            return stored_at(self.at, query=query, connection=connection)
+            return stored_at(self.at, query=query, connection=connection, topic=self.topic)
         if "://" in self.at:
             raise Misconfigured(
                 f"the connection {self.conn_id!r} and an address are given",

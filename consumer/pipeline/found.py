@@ -77,6 +77,7 @@ class PipelineFindings:
     :ivar unproved: what of the events that were told again could not be held against the manifests.
     :ivar impossible: claims of manifests that the topic cannot hold.
     :ivar unsettled: shards of several runs that did not end, a sentence each; of one run its shards say it.
+    :ivar contradictions: what the place says of itself and does not hold.
     :ivar doubts: why what was found may not be what is there.
     """
 
@@ -107,6 +108,7 @@ class PipelineFindings:
     truth_complete: bool = True
     unproved: list[str] = default(default_factory=list)
     unordered: int = 0
+    contradictions: list[str] = default(default_factory=list)
     doubts: list[str] = default(default_factory=list)
     notes: list[str] = default(default_factory=list)
 

@@ -14,6 +14,7 @@ from consumer.pipeline.claims import Claims
 from consumer.pipeline.columns.find import Columns, find_columns
 from consumer.pipeline.columns.identities import FieldIds
 from consumer.pipeline.compare.arrival import RECORDS, Arrival, order_by_column, take
+from consumer.pipeline.compare.aside import lying_aside
 from consumer.pipeline.compare.comparison import Comparison
 from consumer.pipeline.compare.differences import differences
 from consumer.pipeline.compare.expecting import ToldAgain, check_expectations, read_expectations
@@ -109,6 +110,7 @@ def _look(
             *(gone if claims.field is not None else []),
         ],
         unproved=[*getattr(truth, "unproved", []), *gone],
+        contradictions=rows.contradictions(),
         notes=[*found.notes, *rows.notes()],
     )
     return PipelineResult(
@@ -249,7 +251,10 @@ def _events(  # noqa: PLR0917 - both sides, and what is known of them
         examples=compared.examples(),
         columns=differing,
         unordered=without,
-        notes=_notes(arrival, columns, compared, found),
+        notes=[
+            *_notes(arrival, columns, compared, found),
+            *(lying_aside(session, rows) if compared.counts["lost"] else []),
+        ],
         lost=compared.counts["lost"],
         duplicated=compared.counts["duplicated"],
         phantom=compared.counts["phantom"],

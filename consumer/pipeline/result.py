@@ -91,6 +91,7 @@ class PipelineResult:
             "columns": [asdict(column) for column in found.columns],
             "expectations": [asdict(each) for each in found.expectations],
             "shards": [asdict(shard) for shard in found.shards],
+            "contradictions": found.contradictions,
             "doubts": found.doubts,
             "unproved": found.unproved,
             "notes": found.notes,

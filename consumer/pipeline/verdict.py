@@ -9,6 +9,7 @@ from consumer.pipeline.found import PipelineFindings
 from consumer.proof.verdict import Verdict
 
 _SHOWN = 8
+_CONTRADICTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ def judge_pipeline(found: PipelineFindings, place: str, as_of: str, *, expect: s
 
     1. the shards were begun with different settings: FAILED
     2. a manifest is missing, unfinished or cannot be true: UNKNOWN, for nobody says what was sent
-    3. damage that no further arrival can mend (all but lost): FAILED
+    3. damage that no further arrival can mend (all but lost), or the place is not what it says of itself: FAILED
     4. an event is missing, or an expectation disagrees: FAILED, as of the moment; later it may be there
     5. the place changed while it was read, rows have no place in the order that was asked for, or nobody can say of
        some records which they were: UNKNOWN
@@ -47,12 +48,13 @@ def _rules(found: PipelineFindings, place: str, moment: str) -> Iterator[tuple[V
     yield "UNKNOWN", _unsaid(found), False, "Wait for the shards to end, or run `streamproof produce`; then look again"
     counts = found.counts
     damage = ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)
-    lasting = any(number for name, number in counts.items() if name != "lost")
+    odd = _contradictions(found)
+    lasting = bool(odd) or any(number for name, number in counts.items() if name != "lost")
     columns = _columns(found)
     broken = [each for each in found.expectations if each.disagreeing]
     disagree = "; ".join(f"{each.name}: {rows_disagree(each.disagreeing)}" for each in broken)
     of = f"Of {found.expected:,} events that should be in {place}: " if found.identified else ""
-    parts = ". ".join(filter(None, [f"{of}{damage}{columns}" if damage else "", disagree]))
+    parts = ". ".join(filter(None, [f"{of}{damage}{columns}" if damage else "", disagree, odd]))
     advice = "See the first events above; `--json` has more"
     yield "FAILED", f"{parts}{moment}." if lasting else "", True, advice
     late = "If the pipeline is still at work, look again with --wait 5m"
@@ -74,6 +76,13 @@ def _rules(found: PipelineFindings, place: str, moment: str) -> Iterator[tuple[V
     if found.identified and found.arrived != found.expected:
         figures = f"{found.expected:,} events should be there, and {found.arrived:,} are"
         yield "UNKNOWN", f"The figures contradict each other: {figures}.", True, "Report this with the --json document"
+
+
+def _contradictions(found: PipelineFindings) -> str:
+    """Return what the place says of itself and does not hold, empty where it does."""
+    more = len(found.contradictions) - _CONTRADICTIONS
+    told = [*found.contradictions[:_CONTRADICTIONS], *([f"and {more:,} more"] if more > 0 else [])]
+    return f"It is not what it says of itself: {'; '.join(told)}" if told else ""
 
 
 def _columns(found: PipelineFindings) -> str:

@@ -161,7 +161,7 @@ def _audit_at(
 
     at, query = place
     named, folders = scenario
-    stored = stored_at(at, query=query, connection=connection)
+    stored = stored_at(at, query=query, connection=connection, topic=topic)
     with stop_on_signals() as stop, shown_telling(topic) as progress:
         result = audit_pipeline(
             connection,

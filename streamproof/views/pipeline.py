@@ -44,6 +44,8 @@ def show_pipeline(output: Output, result: PipelineResult) -> None:
         output.show("", _expectations(result.findings.expectations))
     if result.findings.identified:
         output.show("", show_shards(result.findings.shards))
+    for sentence in result.findings.contradictions:
+        output.show(Text(f"not as it says  {sentence}", style="red"))
     for note in result.findings.notes:
         output.show(Text(f"note  {note}", style="yellow"))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 # Columns that a topic has beside those of its values; and where a row lies, in words.
 PARTITION, OFFSET, KEY = "_partition", "_offset", "_key"
@@ -69,6 +70,19 @@ class StoredRows(Protocol):
         """Return what changed in the place since it was opened, as words; empty where nothing did.
 
         A place that gives one moment by itself (a transaction, offsets) never changes.
+        """
+        ...
+
+    def contradictions(self) -> list[str]:
+        """Return what the place says of itself and does not hold, a sentence each: a file that its list names is gone.
+
+        Most places say nothing of themselves.
+        """
+        ...
+
+    def set_aside(self) -> Iterator[pa.Table]:
+        """Yield records that the place keeps apart, as it could not read them: ``event_id`` (text, NULL where nobody
+        knows it), ``why`` and ``_where`` (texts).
         """
         ...
 

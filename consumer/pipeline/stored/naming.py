@@ -8,6 +8,7 @@ text                                        place
 ``folder``, ``folder/*.parquet``, a file    files: Parquet, CSV, JSON lines
 ``s3://bucket/folder/*.parquet``            Parquet in an object store
 ``kafka:topic``                             a topic
+``lake:folder``                             the audited topic in a lake of ours
 ==========================================  =============================================================
 
 No secret may stand in it, and where one may, nothing of the text is repeated.
@@ -29,22 +30,29 @@ from consumer.pipeline.stored.topic import TopicPlace
 from consumer.sinks.postgres.place import SCHEMES, Address, address_of, is_address
 
 KAFKA = "kafka:"
+LAKE = "lake:"
 S3 = "s3://"
 _DATABASES = (".duckdb", ".ddb", ".db")
 _TABLE = re.compile(r'#((?:"(?:[^"]|"")*"|[^"#])*)$')
 _LOGIN = re.compile(r".*:.*@|.*://", re.DOTALL)
 _SECRETS = ("password", "sslpassword")
-FORMS = "postgresql://user@host/db#schema.table, file.duckdb#table, folder/*.parquet, kafka:topic"
+FORMS = "postgresql://user@host/db#schema.table, file.duckdb#table, folder/*.parquet, lake:folder, kafka:topic"
 
 
 def stored_at(
-    text: str, *, query: str | None = None, connection: Connection | None = None, address: Address | None = None
+    text: str,
+    *,
+    query: str | None = None,
+    connection: Connection | None = None,
+    address: Address | None = None,
+    topic: str = "",
 ) -> StoredPlace:
     """Return the place that a text names; nothing is opened.
 
     :param query: one SELECT, instead of a table of PostgreSQL or of a DuckDB file.
     :param connection: the cluster of ``kafka:topic``.
     :param address: a database of PostgreSQL that was told by other means: the text then is a table of it, or empty.
+    :param topic: the topic that is audited: which one of ``lake:folder`` is meant.
     :raises Misconfigured: it names none, or has a secret in it.
     """
     text = text.strip()
@@ -63,6 +71,9 @@ def stored_at(
         if connection is None:
             raise Misconfigured("no address of Kafka is known", where=text, hint="Give --bootstrap-servers")
         return TopicPlace(connection, topic)
+    if text.startswith(LAKE):
+        _refuse_query(query, "a lake")
+        return _in_lake(text.removeprefix(LAKE).strip(), topic)
     if text.startswith(S3):
         _refuse_query(query, "files")
         return _in_object_store(text)
@@ -111,6 +122,15 @@ def _in_files(text: str, query: str | None) -> StoredPlace:
         )
     _refuse_query(query, "files")
     return FilesPlace(text)
+
+
+def _in_lake(folder: str, topic: str) -> StoredPlace:
+    from consumer.pipeline.stored.lake.place import LakePlace
+
+    _refuse_secret(folder)
+    if not folder:
+        raise Misconfigured("behind lake: is no folder", hint="Give the folder that `streamproof lake --to` was told")
+    return LakePlace(Path(folder), topic)
 
 
 def _in_object_store(text: str) -> StoredPlace:

@@ -61,6 +61,14 @@ class TabledRows(ABC):
         """Return nothing: the place gives one moment."""
         return ""
 
+    def contradictions(self) -> list[str]:
+        """Return nothing: the place says nothing of itself."""
+        return []
+
+    def set_aside(self) -> Iterator[pa.Table]:
+        """Yield nothing: every row is a row."""
+        return iter(())
+
     def notes(self) -> list[str]:
         """Return nothing."""
         return []

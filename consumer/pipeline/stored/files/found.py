@@ -24,6 +24,7 @@ _MAGIC = re.compile(r"[*?\[]")
 _HIDDEN = (".", "_")
 # Folders of which a log says what counts: some of the files in them are not data any more.
 _TABLES_OF_FILES = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
+_LIST_OF_A_LAKE = "committed.json"  # as consumer/lake/published.py writes it
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _TOLD = 3
 
@@ -58,12 +59,14 @@ class FoundFiles:
 
     :ivar hidden: how many files were passed over as hidden.
     :ivar others: names of files that are of no kind that is known.
+    :ivar lake: the folder of a lake that they are in, where a list says which of them count.
     """
 
     kind: str
     files: list[DataFile]
     hidden: int = 0
     others: list[str] = field(default_factory=list)
+    lake: Path | None = None
 
     def notes(self) -> list[str]:
         """Return what was passed over."""
@@ -71,6 +74,8 @@ class FoundFiles:
         if self.others:
             more = f" and {len(self.others) - _TOLD:,} more" if len(self.others) > _TOLD else ""
             notes.append(f"files of another kind passed over: {', '.join(self.others[:_TOLD])}{more}")
+        if self.lake is not None:
+            notes.append(f"files of a lake, committed or not; `--at lake:{self.lake}` reads those that its list names")
         return notes
 
     def changes(self, now: FoundFiles) -> str:
@@ -181,6 +186,11 @@ def _sorted_out(where: str, found: Iterable[tuple[Path, Path]], *, told: bool = 
             continue  # gone meanwhile: as if it had been gone before
         stamp = Stamp(stat.st_size, stat.st_mtime_ns, stat.st_ino)
         files.setdefault(kind, []).append(DataFile(str(path), str(inside), stamp, parts_of(inside)))
+    lake = next((up for up in (Path(where), *Path(where).absolute().parents) if (up / _LIST_OF_A_LAKE).is_file()), None)
+    if len(files) > 1 and lake is not None:
+        raise Misconfigured(
+            "the folder is of a lake, whose list says which files count", where=where, hint=f"Give --at lake:{lake}"
+        )
     if len(files) > 1:
         kinds = ", ".join(f"{len(some):,} {kind} ({some[0].name})" for kind, some in files.items())
         raise Misconfigured(
@@ -190,7 +200,7 @@ def _sorted_out(where: str, found: Iterable[tuple[Path, Path]], *, told: bool = 
         passed = f"; {_listed(others)} is of no kind that is known" if others else ""
         raise PlaceMissing(f"there is no file of data{passed}", where=where, hint=f"Data are files named {KNOWN}")
     ((kind, some),) = files.items()
-    return FoundFiles(kind, some, hidden, others)
+    return FoundFiles(kind, some, hidden, others, lake)
 
 
 def parts_of(inside: PurePath) -> dict[str, str | None]:

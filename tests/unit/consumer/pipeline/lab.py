@@ -18,7 +18,7 @@ from consumer.pipeline.claims import Claims
 from consumer.pipeline.look import Work, look
 from consumer.pipeline.result import PipelineResult
 from consumer.pipeline.session import proof_session
-from consumer.pipeline.stored import WHERE, StoredColumn
+from consumer.pipeline.stored import WHERE, StoredColumn, StoredRows
 from schemas.identity import event_id
 from schemas.manifest import FaultTruth, Manifest, SchemaUsed, count
 
@@ -86,6 +86,8 @@ class LabRows:
     as_of: str = "2026-11-27T12:00:00Z"
     says_null: bool = True
     change: str = ""
+    contradicted: Sequence[str] = ()
+    aside: Sequence[pa.Table] = ()
 
     @property
     def columns(self) -> Sequence[StoredColumn]:
@@ -108,6 +110,12 @@ class LabRows:
 
     def changed(self) -> str:
         return self.change
+
+    def contradictions(self) -> list[str]:
+        return list(self.contradicted)
+
+    def set_aside(self) -> Iterator[pa.Table]:
+        return iter(self.aside)
 
     def notes(self) -> list[str]:
         return []
@@ -155,10 +163,10 @@ class Lab:
         return pa.Table.from_batches([events(shard, 0, self.per_shard) for shard in range(self.shards)])
 
     def look(
-        self, rows: pa.Table | LabRows, *, last: bool = True, claims: Claims | None = None, **asked: Any
+        self, rows: pa.Table | StoredRows, *, last: bool = True, claims: Claims | None = None, **asked: Any
     ) -> PipelineResult:
         """Look once."""
-        given = rows if isinstance(rows, LabRows) else LabRows(rows)
+        given = LabRows(rows) if isinstance(rows, pa.Table) else rows
         work = Work(_NOWHERE, "lab", Asked(**asked), lambda _: LabTruth(), threading.Event())
         with proof_session(threading.Event()) as session:
             return look(session, claims or Claims(RUN, self.manifests), given, work, last=last)
