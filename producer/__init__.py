@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from producer.emit import produce_shard
     from producer.plan.request import ProduceRequest
     from producer.send.meter import Progress
-    from producer.workers import RunResult, produce_run
+    from producer.workers import RunResult, produce_feeds, produce_run
 else:
     _HOMES = {
         "ProduceRequest": "plan.request",
         "Progress": "send.meter",
         "RunResult": "workers",
+        "produce_feeds": "workers",
         "produce_run": "workers",
         "produce_shard": "emit",
     }
@@ -35,4 +36,4 @@ else:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
-__all__ = ["ProduceRequest", "Progress", "RunResult", "produce_run", "produce_shard"]
+__all__ = ["ProduceRequest", "Progress", "RunResult", "produce_feeds", "produce_run", "produce_shard"]

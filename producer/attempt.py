@@ -7,26 +7,32 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cluster.connection import Connection
+from cluster.errors import Misconfigured
 from producer.plan.agreement import Agreement
 from producer.plan.plan import Plan
 from producer.resume.resume import Landed, rate_gaps
+from producer.scenarios import EventStream
 from producer.send.delivery import BATCH_BYTES, Delivery
 from producer.send.event_log import EventLog
 from producer.send.fault_truth import Truth
 from producer.send.meter import Progress, RateMeter, seconds_before
-from producer.send.pacing import Pacer
+from producer.send.pacing import Pacer, Ready
 from producer.send.sending import Sending
 from producer.send.supply import Supply
 from producer.send.watching import Watching
+from producer.shapes import Schedule
 from schemas.faults import DROPPED
 from schemas.formats import value_format
 from schemas.manifest import Manifest, Range, count, to_ranges
 
+# Asked when the first events can be sent; says at which second of the schedule it begins, if others decide that.
+AtReady = Callable[[Ready], float | None]
 # After a signal: two seconds for reports, one for the manifest; the process is to be gone within four.
 _STOP_FLUSH_S = 2.0
 # A rate over a time is a number of events; a producer that lags has this much longer to reach it.
@@ -73,9 +79,10 @@ class Attempt:
         self._newer = written.encoder(newer.text, used.id) if newer and used else None
         self._truth = Truth()
         self.delivery.checksums.add(landed.there.nonzero()[0], landed.checksums[landed.there])
-        self._end, limit_s, whole = _bounds(plan, agreement, landed)
+        schedule = _schedule(plan, self._stream)
+        self._end, limit_s, whole = _bounds(plan, agreement, landed, schedule)
         self._pacer = Pacer(
-            plan.schedule,
+            schedule,
             clock=self._clock,
             end=None if self._end is None else self._end + announced.skipped,
             first=len(landed) + announced.skipped,
@@ -85,7 +92,7 @@ class Attempt:
         )
         self._meter = RateMeter(self._pacer.intended_by)
         earlier = agreement.earlier
-        self._gaps = rate_gaps(earlier, landed, plan.schedule)
+        self._gaps = rate_gaps(earlier, landed, schedule)
         self._watch = Watching(
             self.delivery,
             self._pacer,
@@ -109,7 +116,7 @@ class Attempt:
         """The sequence after the last. What is skipped is never generated, so the end comes nearer."""
         return None if self._end is None else self._end - self._pacer.skipped
 
-    def send(self, at_ready: Callable[[], None] | None = None) -> None:
+    def send(self, at_ready: AtReady | None = None) -> None:
         """Send what is missing of ``[0, end)``, in order, when it is due."""
         announced = self.agreement.announced
         end = self._stream.limit if self.end is None else self.end
@@ -132,10 +139,9 @@ class Attempt:
         ):
             parts = iter(supply)
             part = next(parts, None)
-            if at_ready is not None:
-                at_ready()
+            begin_s = None if at_ready is None else at_ready(self._pacer.ready)
             # Building the vocabulary is not part of the schedule.
-            self._watch.begin()
+            self._watch.begin(begin_s)
             while part is not None and self._sending.send(part):
                 waited_from = self._clock()
                 part = next(parts, None)
@@ -233,7 +239,21 @@ class Attempt:
         return to_ranges(self.landed.missing(min(self._sending.next, len(self.landed)), len(self.landed)).tolist())
 
 
-def _bounds(plan: Plan, agreement: Agreement, landed: Landed) -> tuple[int | None, float | None, bool]:
+def _schedule(plan: Plan, stream: EventStream) -> Schedule | None:
+    """Return when the events of the shard are due: by the plan, or at their own times."""
+    if not plan.own_times:
+        return plan.schedule
+    if stream.due is None:
+        raise Misconfigured(
+            f"scenario {Path(plan.scenario).stem} does not say when its events are due",
+            hint="Its stream needs `due` where an option with own_times is asked for",
+        )
+    return stream.due
+
+
+def _bounds(
+    plan: Plan, agreement: Agreement, landed: Landed, schedule: Schedule | None
+) -> tuple[int | None, float | None, bool]:
     """Return the sequence after the last, the seconds that this attempt may take, and whether it may skip.
 
     An attempt that ran to its time limit and lost events is repaired: its missing events are sent, without a limit.
@@ -242,10 +262,13 @@ def _bounds(plan: Plan, agreement: Agreement, landed: Landed) -> tuple[int | Non
     earlier, skipped = agreement.earlier, agreement.announced.skipped
     if earlier is not None and earlier.status == "finished" and not earlier.interrupted:
         return max(earlier.next_sequence, len(landed)), None, False
-    end = None if plan.target is None else max(len(landed), plan.target - skipped)
+    target = plan.target
+    if plan.own_times and schedule is not None and schedule.planned is not None:
+        own = schedule.planned if plan.seconds is None else schedule.before(plan.seconds)
+        target = own if target is None else min(target, own)
+    end = None if target is None else max(len(landed), target - skipped)
     if plan.seconds is None:
         return end, None, True
-    schedule = plan.schedule
     if schedule is not None:
         first = len(landed) + skipped
         used = min(plan.seconds, schedule.at(first)) if first else 0.0

@@ -11,7 +11,7 @@ import structlog
 from cluster.connection import Connection
 from cluster.errors import BrokerUnreachable, Refused, StreamproofError
 from producer.alone import alone
-from producer.attempt import Attempt
+from producer.attempt import AtReady, Attempt
 from producer.judgement import Outcome, Tally, stopped, undelivered
 from producer.plan.agreement import agree
 from producer.plan.plan import Plan
@@ -34,7 +34,7 @@ def produce_shard(
     *,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None = None,
-    at_ready: Callable[[], None] | None = None,
+    at_ready: AtReady | None = None,
 ) -> Manifest:
     """Produce one shard of a run to its end, as :func:`run_shard` does by its plan, and return its manifest.
 
@@ -58,7 +58,7 @@ def run_shard(
     *,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None = None,
-    at_ready: Callable[[], None] | None = None,
+    at_ready: AtReady | None = None,
 ) -> Outcome:
     """Produce one shard of a run and return what it ended with; the only process of this machine that does.
 
@@ -72,7 +72,8 @@ def run_shard(
     7. judge: an error unless every event was acknowledged
 
     :param stop: set by a signal: ends within four seconds, with a manifest and :class:`Interrupted` as the error.
-    :param at_ready: called when the first events can be sent; the schedule begins when it returns.
+    :param at_ready: called when the first events can be sent; the schedule begins when it returns, at the second of it
+        that it returns, or where the shard goes on by itself.
     :raises Busy: another process on this machine produces the same shard.
     :raises Interrupted: stopped before the first event could be sent; the same request continues.
     :raises Refused: login, rights or TLS, at the start.
@@ -91,7 +92,7 @@ def _run(
     *,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None,
-    at_ready: Callable[[], None] | None,
+    at_ready: AtReady | None,
 ) -> Outcome:
     """Do what :func:`run_shard` promises."""
     began = time.perf_counter()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import queue
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from typing import TextIO, cast
 
@@ -17,10 +19,12 @@ import structlog
 from cluster.connection import Connection
 from cluster.errors import DependencyDown, StreamproofError
 from cluster.machine.child import Said, TellsParent, how_it_ended
+from producer.attempt import AtReady
 from producer.emit import run_shard
 from producer.judgement import Outcome
 from producer.plan.plan import Plan
 from producer.send.meter import Progress
+from producer.send.pacing import Ready
 
 log = structlog.get_logger()
 
@@ -28,8 +32,15 @@ log = structlog.get_logger()
 STOP_GRACE_S = 6.0
 # Shards of a schedule begin together; one that is ready does not wait longer than this for the others.
 TOGETHER_S = 10.0
-_READY = "ready"
-_GO = "go"
+# Those that send events at their own times keep one clock; reading what landed may take one of them this long.
+_ONE_CLOCK_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """The word to begin, at a second of the schedule where one clock counts for all."""
+
+    begin_s: float | None = None
 
 
 def outcome_of(
@@ -37,7 +48,7 @@ def outcome_of(
     plan: Plan,
     stop: threading.Event,
     progress: Callable[[Progress], None] | None,
-    at_ready: Callable[[], None] | None = None,
+    at_ready: AtReady | None = None,
 ) -> Outcome:
     """Produce one shard in this process."""
     try:
@@ -50,7 +61,7 @@ class Worker:
     """The process of one shard, and what it said so far.
 
     ``outcome`` is there once it has ended. ``lost`` says that it died, was started again, and died again.
-    ``waiting`` says that its first events are ready, and that it waits for the word to begin.
+    ``waiting`` says that its first events are ready, and that it waits for the word to begin; ``ready`` where it is.
     """
 
     def __init__(self, connection: Connection, plan: Plan, at_start: Callable[[], None] | None) -> None:
@@ -62,6 +73,7 @@ class Worker:
         self._deaths = 0
         self.outcome: Outcome | None = None
         self.waiting = False
+        self.ready: Ready | None = None
         self._start()
 
     @property
@@ -69,17 +81,22 @@ class Worker:
         """Whether the shard has no process any more that could finish it."""
         return self._deaths > 1
 
+    @property
+    def plan(self) -> Plan:
+        """What the shard is to do."""
+        return self._plan
+
     def stop(self) -> None:
         """Ask the process to stop; it also stops when this end of the pipe is gone."""
         self._stopping = True
         with contextlib.suppress(OSError):
             self.pipe.send(None)
 
-    def go(self) -> None:
-        """Let the process begin its schedule."""
+    def go(self, begin_s: float | None = None) -> None:
+        """Let the process begin its schedule, at a second of it if one is given."""
         self.waiting = False
         with contextlib.suppress(OSError):
-            self.pipe.send(_GO)
+            self.pipe.send(Go(begin_s))
 
     def listen(self, progress: Callable[[Progress], None] | None) -> None:
         """Take one message, or note that the process ended."""
@@ -88,8 +105,8 @@ class Worker:
         except (EOFError, ConnectionResetError):
             self._ended()
             return
-        if message == _READY:
-            self.waiting = True
+        if isinstance(message, Ready):
+            self.ready, self.waiting = message, True
         elif isinstance(message, Said):
             # By this process, so that a live display knows of it.
             sys.stderr.write(message.text)
@@ -150,7 +167,8 @@ def _work(
 ) -> None:
     """Run one shard and tell the parent: progress, then manifest and error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent says when to stop
-    stop, go = threading.Event(), threading.Event()
+    stop: threading.Event = threading.Event()
+    go: queue.SimpleQueue[Go] = queue.SimpleQueue()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_follow, args=(pipe, stop, go), daemon=True).start()
     lock = threading.Lock()
@@ -159,27 +177,29 @@ def _work(
     if sys.stderr is not None:
         sys.stderr = cast("TextIO", TellsParent(pipe, lock, sys.stderr))
 
-    def tell(message: Progress | Outcome | str) -> None:
+    def tell(message: Progress | Outcome | Ready) -> None:
         # A parent that is gone hears nothing; the manifest is written all the same.
         with contextlib.suppress(OSError), lock:
             pipe.send(message)
 
-    def begin_together() -> None:
-        tell(_READY)
-        until = time.monotonic() + TOGETHER_S
-        while not (go.is_set() or stop.is_set()) and time.monotonic() < until:
-            go.wait(0.05)
+    def begin_together(ready: Ready) -> float | None:
+        tell(ready)
+        until = time.monotonic() + (_ONE_CLOCK_S if plan.own_times else TOGETHER_S)
+        while not stop.is_set() and time.monotonic() < until:
+            with contextlib.suppress(queue.Empty):
+                return go.get(timeout=0.05).begin_s
+        return None
 
     # What is raised beside the tree is a bug, and multiprocessing prints where it was raised.
-    tell(outcome_of(connection, plan, stop, tell, None if plan.schedule is None else begin_together))
+    tell(outcome_of(connection, plan, stop, tell, begin_together if plan.paced else None))
 
 
-def _follow(pipe: Pipe, stop: threading.Event, go: threading.Event) -> None:
+def _follow(pipe: Pipe, stop: threading.Event, go: queue.SimpleQueue[Go]) -> None:
     """Begin and stop when the parent says so; stop when it is gone: then its end of the pipe is closed.
 
     A pipe, not ``multiprocessing.Event``: setting one waits for ever for a process that died while it waited.
     """
     with contextlib.suppress(EOFError, OSError):
-        while pipe.recv() == _GO:
-            go.set()
+        while isinstance(word := pipe.recv(), Go):
+            go.put(word)
     stop.set()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -126,15 +128,44 @@ def produce_run(
         if len(shards) == 1:
             outcomes = [outcome_of(connection, plan.for_shard(shards[0]), stop, hear)]
         else:
-            outcomes = _in_processes(connection, [plan.for_shard(shard) for shard in shards], stop, hear, at_start)
+            plans = [plan.for_shard(shard) for shard in shards]
+            outcomes = _in_processes(connection, plans, stop, lambda _, said: hear(said), at_start)
     finally:
         if beside is not None:
             incidents = beside.end()
+    return _result(plan, outcomes, time.monotonic() - started, incidents)
+
+
+def produce_feeds(
+    connection: Connection,
+    requests: Sequence[ProduceRequest],
+    *,
+    stop: threading.Event,
+    progress: Callable[[Plan, Progress], None] | None = None,
+    at_start: Callable[[], None] | None = None,
+) -> tuple[RunResult, ...]:
+    """Produce several feeds of one run side by side, each to its topic and every shard of each in its own process.
+
+    As :func:`produce_run` does it for one: all begin together, and a process that is lost stops the others.
+    Incidents are not done.
+
+    :param progress: called with the plan of a shard and its progress.
+    """
+    started = time.monotonic()
+    plans = [request.plan.for_shard(shard) for request in requests for shard in range(request.shards)]
+    outcomes = iter(_in_processes(connection, plans, stop, progress or (lambda *_: None), at_start))
+    by_feed = [(request.plan, [next(outcomes) for _ in range(request.shards)]) for request in requests]
+    seconds = time.monotonic() - started
+    return tuple(_result(plan, own, seconds) for plan, own in by_feed)
+
+
+def _result(plan: Plan, outcomes: list[Outcome], seconds: float, incidents: Sequence[Incident] = ()) -> RunResult:
+    """Return what the outcomes of the shards of a plan come to."""
     manifests = tuple(outcome.manifest for outcome in outcomes if outcome.manifest is not None)
     reasons = in_order(reason for outcome in outcomes for reason in outcome.tally.reasons)
     rate, where = rate_reached(manifests), f"run {plan.run_id}, topic {plan.topic}"
     error = _error(plan, outcomes) or too_slow(rate, plan.require_rate, run_id=plan.run_id, where=where)
-    return RunResult(plan, manifests, time.monotonic() - started, error, reasons, rate, tuple(incidents))
+    return RunResult(plan, manifests, seconds, error, reasons, rate, tuple(incidents))
 
 
 def _incidents(
@@ -187,7 +218,7 @@ def _in_processes(
     connection: Connection,
     plans: list[Plan],
     stop: threading.Event,
-    progress: Callable[[Progress], None] | None,
+    progress: Callable[[Plan, Progress], None],
     at_start: Callable[[], None] | None,
 ) -> list[Outcome]:
     """Start the workers, and listen until each has an outcome; a stop or a lost worker stops all of them.
@@ -196,12 +227,13 @@ def _in_processes(
     """
     workers = [Worker(connection, plan, at_start) for plan in plans]
     stopped_at: float | None = None
-    began = False
+    start = CommonStart()
     try:
         while running := {worker.pipe: worker for worker in workers if worker.outcome is None}:
             for pipe in wait(list(running), timeout=_LOOK_S):
-                running[pipe].listen(progress)  # type: ignore[index]  # of what was passed in
-            began = _let_begin(workers, began=began)
+                worker = running[pipe]  # type: ignore[index]  # of what was passed in
+                worker.listen(partial(progress, worker.plan))
+            start.let_begin(workers)
             if stopped_at is None and (stop.is_set() or any(worker.lost for worker in workers)):
                 for worker in workers:
                     worker.stop()
@@ -217,10 +249,33 @@ def _in_processes(
     return [worker.outcome for worker in workers if worker.outcome is not None]
 
 
-def _let_begin(workers: list[Worker], *, began: bool) -> bool:
-    """Let those that wait begin, once all are ready; one that was started again begins at once."""
-    began = began or all(worker.waiting or worker.outcome is not None for worker in workers)
-    for worker in workers:
-        if began and worker.waiting:
-            worker.go()
-    return began
+class CommonStart:
+    """When the shards of a command begin: together, once all are ready; one that was started again begins at once.
+
+    Those that send events at their own times have one clock. It begins at the start, or, where some go on, with the
+    first of their next events; who was started again joins it at the second that it is by now.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began_at: float | None = None
+        self._first_s = 0.0
+
+    def let_begin(self, workers: Sequence[Worker]) -> None:
+        """Let those that wait begin, if it is time."""
+        now = self._clock()
+        if self._began_at is None:
+            if not all(worker.waiting or worker.outcome is not None for worker in workers):
+                return
+            self._began_at = now
+            self._first_s = _first_second(workers)
+        for worker in workers:
+            if worker.waiting:
+                worker.go(self._first_s + now - self._began_at if worker.plan.own_times else None)
+
+
+def _first_second(workers: Sequence[Worker]) -> float:
+    """Return the second at which the common clock begins."""
+    ready = [worker.ready for worker in workers if worker.ready is not None and worker.plan.own_times]
+    nexts = [each.next_s for each in ready if math.isfinite(each.next_s)]
+    return min(nexts, default=0.0) if any(each.landed for each in ready) else 0.0

@@ -17,7 +17,7 @@ from pydantic import (
 from cluster.errors import Misconfigured
 from cluster.text.invalid import fault_text
 from plugins.form.form_texts import options_text
-from plugins.form.settings import ANY_OPTION, SCENARIO, Rehearsal, folded
+from plugins.form.settings import ANY_OPTION, OWN_TIMES, SCENARIO, Rehearsal, folded
 
 
 def option_fields(scenario: str) -> dict[str, Any]:
@@ -30,7 +30,12 @@ def option_fields(scenario: str) -> dict[str, Any]:
     declared = options_known(scenario)
     if declared is None:
         return {ANY_OPTION: (Annotated[str | None, BeforeValidator(options_text)], _any_option())}
-    return {option.name: option.field(json_schema_extra={"section": SCENARIO}) for option in declared}
+    return {
+        option.name: option.field(
+            json_schema_extra={"section": SCENARIO} | ({OWN_TIMES: True} if option.own_times else {})
+        )
+        for option in declared
+    }
 
 
 def _any_option() -> Any:

@@ -39,6 +39,8 @@ ANY_OPTION = "options"
 # Headings under which the form folds away what is not asked for each time.
 LOAD, SCENARIO, VERSIONS, FAULTS = "Load", "Scenario options", "Schema versions", "Injected faults"
 INCIDENTS, WAREHOUSE = "Incidents", "Warehouse"
+# What the schema of a field says of an option that has each event sent at its own time.
+OWN_TIMES = "own_times"
 HEADINGS = (None, LOAD, SCENARIO, VERSIONS, FAULTS, INCIDENTS, WAREHOUSE)
 
 
@@ -66,7 +68,7 @@ class Rehearsal(BaseModel):
         le=1_000_000,
         title="Rate",
         description="Events per second, all shards together, from 1 to 1,000,000; empty is the scenario's own pace. "
-        "Not looked at when the run goes as fast as possible.",
+        "Not looked at when the run goes as fast as possible, or at the events' own times.",
     )
     full_speed: bool = Field(
         default=False,
@@ -196,6 +198,12 @@ class Rehearsal(BaseModel):
 
         return duration_s(parse(self.shape))
 
+    def own_times(self) -> str | None:
+        """Return the option that has each event sent at its own time, and so takes the place of the rate."""
+        said = {name: field.json_schema_extra for name, field in type(self).model_fields.items()}
+        named = (name for name, extra in said.items() if isinstance(extra, dict) and extra.get(OWN_TIMES))
+        return next((name for name in named if getattr(self, name)), None)
+
     def request(self) -> dict[str, Any]:
         """Return what ``ProduceRequest`` takes beside scenario, topic, run and shard.
 
@@ -217,9 +225,8 @@ class Rehearsal(BaseModel):
         """Return rate and duration, as the shape and full speed leave them."""
         from producer.plan.rules import load_told
 
-        rate, seconds = load_told(
-            rate=0.0 if self.full_speed else self.rate, seconds=self.seconds, lasts_s=self.lasts_s()
-        )
+        unpaced = self.full_speed or self.own_times() is not None
+        rate, seconds = load_told(rate=0.0 if unpaced else self.rate, seconds=self.seconds, lasts_s=self.lasts_s())
         return {"rate": rate, "seconds": seconds}
 
     @staticmethod
@@ -263,6 +270,7 @@ class Rehearsal(BaseModel):
             require_rate=self.require_rate,
             next_version_share=self.next_version_share,
             next_version_ramp=self.next_version_ramp,
+            own_times=self.own_times(),
         )
         if broken:
             raise ValueError("; ".join(broken))

@@ -18,6 +18,7 @@ from schemas.incidents import Incident
 # How the settings call what the whole run was asked for, where each shard has its share.
 OF_ALL_SHARDS = "all_"
 AS_FAST_AS_POSSIBLE = "as fast as possible"
+AT_THEIR_TIMES = "at their own times"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Plan:
     :param options: what the scenario is asked for, in the types that it declares, of the whole run.
     :param shared: names of those of which each shard has its share.
     :param ends_by_itself: an option ends the run.
+    :param own_times: an option has each event sent when its stream says that it is due.
     :param rate: events a second where a rate was asked for, 0 beside a shape and for as fast as possible.
     :param shape: when events are due, also that of a rate; ``None`` for as fast as possible.
     :param faults: what is injected on purpose.
@@ -45,6 +47,7 @@ class Plan:
     options: Options
     shared: tuple[str, ...]
     ends_by_itself: bool
+    own_times: bool
     shard: int
     shards: int
     seed: int
@@ -72,6 +75,11 @@ class Plan:
         return None if self.shape is None else ShardSchedule(_whole(self.shape, self.seed), self.shard, self.shards)
 
     @property
+    def paced(self) -> bool:
+        """Whether events are sent when they are due, and not as fast as possible."""
+        return self.own_times or self.shape is not None
+
+    @property
     def mean_rate(self) -> float:
         """Events a second of the run: the rate, or the average of a shape that ends; 0 where nothing says it."""
         schedule = self.schedule
@@ -82,6 +90,8 @@ class Plan:
     @property
     def pace(self) -> str:
         """The shape in words, for people."""
+        if self.own_times:
+            return AT_THEIR_TIMES
         return AS_FAST_AS_POSSIBLE if self.shape is None else to_text(self.shape)
 
     @property

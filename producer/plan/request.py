@@ -80,10 +80,12 @@ class ProduceRequest:
         shape, wrong_shape = _read_shape(self.shape)
         faults, wrong_faults = _read_faults(self.faults)
         incidents, wrong_incidents = _read_incidents(self.incidents)
+        own_times = next((option.name for option in declared if option.own_times and option.name in options), None)
         ends_by_itself = any(option.ends_run and option.name in options for option in declared)
         # A shape that cannot be read may have any end: what it is wrong with is told already.
         lasts_s = None if self.shape is None else math.inf if shape is None else duration_s(shape)
-        broken = self._broken(lasts_s, ends_by_itself=ends_by_itself, unsure=bool(wrong_shape or wrong_options))
+        unsure = bool(wrong_shape or wrong_options)
+        broken = self._broken(lasts_s, ends_by_itself=ends_by_itself, own_times=own_times, unsure=unsure)
         wrong = [*wrong_shape, *wrong_options, *wrong_faults, *wrong_incidents, *broken]
         if wrong:
             hint = in_words(declared) if wrong_options else "See `streamproof produce --help`"
@@ -96,6 +98,7 @@ class ProduceRequest:
             options=options,
             shared=tuple(option.name for option in declared if option.over_shards and option.name in options),
             ends_by_itself=ends_by_itself,
+            own_times=own_times is not None,
             shard=self.shard,
             shards=self.shards,
             seed=self.seed,
@@ -117,7 +120,7 @@ class ProduceRequest:
         if late := beyond_the_end(incidents, plan.lasts_s):
             raise Misconfigured("the request is not valid: " + "; ".join(late), hint="Ask for them earlier, or shorter")
 
-    def _broken(self, lasts_s: float | None, *, ends_by_itself: bool, unsure: bool) -> list[str]:
+    def _broken(self, lasts_s: float | None, *, ends_by_itself: bool, own_times: str | None, unsure: bool) -> list[str]:
         """Return what is out of bounds or contradicts something else, a sentence each.
 
         :param lasts_s: duration of the shape, seconds, infinite without an end; ``None`` without a shape.
@@ -134,6 +137,7 @@ class ProduceRequest:
             require_rate=self.require_rate,
             next_version_share=self.next_version_share,
             next_version_ramp=self.next_version_ramp,
+            own_times=own_times,
         )
         checks = {
             "topic is empty": not self.topic,

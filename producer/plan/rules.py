@@ -19,17 +19,27 @@ def contradictions(
     require_rate: float | None,
     next_version_share: float,
     next_version_ramp: bool,
+    own_times: str | None = None,
 ) -> list[str]:
     """Return what cannot be asked for together, a sentence each.
 
     :param rate: events a second, 0 for as fast as possible; ``None`` for the scenario's own pace, not known here.
     :param lasts_s: duration of the shape, seconds, infinite without an end; ``None`` without a shape.
+    :param own_times: the option that has each event sent at its own time, if one is asked for.
     """
-    paced = lasts_s is not None or rate is None or rate > 0
+    paced = lasts_s is not None or rate is None or rate > 0 or own_times is not None
     ends = seconds is not None or (lasts_s is not None and math.isfinite(lasts_s))
     both, counted = lasts_s is not None and bool(rate and rate > 0), events is not None or (paced and ends)
     rules = [
+        (
+            own_times is not None and (lasts_s is not None or bool(rate and rate > 0)),
+            f"{own_times} sends events at their own times, and a rate or a shape is given too",
+        ),
         (both, "rate and shape are both given; a rate is short for the shape constant(rate)"),
+        (
+            catch_up == "skip" and own_times is not None,
+            f"catch-up skip and {own_times}: an event that is given up leaves its time to the next one",
+        ),
         (catch_up == "skip" and not paced, "catch-up skip needs a rate or a shape: nothing is late without one"),
         (
             require_rate is not None and not paced,

@@ -57,6 +57,7 @@ def plan_of(manifest: Manifest) -> Plan:
         options={},
         shared=(),
         ends_by_itself=False,
+        own_times=False,
         shard=manifest.shard,
         shards=manifest.shards,
         seed=manifest.seed,

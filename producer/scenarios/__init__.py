@@ -22,6 +22,7 @@ from schemas.formats import AVRO_NAME
 if TYPE_CHECKING:  # finding a scenario by its name loads neither Arrow nor Avro
     import pyarrow as pa
 
+    from producer.shapes import Schedule
     from schemas.fault_targets import FaultTargets
     from schemas.registry.contract import Contract
 
@@ -60,6 +61,8 @@ class EventStream(Protocol):
 
     block_events: int
     limit: int  # events that there are: the run ends there at the latest
+    # When each event is due where an option with ``own_times`` was asked for; a rate or a shape says it otherwise.
+    due: Schedule | None
 
     def block(self, number: int) -> pa.RecordBatch:
         """Return ``block_events`` rows: the schema's columns, without ``event_id`` if that is where the identity is."""
@@ -74,7 +77,9 @@ class EventStream(Protocol):
 
 
 class BaseStream:
-    """A stream that knows no later version of its schema."""
+    """A stream that knows no later version of its schema, and no times of its own at which its events are due."""
+
+    due: Schedule | None = None
 
     def later_columns(self, number: int, block: pa.RecordBatch, /) -> Mapping[str, pa.Array[Any]]:  # noqa: ARG002
         """Return no column: what a later version adds is null."""
@@ -250,7 +255,7 @@ def own_rate(scenario: Scenario, shards: int, given: Mapping[str, object]) -> fl
     :raises Misconfigured: the scenario does not take one of them.
     """
     asked = fitted(scenario.options, given, scenario.name)
-    unpaced = any(option.unpaced and asked.get(option.name) for option in scenario.options)
+    unpaced = any((option.unpaced or option.own_times) and asked.get(option.name) for option in scenario.options)
     return 0.0 if unpaced else scenario.pace * shards
 
 

@@ -145,6 +145,7 @@ class ForeignStream(Foreign):
         self._refuse_unlike("stream that open() returns", ("block_events", "limit", "block"), BaseStream, file)
         self.block_events: int = self._read("block_events")
         self.limit: int = self._read("limit")
+        self.due = None if self._lacks("due") else self._read("due")
         self._knows_later = not self._lacks("later_columns")
 
     def block(self, number: int) -> pa.RecordBatch:

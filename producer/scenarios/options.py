@@ -50,6 +50,8 @@ class Option:
     :param over_shards: it is a number of the whole run, of which each shard has its share.
     :param ends_run: a run that it is asked of ends by itself.
     :param unpaced: a run that it is asked of goes as fast as possible where no rate is given.
+    :param own_times: a run that it is asked of sends each event when its stream says that it is due (``due``), so it
+        takes no rate and no shape.
     :raises ValueError: the declaration contradicts itself.
     """
 
@@ -67,6 +69,7 @@ class Option:
     over_shards: bool = False
     ends_run: bool = False
     unpaced: bool = False
+    own_times: bool = False
 
     def __post_init__(self) -> None:
         bounded = (self.least, self.above, self.most) != (None, None, None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from producer.send.meter import Due
 from producer.shapes import Schedule
@@ -20,6 +21,18 @@ TICK_S = 0.001
 CHUNK = 512
 # Later than this is a stall, which may be skipped; less is the jitter of an ordinary machine.
 STALL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """That a shard can begin: the second of its schedule at which it would, and that of its next event.
+
+    :param landed: whether it goes on, and does not begin from the start.
+    """
+
+    begin_s: float
+    next_s: float
+    landed: bool
 
 
 class Pacer:
@@ -55,6 +68,22 @@ class Pacer:
         self._begin_s = begin_s if math.isfinite(begin_s) else 0.0
         self.start = clock()
         self.skipped = 0
+
+    @property
+    def ready(self) -> Ready:
+        """Where in the schedule it goes on, if nobody says otherwise."""
+        return Ready(self._begin_s, self._schedule.at(self._first) if self._schedule else 0.0, landed=self._first > 0)
+
+    def begin(self, begin_s: float | None = None) -> None:
+        """Start the clock now.
+
+        :param begin_s: second of the schedule that it is now; where it goes on by itself if not given.
+        """
+        if begin_s is not None:
+            if self._limit_s is not None:
+                self._limit_s += self._begin_s - begin_s
+            self._begin_s = begin_s
+        self.start = self._clock()
 
     def elapsed_s(self) -> float:
         """Return seconds since the start."""

@@ -61,9 +61,9 @@ class Watching:
         self._ended_s = self._asked_for_s = 0.0
         self._began_at = dt.datetime.now(dt.UTC)
 
-    def begin(self) -> None:
-        """Note that the schedule begins now."""
-        self._pacer.start = self._clock()
+    def begin(self, begin_s: float | None = None) -> None:
+        """Let the schedule begin now, at a second of it if one is given."""
+        self._pacer.begin(begin_s)
         self._began_at = dt.datetime.now(dt.UTC)
 
     def generated(self, waited_s: float) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from cluster.errors import Misconfigured
 from producer.faults.targets import FaultTargets
-from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, Examined, Identity, Rule, Settings
+from producer.scenarios import NOTHING_MORE, Asked, BaseScenario, BaseStream, Examined, Identity, Rule, Settings
 from producer.scenarios.customer_events import columns
 from producer.scenarios.customer_events.behaviour.sessions import EVENT_TYPES, SESSION_MS, Events, draw_events
 from producer.scenarios.customer_events.behaviour.story import Story, in_order_of_time, tell
@@ -142,7 +142,7 @@ def _compressed(planned: int | None, asked: Asked) -> tuple[int, int, float] | N
     return min(blocks, MAX_BLOCKS), block_events, block_events / per_ms
 
 
-class CustomerStream:
+class CustomerStream(BaseStream):
     """The events of one shard. Blocks may be asked for in any order and by any thread."""
 
     def __init__(
