@@ -39,6 +39,7 @@ COMMANDS = {
     "schemas": "schemas",
     "preview": "preview",
     "produce": "produce",
+    "samples": "click_stream.samples",
     "load": "load",
     "tail": "tail",
     "count": "count",
