@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from cluster.connection import Connection
     from consumer.pipeline.result import PipelineResult
     from consumer.pipeline.stored import StoredPlace
+    from consumer.pipeline.truth import Truth
+    from schemas.manifest import Manifest
 
 # Which asset a run proves is known when it runs: the topic is a field of the form.
 PIPELINES = AssetAlias("streamproof-pipelines")
@@ -63,6 +64,7 @@ class AuditSinkOperator(StoppableOperator):
     :param compare: generate the events again, and compare columns by value.
     :param expect: SQL over the columns of an event: which of them are meant to arrive.
     :param expectations: paths of ``.sql`` files over ``truth`` and ``sink`` that return the rows that disagree.
+    :param also: what was sent to other topics, as relations for expectations: ``["articles=click_stream_metadata"]``.
     :param order: column of the sink that tells the order in which it was filled.
     :param all_runs: hold expectations against all runs of the topic together, whatever ``run_id`` says: for totals.
     :param scenario: name or file of the scenario that made the run, where the run's manifests do not lead to it.
@@ -75,7 +77,7 @@ class AuditSinkOperator(StoppableOperator):
     template_fields: Sequence[str] = (
         *StreamproofOperator.template_fields,
         *("at", "query", "id_column", "position", "columns", "compare", "expect", "expectations", "order"),
-        *("all_runs", "scenario", "conn_id", "wait"),
+        *("all_runs", "also", "scenario", "conn_id", "wait"),
     )
     ui_color = "#f3e8fb"
 
@@ -92,6 +94,7 @@ class AuditSinkOperator(StoppableOperator):
         expectations: Sequence[str] = (),
         order: str = "",
         all_runs: bool | str = False,
+        also: Sequence[str] = (),
         scenario: str = "",
         conn_id: str = "",
         wait: str = "",
@@ -110,6 +113,7 @@ class AuditSinkOperator(StoppableOperator):
         self.expectations = expectations
         self.order = order
         self.all_runs = all_runs
+        self.also = also
         self.scenario = scenario
         self.conn_id = conn_id
         self.wait = wait
@@ -155,11 +159,16 @@ class AuditSinkOperator(StoppableOperator):
         return stored_at(self.at, query=query, address=database_at(self.conn_id))
 
     def _look(self, wait_s: float, *, again: bool = False) -> PipelineResult:
-        from consumer.pipeline.asked import Asked, columns_of
+        from consumer.pipeline.asked import Asked, also_of, columns_of
         from consumer.pipeline.audit import audit_pipeline
         from producer.regenerate import regenerated
 
         connection = self.connection()
+
+        def truth_of(manifests: Sequence[Manifest]) -> Truth:
+            given = self.scenario if manifests and manifests[0].topic == self.topic else None
+            return regenerated(manifests, connection=connection, scenario=given or None, folders=folders())
+
         place = self.place(connection)
         asked = Asked(
             id_column=self.id_column or None,
@@ -168,6 +177,7 @@ class AuditSinkOperator(StoppableOperator):
             compare=_truth_in(self.compare, "compare"),
             expect=self.expect or None,
             expectations=tuple(Path(path) for path in self.expectations),
+            also=also_of(self.also),
             order=self.order or None,
             all_runs=_truth_in(self.all_runs, "all_runs"),
         )
@@ -178,7 +188,7 @@ class AuditSinkOperator(StoppableOperator):
                 connection,
                 self.topic,
                 place,
-                partial(regenerated, connection=connection, scenario=self.scenario or None, folders=folders()),
+                truth_of,
                 run_id=self.run_id or None,
                 asked=asked,
                 wait_s=wait_s,

@@ -12,12 +12,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cluster.errors import Misconfigured
+from cluster.text.names import check_topic_name
 from consumer.pipeline.values.alike import type_of
 
 # SINK=TRUTH or SINK=TRUTH:TYPE; a type may hold commas and brackets.
 _COLUMN = re.compile(r"\s*(?P<stored>[^=]+?)\s*=\s*(?P<sent>[^:]+?)\s*(?::\s*(?P<type>.+?)\s*)?")
 _SPECIAL_TYPES = frozenset({"hex", "base64", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns"})
 _PRECISE_TIME = re.compile(r"timestamp\([0369]\)")
+# NAME=TOPIC or NAME=TOPIC@RUN; a run's id may hold anything.
+_ALSO = re.compile(r"\s*(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?P<topic>[^@\s]+)\s*(?:@\s*(?P<run>.+?)\s*)?")
+_TAKEN_NAMES = frozenset({"truth", "sink"})
 HINT = "For example: --column amount=details.price:decimal(12,2)"
 
 
@@ -30,6 +34,18 @@ class ColumnAsked:
     type: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AlsoAsked:
+    """What was sent to another topic, as one more relation for expectations.
+
+    :ivar run_id: of that topic; the run that is audited where it is ``None``.
+    """
+
+    name: str
+    topic: str
+    run_id: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What is asked of a proof.
@@ -40,6 +56,7 @@ class Asked:
     :param compare: compare values, and not identities alone.
     :param expect: SQL over the fields of an event: which are meant to arrive; all where it is ``None``.
     :param expectations: files of queries over ``truth`` and ``sink``.
+    :param also: what was sent to other topics, for expectations.
     :param order: a column that tells the order in which rows were stored.
     :param all_runs: the truth is all runs of the topic together, for totals of everything; expectations alone.
     """
@@ -50,8 +67,20 @@ class Asked:
     compare: bool = False
     expect: str | None = None
     expectations: tuple[Path, ...] = ()
+    also: tuple[AlsoAsked, ...] = ()
     order: str | None = None
     all_runs: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what nothing would ask for.
+
+        :raises Misconfigured: another topic is named without an expectation.
+        """
+        if self.also and not self.expectations:
+            raise Misconfigured(
+                f"{self.also[0].name} of topic {self.also[0].topic} is for an expectation, and none is given",
+                hint="Add --expectation FILE, or leave --also out",
+            )
 
     @property
     def tells_again(self) -> bool:
@@ -92,6 +121,27 @@ def columns_of(given: Iterable[str] | Mapping[str, str]) -> tuple[ColumnAsked, .
             raise Misconfigured(f"--column {text!r} is not of the form STORED=FIELD[:TYPE]", hint=HINT)
         found.append(ColumnAsked(parts["stored"], parts["sent"], parts["type"]))
     return _checked(found)
+
+
+def also_of(given: Iterable[str]) -> tuple[AlsoAsked, ...]:
+    """Read what ``--also`` has: ``NAME=TOPIC`` or ``NAME=TOPIC@RUN``.
+
+    :raises Misconfigured: one is not of the form, or a name is taken.
+    """
+    found: list[AlsoAsked] = []
+    for text in given:
+        parts = _ALSO.fullmatch(text)
+        if parts is None:
+            raise Misconfigured(
+                f"--also {text!r} is not of the form NAME=TOPIC[@RUN]",
+                hint="For example: --also articles=click_stream_metadata",
+            )
+        name = parts["name"].lower()
+        if name in {*_TAKEN_NAMES, *(each.name for each in found)}:
+            raise Misconfigured(f"--also gives the name {name}, which is taken", hint="Take another name")
+        check_topic_name(parts["topic"], where="--also")
+        found.append(AlsoAsked(name, parts["topic"], parts["run"]))
+    return tuple(found)
 
 
 def columns_file(path: Path) -> Asked:

@@ -15,7 +15,7 @@ import structlog
 from cluster.connection import Connection
 from cluster.errors import Interrupted, PlaceMissing, TopicMissing, Transient
 from consumer.pipeline.asked import Asked
-from consumer.pipeline.claims import read_all_claims, read_claims
+from consumer.pipeline.claims import read_all_claims, read_also, read_claims
 from consumer.pipeline.look import Progress, TruthOf, Work, look
 from consumer.pipeline.result import PipelineResult
 from consumer.pipeline.session import ProofSession, proof_session, stopped
@@ -95,11 +95,12 @@ def _look(
     claims = (
         read_all_claims(connection, work.topic) if work.asked.all_runs else read_claims(connection, work.topic, run_id)
     )
+    also = [read_also(connection, each, claims, all_runs=work.asked.all_runs) for each in work.asked.also]
     try:
         # 2. open
         with place.open() as rows:
             # 3. to 6.
-            return look(session, claims, rows, work, last=last)
+            return look(session, claims, rows, work, also=also, last=last)
     except Interrupted:
         raise
     except (Transient, PlaceMissing, TopicMissing) as error:

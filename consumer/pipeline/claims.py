@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from cluster.connection import Connection
 from cluster.reading import look_at_topic
+from consumer.pipeline.asked import AlsoAsked
 from consumer.pipeline.joined import RunOf, joined_manifests, numbered_through
 from consumer.proof.kept_manifests import hold_against
 from consumer.proof.run_scope import unknown_run
 from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.ledgers import BY_FIELD, FIELD, IDENTITY, is_ledger, is_ledger_id
-from schemas.manifest import Manifest, disagreements
+from schemas.manifest import Manifest, count, disagreements
 
 _UNREAD = "a shard that no manifest speaks of has one that cannot be read"
 
@@ -60,6 +61,45 @@ class Claims:
         """A digest of what is claimed."""
         texts = "\n".join(manifest.model_dump_json() for manifest in self.manifests)
         return hashlib.sha256(texts.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Also:
+    """What was sent to another topic, for expectations.
+
+    :ivar name: of the relation.
+    """
+
+    name: str
+    topic: str
+    claims: Claims
+
+    def unsettled(self) -> list[str]:
+        """Return what its manifests do not say, a sentence each."""
+        runs = self.claims.runs or [RunOf(self.claims.run_id, 0, self.claims.manifests)]
+        return [
+            *(f"{self.topic}: {sentence}" for run in runs for sentence in run.unsettled()),
+            *(f"{self.topic}: {sentence}" for sentence in self.claims.unread),
+            *(f"{self.topic}: {sentence}" for sentence in self.claims.disagreements),
+        ]
+
+    def doubts(self) -> list[str]:
+        """Return what nobody knows of its events, a sentence each."""
+        unknown = sum(count(manifest.unknown) for manifest in self.claims.finished if not self.claims.is_ledger)
+        sent = (
+            f"{self.topic}: {unknown:,} events were sent, and neither acknowledged nor refused: they may count or not"
+        )
+        return [sent] if unknown else []
+
+
+def read_also(connection: Connection, asked: AlsoAsked, claims: Claims, *, all_runs: bool) -> Also:
+    """Read what was claimed of another topic: of the run that is told, else of the same run, or of all where all are.
+
+    :raises Misconfigured: that topic has no such run.
+    """
+    if all_runs and asked.run_id is None:
+        return Also(asked.name, asked.topic, read_all_claims(connection, asked.topic))
+    return Also(asked.name, asked.topic, read_claims(connection, asked.topic, asked.run_id or claims.run_id))
 
 
 def read_claims(connection: Connection, topic: str, run_id: str | None) -> Claims:

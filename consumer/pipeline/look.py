@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from cluster.connection import Connection
 from consumer.pipeline.asked import Asked
-from consumer.pipeline.claims import Claims
+from consumer.pipeline.claims import Also, Claims
 from consumer.pipeline.columns.find import Columns, find_columns
 from consumer.pipeline.columns.identities import FieldIds
 from consumer.pipeline.compare.arrival import RECORDS, Arrival, order_by_column, take
 from consumer.pipeline.compare.aside import lying_aside
+from consumer.pipeline.compare.beside import ToldAgain, ToldBeside, standing_beside
 from consumer.pipeline.compare.comparison import Comparison
 from consumer.pipeline.compare.differences import differences
-from consumer.pipeline.compare.expecting import ToldAgain, check_expectations, read_expectations
+from consumer.pipeline.compare.expecting import check_expectations, read_expectations
 from consumer.pipeline.compare.retelling import Telling, check_condition, prepare, tell, tell_apart
-from consumer.pipeline.found import PipelineFindings
-from consumer.pipeline.joined import JoinedTruth
+from consumer.pipeline.found import ExpectationResult, PipelineFindings
+from consumer.pipeline.joined import JoinedTruth, RunOf
 from consumer.pipeline.ledger.truth import TopicTruth
 from consumer.pipeline.result import PipelineResult
 from consumer.pipeline.session import ProofSession
@@ -66,38 +67,44 @@ class Work:
     progress: Callable[[Progress], None] | None = None
 
 
-def look(session: ProofSession, claims: Claims, rows: StoredRows, work: Work, *, last: bool) -> PipelineResult:
+def look(
+    session: ProofSession, claims: Claims, rows: StoredRows, work: Work, *, also: Sequence[Also] = (), last: bool
+) -> PipelineResult:
     """Take steps 3 to 6 of :func:`consumer.pipeline.audit.audit_pipeline` once.
 
+    :param also: what was sent to other topics, for expectations.
     :param last: there is no other look. Before the last one values are compared only when nothing is missing any more.
     """
     with session.errors():
         lay_claims(session.connection, claims.run_id, claims.manifests)
     prepare(session)
     with _told_again(claims, work) as truth:
-        return _look(session, claims, rows, work, truth, last=last)
+        return _look(session, claims, rows, work, truth, also, last=last)
 
 
-def _look(
-    session: ProofSession, claims: Claims, rows: StoredRows, work: Work, truth: Truth | None, *, last: bool
+def _look(  # noqa: PLR0917 - both sides, and what is known of them
+    session: ProofSession,
+    claims: Claims,
+    rows: StoredRows,
+    work: Work,
+    truth: Truth | None,
+    also: Sequence[Also],
+    *,
+    last: bool,
 ) -> PipelineResult:
     """Look, with what tells the run again at hand."""
     asked = work.asked
     if truth is not None and asked.expect is not None:
         check_condition(session, truth, asked.expect)
     columns = find_columns(session, rows, asked, claims, truth)
-    found = _claimed(claims)
+    found = _claimed(claims, also)
     telling = _Telling(session, truth, claims, work)
     if columns.taking is not None:
         found = _events(session, claims, rows, columns, telling, found, last=last)
     else:
         session.rows("CREATE OR REPLACE TABLE arrived (shard INTEGER, sequence BIGINT)")
     if asked.expectations and truth is not None and (last or not _only_late(found.counts)):
-        told = ToldAgain(truth, claims.finished)
-        expectations = read_expectations(asked.expectations)
-        ids, showing = not claims.is_ledger, not claims.is_ledger
-        results = check_expectations(session, rows, expectations, told, ids=ids, named=not claims.runs, showing=showing)
-        found = replace(found, expectations=results)
+        found = replace(found, expectations=_expectations(session, claims, rows, work, truth, also))
     # 6. judge
     changed = rows.changed()
     gone = _gone(truth)
@@ -108,6 +115,7 @@ def _look(
             *([changed] if changed else []),
             *_without_order(found, asked),
             *(gone if claims.field is not None else []),
+            *(doubt for each in also for doubt in each.doubts()),
         ],
         unproved=[*getattr(truth, "unproved", []), *gone],
         contradictions=rows.contradictions(),
@@ -126,6 +134,26 @@ def _look(
         looks=1,
         seconds=0.0,
     )
+
+
+def _expectations(  # noqa: PLR0917 - both sides, and what is known of them
+    session: ProofSession, claims: Claims, rows: StoredRows, work: Work, truth: Truth, also: Sequence[Also]
+) -> list[ExpectationResult]:
+    """Run what is expected, with what was sent to other topics at hand."""
+    expectations = read_expectations(work.asked.expectations)
+    with ExitStack() as opened:
+        beside = []
+        for each in also:
+            other = opened.enter_context(_told_again(each.claims, work))
+            if other is None:
+                return []  # its manifests say nothing: the verdict is UNKNOWN
+            beside.append(ToldBeside(each.name, ToldAgain(other, each.claims.finished), each.claims))
+        told = ToldAgain(truth, claims.finished)
+        of_ours = not claims.is_ledger
+        with standing_beside(session, beside, claims):
+            return check_expectations(
+                session, rows, expectations, told, ids=of_ours, named=not claims.runs, showing=of_ours, beside=beside
+            )
 
 
 @contextmanager
@@ -155,16 +183,23 @@ def _without_order(found: PipelineFindings, asked: Asked) -> list[str]:
     return [words] if found.unordered else []
 
 
-def _claimed(claims: Claims) -> PipelineFindings:
+def _claimed(claims: Claims, also: Sequence[Also]) -> PipelineFindings:
     """Return what is known before a row is looked at."""
+    unsettled = [sentence for each in also for sentence in each.unsettled()]
+    runs = claims.runs or ([RunOf(claims.run_id, 0, claims.manifests)] if unsettled else [])
     return PipelineFindings(
         acknowledged=sum(manifest.acknowledged for manifest in claims.finished),
         identified=False,
         disagreements=claims.disagreements,
-        unsettled=[sentence for run in claims.runs for sentence in run.unsettled()],
-        impossible=claims.impossible,
+        unsettled=[*(sentence for run in runs for sentence in run.unsettled()), *unsettled],
+        impossible=[
+            *claims.impossible,
+            *(f"{each.topic}: {claim}" for each in also for claim in each.claims.impossible),
+        ],
         shards=claimed_shards(claims.manifests),
-        truth_complete=all(manifest.truth_complete for manifest in claims.manifests),
+        truth_complete=all(
+            manifest.truth_complete for each in (claims, *(one.claims for one in also)) for manifest in each.manifests
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from streamproof.flags.common import (
 from streamproof.flags.connection import Addresses, takes_addresses
 from streamproof.flags.pipeline import (
     AllRunsFlag,
+    AlsoFlag,
     AtFlag,
     ColumnFlag,
     ColumnsFlag,
@@ -43,7 +44,9 @@ from streamproof.flags.run import ScenarioPathFlag
 if TYPE_CHECKING:
     from cluster.connection import Connection
     from consumer.pipeline.result import PipelineResult
+    from consumer.pipeline.truth import Truth
     from consumer.proof.result import AuditResult
+    from schemas.manifest import Manifest
 
 
 def register(app: typer.Typer) -> None:
@@ -72,6 +75,7 @@ def audit(
     expectation: ExpectationFlag = None,
     order: OrderFlag = None,
     all_runs: AllRunsFlag = False,
+    also: AlsoFlag = None,
     scenario: ScenarioFlag = None,
     scenario_path: ScenarioPathFlag = None,
     addresses: Addresses,
@@ -85,7 +89,7 @@ def audit(
     nothing is written there.
     """
     flags = PipelineFlags(
-        id_column, position, column or (), columns, compare, expect, expectation or (), order, all_runs
+        id_column, position, column or (), columns, compare, expect, expectation or (), order, all_runs, also or ()
     )
     if all_runs and run_id is not None:
         raise Misconfigured("--all-runs and --run-id are given", hint="Give one of the two")
@@ -162,12 +166,18 @@ def _audit_at(
     at, query = place
     named, folders = scenario
     stored = stored_at(at, query=query, connection=connection, topic=topic)
+
+    def truth_of(manifests: Sequence[Manifest]) -> Truth:
+        """Tell a run again; the scenario that was named is of the topic that is audited, and of no other."""
+        given = named if manifests and manifests[0].topic == topic else None
+        return regenerated(manifests, connection=connection, scenario=given, folders=scenario_folders(folders))
+
     with stop_on_signals() as stop, shown_telling(topic) as progress:
         result = audit_pipeline(
             connection,
             topic,
             stored,
-            partial(regenerated, connection=connection, scenario=named, folders=scenario_folders(folders)),
+            truth_of,
             run_id=run_id,
             asked=flags.asked(),
             wait_s=seconds_in(wait or "0"),

@@ -93,6 +93,15 @@ ExpectationFlag = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+AlsoFlag = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--also",
+        metavar="NAME=TOPIC[@RUN]",
+        help="With --expectation: what the same run, or RUN, sent to another topic, as a relation of this name.",
+        rich_help_panel=_PANEL,
+    ),
+]
 AllRunsFlag = Annotated[
     bool,
     typer.Option(
@@ -134,20 +143,21 @@ class PipelineFlags:
     expectations: Sequence[Path]
     order: str | None
     all_runs: bool = False
+    also: Sequence[str] = ()
 
     def given(self) -> dict[str, object]:
         """Return what each flag says, by its name."""
         values = (self.id_column, self.position, self.columns, self.columns_file, self.compare, self.expect)
         names = ("--id", "--position", "--column", "--columns", "--compare", "--expect", "--expectation", "--order")
         given = dict(zip(names, (*values, self.expectations, self.order), strict=True))
-        return {**given, "--all-runs": self.all_runs}
+        return {**given, "--all-runs": self.all_runs, "--also": self.also}
 
     def asked(self) -> Asked:
         """Return what is asked of the proof. Flags win over the file.
 
         :raises Misconfigured: a flag is not of its form.
         """
-        from consumer.pipeline.asked import Asked, columns_file, columns_of
+        from consumer.pipeline.asked import Asked, also_of, columns_file, columns_of
 
         file = Asked() if self.columns_file is None else columns_file(self.columns_file)
         flags = columns_of(self.columns)
@@ -162,6 +172,7 @@ class PipelineFlags:
             expect=self.expect,
             expectations=tuple(self.expectations),
             all_runs=self.all_runs,
+            also=also_of(self.also),
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cluster.errors import PlaceMissing
 from consumer.lake.published import Batch, PartitionRange, Published, read_published
 
 _HOURS = 3
@@ -122,3 +123,28 @@ def _quarantine(held: Sequence[SetAside], partition: int, start: int) -> pa.Tabl
 def _write(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path)
+
+
+def append_batch(lake: Path, topic: str, rows: pa.Table, hours: Sequence[str]) -> LakeFolder:
+    """Publish rows as one more batch of partition 0, a file for each hour.
+
+    :param hours: of each row, as ``2026-11-27/07``.
+    """
+    folder = lake / topic
+    try:
+        listed = read_published(folder)
+    except PlaceMissing:
+        listed = Published(topic, "cluster", f"id of {topic}", first_offsets={0: 0}, next_offsets={0: 0})
+    number, start = len(listed.batches), listed.next_offsets[0]
+    crcs = [zlib.crc32(b"value %d" % (start + row)) for row in range(len(rows))]
+    placed = _placed(rows, 0, start, crcs)
+    names = []
+    for hour in sorted(set(hours)):
+        day, _, clock = hour.partition("/")
+        name = f"events/date={day}/hour={clock}/batch_id={number}/part-0.parquet"
+        _write(folder / name, placed.take(pa.array([at for at, each in enumerate(hours) if each == hour])))
+        names.append(name)
+    end = start + len(rows)
+    batch = Batch(number, [PartitionRange(0, start, end, len(rows), 0, 0, sum(crcs))], names, [], sorted(set(hours)))
+    replace(listed, next_offsets={0: end}, batches=[*listed.batches, batch]).write(folder)
+    return LakeFolder(folder)

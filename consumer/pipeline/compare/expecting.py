@@ -1,31 +1,29 @@
 """Expectations: queries over ``truth`` and ``sink`` that return the rows that disagree. One ``.sql`` file each.
 
 ``truth`` has a row for each event of the run that is meant to arrive: ``event_id``, ``_shard``, ``_sequence`` and the
-fields of the event. It is told again each time a query goes through it, and never stored. ``sink`` has the rows that
+fields of the event. It is told again each time a query goes through it, and never stored. What was sent to another
+topic may stand beside it, under a name of its own, with the same columns (``beside.py``). ``sink`` has the rows that
 the place holds, whosever they are. The names of shipped ones stand for files in ``expectations/``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
-import pyarrow as pa
 
 from cluster.errors import Misconfigured
 from consumer.pipeline.compare.arrival import scan
+from consumer.pipeline.compare.beside import ToldAgain, ToldBeside
 from consumer.pipeline.found import ExpectationResult
 from consumer.pipeline.session import ProofSession
 from consumer.pipeline.stored import StoredRows
-from consumer.pipeline.truth import SEQUENCE, Truth
 from consumer.sinks.column_types import quote
 from schemas.identity import IDENTITY_FIELD
-from schemas.manifest import Manifest
 
 _SHIPPED = Path(__file__).with_name("expectations")
 _SAID = re.compile(r"^--\s*(description|proves):\s*(.+?)\s*$", re.MULTILINE)
@@ -118,43 +116,6 @@ def _read(path: Path) -> Expectation:
     )
 
 
-class ToldAgain:
-    """The events of a run as a stream of Arrow, told from the first to the last whenever DuckDB asks for it.
-
-    :ivar failed: what ended the last telling before its end.
-    :ivar events: how many there are, once they were told to their end.
-    """
-
-    def __init__(self, truth: Truth, manifests: Sequence[Manifest]) -> None:
-        self._truth = truth
-        self._manifests = manifests
-        fields = [pa.field("_shard", pa.int32()), pa.field(SEQUENCE, pa.int64())]
-        self.schema = pa.schema([*fields, *truth.schema])
-        self.failed: BaseException | None = None
-        self.events = 0
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Return a new stream, as Arrow's PyCapsule interface has it."""
-        reader: Any = pa.RecordBatchReader.from_batches(self.schema, self._batches())
-        return reader.__arrow_c_stream__(requested_schema)
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        told = 0
-        try:
-            for manifest in self._manifests:
-                first, end = manifest.first_sequence, manifest.next_sequence
-                for batch in self._truth.events(manifest.shard, first, end):
-                    columns: dict[str, Any] = {name: batch.column(name) for name in batch.schema.names}
-                    columns["_shard"] = pa.array(np.full(len(batch), manifest.shard, np.int32))
-                    arrays = [columns[name] for name in self.schema.names]
-                    told += len(batch)
-                    yield pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-            self.events = told
-        except Exception as error:
-            self.failed = error
-            raise
-
-
 def check_expectations(
     session: ProofSession,
     rows: StoredRows,
@@ -164,11 +125,13 @@ def check_expectations(
     ids: bool,
     named: bool = True,
     showing: bool,
+    beside: Sequence[ToldBeside] = (),
 ) -> list[ExpectationResult]:
     """Run every expectation; ``arrived``, ``left_out`` and the claims of the run are in the session.
 
     :param ids: the events have ids of ours, in a field or elsewhere.
     :param named: they are of one run, so that an id can be told from shard and sequence.
+    :param beside: what else is told; its relations are in the session.
     :param showing: whether rows that disagree are part of the result, or only their number.
     :raises Misconfigured: a query does not run.
     """
@@ -178,7 +141,8 @@ def check_expectations(
     try:
         in_a_field = IDENTITY_FIELD in told.schema.names
         session.rows(_TRUTH.format(event_id=_EVENT_ID if ids and named and not in_a_field else ""))
-        return [_check(session, each, told, showing=showing, place=rows.shown) for each in expectations]
+        every = [told, *(each.told for each in beside)]
+        return [_check(session, each, every, showing=showing, place=rows.shown) for each in expectations]
     finally:
         session.rows("DROP VIEW IF EXISTS truth")
         session.connection.unregister("told_again")
@@ -198,15 +162,17 @@ def _store_sink(session: ProofSession, rows: StoredRows) -> None:
 
 
 def _check(
-    session: ProofSession, expectation: Expectation, told: ToldAgain, *, showing: bool, place: str
+    session: ProofSession, expectation: Expectation, told: Sequence[ToldAgain], *, showing: bool, place: str
 ) -> ExpectationResult:
-    told.failed = None
+    for each in told:
+        each.failed = None
     try:
         with session.blaming("the expectation does not run", expectation.where, _HINT):
             session.connection.execute(f"CREATE OR REPLACE TEMP TABLE disagreeing AS {expectation.query}")
     except Misconfigured:
-        if told.failed is not None:  # it was not the query
-            raise told.failed from None
+        for each in told:
+            if each.failed is not None:  # it was not the query
+                raise each.failed from None
         raise
     ((number,),) = session.rows("SELECT count(*) FROM disagreeing")
     rows: list[dict[str, Any]] = []
@@ -215,7 +181,7 @@ def _check(
         texts = ", ".join(f"CAST({quote(name)} AS VARCHAR)" for name in names)
         first = session.rows(f"SELECT {texts} FROM disagreeing ORDER BY ALL LIMIT {_SHOWN}")  # noqa: S608 - quoted
         rows = [dict(zip(names, row, strict=True)) for row in first]
-    proved = _proved(session, expectation, told, place=place) if not number else ""
+    proved = _proved(session, expectation, told[0], place=place) if not number else ""
     return ExpectationResult(expectation.name, expectation.description, int(number), rows, proved)
 
 

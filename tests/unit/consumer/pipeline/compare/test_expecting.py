@@ -55,6 +55,7 @@ def test_each_shipped_expectation_holds_for_what_is_right_and_names_the_row_that
 
 def test_all_shipped_expectations_are_tried() -> None:
     assert shipped() == [
+        "clicks_by_category",
         "counts_per_type",
         "joined_by_user",
         "totals_by_event_name",
