@@ -23,7 +23,7 @@ AtFlag = Annotated[
         "--at",
         metavar="WHERE",
         help="What another pipeline stored: postgresql://host/db#table, file.duckdb#table, a folder "
-        "or glob of .parquet, .csv or .jsonl files, lake:folder, or kafka:topic.",
+        "or glob of .parquet, .csv or .jsonl files, lake:folder, delta:folder, or kafka:topic.",
         rich_help_panel=_PANEL,
     ),
 ]

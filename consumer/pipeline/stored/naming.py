@@ -9,6 +9,7 @@ text                                        place
 ``s3://bucket/folder/*.parquet``            Parquet in an object store
 ``kafka:topic``                             a topic
 ``lake:folder``                             the audited topic in a lake of ours
+``delta:folder``                            the newest version of a table of Delta Lake
 ==========================================  =============================================================
 
 No secret may stand in it, and where one may, nothing of the text is repeated.
@@ -30,13 +31,13 @@ from consumer.pipeline.stored.topic import TopicPlace
 from consumer.sinks.postgres.place import SCHEMES, Address, address_of, is_address
 
 KAFKA = "kafka:"
-LAKE = "lake:"
+LAKE, DELTA = "lake:", "delta:"
 S3 = "s3://"
 _DATABASES = (".duckdb", ".ddb", ".db")
 _TABLE = re.compile(r'#((?:"(?:[^"]|"")*"|[^"#])*)$')
 _LOGIN = re.compile(r".*:.*@|.*://", re.DOTALL)
 _SECRETS = ("password", "sslpassword")
-FORMS = "postgresql://user@host/db#schema.table, file.duckdb#table, folder/*.parquet, lake:folder, kafka:topic"
+FORMS = "postgresql://user@host/db#schema.table, file.duckdb#table, folder/*.parquet, lake:DIR, delta:DIR, kafka:topic"
 
 
 def stored_at(
@@ -71,9 +72,9 @@ def stored_at(
         if connection is None:
             raise Misconfigured("no address of Kafka is known", where=text, hint="Give --bootstrap-servers")
         return TopicPlace(connection, topic)
-    if text.startswith(LAKE):
-        _refuse_query(query, "a lake")
-        return _in_lake(text.removeprefix(LAKE).strip(), topic)
+    if text.startswith((LAKE, DELTA)):
+        _refuse_query(query, "a folder of which a list says what counts")
+        return _in_lake(text, topic)
     if text.startswith(S3):
         _refuse_query(query, "files")
         return _in_object_store(text)
@@ -124,13 +125,17 @@ def _in_files(text: str, query: str | None) -> StoredPlace:
     return FilesPlace(text)
 
 
-def _in_lake(folder: str, topic: str) -> StoredPlace:
+def _in_lake(text: str, topic: str) -> StoredPlace:
+    from consumer.pipeline.stored.lake.delta import DeltaPlace
     from consumer.pipeline.stored.lake.place import LakePlace
 
+    kind, _, folder = text.partition(":")
+    folder = folder.strip()
     _refuse_secret(folder)
     if not folder:
-        raise Misconfigured("behind lake: is no folder", hint="Give the folder that `streamproof lake --to` was told")
-    return LakePlace(Path(folder), topic)
+        what = "that `streamproof lake --to` was told" if text.startswith(LAKE) else "that has _delta_log in it"
+        raise Misconfigured(f"behind {kind}: is no folder", hint=f"Give the one {what}")
+    return LakePlace(Path(folder), topic) if text.startswith(LAKE) else DeltaPlace(Path(folder))
 
 
 def _in_object_store(text: str) -> StoredPlace:

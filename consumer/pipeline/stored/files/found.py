@@ -23,6 +23,10 @@ KNOWN = "*.parquet, *.csv, *.tsv, *.jsonl, *.ndjson, *.json; the last five also 
 _MAGIC = re.compile(r"[*?\[]")
 _HIDDEN = (".", "_")
 # Folders of which a log says what counts: some of the files in them are not data any more.
+_READ_OTHERWISE = {
+    "_delta_log": "Give --at delta:{folder}",
+    ".hoodie": "Have the table written out as plain files, or audit what reads it",
+}
 _TABLES_OF_FILES = {"_delta_log": "Delta Lake", ".hoodie": "Apache Hudi"}
 _LIST_OF_A_LAKE = "committed.json"  # as consumer/lake/published.py writes it
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -140,7 +144,7 @@ def _below(folder: Path) -> Iterator[Path]:
             raise Misconfigured(
                 f"the folder is a table of {what}: its log says which files count",
                 where=str(folder),
-                hint="Have the table written out as plain files, or audit what reads it",
+                hint=_READ_OTHERWISE[name].format(folder=folder),
             )
     return _walked(folder)
 

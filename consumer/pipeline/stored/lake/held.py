@@ -170,6 +170,8 @@ def _table(rows: Sequence[tuple[str | None, str, str]]) -> pa.Table:
 
 def unlisted(folder: Path, published: Published) -> list[str]:
     """Return the files that are of no batch in the list: of one that is being written, or was never finished."""
+    if published.table_format == "delta":
+        return []
     return [
         name for name, batch_id in _lying(folder) if batch_id not in {batch.batch_id for batch in published.batches}
     ]
@@ -177,8 +179,10 @@ def unlisted(folder: Path, published: Published) -> list[str]:
 
 def _strays(folder: Path, published: Published) -> dict[int, list[str]]:
     """Return files that lie in the folder of a listed batch and are not listed, by its number."""
-    listed: dict[int, Batch] = {batch.batch_id: batch for batch in published.batches}
     found: dict[int, list[str]] = defaultdict(list)
+    if published.table_format == "delta":  # a table of Delta leaves files that are not in it any more
+        return found
+    listed: dict[int, Batch] = {batch.batch_id: batch for batch in published.batches}
     for name, batch_id in _lying(folder):
         batch = listed.get(batch_id) if batch_id is not None else None
         if batch is not None and name not in batch.events and name not in batch.quarantine:

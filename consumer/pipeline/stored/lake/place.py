@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +17,7 @@ from consumer.lake.published import COMMITTED, Published, read_published
 from consumer.pipeline.stored.files.found import PARQUET, DataFile, FoundFiles, Stamp, parts_of
 from consumer.pipeline.stored.files.parquet import ParquetReader
 from consumer.pipeline.stored.files.place import FileRows, file_errors
+from consumer.pipeline.stored.lake.delta import newest_version
 from consumer.pipeline.stored.lake.held import contradictions, set_aside, unlisted
 from consumer.pipeline.stored.sessions import reading_session
 
@@ -47,6 +48,8 @@ class LakePlace:
         """
         folder = self._folder()
         published = read_published(folder)
+        if published.table_format == "delta":
+            published = _with_files_of_delta(folder, published)
         files = _listed_files(folder, published)
         listed = sum(len(batch.events) for batch in published.batches)
         if not files:
@@ -66,6 +69,18 @@ class LakePlace:
                 f"the lake has no topic {self.topic}{meant(self.topic, there, listed=True)}", where=str(self.lake)
             )
         return folder
+
+
+def _with_files_of_delta(folder: Path, published: Published) -> Published:
+    """Return a list whose batches name the files that the newest version of the Delta table has of them."""
+    root = folder / "events"
+    if not any(batch.rows for batch in published.batches):
+        return published
+    names: dict[str, list[str]] = {}
+    for file in newest_version(root).files:
+        names.setdefault(file.parts.get("batch_id") or "", []).append(f"events/{file.path}")
+    batches = [replace(batch, events=names.get(str(batch.batch_id), [])) for batch in published.batches]
+    return replace(published, batches=batches)
 
 
 def _listed_files(folder: Path, published: Published) -> list[DataFile]:
