@@ -97,7 +97,7 @@ def _run(
     """Do what :func:`run_shard` promises."""
     began = time.perf_counter()
     # 1. agree
-    agreement = agree(connection, plan)
+    agreement = agree(connection, plan, stop=stop)
     # 2. resume
     if agreement.done and agreement.earlier is not None:
         log.info("shard is finished already", run_id=plan.run_id, shard=plan.shard)

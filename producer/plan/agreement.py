@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -78,9 +79,11 @@ class Agreement:
         )
 
 
-def agree(connection: Connection, plan: Plan) -> Agreement:
+def agree(connection: Connection, plan: Plan, *, stop: threading.Event | None = None) -> Agreement:
     """Check that everything is there, and fix what the data depends on.
 
+    :param stop: ends what a scenario does before its first event.
+    :raises Interrupted: stopped meanwhile.
     :raises BrokerUnreachable: no broker answers (within 15 s).
     :raises TopicMissing: the topic or its control topic does not exist.
     :raises TopicRecreated: the run was begun on a former topic of the same name.
@@ -103,6 +106,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
         refuse_other_settings(plan, scenario, used, earlier)
         announced = earlier.model_copy(
             update={
+                "settings": dict(scenario.resumed(earlier.settings, asked_of(plan, scenario, stop=stop))),
                 "topic_id": earlier.topic_id or info.topic_id,
                 "schema_used": used,
                 "status": "running",
@@ -123,7 +127,7 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
     targets = None
     if plan.faults:
         refuse_hidden_clock(admin, plan)
-        targets = agreed_targets(plan, scenario, _settings(plan.for_shard(0), scenario, now))
+        targets = agreed_targets(plan, scenario, _settings(plan.for_shard(0), scenario, now, stop))
     injector = make_injector(plan, scenario, targets=targets, schemas=schemas)
     asked = plan.settings() | ({} if newer_used is None else {"next schema id": newer_used.id})
     announced = Manifest(
@@ -136,8 +140,8 @@ def agree(connection: Connection, plan: Plan) -> Agreement:
         scenario=scenario.name,
         scenario_version=scenario.version,
         seed=plan.seed,
-        settings=asked | _settings(plan, scenario, now),
-        common=sorted({*asked, *scenario.libraries()} - plan.own_settings),
+        settings=asked | _settings(plan, scenario, now, stop),
+        common=sorted({*asked, *scenario.libraries(), *scenario.common} - plan.own_settings),
         schema_used=used,
         value_format=scenario.format,
         contract=None if scenario.format in FRAMED else schema.text,
@@ -198,9 +202,12 @@ def _folder_of(reference: str) -> Path | None:
     return path.parent if path.suffix else None
 
 
-def _settings(plan: Plan, scenario: Scenario, now: dt.datetime) -> dict[str, int | float | str | None]:
+def _settings(
+    plan: Plan, scenario: Scenario, now: dt.datetime, stop: threading.Event | None = None
+) -> dict[str, int | float | str | None]:
     """Return what the scenario makes of the plan for one shard that begins now."""
-    return scenario.settings(_planned(plan, scenario), int(now.timestamp() * 1000), asked_of(plan, scenario))
+    asked = asked_of(plan, scenario, stop=stop)
+    return scenario.settings(_planned(plan, scenario), int(now.timestamp() * 1000), asked)
 
 
 def _shown(connection: Connection) -> str | None:
@@ -208,10 +215,10 @@ def _shown(connection: Connection) -> str | None:
     return None if known is None else known.shown
 
 
-def asked_of(plan: Plan, scenario: Scenario) -> Asked:
+def asked_of(plan: Plan, scenario: Scenario, *, stop: threading.Event | None = None) -> Asked:
     """Return what one shard asks the scenario for."""
     options = filled(scenario.options, plan.shard_options)
-    return Asked(plan.shards, plan.shard, plan.mean_rate, options)
+    return Asked(plan.shards, plan.shard, plan.mean_rate, options, stop)
 
 
 # What one shard can reach on any machine, to plan for a run that only time bounds.

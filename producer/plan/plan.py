@@ -30,8 +30,9 @@ class Plan:
     :param scenario: its name, or the path of its file.
     :param options: what the scenario is asked for, in the types that it declares, of the whole run.
     :param shared: names of those of which each shard has its share.
-    :param ends_by_itself: an option ends the run.
     :param own_times: an option has each event sent when its stream says that it is due.
+    :param places: names of those that say where something is: another attempt may be told another place.
+    :param ends_by_itself: an option, or the scenario, ends the run.
     :param rate: events a second where a rate was asked for, 0 beside a shape and for as fast as possible.
     :param shape: when events are due, also that of a rate; ``None`` for as fast as possible.
     :param faults: what is injected on purpose.
@@ -46,6 +47,7 @@ class Plan:
     scenario: str
     options: Options
     shared: tuple[str, ...]
+    places: tuple[str, ...]
     ends_by_itself: bool
     own_times: bool
     shard: int
@@ -160,7 +162,7 @@ class Plan:
             "endless": int(self.endless),
             "faults": as_text(self.faults),
             "next_version": self.next_version,
-            **self.shard_options,
+            **{name: value for name, value in self.shard_options.items() if name not in self.places},
         }
 
 

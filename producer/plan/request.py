@@ -13,6 +13,7 @@ from producer.faults.spec import Fault, parse_faults
 from producer.plan.incidents import beyond_the_end, parse_incidents
 from producer.plan.plan import Plan
 from producer.plan.rules import contradictions
+from producer.scenarios.find import ends_by_itself as scenario_ends
 from producer.scenarios.find import options_of
 from producer.scenarios.options import fit, in_words
 from producer.shapes import Constant, Shape, duration_s, parse
@@ -81,7 +82,9 @@ class ProduceRequest:
         faults, wrong_faults = _read_faults(self.faults)
         incidents, wrong_incidents = _read_incidents(self.incidents)
         own_times = next((option.name for option in declared if option.own_times and option.name in options), None)
-        ends_by_itself = any(option.ends_run and option.name in options for option in declared)
+        ends_by_itself = scenario_ends(self.scenario) or any(
+            option.ends_run and option.name in options for option in declared
+        )
         # A shape that cannot be read may have any end: what it is wrong with is told already.
         lasts_s = None if self.shape is None else math.inf if shape is None else duration_s(shape)
         unsure = bool(wrong_shape or wrong_options)
@@ -97,6 +100,7 @@ class ProduceRequest:
             scenario=self.scenario,
             options=options,
             shared=tuple(option.name for option in declared if option.over_shards and option.name in options),
+            places=tuple(option.name for option in declared if option.place),
             ends_by_itself=ends_by_itself,
             own_times=own_times is not None,
             shard=self.shard,

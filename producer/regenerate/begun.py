@@ -56,6 +56,7 @@ def plan_of(manifest: Manifest) -> Plan:
         scenario=manifest.scenario,
         options={},
         shared=(),
+        places=(),
         ends_by_itself=False,
         own_times=False,
         shard=manifest.shard,

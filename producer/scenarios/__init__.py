@@ -11,6 +11,7 @@ Nobody looks for a member that is not named here. What not every scenario can do
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -40,13 +41,14 @@ class Asked:
     """What the run asks for, beside how many events. ``rate`` is of the whole run; 0 is as fast as possible.
 
     ``options`` has every option that the scenario declares, with its default where nothing is asked; one that shards
-    share is the share of this shard.
+    share is the share of this shard. ``stop`` ends what takes long before the first event.
     """
 
     shards: int = 1
     shard: int = 0
     rate: float = 0.0
     options: Options = field(default_factory=dict)
+    stop: threading.Event | None = field(default=None, compare=False)
 
 
 NOTHING_MORE = Asked()
@@ -175,6 +177,11 @@ class Scenario(Protocol):
         """Events that one shard can hold."""
         ...
 
+    @property
+    def common(self) -> Sequence[str]:
+        """Return names of settings that every shard of a run must have alike."""
+        ...
+
     def settings(
         self, planned: int | None, started_at_ms: int, asked: Asked = ..., /
     ) -> dict[str, int | float | str | None]:
@@ -182,6 +189,13 @@ class Scenario(Protocol):
 
         :param planned: events of this shard, or ``None`` when only time bounds the run.
         :param asked: shards, rate and options of the run.
+        """
+        ...
+
+    def resumed(self, settings: Settings, asked: Asked, /) -> Settings:
+        """Return the settings of a run that goes on: those that it was begun with, but for where something is now.
+
+        :raises Misconfigured: what is asked for now would give other events.
         """
         ...
 
@@ -221,6 +235,11 @@ class BaseScenario:
     mix: str | None = None
     event_time: str | None = None
     fault_targets: FaultTargets | None = None
+    common: Sequence[str] = ()
+
+    def resumed(self, settings: Settings, asked: Asked, /) -> Settings:  # noqa: ARG002
+        """Return what the run was begun with."""
+        return settings
 
     def libraries(self) -> dict[str, str]:
         """Return no version: the events depend on this code alone."""

@@ -15,17 +15,21 @@ from typing import Any
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
+from cluster.text.yaml_files import read_yaml
 from producer.scenarios import Scenario
 from producer.scenarios.clickstream import options as clickstream
 from producer.scenarios.customer_events import options as customer_events
 from producer.scenarios.foreign import ForeignScenario, fault_in, file_of
 from producer.scenarios.journey import options as journey
 from producer.scenarios.options import Option
+from producer.scenarios.replay import options as replay
 from producer.scenarios.shop_events import options as shop_events
 from schemas.identity import run_prefix
 
 GROUP = "streamproof.scenarios"
 _YAML = (".yaml", ".yml")
+# What a file says that replays files; one that says nothing else declares how values arise.
+REPLAY = "replay"
 
 
 def _customer_events() -> Scenario:
@@ -46,6 +50,18 @@ def _journey() -> Scenario:
     return Journey()
 
 
+def _click_stream() -> Scenario:
+    from producer.scenarios.replay.feeds import clicks
+
+    return clicks()
+
+
+def _click_stream_metadata() -> Scenario:
+    from producer.scenarios.replay.feeds import articles
+
+    return articles()
+
+
 def _shop_events() -> Scenario:
     from producer.scenarios.shop_events.scenario import ShopEvents
 
@@ -53,13 +69,19 @@ def _shop_events() -> Scenario:
 
 
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
+    "click_stream": _click_stream,
+    "click_stream_metadata": _click_stream_metadata,
     "clickstream": _clickstream,
     "customer_events": _customer_events,
     "journey": _journey,
     "shop_events": _shop_events,
 }
+# Those whose events are the rows of files.
+REPLAYED = frozenset({"click_stream", "click_stream_metadata"})
 # What they declare, which takes none of their code.
 OPTIONS = {
+    "click_stream": replay.CLICKS,
+    "click_stream_metadata": replay.ARTICLES,
     "clickstream": clickstream.OPTIONS,
     "customer_events": customer_events.OPTIONS,
     "journey": journey.OPTIONS,
@@ -121,6 +143,10 @@ def find(reference: str, *, registry: RegistrySettings | None = None) -> Scenari
     if _is_file(reference):
         path = Path(reference)
         if path.suffix in _YAML:
+            if _kind_of_file(path) == REPLAY:
+                from producer.scenarios.replay.document import replay_scenario
+
+                return replay_scenario(path, registry=registry)
             from producer.scenarios.declared import declared_scenario
 
             return declared_scenario(path, registry=registry)
@@ -139,7 +165,7 @@ def find(reference: str, *, registry: RegistrySettings | None = None) -> Scenari
 def options_known(reference: str) -> tuple[Option, ...] | None:
     """Return the options that a scenario declares, or ``None`` where only its code says; no code is run."""
     if Path(reference).suffix in _YAML:
-        return ()
+        return replay.OF_A_FILE if _kind_of_file(Path(reference)) == REPLAY else ()
     return OPTIONS.get(reference)
 
 
@@ -153,6 +179,28 @@ def options_of(reference: str) -> Sequence[Option]:
         return known
     path = Path(reference)
     return _options_of_code(reference, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+def ends_by_itself(reference: str) -> bool:
+    """Tell whether a run of a scenario ends by itself: it replays files, which end."""
+    if Path(reference).suffix in _YAML:
+        return _kind_of_file(Path(reference)) == REPLAY
+    return reference in REPLAYED
+
+
+def _kind_of_file(path: Path) -> str | None:
+    """Return the ``kind`` that a file says; a file that cannot be read says none, and whoever reads it tells why."""
+    try:
+        return _kind_said(path, path.stat().st_mtime_ns)
+    except (OSError, Misconfigured):
+        return None
+
+
+@lru_cache(maxsize=32)
+def _kind_said(path: Path, _changed_ns: int) -> str | None:
+    document = read_yaml(path, "the scenario file")
+    kind = document.get("kind") if isinstance(document, dict) else None
+    return kind if isinstance(kind, str) else None
 
 
 @lru_cache(maxsize=8)

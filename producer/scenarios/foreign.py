@@ -120,6 +120,11 @@ class ForeignScenario(Foreign, BaseScenario):
         found: dict[str, str] = {} if self._lacks("libraries") else self._call("libraries")
         return found
 
+    def resumed(self, settings: Settings, asked: Asked, /) -> Settings:
+        """Return what the scenario's own method does, if it has one."""
+        found: Settings = settings if self._lacks("resumed") else self._call("resumed", settings, asked)
+        return found
+
     def open(self, seed: int, shard: int, settings: Settings) -> ForeignStream:
         """Return the scenario's own stream, watched."""
         return ForeignStream(self._call("open", seed, shard, settings), self._file)

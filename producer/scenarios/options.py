@@ -52,6 +52,7 @@ class Option:
     :param unpaced: a run that it is asked of goes as fast as possible where no rate is given.
     :param own_times: a run that it is asked of sends each event when its stream says that it is due (``due``), so it
         takes no rate and no shape.
+    :param place: it says where something is, and not what: a run may go on with another one.
     :raises ValueError: the declaration contradicts itself.
     """
 
@@ -70,6 +71,7 @@ class Option:
     ends_run: bool = False
     unpaced: bool = False
     own_times: bool = False
+    place: bool = False
 
     def __post_init__(self) -> None:
         bounded = (self.least, self.above, self.most) != (None, None, None)

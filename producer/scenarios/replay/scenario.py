@@ -1,0 +1,219 @@
+"""The scenario: event n of a shard is row n of its files, as they were read into the staged copy."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from cluster.errors import Misconfigured
+from cluster.local import state_dir
+from producer.faults.targets import FaultTargets
+from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
+from producer.scenarios.options import Options
+from producer.scenarios.replay.files import Files
+from producer.scenarios.replay.options import FOLDER, PREFIX, SUFFIX
+from producer.scenarios.replay.reading import Reading, format_named
+from producer.scenarios.replay.staged.copy import Staged, StagedShard
+from producer.scenarios.replay.staged.index import INDEX
+from producer.scenarios.replay.staged.make import Told, stage
+from producer.scenarios.replay.targets import targets_of
+from schemas.registry.contract import Contract, load_contract
+from schemas.types.tree import parse
+
+# Names of settings: what the files hold, how many rows of them are taken, and how many were set aside.
+CONTENT, ROWS, ROWS_OF_RUN, SET_ASIDE, FILES, SHARDS = "content", "rows", "rows_of_run", "set_aside", "files", "shards"
+# A folder in which the same files are looked for when a run is made again.
+FOLDER_VARIABLE = "STREAMPROOF_REPLAY_FOLDER"
+_MOST = 1 << 53
+
+
+def copies_home(env: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of the staged copies."""
+    return state_dir(env) / "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Which files are replayed, and how they are read. ``reading.format`` is empty where their names say it."""
+
+    files: Files
+    reading: Reading
+
+    def in_folder(self, folder: str | Path) -> Sources:
+        """Return the same of another folder."""
+        return replace(self, files=replace(self.files, folder=Path(folder)))
+
+    def stage(self, *, told: Told | None = None, stop: threading.Event | None = None) -> Staged:
+        """Find the files, and return their staged copy; it is made if need be.
+
+        :raises StreamproofError: as :meth:`Files.find` and :func:`stage`.
+        """
+        paths = self.files.find()
+        reading = replace(self.reading, format=format_named(self.reading.format or None, paths))
+        return stage(paths, reading, copies_home(), told=told, stop=stop)
+
+
+class ReplayScenario(BaseScenario):
+    """The rows of files.
+
+    :param sources: what is replayed with the options of a run; raises Misconfigured where they lack a folder.
+    :param contract: ``None`` where the schema is inferred: it then takes the files to say it.
+    """
+
+    version = 1
+    identity: Identity = "header"
+    most = _MOST
+    common: Sequence[str] = (CONTENT, ROWS_OF_RUN)
+
+    def __init__(
+        self,
+        name: str,
+        sources: Callable[[Options], Sources],
+        *,
+        contract: Contract | None,
+        options: Sequence[Any],
+        written: str,
+        key: str | None = None,
+        event_time: str | None = None,
+        mix: str | None = None,
+        digest: str | None = None,
+    ) -> None:
+        self.name = name
+        self.options = options
+        self.format = written
+        self.key = key
+        self.event_time = event_time
+        self.mix = mix
+        self._sources = sources
+        self._contract = contract
+        self._digest = digest
+
+    @cached_property
+    def contract(self) -> Contract:
+        """The contract: as it is given, or as all rows of the files say."""
+        if self._contract is not None:
+            return self._contract
+        staged = self.sources({}).stage()
+        path = staged.folder / f"{self.name}.avsc"
+        return Contract(self.name, load_contract(str(path)).versions, source=str(path))
+
+    @property
+    def fault_targets(self) -> FaultTargets:  # type: ignore[override]
+        """What the types of the fields allow."""
+        root = parse(self.contract.version(self.contract.active).text)
+        return targets_of(root, key=self.key, event_time=self.event_time)
+
+    def sources(self, options: Options) -> Sources:
+        """Return what is replayed.
+
+        :raises Misconfigured: the options do not say it.
+        """
+        return self._sources(options)
+
+    def settings(
+        self,
+        planned: int | None,  # noqa: ARG002 - there are as many events as rows
+        started_at_ms: int,  # noqa: ARG002
+        asked: Asked = NOTHING_MORE,
+        /,
+    ) -> dict[str, int | float | str | None]:
+        """Return what the files hold, how many rows of them are taken, and where they are.
+
+        :raises Misconfigured: the files are not there, or cannot be read as is said; or a shard would have none.
+        :raises StreamproofError: as :func:`stage`.
+        """
+        sources = self.sources(asked.options)
+        staged = sources.stage(stop=asked.stop)
+        files = len(staged.index.files)
+        if asked.shards > files:
+            raise Misconfigured(
+                f"{asked.shards} shards cannot share {files} file{'s' * (files != 1)}: a shard replays whole files",
+                where=str(sources.files.folder),
+                hint=f"Ask for at most {files} shard{'s' * (files != 1)}, or split the files",
+            )
+        return {
+            CONTENT: staged.content,
+            ROWS: staged.shard(asked.shard, asked.shards).rows,
+            ROWS_OF_RUN: staged.rows,
+            SET_ASIDE: staged.set_aside,
+            FILES: files,
+            SHARDS: asked.shards,
+            FOLDER: str(sources.files.folder.absolute()),
+            PREFIX: sources.files.prefix,
+            SUFFIX: sources.files.suffix,
+            **self.libraries(),
+        }
+
+    def libraries(self) -> dict[str, str]:
+        """Return a digest of the file that declares it, if one does."""
+        return {} if self._digest is None else {DECLARATION: self._digest}
+
+    def resumed(self, settings: Settings, asked: Asked, /) -> Settings:
+        """Return the settings with the folder that the files are in now.
+
+        :raises Misconfigured: the files are others, or are read in another way.
+        """
+        sources = self.sources(asked.options)
+        staged = sources.stage(stop=asked.stop)
+        if staged.content != settings.get(CONTENT):
+            raise Misconfigured(
+                f"the files are not those that the run was begun with: it had {settings.get(ROWS_OF_RUN):,} rows of "
+                f"{settings.get(FILES)} files, now there are {staged.rows:,} rows of {len(staged.index.files)} files"
+                if _differs(settings, staged)
+                else "the files are not those that the run was begun with: some of their bytes, their order, or how "
+                "they are read is different",
+                where=str(sources.files.folder),
+                hint="Bring back the files that it was begun with, or start a new run",
+            )
+        return {**settings, FOLDER: str(sources.files.folder.absolute())}
+
+    def open(self, seed: int, shard: int, settings: Settings) -> ReplayStream:  # noqa: ARG002 - rows need no seed
+        """Open the copy of what the settings say; it is made of the files again if it is not there.
+
+        :raises Misconfigured: neither the copy nor the files are here, or the files are others.
+        """
+        content, shards = settings.get(CONTENT), settings.get(SHARDS)
+        if not isinstance(content, str) or not isinstance(shards, int):
+            raise Misconfigured(f"the settings of {self.name} lack {CONTENT} or {SHARDS}")
+        return ReplayStream(self._staged(content, settings).shard(shard, shards))
+
+    def _staged(self, content: str, settings: Settings) -> Staged:
+        there = copies_home() / content
+        if (there / INDEX).exists():
+            return Staged(there)
+        looked = [str(copies_home())]
+        for folder in (os.environ.get(FOLDER_VARIABLE), settings.get(FOLDER)):
+            if folder and Path(str(folder)).is_dir():
+                looked.append(str(folder))
+                staged = self.sources({**settings, FOLDER: str(folder)}).stage()
+                if staged.content == content:
+                    return staged
+        raise Misconfigured(
+            f"the files that were replayed are not here: nothing holds the content {content}",
+            where=f"looked in {', '.join(looked)}",
+            hint=f"Say in {FOLDER_VARIABLE} which folder the files are in, as they were",
+        )
+
+
+class ReplayStream(BaseStream):
+    """The rows of one shard. Blocks may be asked for in any order and by any thread."""
+
+    def __init__(self, rows: StagedShard) -> None:
+        self.rows = rows
+        self.limit = rows.rows
+        self.block_events = rows.staged.index.block_events
+
+    def block(self, number: int) -> pa.RecordBatch:
+        """Return block ``number`` in the order of the files; the last may be shorter."""
+        return self.rows.read(number * self.block_events, (number + 1) * self.block_events)
+
+
+def _differs(settings: Settings, staged: Staged) -> bool:
+    return (settings.get(ROWS_OF_RUN), settings.get(FILES)) != (staged.rows, len(staged.index.files))
