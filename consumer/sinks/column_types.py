@@ -5,7 +5,7 @@ Scalars go by the names of SQL that DuckDB gives them; another store says in its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from schemas.undecodable import UndecodableValue
@@ -32,6 +32,24 @@ class SchemaConflict(UndecodableValue):
 def quote(identifier: str) -> str:
     """Return an SQL identifier for any name: the one way in which names enter statements."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def column_names(fields: Iterable[str], known: Mapping[str, str], ours: Iterable[str]) -> dict[str, str]:
+    """Return the column of each field, in the order of the fields. A field keeps the column that it has.
+
+    Names of columns ignore case: a field whose name is taken gets a number.
+
+    :param ours: the columns that a store adds to each event.
+    """
+    names: dict[str, str] = {}
+    taken = {name.lower() for name in (*ours, *known.values())}
+    for field in fields:
+        name, number = known.get(field, field), 2
+        while field not in known and name.lower() in taken:
+            name, number = f"{field}_{number}", number + 1
+        names[field] = name
+        taken.add(name.lower())
+    return names
 
 
 @dataclass(frozen=True, slots=True)

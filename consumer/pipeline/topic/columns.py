@@ -8,9 +8,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.sinks.batch import ID_COLUMN, has_identity
-from consumer.sinks.column_types import ColumnType, SchemaConflict, merge, quote
-from consumer.sinks.duckdb.columns import column_names, column_type
+from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
+from consumer.sinks.column_types import ColumnType, SchemaConflict, column_names, merge, quote
+from consumer.sinks.duckdb.columns import column_type
 from schemas.identity import IDENTITY_FIELD
 from schemas.undecodable import UnsupportedSchema
 
@@ -42,7 +42,7 @@ class TopicColumns:
 
         :raises UnsupportedSchema: no table can hold it.
         """
-        names = column_names(schema.names, self._names)
+        names = column_names(schema.names, self._names, METADATA_COLUMNS)
         for name, kind in zip(names.values(), self._types_of(schema), strict=True):
             self._kinds[name] = self._merged(self._kinds.get(name, kind), kind, name)
         self._names |= names

@@ -7,15 +7,13 @@ quarantine. Every change is a transaction of its own, before the batch that need
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import duckdb
 import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
 from cluster.errors import StoreFailed
 from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
-from consumer.sinks.column_types import ColumnType, SchemaConflict, merge, quote
+from consumer.sinks.column_types import ColumnType, SchemaConflict, column_names, merge, quote
 from consumer.sinks.duckdb.warehouse import Warehouse
 
 # What DuckDB raises about a type that it cannot make a column of; everything else is the store's failure.
@@ -27,22 +25,6 @@ _TYPE_REFUSED = (
     duckdb.ParserException,
 )
 _INCOMING = "incoming_schema"
-
-
-def column_names(fields: Iterable[str], known: dict[str, str]) -> dict[str, str]:
-    """Return the column of each field, in the order of the fields. A field keeps the column that it has.
-
-    DuckDB's names ignore case, and ours begin with an underscore: a field whose name is taken gets a number.
-    """
-    names: dict[str, str] = {}
-    taken = {name.lower() for name in (*METADATA_COLUMNS, *known.values())}
-    for field in fields:
-        name, number = known.get(field, field), 2
-        while field not in known and name.lower() in taken:
-            name, number = f"{field}_{number}", number + 1
-        names[field] = name
-        taken.add(name.lower())
-    return names
 
 
 def columns_of_fields(warehouse: Warehouse) -> dict[str, str]:
@@ -64,7 +46,7 @@ class EventColumns:
         """
         if not schema.names:
             raise SchemaConflict("the record has no fields, so there is nothing to put into columns")
-        names = column_names(schema.names, self._columns)
+        names = column_names(schema.names, self._columns, METADATA_COLUMNS)
         incoming = dict(zip(names.values(), self._types_of(schema), strict=True))
         there = self._types_in_table()
         added: dict[str, str] = {}

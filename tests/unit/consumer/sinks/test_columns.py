@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.sinks.batch import METADATA_COLUMNS
-from consumer.sinks.column_types import SchemaConflict, quote
-from consumer.sinks.duckdb.columns import EventColumns, column_names, column_type
+from consumer.sinks.column_types import SchemaConflict, column_names, quote
+from consumer.sinks.duckdb.columns import EventColumns, column_type
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 
 
@@ -28,8 +28,8 @@ def types(warehouse: Warehouse) -> dict[str, str]:
 
 @given(st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=12), st.integers(0, 12))
 def test_column_names_never_clash_and_never_change(fields: list[str], known_count: int) -> None:
-    known = column_names(fields[:known_count], {})
-    names = column_names(fields, known)
+    known = column_names(fields[:known_count], {}, METADATA_COLUMNS)
+    names = column_names(fields, known, METADATA_COLUMNS)
     assert list(names) == fields
     assert {field: names[field] for field in known} == known
     lowered = [name.lower() for name in (*METADATA_COLUMNS, *names.values())]
