@@ -27,6 +27,7 @@ _AFTER_INTERRUPT = {
     "count": "The transaction at hand is rolled back. The same command continues",
     "consume": "What was not stored is read again. The same command goes on where it was",
     "load": "The batch at hand was rolled back. The same command continues",
+    "lake": "The batch at hand was not published. The same command continues",
 }
 
 # Which module has which command, in the order of the help. One that is asked for is loaded alone: its start takes
@@ -53,6 +54,7 @@ COMMANDS = {
     "report": "report",
     "quarantine": "quarantine",
     "verify": "verify",
+    "lake": "click_stream.lake",
     "demo": "demo",
 }
 

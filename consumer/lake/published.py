@@ -27,6 +27,7 @@ class PartitionRange:
     """Offsets ``[start, end)`` of one partition in a batch, and what became of their records.
 
     :ivar crc_sum: of CRC-32 (zlib) over the values of events and quarantined records, as our own ledger has it.
+    :ivar expired: offsets that retention deleted before they were read; accepted by hand.
     """
 
     partition: int
@@ -36,6 +37,7 @@ class PartitionRange:
     quarantined: int
     tombstones: int
     crc_sum: int
+    expired: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Batch:
 
     :ivar events: its files of events, relative to the folder of the topic; ``quarantine`` those of what was set aside.
     :ivar hours: the hours that its events are in: ``2026-11-27/07``.
+    :ivar version: the version of the Delta table that has its events; ``None`` where they are files of Parquet.
     """
 
     batch_id: int
@@ -51,6 +54,7 @@ class Batch:
     events: list[str] = field(default_factory=list)
     quarantine: list[str] = field(default_factory=list)
     hours: list[str] = field(default_factory=list)
+    version: int | None = None
 
     @property
     def rows(self) -> int:
@@ -157,6 +161,7 @@ def _read(said: dict[str, Any], path: Path) -> Published:
             [_inside(name) for name in each["events"]],
             [_inside(name) for name in each["quarantine"]],
             [str(hour) for hour in each["hours"]],
+            None if each.get("version") is None else int(each["version"]),
         )
         for each in said["batches"]
     ]
@@ -207,3 +212,17 @@ def uncovered(published: Published) -> Iterator[str]:
             yield f"partition {partition}: offsets {at:,} to {ends[partition] - 1:,} are in no batch"
         elif at > ends[partition]:
             yield f"partition {partition}: the batches go to offset {at:,}, and the next one is {ends[partition]:,}"
+
+
+def event_files(folder: Path) -> list[Path]:
+    """Return the files that have the committed events of a topic, as of one moment.
+
+    :param folder: ``LAKE/<topic>``.
+    :raises StreamproofError: as :func:`read_published`.
+    """
+    return [folder / name for batch in read_published(folder).batches for name in batch.events]
+
+
+def quarantine_files(folder: Path) -> list[Path]:
+    """Return the files of what was set aside, as of one moment; parameters and errors as above."""
+    return [folder / name for batch in read_published(folder).batches for name in batch.quarantine]

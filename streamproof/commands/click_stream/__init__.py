@@ -1,1 +1,1 @@
-"""The commands of the click stream data flow's first half: files to try it with, and their replay."""
+"""The commands of the click stream data flow: files to try it with, their replay, and the lake that they end in."""
