@@ -102,7 +102,7 @@ class Attempt:
             shard=plan.shard,
             landed=landed.count,
             before_s=seconds_before([] if earlier is None else earlier.rate_windows, self._gaps),
-            end=lambda: self.end,
+            end=lambda: self._known_end,
             dropped=lambda: self._dropped(len(landed)),
             timeout_s=plan.delivery_timeout_s,
             progress=progress,
@@ -115,6 +115,11 @@ class Attempt:
     def end(self) -> int | None:
         """The sequence after the last. What is skipped is never generated, so the end comes nearer."""
         return None if self._end is None else self._end - self._pacer.skipped
+
+    @property
+    def _known_end(self) -> int | None:
+        """The sequence after the last as far as anybody knows: a scenario that ends by itself may say it."""
+        return self._stream.limit if self.end is None and self.plan.ends_by_itself else self.end
 
     def send(self, at_ready: AtReady | None = None) -> None:
         """Send what is missing of ``[0, end)``, in order, when it is due."""

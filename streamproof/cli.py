@@ -24,6 +24,7 @@ _TYPERS_INTERRUPT = 130
 # What a command does when it is given again after it was torn out of its work.
 _AFTER_INTERRUPT = {
     "produce": "The same command with the --run-id of this run finds out what landed and continues",
+    "replay": "The same command with the --run-id of this run finds out what landed and continues",
     "count": "The transaction at hand is rolled back. The same command continues",
     "consume": "What was not stored is read again. The same command goes on where it was",
     "load": "The batch at hand was rolled back. The same command continues",
@@ -40,6 +41,7 @@ COMMANDS = {
     "schemas": "schemas",
     "preview": "preview",
     "produce": "produce",
+    "replay": "click_stream.replay",
     "samples": "click_stream.samples",
     "load": "load",
     "tail": "tail",

@@ -11,6 +11,7 @@ import structlog
 
 from cluster.errors import Misconfigured
 from streamproof.console import shown
+from streamproof.streams import ready_streams
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -60,3 +61,9 @@ def configure_logs() -> None:
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Stderr())),
         cache_logger_on_first_use=True,
     )
+
+
+def ready_worker() -> None:
+    """Set a worker process up as the command itself is."""
+    ready_streams()
+    configure_logs()

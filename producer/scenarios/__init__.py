@@ -63,8 +63,11 @@ class EventStream(Protocol):
 
     block_events: int
     limit: int  # events that there are: the run ends there at the latest
-    # When each event is due where an option with ``own_times`` was asked for; a rate or a shape says it otherwise.
-    due: Schedule | None
+
+    @property
+    def due(self) -> Schedule | None:
+        """When each event is due where an option with ``own_times`` is asked for; else rate or shape say it."""
+        ...
 
     def block(self, number: int) -> pa.RecordBatch:
         """Return ``block_events`` rows: the schema's columns, without ``event_id`` if that is where the identity is."""

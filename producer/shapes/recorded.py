@@ -34,12 +34,20 @@ class Clock:
     cut_ms: NDArray[np.int64]
 
     @classmethod
-    def of(cls, parts: Iterable[NDArray[np.int64]], *, speed: float, longest_gap_s: float | None = None) -> Self:
+    def of(
+        cls,
+        parts: Iterable[NDArray[np.int64]],
+        *,
+        speed: float,
+        longest_gap_s: float | None = None,
+        begin_ms: int | None = None,
+    ) -> Self:
         """Return the clock of events whose times are given in parts, in any order, epoch milliseconds.
 
         Memory is bounded by the number of gaps that there can be, not by the events.
 
         :param longest_gap_s: seconds of event time; longer gaps are cut to it. ``None`` cuts none.
+        :param begin_ms: what is second 0 instead of the earliest time; what is earlier is due then.
         :raises ValueError: there is no event.
         """
         if longest_gap_s is None:
@@ -47,23 +55,26 @@ class Clock:
             if not earliest:
                 raise ValueError("there is no event")
             none = np.zeros(0, dtype=np.int64)
-            return cls(min(earliest), speed, none, none)
+            return cls(min(earliest) if begin_ms is None else begin_ms, speed, none, none)
         gap_ms = max(1, round(longest_gap_s * 1000))
         buckets = np.zeros((3, 0), dtype=np.int64)
         for part in parts:
             if len(part):
-                buckets = _joined(buckets, _occupied(part, gap_ms))
-        _, first, last = buckets
-        if not len(first):
+                buckets = _joined(buckets, _occupied(part if begin_ms is None else np.maximum(part, begin_ms), gap_ms))
+        if not buckets.shape[1]:
             raise ValueError("there is no event")
+        if begin_ms is not None:
+            buckets = _joined(buckets, _occupied(np.array([begin_ms], dtype=np.int64), gap_ms))
+        _, first, last = buckets
         # Events of one bucket are closer than a gap, so every gap lies between two that follow each other.
         over = first[1:] - last[:-1] - gap_ms
         long = over > 0
         return cls(int(first[0]), speed, first[1:][long], np.cumsum(over[long]))
 
     def offsets_ms(self, times_ms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return how long after second 0 each time is, gaps left out, in milliseconds of event time."""
-        return np.asarray(times_ms - self.origin_ms - self._left_out(times_ms), dtype=np.int64)
+        """Return how long after second 0 each time is, gaps left out, in milliseconds of event time; 0 if before."""
+        offsets = times_ms - self.origin_ms - self._left_out(times_ms)
+        return np.asarray(np.maximum(offsets, 0), dtype=np.int64)
 
     def latest_ms(self, offset_ms: int) -> int:
         """Return the latest event time that is no later than so long after second 0."""
@@ -144,6 +155,8 @@ class RecordedSchedule:
         return self._upto(offset - 1 if self._clock.seconds(offset) >= limit_s else offset)
 
     def _upto(self, offset_ms: int) -> int:
+        if offset_ms < 0:
+            return 0
         return int(np.searchsorted(self._times_ms, self._clock.latest_ms(offset_ms), side="right"))
 
 

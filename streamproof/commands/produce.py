@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,15 +13,22 @@ from streamproof.flags.connection import Addresses, takes_addresses
 from streamproof.flags.faults import FaultFlag, IncidentFlag, NextVersionRampFlag, NextVersionShareFlag
 from streamproof.flags.options import OptionFlag, ScenarioArgument, takes_options
 from streamproof.flags.run import (
+    CatchUpFlag,
+    DeliveryTimeoutFlag,
+    EventLogFlag,
     MtlsFlag,
     PropertiesFlag,
+    RequireRateFlag,
+    RunIdFlag,
     ScenarioPathFlag,
+    SecondsFlag,
+    ShapeFlag,
     SslFlag,
     connect,
+    new_run_id,
     rate_of,
 )
-from streamproof.logs import configure_logs
-from streamproof.streams import ready_streams
+from streamproof.logs import ready_worker
 
 if TYPE_CHECKING:
     from producer.workers import RunResult
@@ -42,7 +46,7 @@ def produce(
     topic: Annotated[str, typer.Option("--topic", help="Topic to write to; it must exist.")],
     *,
     events: Annotated[int | None, typer.Option("--events", help="End after this many events, over all shards.")] = None,
-    seconds: Annotated[float | None, typer.Option("--seconds", help="End after this long.")] = None,
+    seconds: SecondsFlag = None,
     endless: Annotated[bool, typer.Option("--endless", help="Go on until Ctrl-C or SIGTERM.")] = False,
     rate: Annotated[
         float | None,
@@ -51,28 +55,15 @@ def produce(
             help="Events a second, over all shards; 0 is as fast as possible. The scenario's own pace if not given.",
         ),
     ] = None,
-    shape: Annotated[
-        str | None,
-        typer.Option("--shape", help='Load shape, over all shards: "ramp(1000,20000,60s) + constant(20000,5m)".'),
-    ] = None,
-    catch_up: Annotated[
-        str,
-        typer.Option(
-            "--catch-up", help="What a stall held up: 'report' sends it late, 'skip' gives it up and counts it."
-        ),
-    ] = "report",
-    require_rate: Annotated[
-        str | None,
-        typer.Option("--require-rate", metavar="P%", help="Fail (65) below this share of the rate."),
-    ] = None,
+    shape: ShapeFlag = None,
+    catch_up: CatchUpFlag = "report",
+    require_rate: RequireRateFlag = None,
     shards: Annotated[int, typer.Option("--shards", help="Split the run into this many shards.")] = 1,
     shard: Annotated[
         int | None, typer.Option("--shard", help="Run only this shard, from 0; without it all run, a process each.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same events.")] = 1,
-    run_id: Annotated[
-        str | None, typer.Option("--run-id", help="Name of the run; the same name continues it. Made up if not given.")
-    ] = None,
+    run_id: RunIdFlag = None,
     schema_version: Annotated[
         int | None, typer.Option("--schema-version", min=1, help="Version of the contract to write with.")
     ] = None,
@@ -80,16 +71,9 @@ def produce(
     incident: IncidentFlag = None,
     next_version_share: NextVersionShareFlag = 0.0,
     next_version_ramp: NextVersionRampFlag = False,
-    delivery_timeout: Annotated[
-        float, typer.Option("--delivery-timeout", help="Seconds that an event may wait for its acknowledgement.")
-    ] = 30.0,
+    delivery_timeout: DeliveryTimeoutFlag = 30.0,
     option: OptionFlag = None,
-    event_log: Annotated[
-        Path | None,
-        typer.Option(
-            "--event-log", metavar="FOLDER", help="Write every event here, as JSON lines, a file for a shard."
-        ),
-    ] = None,
+    event_log: EventLogFlag = None,
     scenario_path: ScenarioPathFlag = None,
     properties: PropertiesFlag = None,
     ssl: SslFlag = False,
@@ -115,7 +99,7 @@ def produce(
     options = pairs(option or ())
     request = ProduceRequest(
         topic=topic,
-        run_id=run_id or _new_run_id(),
+        run_id=run_id or new_run_id(),
         new_run_id=not run_id,
         scenario=located,
         shard=shard or 0,
@@ -139,7 +123,7 @@ def produce(
     )
     chosen = tuple(range(shards)) if shard is None else (shard,)
     with stop_on_signals() as stop, shown_progress(request, chosen) as progress:
-        result = produce_run(connection, request, shards=chosen, stop=stop, progress=progress, at_start=_ready_worker)
+        result = produce_run(connection, request, shards=chosen, stop=stop, progress=progress, at_start=ready_worker)
     output = Output(as_json)
     document = result.document()
     if result.error is None:
@@ -151,16 +135,6 @@ def produce(
     if result.error is not None:
         result.error.details = {"run": document}
         raise result.error
-
-
-def _ready_worker() -> None:
-    """Set a worker process up as the command itself is."""
-    ready_streams()
-    configure_logs()
-
-
-def _new_run_id() -> str:
-    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def _summary(result: RunResult) -> Text:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -27,17 +29,52 @@ ScenarioPathFlag = Annotated[
 PropertiesFlag = Annotated[
     Path | None, typer.Option("--properties", metavar="FILE", help="A Java client's properties file, for the settings.")
 ]
+SecondsFlag = Annotated[float | None, typer.Option("--seconds", help="End after this long.")]
+ShapeFlag = Annotated[
+    str | None,
+    typer.Option("--shape", help='Load shape, over all shards: "ramp(1000,20000,60s) + constant(20000,5m)".'),
+]
+CatchUpFlag = Annotated[
+    str,
+    typer.Option("--catch-up", help="What a stall held up: 'report' sends it late, 'skip' gives it up and counts it."),
+]
+RequireRateFlag = Annotated[
+    str | None, typer.Option("--require-rate", metavar="P%", help="Fail (65) below this share of the rate.")
+]
+RunIdFlag = Annotated[
+    str | None, typer.Option("--run-id", help="Name of the run; the same name continues it. Made up if not given.")
+]
+DeliveryTimeoutFlag = Annotated[
+    float, typer.Option("--delivery-timeout", help="Seconds that an event may wait for its acknowledgement.")
+]
+EventLogFlag = Annotated[
+    Path | None,
+    typer.Option("--event-log", metavar="FOLDER", help="Write every event here, as JSON lines, a file for a shard."),
+]
 SslFlag = Annotated[bool, typer.Option("--ssl", help="Connect to Kafka with TLS.")]
 MtlsFlag = Annotated[bool, typer.Option("--mtls", help="Connect with TLS, and show a client certificate.")]
 
 log = structlog.get_logger()
 
 
-def connect(addresses: Addresses, scenario: str, *, properties: Path | None, ssl: bool, mtls: bool) -> Connection:
+def new_run_id() -> str:
+    """Return a name for a run that nobody named."""
+    return f"{dt.datetime.now(dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def connect(
+    addresses: Addresses,
+    scenario: str,
+    *,
+    properties: Path | None,
+    ssl: bool,
+    mtls: bool,
+    otherwise: Mapping[str, object] | None = None,
+) -> Connection:
     """Return the connection that the flags, and what they name, ask for.
 
     :param scenario: what is to be sent: values that name no schema need no registry.
-
+    :param otherwise: settings that hold where only the local stack says something else.
     :raises Misconfigured: a fault in the properties file or the settings, an address that nobody told, or no client
         certificate for ``--mtls``.
     """
@@ -52,7 +89,7 @@ def connect(addresses: Addresses, scenario: str, *, properties: Path | None, ssl
     if ssl or mtls:
         login = "sasl_mechanism" in given or os.environ.get(f"{ENV_PREFIX}SASL_MECHANISM")
         given["security_protocol"] = "sasl_ssl" if login else "ssl"
-    connection = addresses.connect(given)
+    connection = addresses.connect(given, otherwise=otherwise)
     if connection.missing and not (connection.known_kafka is not None and _needs_no_registry(scenario)):
         connection.whole()
     if mtls and connection.kafka.ssl_certificate_location is None:

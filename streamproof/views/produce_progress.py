@@ -30,7 +30,7 @@ def shown_progress(request: ProduceRequest, shards: tuple[int, ...]) -> Iterator
     standing = Standing([request.plan.for_shard(shard).target for shard in shards])
     if not stderr.is_terminal:
         log.info("run begins", run_id=request.run_id, topic=request.topic, shards=len(shards), asked=request.plan.pace)
-        yield _log_each_second(standing)
+        yield log_each_second(standing)
         return
     stderr.print(f"run {request.run_id} on {request.topic}", markup=False, soft_wrap=True)
     with Bar(*line_columns(), console=stderr, transient=True) as bar:
@@ -40,12 +40,12 @@ def shown_progress(request: ProduceRequest, shards: tuple[int, ...]) -> Iterator
         def draw(progress: Progress) -> None:
             standing.add(progress)
             line = standing.live()
-            bar.update(task, completed=line.acknowledged, figures=_figures(line))
+            bar.update(task, completed=line.acknowledged, figures=figures(line))
 
         yield draw
 
 
-def _figures(line: Line) -> str:
+def figures(line: Line) -> str:
     """Return rate, total and time left: what fits beside a bar."""
     late = "" if line.on_schedule else f"[yellow]{line.behind_s:,.1f} s behind[/]"
     short = is_narrow() or bool(late) or bool(line.failed)
@@ -59,8 +59,13 @@ def _figures(line: Line) -> str:
     return "  ".join(filter(None, parts))
 
 
-def _log_each_second(standing: Standing, clock: Callable[[], float] = time.monotonic) -> Callable[[Progress], None]:
-    """Return what logs the sums, at most once a second: of how many, the rate since the line before, how late."""
+def log_each_second(
+    standing: Standing, clock: Callable[[], float] = time.monotonic, **bound: str
+) -> Callable[[Progress], None]:
+    """Return what logs the sums, at most once a second: of how many, the rate since the line before, how late.
+
+    :param bound: what every line says beside them, such as of which topic they are.
+    """
     logged = clock()
 
     def write(progress: Progress) -> None:
@@ -73,6 +78,7 @@ def _log_each_second(standing: Standing, clock: Callable[[], float] = time.monot
         line = standing.line()
         log.info(
             "producing",
+            **bound,
             says=line.words(),
             acknowledged=line.acknowledged,
             target=line.target,

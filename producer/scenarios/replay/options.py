@@ -5,6 +5,9 @@ from __future__ import annotations
 from producer.scenarios.options import Option
 
 FOLDER, PREFIX, SUFFIX = "folder", "prefix", "suffix"
+SPEED, LONGEST_GAP, CLOCK_FROM = "speed", "longest_gap", "clock_from"
+ALONGSIDE, ORDER = "alongside", "order"
+FILE_ORDER, TIME_ORDER = "file", "time"
 FORMATS = ("csv", "jsonl", "parquet")
 COMPRESSIONS = ("none", "gzip", "zstd")
 CLICKS_PREFIX, ARTICLES_PREFIX, CSV_SUFFIX = "clicks_hour_", "articles_metadata", ".csv"
@@ -49,7 +52,47 @@ def _options(prefix: str) -> tuple[Option, ...]:
     )
 
 
-CLICKS = _options(CLICKS_PREFIX)
-ARTICLES = _options(ARTICLES_PREFIX)
+# When rows are sent that say when they happened.
+TIMING = (
+    Option(
+        SPEED,
+        float,
+        "How many times as fast as it happened: 1 is the original timing, 60 an hour in a minute. Instead of a rate.",
+        title="Times as fast as it happened",
+        above=0,
+        most=1e9,
+        own_times=True,
+    ),
+    Option(
+        LONGEST_GAP,
+        float,
+        "With a speed: seconds of event time; where nothing happened for longer, the rest is left out.",
+        title="Longest gap",
+        above=0,
+    ),
+    Option(
+        CLOCK_FROM,
+        str,
+        "With a speed: the event time at which the clock begins, such as 2017-10-01T03:00:00Z; what is earlier is sent "
+        "at once. The earliest of all unless given.",
+        title="The clock begins at",
+    ),
+    Option(
+        ALONGSIDE,
+        str,
+        "With a speed: other feeds that share the clock, with commas between them: names, or files of scenarios.",
+        title="Clock shared with",
+        place=True,
+    ),
+    Option(
+        ORDER,
+        str,
+        "In which order rows are sent: that of the files, or of their event times within a shard.",
+        default=FILE_ORDER,
+        choices=(FILE_ORDER, TIME_ORDER),
+    ),
+)
+CLICKS = (*_options(CLICKS_PREFIX), *TIMING)
+ARTICLES = (*_options(ARTICLES_PREFIX), *TIMING)
 # A file scenario says all of it itself, but the files may lie elsewhere.
-OF_A_FILE = (_WHERE,)
+OF_A_FILE = (_WHERE, *TIMING)

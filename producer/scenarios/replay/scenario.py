@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from cluster.errors import Misconfigured
@@ -17,18 +18,32 @@ from cluster.local import state_dir
 from producer.faults.targets import FaultTargets
 from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
 from producer.scenarios.options import Options
+from producer.scenarios.replay.clock import clock_of, epoch_ms, in_order_of_time, schedule_of
 from producer.scenarios.replay.files import Files
-from producer.scenarios.replay.options import FOLDER, PREFIX, SUFFIX
+from producer.scenarios.replay.options import (
+    ALONGSIDE,
+    CLOCK_FROM,
+    FOLDER,
+    LONGEST_GAP,
+    ORDER,
+    PREFIX,
+    SPEED,
+    SUFFIX,
+    TIME_ORDER,
+)
 from producer.scenarios.replay.reading import Reading, format_named
-from producer.scenarios.replay.staged.copy import Staged, StagedShard
+from producer.scenarios.replay.staged.copy import Staged
 from producer.scenarios.replay.staged.index import INDEX
 from producer.scenarios.replay.staged.make import Told, stage
 from producer.scenarios.replay.targets import targets_of
+from producer.shapes import Schedule
 from schemas.registry.contract import Contract, load_contract
 from schemas.types.tree import parse
 
 # Names of settings: what the files hold, how many rows of them are taken, and how many were set aside.
 CONTENT, ROWS, ROWS_OF_RUN, SET_ASIDE, FILES, SHARDS = "content", "rows", "rows_of_run", "set_aside", "files", "shards"
+# The contents whose times the clock counts, beside its own.
+CLOCK_OF = "clock_of"
 # A folder in which the same files are looked for when a run is made again.
 FOLDER_VARIABLE = "STREAMPROOF_REPLAY_FOLDER"
 _MOST = 1 << 53
@@ -148,8 +163,27 @@ class ReplayScenario(BaseScenario):
             FOLDER: str(sources.files.folder.absolute()),
             PREFIX: sources.files.prefix,
             SUFFIX: sources.files.suffix,
+            **self._clock_settings(asked),
             **self.libraries(),
         }
+
+    def _clock_settings(self, asked: Asked) -> dict[str, int | float | str | None]:
+        """Return which copies the clock counts, and stage those that are told as files.
+
+        :raises Misconfigured: what belongs to a speed is asked for without one, or cannot be read.
+        """
+        options = asked.options
+        if options.get(SPEED) is None:
+            alone = [name for name in (LONGEST_GAP, CLOCK_FROM, ALONGSIDE) if options.get(name) is not None]
+            if alone:
+                raise Misconfigured(
+                    f"{', '.join(alone)} without a speed: only then a clock counts", hint="Give a speed"
+                )
+            return {}
+        if options.get(CLOCK_FROM) is not None:
+            epoch_ms(str(options[CLOCK_FROM]))
+        named = [name for name in str(options.get(ALONGSIDE) or "").split(",") if name]
+        return {CLOCK_OF: ",".join(_content_of(name, asked) for name in named)}
 
     def libraries(self) -> dict[str, str]:
         """Return a digest of the file that declares it, if one does."""
@@ -182,7 +216,7 @@ class ReplayScenario(BaseScenario):
         content, shards = settings.get(CONTENT), settings.get(SHARDS)
         if not isinstance(content, str) or not isinstance(shards, int):
             raise Misconfigured(f"the settings of {self.name} lack {CONTENT} or {SHARDS}")
-        return ReplayStream(self._staged(content, settings).shard(shard, shards))
+        return ReplayStream(self._staged(content, settings), shard, shards, settings)
 
     def _staged(self, content: str, settings: Settings) -> Staged:
         there = copies_home() / content
@@ -205,14 +239,63 @@ class ReplayScenario(BaseScenario):
 class ReplayStream(BaseStream):
     """The rows of one shard. Blocks may be asked for in any order and by any thread."""
 
-    def __init__(self, rows: StagedShard) -> None:
-        self.rows = rows
-        self.limit = rows.rows
-        self.block_events = rows.staged.index.block_events
+    def __init__(self, staged: Staged, shard: int, shards: int, settings: Settings) -> None:
+        self.rows = staged.shard(shard, shards)
+        self.limit = self.rows.rows
+        self.block_events = staged.index.block_events
+        self._place = (staged, shard, shards)
+        self._settings = settings
+        self._order = in_order_of_time(*self._place) if settings.get(ORDER) == TIME_ORDER else None
 
     def block(self, number: int) -> pa.RecordBatch:
-        """Return block ``number`` in the order of the files; the last may be shorter."""
-        return self.rows.read(number * self.block_events, (number + 1) * self.block_events)
+        """Return block ``number`` in the order of the files, or of time; the last may be shorter."""
+        first, end = number * self.block_events, min((number + 1) * self.block_events, self.limit)
+        if self._order is None:
+            return self.rows.read(first, end)
+        return self.rows.take(np.asarray(self._order[first:end]))
+
+    @cached_property
+    def due(self) -> Schedule | None:  # type: ignore[override]
+        """When each row is due where a speed is asked for.
+
+        :raises Misconfigured: a copy that shares the clock is not here, or no row has a time.
+        """
+        speed = self._settings.get(SPEED)
+        if speed is None:
+            return None
+        others = [_copy(content) for content in str(self._settings.get(CLOCK_OF) or "").split(",") if content]
+        gap, begin = self._settings.get(LONGEST_GAP), self._settings.get(CLOCK_FROM)
+        clock = clock_of(
+            [self._place[0], *others],
+            speed=float(speed),
+            longest_gap_s=None if gap is None else float(gap),
+            begin_ms=None if begin is None else epoch_ms(str(begin)),
+        )
+        return schedule_of(*self._place, self._order, clock)
+
+
+def _content_of(name: str, asked: Asked) -> str:
+    """Return what a feed that shares the clock is known by: told so already, or by its name or file."""
+    if (copies_home() / name / INDEX).exists():
+        return name
+    from producer.scenarios.find import find  # deferred: it finds this
+
+    other = find(name)
+    if not isinstance(other, ReplayScenario):
+        raise Misconfigured(f"{name} replays no files, so that it has no times to share", hint=f"Correct {ALONGSIDE}")
+    folder = {} if Path(name).suffix else {FOLDER: asked.options.get(FOLDER)}
+    return other.sources(folder).stage(stop=asked.stop).content
+
+
+def _copy(content: str) -> Staged:
+    there = copies_home() / content
+    if not (there / INDEX).exists():
+        raise Misconfigured(
+            f"the files of a feed that shares the clock are not here: nothing holds the content {content}",
+            where=str(copies_home()),
+            hint="Produce that feed here once, with --events 0, or start a new run",
+        )
+    return Staged(there)
 
 
 def _differs(settings: Settings, staged: Staged) -> bool:

@@ -42,6 +42,15 @@ def test_a_long_gap_is_cut_only_where_nothing_of_any_feed_happened():
     assert [RecordedSchedule(clicks, clock).due(second) for second in (9, 19.999, 20, 29.5, 30)] == [1, 1, 2, 2, 3]
 
 
+def test_what_was_before_the_clock_is_due_at_once():
+    archive = times(-9_000_000, -8_000_000, 5_000)
+    for gap in (None, 60.0):
+        clock = Clock.of([archive], speed=1, begin_ms=BASE, longest_gap_s=gap)
+        found = RecordedSchedule(archive, clock)
+        assert [found.at(n) for n in range(3)] == [0, 0, 5]
+        assert (found.before(0.0), found.before(0.001), found.due(0.0), found.due(4.9)) == (0, 2, 2, 2)
+
+
 def test_no_event_has_no_clock():
     for gap in (None, 10.0):
         with pytest.raises(ValueError, match="no event"):
@@ -51,14 +60,20 @@ def test_no_event_has_no_clock():
 OFFSETS = st.lists(st.integers(0, 10_000_000), min_size=1, max_size=40)
 
 
-@given(OFFSETS, st.sampled_from([0.1, 1.0, 3.0, 7.3, 60.0, 1e4]), st.sampled_from([None, 0.001, 0.5, 100.0]))
-def test_every_count_agrees_with_the_moments(offsets, speed, gap):
+@given(
+    OFFSETS,
+    st.sampled_from([0.1, 1.0, 3.0, 7.3, 60.0, 1e4]),
+    st.sampled_from([None, 0.001, 0.5, 100.0]),
+    st.one_of(st.none(), st.integers(0, 10_000_000)),
+)
+def test_every_count_agrees_with_the_moments(offsets, speed, gap, begin):
+    begin_ms = None if begin is None else begin + BASE
     mine = np.maximum.accumulate(times(*offsets))
-    clock = Clock.of([times(*offsets)[:3], times(*offsets)[3:]], speed=speed, longest_gap_s=gap)
+    clock = Clock.of([times(*offsets)[:3], times(*offsets)[3:]], speed=speed, longest_gap_s=gap, begin_ms=begin_ms)
     found = RecordedSchedule(mine, clock)
     at = [found.at(n) for n in range(found.planned)]
     assert at == sorted(at)
-    assert min(Clock.of([times(*offsets)], speed=speed, longest_gap_s=gap).offsets_ms(times(*offsets))) == 0
+    assert begin is not None or min(clock.offsets_ms(times(*offsets))) == 0
     moments = {second for each in at for second in (each, np.nextafter(each, 0), each + 1e-3, each / 2)}
     for second in moments:
         assert found.due(second) == sum(each <= second for each in at)

@@ -133,7 +133,7 @@ def test_without_a_terminal_the_sum_over_shards_is_logged_once_a_second(monkeypa
         view.log, "info", lambda event, **fields: lines.append(fields | {"event": event}), raising=False
     )
     now = [100.0]
-    write = view._log_each_second(Standing([5000, 5000]), lambda: now[0])
+    write = view.log_each_second(Standing([5000, 5000]), lambda: now[0])
     for second in (1, 2, 3):
         for shard in (0, 1):
             write(seen(shard, 1000 * second, second))
@@ -154,7 +154,7 @@ def test_the_live_line_has_rate_totals_and_time_left():
     for second in (1, 2, 3):
         standing.add(seen(0, 1000 * second, second))
         standing.add(seen(1, 500 * second, second))
-    assert view._figures(standing.live()) == "1,500 of 2,000/s  4,500 acknowledged  5 s left"
+    assert view.figures(standing.live()) == "1,500 of 2,000/s  4,500 acknowledged  5 s left"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from producer.scenarios.replay.staged.aside import SetAsideOf, read_aside
 from producer.scenarios.replay.staged.index import INDEX, Groups, damaged, read_index
 from producer.scenarios.replay.staged.times import milliseconds
+from producer.toolkit.arrays import taken
 from schemas.types.arrow import arrow_schema
 from schemas.types.tree import parse
 
@@ -106,6 +107,26 @@ class StagedShard:
             return parts[0]
         joined = [pa.concat_arrays([part.column(i) for part in parts]) for i in range(parts[0].num_columns)]
         return pa.RecordBatch.from_arrays(joined, schema=parts[0].schema)
+
+    def take(self, places: NDArray[np.int64]) -> pa.RecordBatch:
+        """Return the rows at some places, in the order of those: they may lie anywhere.
+
+        :raises WarehouseDamaged: the copy cannot be read.
+        """
+        groups = np.searchsorted(self._ends, places, side="right")
+        parts, at = [], np.zeros(len(places), dtype=np.int64)
+        number = 0
+        for group in np.unique(groups).tolist():
+            mine = np.flatnonzero(groups == group)
+            begins = int(self._ends[group]) - int(self._groups["rows"][group])
+            parts.append(taken(self._group(group, None), places[mine] - begins))
+            at[mine] = np.arange(number, number + len(mine))
+            number += len(mine)
+        if not parts:
+            return self.read(0, 0)
+        whole = pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+        found: pa.RecordBatch = taken(whole, at)
+        return found
 
     def event_times(self, first: int, end: int) -> NDArray[np.int64]:
         """Return when the events ``[first, end)`` happened, milliseconds since 1970.
