@@ -99,6 +99,8 @@ def preview(
     asking = Asked(rate=rate, options=filled(chosen.options, asked))
     stream = chosen.open(seed, 0, chosen.settings(events, int(started_at.timestamp() * 1000), asking))
     events = min(events, stream.limit)
+    if not events:
+        raise Misconfigured(f"{chosen.name} has no event: there is nothing to show")
 
     mix: Counter[str] = Counter()
     keys: Counter[bytes | None] = Counter()

@@ -87,11 +87,12 @@ def encoding_named(given: str) -> str:
         raise ValueError(f"{given!r} is no encoding; utf-8, utf-16 and latin-1 are some") from None
     if name in ("utf-8", "utf-8-sig", "ascii") or name in _WIDE:
         return "utf-8" if name == "utf-8-sig" else name
+    every, ascii_ = bytes(range(256)), bytes(range(128))
     try:
-        single = all(len(bytes([code]).decode(name, "replace")) == 1 for code in range(256))
-    except (LookupError, ValueError, TypeError):
-        single = False
-    if not single or b"\n,".decode(name) != "\n,":
+        plain = ascii_.decode(name) == ascii_.decode() and len(every.decode(name, "replace")) == len(every)
+    except (LookupError, ValueError):
+        plain = False
+    if not plain:  # a byte is not a character, or another one
         raise ValueError(f"files in {given} cannot be read line by line: convert them to utf-8")
     return name
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from cluster.errors import Misconfigured
 from cluster.local import state_dir
+from cluster.text.nearest import meant
 from producer.faults.targets import FaultTargets
 from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
 from producer.scenarios.options import Options
@@ -117,7 +118,14 @@ class ReplayScenario(BaseScenario):
             return self._contract
         staged = self.sources({}).stage()
         path = staged.folder / f"{self.name}.avsc"
-        return Contract(self.name, load_contract(str(path)).versions, source=str(path))
+        contract = Contract(self.name, load_contract(str(path)).versions, source=str(path))
+        fields = [name for name, _ in parse(staged.index.contract).fields]
+        named = {"key": self.key, "mix": self.mix}
+        unknown = {what: name for what, name in named.items() if name is not None and name not in fields}
+        if unknown:
+            told = [f"{what}: the files have no column {name}{meant(name, fields)}" for what, name in unknown.items()]
+            raise Misconfigured("; ".join(told), where=path.stem, hint=f"The columns are {', '.join(fields)}")
+        return contract
 
     @property
     def fault_targets(self) -> FaultTargets:  # type: ignore[override]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 # A row that is longer is set aside: Kafka takes records of about this size unless it is told otherwise.
@@ -50,3 +51,14 @@ class Texts:
 
     def __len__(self) -> int:
         return len(self.lines)
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of one file in the order of the file, and what was set aside among them.
+
+    :param batch: the columns of the schema.
+    """
+
+    batch: pa.RecordBatch
+    aside: list[SetAside] = field(default_factory=list)

@@ -55,11 +55,11 @@ class Guess:
 
 
 def _fits(texts: Any, name: str) -> bool:
-    if name in ("timestamp", "local") and _is_number(texts[0].as_py()):
-        return False  # a number says no unit
     # Most columns tell by their first text what they are not.
-    return all(typed(part, _ORDER[name][0]).bad is None for part in (texts.slice(0, 1), texts))
+    return all(_all_fit(part, name) for part in (texts.slice(0, 1), texts))
 
 
-def _is_number(text: str) -> bool:
-    return text.lstrip("-").isdigit()
+def _all_fit(texts: Any, name: str) -> bool:
+    if name in ("timestamp", "local") and pc.any(pc.match_substring_regex(texts, "^-?[0-9]+$")).as_py():
+        return False  # a number says no unit
+    return typed(texts, _ORDER[name][0]).bad is None

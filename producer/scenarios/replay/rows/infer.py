@@ -85,7 +85,7 @@ def _other_columns(header: Sequence[str], known: Any, path: Path, first: Path | 
 
 
 def _of_json(paths: Sequence[Path], reading: Reading, looked: Looked) -> dict[str, Any]:
-    from producer.scenarios.replay.rows.json_rows import json_fields
+    from producer.scenarios.replay.rows.json_types import json_fields
 
     return json_fields(paths, reading, looked)
 

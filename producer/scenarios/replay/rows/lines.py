@@ -100,6 +100,8 @@ def split_lines(data: bytes, newline: bytes, unit: int) -> list[bytes]:
     if unit == 1:
         # Without a CR among them, bytes are split at LF alone, and more quickly.
         return _split(data, newline) if b"\r" in data else data.splitlines(keepends=True)
+    if not data:
+        return []
     whole = np.frombuffer(data, dtype=f"u{unit}", count=len(data) // unit)
     ends = [*((np.flatnonzero(whole == _as_number(newline)) + 1) * unit).tolist()]
     if not ends or ends[-1] < len(data):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,43 +12,33 @@ from numpy.typing import NDArray
 from cluster.errors import Misconfigured
 from cluster.text.nearest import meant
 from producer.scenarios.replay.reading import Reading
-from producer.scenarios.replay.rows import SetAside, Texts
+from producer.scenarios.replay.rows import Rows, SetAside, Texts
 from producer.scenarios.replay.rows.csv_rows import CsvFile
 from producer.scenarios.replay.rows.opening import Opened
 from producer.scenarios.replay.rows.text_types import refused_kind, typed
 from producer.toolkit.arrays import taken
 from schemas.types.arrow import arrow_schema
-from schemas.types.tree import Node
+from schemas.types.tree import Node, parse
 
 EMPTY, WRONG_TYPE = "empty_field", "wrong_type"
 
 
-@dataclass(slots=True)
-class Rows:
-    """Rows of one file in the order of the file, and what was set aside among them.
-
-    :param batch: the columns of the schema.
-    """
-
-    batch: pa.RecordBatch
-    aside: list[SetAside] = field(default_factory=list)
-
-
-def read_rows(opened: Opened, reading: Reading, root: Node) -> Iterator[Rows]:
+def read_rows(opened: Opened, reading: Reading, text: str) -> Iterator[Rows]:
     """Yield the rows of a file.
 
-    :param root: the schema.
+    :param text: of the schema.
     :raises Misconfigured: the file has other columns than the schema, or cannot hold them.
     :raises StoreFailed: the file cannot be read.
     """
+    root = parse(text)
     if reading.format == "jsonl":
         from producer.scenarios.replay.rows.json_rows import json_rows
 
-        yield from json_rows(opened, reading, root)
+        yield from json_rows(opened, reading, root, text)
     elif reading.format == "parquet":
         from producer.scenarios.replay.rows.parquet_rows import parquet_rows
 
-        yield from parquet_rows(opened, root)
+        yield from parquet_rows(opened, root, lambda names: order_of(names, root, str(opened.path)))
     else:
         yield from _csv_rows(opened, reading, root)
 

@@ -159,7 +159,7 @@ def _make(sources: Sequence[Source], reading: Reading, content: str, folder: Pat
         for number, source in enumerate(sources):
             rows = aside = 0
             with opened(source.path, reading.compression) as stream:
-                for piece in read_rows(stream, reading, root):
+                for piece in read_rows(stream, reading, text):
                     parts.write(number, piece.batch)
                     rows += len(piece.batch)
                     aside += asides.write(source.path.name, piece.aside)
