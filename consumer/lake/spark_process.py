@@ -93,7 +93,8 @@ def run_job(
                     failed = failed or error_said(said["error"], log)
                 else:
                     heard(said)
-            process.wait(timeout=10)
+            if not stop.is_set():
+                process.wait(timeout=10)
         finally:
             _end(process)
     if failed is not None:
