@@ -23,7 +23,7 @@ PlaceArgument = Annotated[
     typer.Argument(
         metavar="FILE|ADDRESS|FOLDER",
         help="A warehouse: a DuckDB file, or postgresql://user@host/db. Or a publication: a topic's folder, "
-        "or a snapshot's.",
+        "or a snapshot's. Or a topic's folder in a lake.",
     ),
 ]
 TopicFlag = Annotated[
@@ -35,6 +35,11 @@ SampleFlag = Annotated[
 ]
 SeedFlag = Annotated[int, typer.Option("--seed", help="Draws which records are read again.")]
 
+_ADVICE = {
+    "warehouse": "Restore a copy, or load the topic into a new file",
+    "publication": "Publish again",
+    "lake": "Restore a copy, or take the topic into a new lake",
+}
 log = structlog.get_logger()
 
 
@@ -60,13 +65,18 @@ def verify(
 
     A warehouse is also held against the broker and the registry where they are known, and a sample of its records is
     read again from Kafka, value by value. A publication is held against its warehouse (--warehouse, or where the
-    topic's is). Exit 0: every proof holds; 65: one does not, and the place is named; 75: not all could be looked at.
+    topic's is). A topic of a lake is held against its published list, and range by range of offsets against a
+    warehouse of the same topic. Exit 0: every proof holds; 65: one does not, and the place is named; 75: not all could
+    be looked at.
     """
     from consumer.sinks import place_to_verify
     from consumer.verify import verify_publication, verify_warehouse
+    from consumer.verify.lake import is_lake, verify_lake
     from streamproof.views.verify import show_verification
 
-    if Path(place).is_dir():
+    if is_lake(Path(place)):
+        found = verify_lake(Path(place), _warehouse_beside(Path(place), warehouse), wait_s=wait)
+    elif Path(place).is_dir():
         found = verify_publication(Path(place), _warehouse_of(Path(place), warehouse), wait_s=wait)
     else:
         connection = None
@@ -99,11 +109,27 @@ def _warehouse_of(folder: Path, said: str | None) -> Place | None:
     raise Misconfigured("there is no warehouse of the publication's topic", where=shown, hint="Check --warehouse")
 
 
+def _warehouse_beside(folder: Path, said: str | None) -> Place | None:
+    """Return the warehouse of a lake's topic: the one that is named, or the topic's if it is there.
+
+    :raises Misconfigured: the one that is named is not there.
+    """
+    from consumer.lake.published import read_published
+    from consumer.sinks import place_named
+
+    place = place_named(said, read_published(folder).topic)
+    if place.exists():
+        return place
+    if said is None:
+        return None
+    raise Misconfigured("there is no such warehouse", where=place.shown, hint="Check --warehouse")
+
+
 def _end(output: Output, found: Verification) -> int:
     """End with the proofs on stdout, and with what does not hold on stderr and in the exit code."""
     error: StreamproofError | None = None
     if found.verdict == "FAILED":
-        hint = "Restore a copy, or load the topic into a new file" if found.kind == "warehouse" else "Publish again"
+        hint = _ADVICE[found.kind]
         error = VerdictFailed(found.reason.rstrip("."), where=found.path, hint=hint)
     elif found.verdict == "UNKNOWN":
         error = VerdictUnknown(found.reason.rstrip("."), where=found.path, hint="The table says what was not looked at")

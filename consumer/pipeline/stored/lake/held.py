@@ -25,6 +25,7 @@ _EVENT_SUMS = """
     FROM {files} GROUP BY ALL
 """
 _HELD_BYTES = "SELECT filename, kafka_partition, kafka_offset, value, value_crc FROM {files}"
+_HELD_CLASSES = "SELECT kafka_partition, kafka_offset, phase || ' ' || error_class FROM {files}"
 _HELD_WHOSE = (
     "SELECT CAST(event_id AS VARCHAR) AS event_id, filename, error_class, kafka_partition, kafka_offset FROM {files}"
 )
@@ -159,6 +160,14 @@ def set_aside(session: duckdb.DuckDBPyConnection, folder: Path, published: Publi
             held = []
     if held:
         yield _table(held)
+
+
+def held_classes(
+    session: duckdb.DuckDBPyConnection, folder: Path, published: Published
+) -> Iterator[tuple[int, int, str]]:
+    """Yield partition, offset, and phase and class in one text of each quarantined record."""
+    files = _there(folder, published, _QUARANTINE, _Found())
+    yield from _asked(session, _HELD_CLASSES, list(files))
 
 
 def _table(rows: Sequence[tuple[str | None, str, str]]) -> pa.Table:

@@ -18,7 +18,7 @@ from consumer.pipeline.stored.files.found import PARQUET, DataFile, FoundFiles, 
 from consumer.pipeline.stored.files.parquet import ParquetReader
 from consumer.pipeline.stored.files.place import FileRows, file_errors
 from consumer.pipeline.stored.lake.delta import newest_version
-from consumer.pipeline.stored.lake.held import contradictions, set_aside, unlisted
+from consumer.pipeline.stored.lake.held import contradictions, held_classes, set_aside, unlisted
 from consumer.pipeline.stored.sessions import reading_session
 
 _TOLD = 3
@@ -113,6 +113,9 @@ class LakeRows(FileRows):
             return FoundFiles(PARQUET, _listed_files(folder, published))
 
         super().__init__(shown, FoundFiles(PARQUET, files), ParquetReader(session, files), again)
+        # A field that is called as a folder has another name in the files: the folder is not it.
+        names = {column.name for column in self.columns}
+        self.columns = [each for each in self.columns if each.declared != "folder" or f"{each.name}_2" not in names]
         self._folder = folder
         self._published = published
         self._files = files
@@ -128,6 +131,10 @@ class LakeRows(FileRows):
     def set_aside(self) -> Iterator[pa.Table]:
         """Yield what lies in the quarantine of the listed batches."""
         return set_aside(self._session, self._folder, self._published)
+
+    def held_classes(self) -> Iterator[tuple[int, int, str]]:
+        """Yield partition, offset, and phase and class in one text of each quarantined record."""
+        return held_classes(self._session, self._folder, self._published)
 
     def notes(self) -> list[str]:
         """Return how many records were set aside, and which files are in no batch that is listed."""
