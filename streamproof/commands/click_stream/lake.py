@@ -13,6 +13,7 @@ from streamproof.flags.click_stream_env import EnvFileFlag, click_stream_env
 from streamproof.flags.common import JsonFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 from streamproof.flags.follow import FollowFlag, ForFlag
+from streamproof.flags.hive import CLICKED_AT, HiveFlag, MetastoreFlag, hive_asked
 from streamproof.flags.values import SchemaFlag
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def lake(
         bool, typer.Option("--accept-gap", help="If retention deleted unread records: note it in the list, go on.")
     ] = False,
     schema: SchemaFlag = None,
+    hive: HiveFlag = None,
+    metastore: MetastoreFlag = None,
     env_file: EnvFileFlag = None,
     addresses: Addresses,
     as_json: JsonFlag = False,
@@ -75,14 +78,18 @@ def lake(
     """Take every record that is in topics now into a lake, exactly once, with Spark.
 
     Each batch is there for readers at once, when the list committed.json names it, or not at all. Stopped or killed at
-    any moment, the same command continues behind the last batch that is listed. `make lake` installs Spark.
+    any moment, the same command continues behind the last batch that is listed. `make lake` installs Spark. With
+    --hive it then brings a Hive table up to what is published: only the hours that changed are counted again.
     """
+    from consumer.lake.hive.table import fill_table
     from consumer.lake.lake import PUBLISH_S, LakeRequest
     from consumer.lake.lake import lake as take
+    from consumer.lake.published import COMMITTED
     from stack.parts.spark import find_spark
     from streamproof.flags.follow import FollowFlags
     from streamproof.flags.values import told_schema
     from streamproof.signals import stop_on_signals
+    from streamproof.views.hive import show_table, shown_table
     from streamproof.views.lake import shown_lake
 
     if table_format not in FORMATS:
@@ -94,12 +101,17 @@ def lake(
     names = list(topics or ()) or [name for name in (told.topic, told.metadata_topic) if name]
     if not names:
         raise Misconfigured("no topic is named", hint="Give the topics: streamproof lake TOPIC... --to FOLDER")
+    folder, master = _folder(to, told.parquet), master or told.master or "local[*]"
+    table = hive_asked(hive, metastore, names, folder, master, memory, follow=follow)
+    times = _event_times(event_time or [], names)
+    if table is not None and not (folder / names[0] / COMMITTED).exists():
+        times.setdefault(names[0], CLICKED_AT)  # the hours of the table are those of the folders
     request = LakeRequest(
         topics=tuple(names),
-        folder=_folder(to, told.parquet),
-        master=master or told.master or "local[*]",
+        folder=folder,
+        master=master,
         table_format="delta" if table_format == "delta" else "parquet",
-        event_times=_event_times(event_time or [], names),
+        event_times=times,
         max_records=max_records,
         memory=memory,
         follow=follow,
@@ -110,10 +122,17 @@ def lake(
         plain=told_schema(None, schema),
     )
     connection, output = addresses.connect(otherwise=told.kafka), Output(as_json)
-    with stop_on_signals() as stop, shown_lake() as progress:
-        result = take(connection, request, home=find_spark(stop=stop), stop=stop, progress=progress)
-    output.document(result.document())
+    with stop_on_signals() as stop:
+        home, filled = find_spark(stop=stop), None
+        with shown_lake() as progress:
+            result = take(connection, request, home=home, stop=stop, progress=progress)
+        if table is not None:
+            with shown_table(table.table) as say:
+                filled = fill_table(table, home=home, stop=stop, progress=say)
+    output.document(result.document() | {"hive": None if filled is None else filled.document()})
     _show(output, result)
+    if filled is not None:
+        show_table(output, filled)
     return EXIT_OK
 
 
