@@ -84,6 +84,15 @@ def _scenario_of(content: dict[str, Any], folder: Path) -> str | None:
         return None
 
 
+def _places(content: dict[str, Any], scenario: str | None, folder: Path) -> dict[str, str]:
+    """Return the options that say where something is, of those that are a path from the folder of the profile."""
+    from producer.scenarios.find import options_known
+
+    places = [option.name for option in (options_known(scenario) if scenario else None) or () if option.place]
+    found = {name: folder / content[name] for name in places if isinstance(content.get(name), str)}
+    return {name: str(path.resolve()) for name, path in found.items() if path.exists()}
+
+
 def profiles_dir(env: Mapping[str, str] = os.environ) -> Path:
     """Return where profiles are: ``STREAMPROOF_PROFILES_DIR``, or ``profiles/`` of the project."""
     return Path(env.get("STREAMPROOF_PROFILES_DIR") or PROJECT_ROOT / "profiles")
@@ -105,6 +114,7 @@ def load_profile(path: Path) -> Profile:
             hint="Use a-z, 0-9 and '_' in the file's name",
         )
     scenario = _scenario_of(content, path.parent)
+    content = content | _places(content, scenario, path.parent)
     model = Profile if scenario is None else _profile_of(scenario)
     try:
         return model.model_validate(content, context=path.parent)

@@ -56,7 +56,7 @@ def sent(connection: Connection, topic: str, field: str) -> list[tuple[float, in
     with Registry(connection.registry) as registry:
         text = registry.schema_text(int.from_bytes((found[0].value() or b"")[1:5]))
     decoder: Any = value_format("avro").decoder(text)
-    salvaged = decoder.salvage([each.value() for each in found])
+    salvaged = decoder.salvage([(each.value() or b"")[5:] for each in found])
     assert not salvaged.faults
     at = salvaged.batch.column(field).cast("int64").to_pylist()
     return [(each.timestamp()[1] / 1000, time_ms) for each, time_ms in zip(found, at, strict=True)]

@@ -247,3 +247,29 @@ def test_a_scenario_file_is_found_beside_the_profile(tmp_path: Path) -> None:
 def test_what_the_form_does_not_know_is_named() -> None:
     with pytest.raises(Misconfigured, match="unknown key 'fault_droped', did you mean 'fault_dropped'"):
         rehearsal_of({"fault_droped": 3}, "customer_events")
+
+
+def test_a_profile_replays_files_beside_it_at_their_own_times(tmp_path: Path) -> None:
+    from producer import ProduceRequest
+
+    (tmp_path / "clicks").mkdir()
+    path = tmp_path / "hourly.yaml"
+    path.write_text(
+        "scenario: click_stream\nschedule: '0 * * * *'\nfolder: clicks\nspeed: 60\nlongest_gap: 30\nshards: 2\n"
+    )
+    profile = load_profile(path)
+    assert profile.topic == "click_stream"
+    asked = profile.rehearsal().request()
+    assert asked["options"]["folder"] == str(tmp_path / "clicks")
+    request = ProduceRequest(topic=profile.topic, run_id="r", scenario="click_stream", **asked)
+    assert request.plan.own_times
+    assert (request.plan.shape, request.plan.ends_by_itself) == (None, True)
+
+
+def test_a_speed_contradicts_a_shape_and_takes_the_place_of_the_rate() -> None:
+    told = {"folder": "data", "speed": 1, "rate": 100}
+    assert rehearsal_of(told, "click_stream").request()["rate"] == 0
+    with pytest.raises(Misconfigured, match="speed sends events at their own times"):
+        rehearsal_of(told | {"shape": "constant(5, 10s)"}, "click_stream")
+    with pytest.raises(Misconfigured, match="catch-up skip and speed"):
+        rehearsal_of(told | {"catch_up": "skip"}, "click_stream")
