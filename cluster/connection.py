@@ -45,6 +45,7 @@ OTHER_VARIABLES = frozenset(
         "WAREHOUSE_DIR",
         "PUBLICATIONS_DIR",
         "PROFILES_DIR",
+        "REPLAY_FOLDER",
         "SCENARIO_PATH",
         "LAKE_PYTHON",
         "LOG_LEVEL",

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import os
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cluster.connection import Connection
@@ -20,8 +27,10 @@ from producer.regenerate import regenerated
 from producer.scenarios import contract_of, find_scenario
 from schemas.registry.contract import subject_for
 from schemas.registry.gate import Registry, gate
-from tests.kit.kafka import read_topic
+from tests.kit.commands import command_line
+from tests.kit.kafka import read_topic, topic_ends
 from tests.kit.stops import StopAt
+from tests.kit.waiting import wait_until
 
 HEADER = (
     "user_id,session_id,session_start,session_size,click_article_id,click_timestamp,click_environment,"
@@ -99,5 +108,118 @@ def test_a_replay_that_was_cut_off_goes_on_at_its_row_wherever_its_files_are_now
     moved = folder.rename(tmp_path / "moved")
     manifest = produce_shard(connection, request(topic, moved), stop=threading.Event())
     assert (manifest.acknowledged, manifest.resumed, manifest.settings["folder"]) == (30_000, 1, str(moved))
+    result = proved(connection, topic, tmp_path)
+    assert (result.verdict, result.expected, result.loaded) == ("PASSED", 30_000, 30_000), result.reason
+
+
+def rows_of(many: int) -> list[dict[str, Any]]:
+    return [{"id": n, "moment": 1_700_000_000_000 + n, "word": None if n % 9 == 0 else f"ü{n}"} for n in range(many)]
+
+
+def as_csv(rows: list[dict[str, Any]]) -> bytes:
+    lines = [f"{row['id']},{row['moment']},{'' if row['word'] is None else row['word']}" for row in rows]
+    return "\n".join(["id,moment,word", *lines, "one too few,1", ""]).encode()
+
+
+def as_json(rows: list[dict[str, Any]]) -> bytes:
+    return "\n".join([*(json.dumps(row, ensure_ascii=False) for row in rows), "[]"]).encode()
+
+
+def as_parquet(rows: list[dict[str, Any]]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows), sink)
+    return sink.getvalue().to_pybytes()
+
+
+def as_zstd(content: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(content)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize(
+    ("ending", "make", "written", "set_aside"),
+    [
+        (".csv", as_csv, "json", 1),
+        (".csv.gz", lambda rows: gzip.compress(as_csv(rows)), "avro", 1),
+        (".csv.zst", lambda rows: as_zstd(as_csv(rows)), "avro", 1),
+        (".jsonl", as_json, "avro", 1),
+        (".parquet", as_parquet, "avro", 0),
+    ],
+)
+def test_files_of_every_format_arrive_as_they_are_and_what_is_set_aside_is_counted(
+    connection: Connection,
+    topic_name: Callable[[str], str],
+    tmp_path: Path,
+    ending: str,
+    make: Callable[[list[dict[str, Any]]], bytes],
+    written: str,
+    set_aside: int,
+) -> None:
+    topic, folder = topic_name("files"), tmp_path / "data"
+    folder.mkdir()
+    rows = rows_of(900)
+    (folder / f"rows_1{ending}").write_bytes(make(rows[:500]))
+    (folder / f"rows_2{ending}").write_bytes(make(rows[500:]))
+    file = folder / "words.yaml"
+    file.write_text(f"kind: replay\nprefix: rows_\nkey: id\nevent_time: moment\nformat: {written}\n")
+    prepare(connection, topic, str(file))
+    for shard in range(2):
+        own = ProduceRequest(topic=topic, run_id="replay/one", scenario=str(file), shards=2, shard=shard)
+        produced = produce_shard(connection, own, stop=threading.Event())
+        assert produced.settings["set_aside"] == 2 * set_aside
+    result = proved(connection, topic, tmp_path)
+    assert (result.verdict, result.expected) == ("PASSED", 900), result.reason
+    with duckdb.connect(str(tmp_path / "w.duckdb"), read_only=True) as warehouse:
+        found = warehouse.sql("SELECT id, moment, word FROM events ORDER BY id").fetchall()
+    assert found == [tuple(row.values()) for row in rows]
+
+
+def test_faults_of_a_replay_are_found_and_nothing_else(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    topic = topic_name("broken")
+    prepare(connection, topic)
+    folder = write_clicks(tmp_path / "data", 6_000)
+    faults = (
+        "dropped=1%",
+        "duplicate=1%",
+        "undecodable=1%",
+        "late=1%",
+        "altered.negative_duration=1%",
+        "out_of_order=1%",
+    )
+    produce_shard(connection, request(topic, folder, faults=faults), stop=threading.Event())
+    result = proved(connection, topic, tmp_path)
+    scores = {score.kind: (score.injected, score.found, score.false_alarms) for score in result.faults}
+    assert result.verdict == "PASSED", result.reason
+    assert scores
+    assert {(injected - found, false) for injected, found, false in scores.values()} == {(0, 0)}, scores
+
+
+def test_a_replay_whose_process_is_killed_goes_on_at_its_row(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = topic_name("killed")
+    prepare(connection, topic)
+    folder = write_clicks(tmp_path / "data", 30_000)
+    monkeypatch.setenv("STREAMPROOF_BOOTSTRAP_SERVERS", connection.kafka.bootstrap_servers)
+    monkeypatch.setenv("STREAMPROOF_REGISTRY_URL", connection.registry.url)
+    words = ("produce", "click_stream", "--topic", topic, "-o", f"folder={folder}", "--run-id", "replay/one")
+    env = {**os.environ, "STREAMPROOF_STATE_DIR": str(tmp_path / "state")}
+    with subprocess.Popen(
+        command_line(*words, "--shard", "0", "--rate", "6000"),
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        with topic_ends(connection, topic) as ends:
+            wait_until(lambda: ends.count() > 3_000, "events", timeout_s=60, while_runs=process)
+        process.kill()
+    assert 3_000 < len(read_topic(connection, topic)) < 30_000
+    monkeypatch.setattr("producer.scenarios.replay.scenario.copies_home", lambda: tmp_path / "state" / "replay")
+    manifest = produce_shard(connection, request(topic, folder, rate=6000.0), stop=threading.Event())
+    assert manifest.acknowledged == 30_000
     result = proved(connection, topic, tmp_path)
     assert (result.verdict, result.expected, result.loaded) == ("PASSED", 30_000, 30_000), result.reason
