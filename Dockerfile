@@ -29,6 +29,7 @@ COPY streamproof streamproof
 COPY plugins plugins
 COPY dags dags
 COPY profiles profiles
+COPY samples samples
 RUN pip install --no-deps --no-build-isolation --editable . \
  && python -m compileall -q . \
  && chmod -R go-w /opt/streamproof /opt/venv

@@ -13,7 +13,7 @@ WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 2)))
 # Airflow's tasks and the commands of the tests import the same modules some hundred times: compile each once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lake demo test test-deep test-lake check format docs vendor bench up down status lock clean
+.PHONY: help setup lake demo demo-lake test test-deep test-lake check format docs vendor bench up down status lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ $(LAKE_STAMP): $(STAMP) requirements-lake.txt stack/parts/spark_jars/jgo.lock.to
 
 demo: $(STAMP) ## Rehearse customer_events in Airflow, from nothing to a verdict (ONCE=1 stops what it started)
 	@$(BIN)/streamproof demo $(if $(ONCE),--once)
+
+demo-lake: $(STAMP) $(LAKE_STAMP) ## Replay clicks, write a lake with Spark and a table in Hive, and prove both (ONCE=1 as above)
+	@$(BIN)/streamproof demo-lake $(if $(ONCE),--once)
 
 test: $(STAMP) ## Run all tests (TESTS="tests/unit -k name" for some, WORKERS=0 in one process)
 	@$(BIN)/python -m pytest -n $(WORKERS) $(or $(TESTS),tests)

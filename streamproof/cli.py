@@ -58,6 +58,7 @@ COMMANDS = {
     "verify": "verify",
     "lake": "click_stream.lake",
     "demo": "demo",
+    "demo-lake": "demo",
 }
 
 

@@ -168,19 +168,27 @@ def _until_end(lines: queue.SimpleQueue[str | None], stop: threading.Event) -> A
             return
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """Kill the job, its JVM and the JVM's workers: nothing of the lake depends on how they end."""
+def kill_tree(leader: int) -> None:
+    """Kill a job, its JVM and the JVM's workers: nothing of the lake depends on how they end.
+
+    :param leader: the process that leads the job's session.
+    """
     family: list[psutil.Process] = []
     with contextlib.suppress(psutil.Error):
-        family = psutil.Process(process.pid).children(recursive=True)
+        family = psutil.Process(leader).children(recursive=True)
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(leader, signal.SIGKILL)
     for one in family:  # the workers have a process group of their own
         with contextlib.suppress(psutil.Error):
             one.kill()
+    psutil.wait_procs(family, timeout=_GONE_S)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill the job with all that it started, and close its pipes."""
+    kill_tree(process.pid)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=_GONE_S)
-    psutil.wait_procs(family, timeout=_GONE_S)
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             with contextlib.suppress(OSError):

@@ -18,6 +18,13 @@ from typing import Any
 from unittest import mock
 
 from cluster import errors
+from tests.kit.lake_answers import (
+    lake_killed,
+    lake_wrote,
+    spark_masters,
+    submitted,
+    submitting_without_the_provider,
+)
 from tests.kit.sink_answers import (
     audited,
     sink_deferrable,
@@ -365,6 +372,11 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         reported,
         ended,
         dags,
+        lake_killed,
+        lake_wrote,
+        spark_masters,
+        submitted,
+        submitting_without_the_provider,
         audited,
         sink_deferrable,
         sink_killed,

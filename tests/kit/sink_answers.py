@@ -86,6 +86,7 @@ def _patches(clock: _Clock, look: Callable[..., Any], said: list[str]) -> Iterat
     yield mock.patch.object(pipeline, "datetime", real)
     yield mock.patch("airflow.providers.standard.triggers.temporal.timezone.utcnow", clock.utcnow)
     yield mock.patch("consumer.pipeline.audit.audit_pipeline", look)
+    yield mock.patch("producer.regenerate.regenerated", lambda _, **told: told)
     yield mock.patch.object(pipeline.AuditSinkOperator, "log", log)
 
 
@@ -101,7 +102,7 @@ def _looking(
         seen.append(
             {"topic": topic, "place": place.shown, "asked": repr(asked), "wait_s": wait_s, "run_id": more["run_id"]}
         )
-        seen[-1]["scenario"] = truth_of.keywords["scenario"]
+        seen[-1]["scenario"] = truth_of([SimpleNamespace(topic=topic)])["scenario"]
         found = dict(next(remaining))
         if kind := found.pop("error", None):
             raise getattr(errors, kind)("it is busy")

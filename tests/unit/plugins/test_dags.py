@@ -17,6 +17,14 @@ from cluster.local import PROJECT_ROOT
 from tests.kit.airflow_process import airflow_process
 
 ReadDags = Callable[..., dict[str, Any]]
+BY_HAND = {
+    "rehearse_customer_events",
+    "rehearse_clickstream",
+    "rehearse_your_pipeline",
+    "rehearse_click_stream_lake",
+    "count_events",
+    "rehearse_journeys",
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +53,7 @@ def rehearse(found: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_dag_file_can_be_read(found: dict[str, Any]) -> None:
     assert found["errors"] == {}
-    assert set(found["dags"]) == {
-        "rehearse_customer_events",
-        "rehearse_clickstream",
-        "rehearse_your_pipeline",
-        "count_events",
-        "rehearse_journeys",
-        "recurring_steady_hourly",
-    }
+    assert set(found["dags"]) == BY_HAND | {"recurring_steady_hourly"}
 
 
 def test_reading_the_dags_and_the_plugin_loads_neither_kafka_nor_the_warehouse_nor_a_page(
@@ -228,15 +229,7 @@ def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(read_da
         "schedule: '@daily'\nshape: {ramp: {start: 1, end: 5k, duration: 1m}}\nfaults: {duplicate: 1%}\n"
     )
     found = read_dags(dags, profiles)
-    assert set(found["dags"]) == {
-        "rehearse_customer_events",
-        "rehearse_clickstream",
-        "rehearse_your_pipeline",
-        "count_events",
-        "rehearse_journeys",
-        "recurring_good",
-        "recurring_shaped",
-    }
+    assert set(found["dags"]) == BY_HAND | {"recurring_good", "recurring_shaped"}
     assert found["dags"]["recurring_shaped"]["params"]["shape"]["default"] == "ramp(1, 5000, 1m)"
     assert found["dags"]["recurring_shaped"]["params"]["faults"]["default"] == "duplicate=0.01"
     # Shapes and faults are read by the producer's own modules, without what produces.
@@ -262,12 +255,7 @@ def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(read_dags: Re
     (profiles / "shop_daily.yaml").write_text("schedule: '@daily'\nscenario: clikstream\n")
     found = read_dags(PROJECT_ROOT / "dags", profiles, STREAMPROOF_SCENARIO_PATH=str(scenarios))
     dags = found["dags"]
-    assert set(dags) == {
-        "rehearse_customer_events",
-        "rehearse_clickstream",
-        "rehearse_your_pipeline",
-        "count_events",
-        "rehearse_journeys",
+    assert set(dags) == BY_HAND | {
         "rehearse_orders",
         "rehearse_beats",
         "recurring_orders_daily",
@@ -290,14 +278,7 @@ def test_a_scenario_of_a_folder_is_a_dag_and_a_profile_may_name_it(read_dags: Re
 def test_a_folder_of_scenarios_that_is_not_there_is_an_import_error(read_dags: ReadDags, tmp_path: Path) -> None:
     gone = str(tmp_path / "gone")
     found = read_dags(PROJECT_ROOT / "dags", PROJECT_ROOT / "profiles", STREAMPROOF_SCENARIO_PATH=gone)
-    assert set(found["dags"]) == {
-        "rehearse_customer_events",
-        "rehearse_clickstream",
-        "rehearse_your_pipeline",
-        "count_events",
-        "rehearse_journeys",
-        "recurring_steady_hourly",
-    }
+    assert set(found["dags"]) == BY_HAND | {"recurring_steady_hourly"}
     ((file, error),) = found["errors"].items()
     assert Path(file).name == "recurring_faults.py"
     assert f"no such folder: {gone}" in error
@@ -360,6 +341,37 @@ def test_the_form_of_a_count_asks_for_both_topics_and_how_long(found: dict[str, 
         "count_for": "10m",
     }
     assert not any("warehouse" in name or name.startswith("fault") for name in params)
+
+
+def test_a_lake_is_written_when_all_is_sent_and_judged_with_its_table(found: dict[str, Any]) -> None:
+    dag = found["dags"]["rehearse_click_stream_lake"]
+    tasks, feeds = dag["tasks"], ("click_stream", "click_stream_metadata")
+    assert {name: task["upstream"] for name, task in tasks.items()} == {
+        "plan": [],
+        **{f"ensure_{feed}": ["plan"] for feed in feeds},
+        **{f"gate_{feed}": [f"ensure_{feed}"] for feed in feeds},
+        "generate": [*(f"gate_{feed}" for feed in feeds), "plan"],
+        "lake": ["generate"],
+        "aggregate": ["lake"],
+        "audit_clicks": ["lake"],
+        "audit_articles": ["lake"],
+        "audit_aggregate": ["aggregate"],
+        "report": ["audit_aggregate", "audit_articles", "audit_clicks"],
+    }
+    # Hive's embedded metastore takes one process, and a lake one job.
+    assert {name for name, task in tasks.items() if task["pool"] == "lake"} == {"lake", "aggregate"}
+    # The leaf decides the colour of the run, and says the verdict whatever became of the rest.
+    assert {name: task["rule"] for name, task in tasks.items() if task["rule"] != "all_success"} == {
+        "report": "all_done"
+    }
+
+
+def test_the_form_of_a_lake_can_be_left_as_it_is(found: dict[str, Any]) -> None:
+    params = found["dags"]["rehearse_click_stream_lake"]["params"]
+    main = [name for name, param in params.items() if param.get("section") is None]
+    assert main == ["folder", "rate", "speed", "shards", "topic", "metadata_topic", "lake"]
+    assert params["table_format"]["enum"] == ["parquet", "delta"]
+    assert params["spark_conn_id"]["default"] is None
 
 
 def test_both_groups_work_beside_the_generators_and_are_each_judged(found: dict[str, Any]) -> None:
