@@ -70,7 +70,7 @@ docs: $(STAMP) ## Write docs/commands.md from the commands
 vendor: $(STAMP) ## Fetch the plots of the live page anew, and hold them to their hashes (needs npm)
 	@$(BIN)/python -m consumer.live.page.vendored
 
-bench: $(STAMP) ## Measure against Kafka's and DuckDB's own tools, as ratios in one run
+bench: $(STAMP) $(LAKE_STAMP) ## Measure against Kafka's and DuckDB's own tools, as ratios in one run
 	@$(BIN)/python -m bench
 
 up: $(STAMP) ## Start Kafka, the registry and Airflow

@@ -84,6 +84,12 @@ def _pipeline(connection: Any, folder: Path, options: Options) -> Rows:
     return pipeline.run(connection, options.events, folder)
 
 
+def _lake(connection: Any, folder: Path, options: Options) -> Rows:
+    from bench import lake
+
+    return lake.run(connection, options.events, folder)
+
+
 def _rate(connection: Any, _: Path, options: Options) -> Rows:
     from bench import rate
 
@@ -99,6 +105,7 @@ PARTS: dict[str, tuple[str, Callable[[Any, Path, Options], Rows]]] = {
     "load": ("Kafka to durable DuckDB against DuckDB's own INSERT", _load),
     "follow": ("`load --follow` at 10,000 events a second: delay to the commit, and memory", _follow),
     "pipeline": ("`audit --at` on what a pipeline stored: rate, and memory below 1 GB", _pipeline),
+    "lake": ("`lake` with Spark against our loader, on the same topic; needs `make lake`", _lake),
     "rate": ("each load shape at 10,000 events a second, second by second", _rate),
 }
 # Its rows are not ratios: each second of a load shape against what was due.
