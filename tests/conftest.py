@@ -27,7 +27,7 @@ from tests.kit.topics import make_ready
 
 MARKERS = ("integration", "faults", "e2e")
 # What a developer may set for the tests; every other setting is taken away.
-KEPT = {"STREAMPROOF_CACHE_DIR"}
+KEPT = {"STREAMPROOF_CACHE_DIR", "STREAMPROOF_LAKE_PYTHON"}
 SHARED = pytest.StashKey[SharedStack]()
 HEAD_START = pytest.StashKey[HeadStart]()
 # A property that says nothing of its own takes these.
@@ -56,6 +56,12 @@ def pytest_configure_node(node: Any) -> None:
     """Tell a worker which stack the session has."""
     shared = node.config.stash[SHARED]
     node.workerinput |= {"stack_state": str(shared.state), "stack_owner": shared.owner}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what needs Spark, unless it is asked for: `make test-lake`."""
+    asked = any("lake" in Path(argument.partition("::")[0]).parts for argument in config.args)
+    return True if collection_path == Path(__file__).with_name("lake") and not asked else None
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from consumer.load.progress import PartitionResult
 from schemas.formats import WrittenSchema
 
 JOB = "consumer.lake.job"
+WORK = ".work"  # of Spark, while it runs
 MAX_RECORDS = 500_000
 MEMORY = "700m"
 PUBLISH_S = 5.0
@@ -213,6 +215,8 @@ def lake(
         except Interrupted:
             if not request.follow:
                 raise
+        finally:
+            shutil.rmtree(request.folder / WORK, ignore_errors=True)
     ready = state.ready_at or time.monotonic()
     return LakeResult(
         lake=str(request.folder),

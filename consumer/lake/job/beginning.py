@@ -203,6 +203,9 @@ def _agrees(checkpoint: Path, begun: Begun, published: Published) -> bool:
         before = last
     elif begun.first_batch + last == listed + 1:
         before = last - 1
+        planned_next = planned_ends(checkpoint, published.topic, last) or {}
+        if any(planned_next.get(p, 0) < at for p, at in published.next_offsets.items()):
+            return False
     else:
         return False
     ends = begun.offsets if before < 0 else planned_ends(checkpoint, published.topic, before)

@@ -158,6 +158,8 @@ def fitted(array: Column, target: pa.DataType) -> Column:  # noqa: PLR0911 - one
         return array
     if pa.types.is_null(kind):
         return _nulls(len(array), target)
+    if pa.types.is_nested(kind) and array.offset:
+        array = pa.concat_arrays([array, array.slice(0, 0)])  # whole: what is built from parts knows no slices
     if pa.types.is_union(kind):
         return _as_struct(array, target)
     if pa.types.is_struct(kind):

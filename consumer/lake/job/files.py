@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ class _Open:
     path: str
     waiting: list[pa.Table] = field(default_factory=list)
     waiting_bytes: int = 0
+
+    def abandon(self) -> None:
+        """Close it; nobody will list it."""
+        for each in (self.writer, self.file):
+            with suppress(OSError, pa.ArrowException):
+                each.close()
 
 
 class HourlyFiles:
@@ -73,7 +80,7 @@ class HourlyFiles:
     def abandon(self) -> None:
         """Close what is open; nobody will list it."""
         for one in self._open.values():
-            one.file.close()
+            one.abandon()
 
     def _flush(self, one: _Open) -> None:
         if one.waiting:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zlib
+from base64 import b64decode
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +18,7 @@ from cluster.records import Headers, Records, Rows
 class SparkRecords(Records):
     """Records of Spark's source for Kafka: ``messages`` is the batch with its columns.
 
-    The columns are ``partition, offset, timestamp, key, value, headers``.
+    The columns are ``partition, offset, timestamp, key, value, headers``; headers are JSON, with bytes in base64.
     """
 
     __slots__ = ()
@@ -47,13 +49,16 @@ class SparkRecords(Records):
 
     def headers(self, rows: Rows) -> list[Headers | None]:
         """Return the headers of ``rows``."""
-        said = self._some("headers", rows).to_pylist()
-        return [None if each is None else [(one["key"], one["value"]) for one in each] for each in said]
+        return [None if each is None else _headers(each) for each in self._some("headers", rows).to_pylist()]
 
     def _some(self, name: str, rows: Rows) -> Any:
         batch: Any = self.messages
         column = batch.column(name)
         return column if len(rows) == len(column) else column.take(pa.array(rows))
+
+
+def _headers(said: str) -> Headers:
+    return [(one["key"], b64decode(one["value"]) if "value" in one else None) for one in json.loads(said)]
 
 
 def _numbers(column: Any) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 import sys
 from collections.abc import Mapping
@@ -86,20 +87,25 @@ def open_session(
 ) -> SparkSession:
     """Start Spark.
 
-    :param work: where the JVM may leave what it must.
+    :param work: where Spark keeps what it needs while it runs; what a killed one left there is removed. Only one
+        session at a time may have it.
     :param java_options: further properties of the JVMs; anybody on the machine may read them.
     """
     from pyspark.sql import SparkSession
 
-    local = master.startswith("local")
+    local, scratch = master.startswith("local"), work / "scratch"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
     log = f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()} {java_options}"
+    places = f"-Dderby.system.home={work} -Djava.io.tmpdir={scratch}"
     root = str(Path(__file__).resolve().parents[3])
     settings = {
         "spark.app.name": "streamproof lake",
         "spark.jars": ",".join(jars),
         "spark.driver.memory": memory,
         "spark.executor.memory": memory,
-        "spark.driver.extraJavaOptions": f"{log} -XX:+UseSerialGC -Dderby.system.home={work}",
+        "spark.driver.extraJavaOptions": f"{log} -XX:+UseSerialGC {places}",
+        "spark.local.dir": str(scratch),
         "spark.executor.extraJavaOptions": java_options,
         "spark.executorEnv.PYTHONPATH": root,
         "spark.pyspark.python": sys.executable,
@@ -108,6 +114,7 @@ def open_session(
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.artifact.isolation.enabled": "false",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(32 << 20),
         "spark.sql.shuffle.partitions": "4",
         "spark.sql.warehouse.dir": str(work / "warehouse"),
         "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|jaas|keystore",

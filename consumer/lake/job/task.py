@@ -99,7 +99,7 @@ def run_task(plan: BatchPlan, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.
 
     context = TaskContext.get()
     name = "part-00000-0" if context is None else f"part-{context.partitionId():05d}-{context.taskAttemptId()}"
-    share = _Share(plan, f"{name}.parquet")
+    share = Share(plan, f"{name}.parquet")
     try:
         for batch in batches:
             if len(batch):
@@ -111,8 +111,8 @@ def run_task(plan: BatchPlan, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.
     yield pa.RecordBatch.from_pydict({SAID: [json.dumps(said)]})
 
 
-class _Share:
-    """The records of one task."""
+class Share:
+    """The share of one task: records in, files and what is said of them out."""
 
     def __init__(self, plan: BatchPlan, name: str) -> None:
         self._plan = plan
@@ -159,7 +159,7 @@ class _Share:
         """Leave what was begun to the sweep."""
         self._events.abandon()
         if self._rejected is not None:
-            self._rejected.file.close()
+            self._rejected.abandon()
 
     def _look(self, records: SparkRecords) -> None:
         """Note which schemas the driver has to judge."""

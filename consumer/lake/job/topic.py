@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.streaming import StreamingQuery
 
-_COLUMNS = ("partition", "offset", "timestamp", "key", "value", "headers")
+# Headers as text: Spark asks after each row how large its batch is, which is a walk over the whole of a nested column.
+_COLUMNS = ("partition", "offset", "timestamp", "key", "value", "to_json(headers) AS headers")
 
 
 class TopicJob:
@@ -190,7 +191,7 @@ class TopicJob:
                 self._plain_asked,
             )
             task: Any = partial(run_task, plan)
-            found = rows.select(*_COLUMNS).mapInArrow(task, f"{SAID} string").collect()
+            found = rows.selectExpr(*_COLUMNS).mapInArrow(task, f"{SAID} string").collect()
             said = [json.loads(one[SAID]) for one in found]
             for one in said:
                 if "failed" in one:
