@@ -96,6 +96,7 @@ def agree(connection: Connection, plan: Plan, *, stop: threading.Event | None = 
         describe_control(admin, plan.topic)
         takes = what_it_takes(admin, plan.topic)
     scenario = find_scenario(plan.scenario, registry=connection.known_registry)
+    scenario.prepare(asked_of(plan, scenario, stop=stop))
     schema, used = _schema(connection, plan, scenario)
     newer, newer_used, mixing = _next_schema(connection, plan, scenario)
     schemas = {used.id: schema} | ({newer_used.id: newer} if newer is not None and newer_used is not None else {})

@@ -92,11 +92,12 @@ def preview(
         raise Misconfigured(f"partitions is {partitions}, it must be 1 or more")
     chosen = find_scenario(scenario, registry=registry)
     asked = fitted(chosen.options, options or {}, chosen.name)
+    asking = Asked(rate=rate, options=filled(chosen.options, asked))
+    chosen.prepare(asking)
     contract = contract_of(chosen)
     schema = contract.version(schema_version or contract.active)
     encoder = value_format(chosen.format).encoder(schema.text, 0)
     started_at = now or dt.datetime.now(dt.UTC)
-    asking = Asked(rate=rate, options=filled(chosen.options, asked))
     stream = chosen.open(seed, 0, chosen.settings(events, int(started_at.timestamp() * 1000), asking))
     events = min(events, stream.limit)
     if not events:

@@ -185,6 +185,13 @@ class Scenario(Protocol):
         """Return names of settings that every shard of a run must have alike."""
         ...
 
+    def prepare(self, asked: Asked, /) -> None:
+        """Do what takes long before the first event, once for all that is asked afterwards.
+
+        :raises Interrupted: ``asked.stop`` was set.
+        """
+        ...
+
     def settings(
         self, planned: int | None, started_at_ms: int, asked: Asked = ..., /
     ) -> dict[str, int | float | str | None]:
@@ -239,6 +246,9 @@ class BaseScenario:
     event_time: str | None = None
     fault_targets: FaultTargets | None = None
     common: Sequence[str] = ()
+
+    def prepare(self, asked: Asked, /) -> None:
+        """Do nothing: the first event is there at once."""
 
     def resumed(self, settings: Settings, asked: Asked, /) -> Settings:  # noqa: ARG002
         """Return what the run was begun with."""

@@ -120,6 +120,11 @@ class ForeignScenario(Foreign, BaseScenario):
         found: dict[str, str] = {} if self._lacks("libraries") else self._call("libraries")
         return found
 
+    def prepare(self, asked: Asked, /) -> None:
+        """Call the scenario's own method, if it has one."""
+        if not self._lacks("prepare"):
+            self._call("prepare", asked)
+
     def resumed(self, settings: Settings, asked: Asked, /) -> Settings:
         """Return what the scenario's own method does, if it has one."""
         found: Settings = settings if self._lacks("resumed") else self._call("resumed", settings, asked)

@@ -10,44 +10,42 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
+import structlog
 
 from cluster.errors import Misconfigured
 from cluster.local import state_dir
 from cluster.text.nearest import meant
 from producer.faults.targets import FaultTargets
-from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
+from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, BaseScenario, Identity, Settings
 from producer.scenarios.options import Options
-from producer.scenarios.replay.clock import clock_of, epoch_ms, in_order_of_time, schedule_of
+from producer.scenarios.replay.clock import epoch_ms
 from producer.scenarios.replay.files import Files
 from producer.scenarios.replay.options import (
     ALONGSIDE,
     CLOCK_FROM,
     FOLDER,
     LONGEST_GAP,
-    ORDER,
     PREFIX,
     SPEED,
     SUFFIX,
-    TIME_ORDER,
 )
 from producer.scenarios.replay.reading import Reading, format_named
+from producer.scenarios.replay.staged.aside import NAME as ASIDE_NAME
 from producer.scenarios.replay.staged.copy import Staged
 from producer.scenarios.replay.staged.index import INDEX
 from producer.scenarios.replay.staged.make import Told, stage
+from producer.scenarios.replay.stream import CLOCK_OF, ReplayStream
 from producer.scenarios.replay.targets import targets_of
-from producer.shapes import Schedule
 from schemas.registry.contract import Contract, load_contract
 from schemas.types.tree import parse
 
 # Names of settings: what the files hold, how many rows of them are taken, and how many were set aside.
 CONTENT, ROWS, ROWS_OF_RUN, SET_ASIDE, FILES, SHARDS = "content", "rows", "rows_of_run", "set_aside", "files", "shards"
-# The contents whose times the clock counts, beside its own.
-CLOCK_OF = "clock_of"
 # A folder in which the same files are looked for when a run is made again.
 FOLDER_VARIABLE = "STREAMPROOF_REPLAY_FOLDER"
 _MOST = 1 << 53
+
+log = structlog.get_logger()
 
 
 def copies_home(env: Mapping[str, str] = os.environ) -> Path:
@@ -110,13 +108,14 @@ class ReplayScenario(BaseScenario):
         self._sources = sources
         self._contract = contract
         self._digest = digest
+        self._prepared: Staged | None = None
 
     @cached_property
     def contract(self) -> Contract:
         """The contract: as it is given, or as all rows of the files say."""
         if self._contract is not None:
             return self._contract
-        staged = self.sources({}).stage()
+        staged = self._prepared or self._sources_alone().stage()
         path = staged.folder / f"{self.name}.avsc"
         contract = Contract(self.name, load_contract(str(path)).versions, source=str(path))
         fields = [name for name, _ in parse(staged.index.contract).fields]
@@ -139,6 +138,27 @@ class ReplayScenario(BaseScenario):
         :raises Misconfigured: the options do not say it.
         """
         return self._sources(options)
+
+    def _sources_alone(self) -> Sources:
+        """Return what is replayed where nobody asks, in the folder that the environment names if need be."""
+        sources, elsewhere = self.sources({}), os.environ.get(FOLDER_VARIABLE)
+        return sources.in_folder(elsewhere) if elsewhere and not sources.files.folder.is_dir() else sources
+
+    def prepare(self, asked: Asked, /) -> None:
+        """Stage the files, and tell of what was set aside.
+
+        :raises StreamproofError: as :meth:`Sources.stage`.
+        """
+        staged = self._prepared = self.sources(asked.options).stage(stop=asked.stop)
+        first = next(staged.read_aside(), None) if asked.shard == 0 else None
+        if first is not None:
+            log.warning(
+                "rows were set aside",
+                rows=staged.set_aside,
+                reasons=staged.index.set_aside,
+                first=f"{first.file}, line {first.aside.line}: {first.aside.detail}",
+                kept=str(staged.folder / ASIDE_NAME),
+            )
 
     def settings(
         self,
@@ -224,7 +244,7 @@ class ReplayScenario(BaseScenario):
         content, shards = settings.get(CONTENT), settings.get(SHARDS)
         if not isinstance(content, str) or not isinstance(shards, int):
             raise Misconfigured(f"the settings of {self.name} lack {CONTENT} or {SHARDS}")
-        return ReplayStream(self._staged(content, settings), shard, shards, settings)
+        return ReplayStream(self._staged(content, settings), shard, shards, settings, _copy)
 
     def _staged(self, content: str, settings: Settings) -> Staged:
         there = copies_home() / content
@@ -242,44 +262,6 @@ class ReplayScenario(BaseScenario):
             where=f"looked in {', '.join(looked)}",
             hint=f"Say in {FOLDER_VARIABLE} which folder the files are in, as they were",
         )
-
-
-class ReplayStream(BaseStream):
-    """The rows of one shard. Blocks may be asked for in any order and by any thread."""
-
-    def __init__(self, staged: Staged, shard: int, shards: int, settings: Settings) -> None:
-        self.rows = staged.shard(shard, shards)
-        self.limit = self.rows.rows
-        self.block_events = staged.index.block_events
-        self._place = (staged, shard, shards)
-        self._settings = settings
-        self._order = in_order_of_time(*self._place) if settings.get(ORDER) == TIME_ORDER else None
-
-    def block(self, number: int) -> pa.RecordBatch:
-        """Return block ``number`` in the order of the files, or of time; the last may be shorter."""
-        first, end = number * self.block_events, min((number + 1) * self.block_events, self.limit)
-        if self._order is None:
-            return self.rows.read(first, end)
-        return self.rows.take(np.asarray(self._order[first:end]))
-
-    @cached_property
-    def due(self) -> Schedule | None:  # type: ignore[override]
-        """When each row is due where a speed is asked for.
-
-        :raises Misconfigured: a copy that shares the clock is not here, or no row has a time.
-        """
-        speed = self._settings.get(SPEED)
-        if speed is None:
-            return None
-        others = [_copy(content) for content in str(self._settings.get(CLOCK_OF) or "").split(",") if content]
-        gap, begin = self._settings.get(LONGEST_GAP), self._settings.get(CLOCK_FROM)
-        clock = clock_of(
-            [self._place[0], *others],
-            speed=float(speed),
-            longest_gap_s=None if gap is None else float(gap),
-            begin_ms=None if begin is None else epoch_ms(str(begin)),
-        )
-        return schedule_of(*self._place, self._order, clock)
 
 
 def _content_of(name: str, asked: Asked) -> str:

@@ -37,8 +37,12 @@ class Staged:
         self.folder = folder
         self.index, self._groups = read_index(folder)
         self.schema = arrow_schema(parse(self.index.contract))
+        self.used()
+
+    def used(self) -> None:
+        """Note that it is used: copies that nobody uses are swept."""
         with suppress(OSError):
-            os.utime(folder / INDEX)  # copies that nobody uses are swept
+            os.utime(self.folder / INDEX)
 
     @property
     def content(self) -> str:
@@ -191,6 +195,7 @@ class StagedShard:
 
     def _part(self, number: int) -> pq.ParquetFile:
         if number not in self._parts:
+            self.staged.used()
             self._parts[number] = pq.ParquetFile(self.staged.folder / part_name(number))
             while len(self._parts) > _OPEN_PARTS:
                 self._parts.popitem(last=False)[1].close()

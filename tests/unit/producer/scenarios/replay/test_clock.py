@@ -15,8 +15,8 @@ from producer.feeds.feed import refuse_set_aside
 from producer.scenarios import Asked, find_scenario
 from producer.scenarios.options import filled, fitted
 from producer.scenarios.replay.clock import epoch_ms
-from producer.scenarios.replay.scenario import ReplayStream
 from producer.scenarios.replay.staged import writing
+from producer.scenarios.replay.stream import ReplayStream
 from tests.kit import ROOT
 
 SAMPLES = ROOT / "samples" / "click_stream"

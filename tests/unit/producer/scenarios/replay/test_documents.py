@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 
-from cluster.errors import Misconfigured
+from cluster.errors import Interrupted, Misconfigured
 from producer import ProduceRequest
 from producer.plan.agreement import asked_of
 from producer.preview.preview import preview
@@ -180,3 +181,29 @@ def test_the_feeds_of_the_project_have_their_contracts_and_say_what_they_lack(tm
 def test_a_preview_of_files_without_a_row_says_so(write):
     with pytest.raises(Misconfigured, match="has no event"):
         preview(write("schema: click_stream\n", rows="", name="orders_1.csv"))
+
+
+def test_a_stop_ends_the_reading_of_files_without_a_schema_too(write, tmp_path):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        find_scenario(write()).prepare(Asked(stop=stop))
+    assert not list((tmp_path / "copies").glob("*/index.json"))
+
+
+def test_types_are_those_of_the_files_in_the_folder_that_is_asked_for(write, tmp_path):
+    file, elsewhere = write(), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "orders_1.csv").write_text("other\n1\n")
+    scenario = find_scenario(file)
+    scenario.prepare(Asked(options={"folder": str(elsewhere)}))
+    assert [field["name"] for field in contract_of(scenario).latest().schema["fields"]] == ["other"]
+
+
+def test_what_was_set_aside_is_told_before_the_first_event(write, tmp_path):
+    file = write("key: id\n", rows=ROWS + "3\n")
+    ended = streamproof("preview", file)
+    assert ended.exit_code == 0, ended.stderr
+    assert "rows were set aside" in ended.stderr
+    assert "orders_1.csv, line 4: 1 fields, the header has 4" in ended.stderr
+    assert "set_aside.jsonl" in ended.stderr
