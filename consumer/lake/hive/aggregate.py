@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,9 +95,9 @@ def aggregate(spark: SparkSession, asked: TableAsked, tell: Callable[[str], None
     """
     # 1. lists
     published = {topic: read_published(asked.lake / topic) for topic in (asked.clicks, asked.articles)}
-    now = state_of(asked.query, published)
     spark.sql(f"CREATE DATABASE IF NOT EXISTS `{asked.database}`")
     exists = spark.catalog.tableExists(asked.name)
+    now = state_of(asked.query, published, _folder(spark, asked) if exists else "")
     new = new_batches(read_state(asked.state) if exists else None, now)
     # 2. touched
     clicks = _events(spark, asked.lake / asked.clicks, published[asked.clicks])
@@ -135,7 +135,7 @@ def aggregate(spark: SparkSession, asked: TableAsked, tell: Callable[[str], None
     if new is None and exists:
         _drop_others(spark, asked, every)
     # 5. keep
-    now.write(asked.state)
+    replace(now, folder=_folder(spark, asked)).write(asked.state)
     return _result(spark, asked, len(every), len(touched), changed)
 
 

@@ -25,10 +25,12 @@ class TableState:
     """What a table was last computed from.
 
     :ivar sql: a digest of the query.
+    :ivar folder: where the files of the table lie: two metastores may have tables of one name.
     :ivar topic_ids: of each topic; ``batches`` the numbers of its batches, as ranges from first to last.
     """
 
     sql: str
+    folder: str = ""
     topic_ids: dict[str, str] = field(default_factory=dict)
     batches: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
@@ -63,7 +65,8 @@ def read_state(path: Path) -> TableState | None:
         said = json.loads(path.read_text(encoding="utf-8"))
         {_FORMAT: None}[said["format"]]  # another one is none of ours
         batches = {topic: [(int(a), int(b)) for a, b in ranges] for topic, ranges in said["batches"].items()}
-        return TableState(str(said["sql"]), {str(k): str(v) for k, v in said["topic_ids"].items()}, batches)
+        topic_ids = {str(topic): str(topic_id) for topic, topic_id in said["topic_ids"].items()}
+        return TableState(str(said["sql"]), str(said["folder"]), topic_ids, batches)
     except FileNotFoundError:
         return None
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -74,10 +77,11 @@ def read_state(path: Path) -> TableState | None:
         ) from error
 
 
-def state_of(query: str, topics: Mapping[str, Published]) -> TableState:
+def state_of(query: str, topics: Mapping[str, Published], folder: str = "") -> TableState:
     """Return the state of a table that is computed from what is published."""
     return TableState(
         hashlib.sha256(query.encode()).hexdigest(),
+        folder,
         {topic: published.topic_id for topic, published in topics.items()},
         {topic: _ranges(batch.batch_id for batch in published.batches) for topic, published in topics.items()},
     )
@@ -86,9 +90,10 @@ def state_of(query: str, topics: Mapping[str, Published]) -> TableState:
 def new_batches(before: TableState | None, now: TableState) -> dict[str, set[int]] | None:
     """Return which batches of each topic are not in the table yet; ``None`` where everything has to be computed.
 
-    So it is without a state, with another query or topic, and where a batch of before is not listed any more.
+    So it is without a state, with another query, topic or place of the table, and where a batch of before is not listed
+    any more.
     """
-    if before is None or before.sql != now.sql or before.topic_ids != now.topic_ids:
+    if before is None or (before.sql, before.folder, before.topic_ids) != (now.sql, now.folder, now.topic_ids):
         return None
     found = {}
     for topic, ranges in now.batches.items():

@@ -29,6 +29,7 @@ def test_only_batches_that_are_new_are_computed(tmp_path: Path) -> None:
     "now",
     [
         state_of("SELECT 2", published(0, 1)),
+        state_of("SELECT 1", published(0, 1), "/elsewhere"),
         state_of("SELECT 1", published(0, 1, topic_id="b")),
         state_of("SELECT 1", published(1)),
     ],
