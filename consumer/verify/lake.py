@@ -76,7 +76,8 @@ def verify_lake(folder: Path, place: Path | Place | None = None, *, wait_s: floa
 def _list(rows: LakeRows, published: Published) -> Proof:
     events = sum(batch.rows for batch in published.batches)
     aside = sum(batch.quarantined for batch in published.batches)
-    looked = f"{len(published.batches):,} batches, {events:,} events, {aside:,} set aside"
+    number = len(published.batches)
+    looked = f"{number:,} batch{'' if number == 1 else 'es'}, {events:,} events, {aside:,} set aside"
     return Proof.of("list", _LIST, looked, rows.contradictions(), notes=rows.notes())
 
 

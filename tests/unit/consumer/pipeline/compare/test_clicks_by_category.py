@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 import threading
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cluster.errors import Misconfigured
@@ -18,6 +20,8 @@ from consumer.pipeline.claims import Also, Claims
 from consumer.pipeline.look import Work, look
 from consumer.pipeline.result import PipelineResult
 from consumer.pipeline.session import proof_session
+from consumer.pipeline.stored import StoredRows
+from consumer.pipeline.stored.naming import stored_at
 from schemas.manifest import FaultTruth, Manifest
 from tests.kit.clicks import Article, Counted, article_rows, click_rows, counted, some_clicks
 from tests.unit.consumer.pipeline.lab import Lab, LabRows
@@ -69,14 +73,15 @@ def stored(rows: Counted) -> pa.Table:
 
 
 def audited(
-    table: pa.Table, clicks: Sequence[Manifest] = (CLICKED,), articles: Sequence[Manifest] = (WRITTEN,)
+    table: pa.Table | StoredRows, clicks: Sequence[Manifest] = (CLICKED,), articles: Sequence[Manifest] = (WRITTEN,)
 ) -> PipelineResult:
     truths = {"clicks": ListTruth(click_rows(CLICKS)), "articles": ListTruth(article_rows(ARTICLES))}
     asked = Asked(expectations=(Path("clicks_by_category"),), also=also_of(["articles=articles"]))
     work = Work(None, "clicks", asked, lambda manifests: truths[manifests[0].topic], threading.Event())
     also = [Also("articles", "articles", Claims(RUN, list(articles)))]
     with proof_session(threading.Event()) as session:
-        return look(session, Claims(RUN, list(clicks)), LabRows(table), work, also=also, last=True)
+        rows = LabRows(table) if isinstance(table, pa.Table) else table
+        return look(session, Claims(RUN, list(clicks)), rows, work, also=also, last=True)
 
 
 def test_a_table_of_all_clicks_passes_and_says_what_is_proved() -> None:
@@ -97,6 +102,49 @@ def test_each_damage_to_the_table_is_named(damage: str) -> None:
     result = audited(pa.Table.from_pylist(rows))
     (expectation,) = result.findings.expectations
     assert (result.verdict, expectation.disagreeing) == ("FAILED", 2 if damage in {"category_id", "hour"} else 1)
+
+
+def lay_table(folder: Path, table: pa.Table) -> list[Path]:
+    """Write the table as Hive leaves it: a folder for each hour, whose names are the last two columns."""
+    files = []
+    for day, hour in sorted({(row["date"], int(row["hour"])) for row in table.to_pylist()}):
+        rows = [row for row in table.to_pylist() if (row["date"], int(row["hour"])) == (day, hour)]
+        path = folder / f"date={day}" / f"hour={hour}" / "part-0.c000.snappy.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows).drop(["date", "hour"]), path)
+        (path.parent / f".{path.name}.crc").write_text("")
+        files.append(path)
+    (folder / "_SUCCESS").write_text("")
+    return files
+
+
+def test_files_of_the_table_that_are_gone_copied_or_edited_are_named_by_their_rows(tmp_path: Path) -> None:
+    files = lay_table(tmp_path / "table", stored(counted(CLICKS, ARTICLES)))
+    place = stored_at(str(tmp_path / "table"))
+
+    def disagreeing() -> list[dict[str, Any]]:
+        with place.open() as rows:
+            return audited(rows).findings.expectations[0].rows
+
+    assert disagreeing() == []
+    whole, number = files[1].read_bytes(), pq.read_metadata(files[1]).num_rows
+    hour = dict(part.split("=") for part in files[1].relative_to(tmp_path / "table").parts[:2])
+    copy = files[1].with_name("part-1.parquet")
+    copy.write_bytes(whole)
+    assert {(row["date"], row["hour"]) for row in disagreeing()} == {(hour["date"], hour["hour"])}
+    assert all(row["stored"].endswith("in rows 2") for row in disagreeing())
+    copy.unlink()
+    files[1].unlink()
+    with place.open() as rows:
+        gone = audited(rows)
+    assert (gone.verdict, gone.findings.expectations[0].disagreeing) == ("FAILED", number)
+    table = pq.read_table(io.BytesIO(whole), partitioning=None)
+    clicks = [table.column("clicks")[0].as_py() + 1, *table.column("clicks").to_pylist()[1:]]
+    pq.write_table(table.set_column(table.schema.get_field_index("clicks"), "clicks", pa.array(clicks)), files[1])
+    (edited,) = disagreeing()
+    assert (edited["date"], edited["hour"], edited["category_id"]) == (
+        hour["date"], hour["hour"], str(table.column("category_id")[0].as_py())
+    )  # fmt: skip
 
 
 def test_articles_that_were_not_accepted_or_cannot_be_read_count_for_nothing() -> None:
