@@ -72,6 +72,8 @@ class PipelineFindings:
     :ivar rows: rows of the place, whosever they are.
     :ivar identified: whether identities were looked at; not where only aggregates were asked for.
     :ivar compared: what is compared by value, in words; ``None`` where values were not asked for.
+    :ivar summed: events whose checksums, as they came from Kafka, add up to what the manifests say, where they do;
+        ``None`` where no row has one.
     :ivar not_stored: fields of an event that no column holds; ``not_comparable``: columns that cannot be compared.
     :ivar unordered: rows that have nothing in the column of the order.
     :ivar unproved: what of the events that were told again could not be held against the manifests.
@@ -96,6 +98,7 @@ class PipelineFindings:
     identified: bool = True
     ordered: bool = False
     compared: list[str] | None = None
+    summed: int | None = None
     not_stored: list[str] = default(default_factory=list)
     not_comparable: list[str] = default(default_factory=list)
     shards: list[ShardAudit] = default(default_factory=list)

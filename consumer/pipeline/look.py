@@ -266,7 +266,8 @@ def _events(  # noqa: PLR0917 - both sides, and what is known of them
             telling.tell(rest)
     without = order_by_column(session) if whole and taking.order is not None else 0
     # 5. compare
-    compared = Comparison(session, claims, ordered=whole and columns.ordered)
+    checksums = taking.checksum is not None
+    compared = Comparison(session, claims, ordered=whole and columns.ordered, checksums=checksums)
     differing = []
     if whole and asked.compare and telling.truth is not None:
         differing = differences(session, rows, telling.truth, taking, showing=not claims.is_ledger)
@@ -279,6 +280,7 @@ def _events(  # noqa: PLR0917 - both sides, and what is known of them
         rows=arrival.rows,
         foreign=arrival.whose["foreign"],
         without_identity=arrival.whose["without"],
+        summed=compared.summed,
         compared=[one.name for one in taking.compared] if asked.compare and whole else None,
         not_stored=columns.map.not_stored,
         not_comparable=columns.map.not_comparable,

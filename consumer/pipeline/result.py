@@ -86,6 +86,7 @@ class PipelineResult:
             "examples": {name: [each.event_id or str(each) for each in rows] for name, rows in found.examples.items()},
             "located": located,
             "compared": found.compared,
+            "summed": found.summed,
             "not_stored": found.not_stored,
             "not_comparable": found.not_comparable,
             "columns": [asdict(column) for column in found.columns],

@@ -118,6 +118,8 @@ def _proved(found: PipelineFindings, place: str, moment: str, expect: str | None
     if found.identified:
         parts.append(_arrived(found, place, expect))
         parts.append(_values(found))
+        if found.summed:
+            parts.append(f"the checksums of {found.summed:,} values, as they came, add up to what was sent")
         if found.ordered:
             parts.append("in the order of their keys")
     else:

@@ -14,7 +14,7 @@ from consumer.pipeline.columns.identities import Identities, event_ids, field_id
 from consumer.pipeline.columns.mapping import ColumnMap, listed, map_columns, stored_leaf
 from consumer.pipeline.columns.taking import Taking
 from consumer.pipeline.session import ProofSession
-from consumer.pipeline.stored import KEY, OFFSET, PARTITION, StoredColumn, StoredRows
+from consumer.pipeline.stored import CHECKSUM, KEY, OFFSET, PARTITION, StoredColumn, StoredRows
 from consumer.pipeline.truth import Truth
 from consumer.sinks.column_types import quote
 from schemas.identity import IDENTITY_FIELD
@@ -22,6 +22,7 @@ from schemas.identity import IDENTITY_FIELD
 _AN_EVENT = "an_event"
 # What a record has beside its value.
 _BESIDE_VALUES = frozenset({PARTITION, OFFSET, KEY, "_timestamp"})
+_CHECKSUMS = frozenset({"BIGINT", "UINTEGER", "UBIGINT"})
 _NUMBERS = frozenset({"INTEGER", "BIGINT"})
 _OF_A_TOPIC = (PARTITION, OFFSET, KEY)
 
@@ -85,8 +86,20 @@ def find_columns(session: ProofSession, rows: StoredRows, asked: Asked, claims: 
                 where=where,
                 hint=f"Say which is which with --column STORED=FIELD; the columns are: {names}",
             )
-    taking = Taking(identities, found.compared, order, None if order_column is None else order_column.name)
+    taking = Taking(
+        identities,
+        found.compared,
+        order,
+        None if order_column is None else order_column.name,
+        None if claims.is_ledger else _checksum(columns),
+    )
     return Columns(taking, found, ordered_by_place=of_topic and order is None)
+
+
+def _checksum(columns: Sequence[StoredColumn]) -> str | None:
+    """Return the column of checksums, if there is one of that name and kind."""
+    named = [column for column in columns if column.name.casefold() == CHECKSUM]
+    return named[0].name if named and named[0].type in _CHECKSUMS else None
 
 
 def _fields_of(session: ProofSession, truth: Truth) -> dict[str, str]:

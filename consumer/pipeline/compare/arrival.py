@@ -9,18 +9,20 @@ from dataclasses import dataclass, field
 from consumer.pipeline.columns.taking import Taking
 from consumer.pipeline.session import ProofSession
 from consumer.pipeline.stored import KEY, OFFSET, PARTITION, StoredRows
+from consumer.sinks.column_types import quote
 
 # A row of the table for each stored row of the run, copies included. "offset" and partition say in which order the rows
 # were stored, where the place says so; digest_0, digest_1, ... are of the values that are compared.
 _ARRIVED = """
     CREATE OR REPLACE TABLE arrived (
-        shard INTEGER, sequence BIGINT, event_id VARCHAR, partition INTEGER, "offset" BIGINT, key UBIGINT{digests}
+        shard INTEGER, sequence BIGINT, event_id VARCHAR, partition INTEGER, "offset" BIGINT, key UBIGINT,
+        crc32 UINTEGER{digests}
     )
 """
 # What the comparison of identities reads (../proof/evidence/identities.sql, order.sql).
 RECORDS = """
     CREATE OR REPLACE TEMP VIEW run_records AS
-    SELECT shard, sequence, partition, "offset", key, event_id, CAST(NULL AS UINTEGER) AS crc32,
+    SELECT shard, sequence, partition, "offset", key, event_id, crc32,
            FALSE AS quarantined, 'events' AS place
     FROM arrived
 """
@@ -101,7 +103,8 @@ def _take_one(session: ProofSession, taking: Taking, found: Arrival, relation: s
         if ordered
         else "NULL, NULL, NULL"
     )
-    values = [one.digests.stored for one in taking.compared] + ([taking.order.sql] if taking.order else [])
+    checksum = f"TRY_CAST({quote(taking.checksum)} AS UINTEGER)" if taking.checksum else "NULL"
+    values = [checksum, *(one.digests.stored for one in taking.compared), *([taking.order.sql] if taking.order else [])]
     session.connection.execute(
         f"INSERT INTO arrived SELECT __event_shard, __event_sequence, __malformed_id, {', '.join([place, *values])} "  # noqa: S608
         f"FROM {placed} WHERE __whose = 'ours'"

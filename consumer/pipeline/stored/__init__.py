@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Columns that a topic has beside those of its values; and where a row lies, in words.
 PARTITION, OFFSET, KEY = "_partition", "_offset", "_key"
 WHERE = "_where"
+# A column with CRC-32 of the whole value of the record that a row is of, where a pipeline keeps it.
+CHECKSUM = "value_crc"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from consumer.pipeline.result import PipelineResult
 from consumer.pipeline.stored.lake.place import LakePlace
 from consumer.pipeline.stored.naming import stored_at
 from schemas.identity import event_id
+from schemas.manifest import CrcWindows
 from tests.kit.lake_folder import LakeFolder, SetAside, lay_lake
 from tests.unit.consumer.pipeline.lab import RUN, Lab
 
@@ -226,3 +228,31 @@ def test_its_files_read_as_files_tell_of_the_list(lake: LakeFolder) -> None:
         assert any(f"--at lake:{lake.folder}" in note for note in rows.notes())
     with pytest.raises(Misconfigured, match=f"Give --at lake:{lake.folder}"), stored_at(str(lake.folder)).open():
         pass
+
+
+def summed_lab() -> Lab:
+    """The run of the lake, whose shards say the sums of checksums of every 20 of their events."""
+    lab = Lab(per_shard=60)
+    for shard in range(2):
+        crcs = [zlib.crc32(b"value %d" % (60 * shard + n)) for n in range(60)]
+        windows = CrcWindows(size=20, sums=[sum(crcs[at : at + 20]) for at in range(0, 60, 20)])
+        lab.manifests[shard] = lab.manifest(shard, crc=windows)
+    return lab
+
+
+def test_checksums_of_the_values_as_they_came_are_held_against_the_shards_sums(lake: LakeFolder) -> None:
+    lab = summed_lab()
+    whole = look(lake, lab)
+    assert (whole.verdict, whole.findings.summed) == ("PASSED", 120)
+    assert "the checksums of 120 values, as they came, add up to what was sent" in whole.reason
+    edit_a_checksum(lake)
+    odd = look(lake, lab)
+    assert (odd.verdict, odd.findings.altered, odd.findings.summed) == ("FAILED", 1, 120)
+    (named,) = odd.findings.examples["altered"]
+    assert (named.shard, named.note) == (1, "a checksum of sequences 20 to 39 is not what the shard says")
+
+
+def test_checksums_of_a_window_that_is_not_whole_say_nothing(lake: LakeFolder) -> None:
+    remove_a_row(lake)
+    result = look(lake, summed_lab(), compare=True)
+    assert (result.findings.lost, result.findings.altered, result.findings.summed) == (1, 0, 100)
