@@ -12,7 +12,7 @@ from typing import Any
 from cluster.errors import DataRejected, Misconfigured
 from producer.scenarios import find_scenario
 from producer.scenarios.options import filled, fitted
-from producer.scenarios.replay.options import ALONGSIDE, CLOCK_FROM, LONGEST_GAP, ORDER, SPEED
+from producer.scenarios.replay.options import ALONGSIDE, CLOCK_FROM, LONGEST_GAP, ORDER, SPEED, TIME_ORDER
 from producer.scenarios.replay.scenario import ReplayScenario, Sources
 from producer.scenarios.replay.staged.copy import Staged
 from producer.scenarios.replay.staged.make import Progress
@@ -72,6 +72,23 @@ class Timing:
     first_feed: bool = False
     order: str | None = None
 
+    @property
+    def told(self) -> dict[str, object]:
+        """The options of every feed that are known before its files are read."""
+        if self.speed is None:
+            return {} if self.order is None else {ORDER: self.order}
+        told = {
+            SPEED: self.speed,
+            LONGEST_GAP: self.longest_gap_s,
+            CLOCK_FROM: self.clock_from,
+            ORDER: self.order or TIME_ORDER,
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+    def applied(self, feed: Feed) -> Feed:
+        """Return a feed with these options."""
+        return replace(feed, options={**feed.options, **self.told})
+
 
 @dataclass(frozen=True, slots=True)
 class StagedFeed:
@@ -125,6 +142,7 @@ def stage_feeds(
     :raises Misconfigured: a feed has no files, or has no event time and there is a speed.
     :raises StreamproofError: as ``ReplayScenario`` reads files.
     """
+    feeds = [timing.applied(feed) for feed in feeds]
     sources = [feed.sources() for feed in feeds]
     for each in sources:
         each.files.find()  # before the first is read, which may take long
@@ -133,7 +151,7 @@ def stage_feeds(
         for feed, each in zip(feeds, sources, strict=True)
     ]
     return [
-        StagedFeed(replace(feed, options={**feed.options, **_timing_options(timing, own, staged)}), own)
+        StagedFeed(replace(feed, options={**feed.options, **_shared_clock(timing, own, staged)}), own)
         for feed, own in zip(feeds, staged, strict=True)
     ]
 
@@ -156,19 +174,15 @@ def refuse_set_aside(feeds: Sequence[StagedFeed], most: float | None) -> None:
             )
 
 
-def _timing_options(timing: Timing, own: Staged, all_staged: Sequence[Staged]) -> dict[str, object]:
-    """Return the options of one feed that say when its rows are sent."""
+def _shared_clock(timing: Timing, own: Staged, all_staged: Sequence[Staged]) -> dict[str, object]:
+    """Return the options of one feed that let it share a clock with the others, whose files are read by now."""
     if timing.speed is None:
-        return {} if timing.order is None else {ORDER: timing.order}
-    begin = timing.clock_from
-    if begin is None and timing.first_feed and (earliest := all_staged[0].whole.event_time_range):
-        begin = str(earliest[0])
+        return {}
+    shared: dict[str, object] = {}
     others = [staged.content for staged in all_staged if staged is not own]
-    told = {
-        SPEED: timing.speed,
-        LONGEST_GAP: timing.longest_gap_s,
-        CLOCK_FROM: begin,
-        ALONGSIDE: ",".join(others) or None,
-        ORDER: timing.order or "time",
-    }
-    return {name: value for name, value in told.items() if value is not None}
+    if others:
+        shared[ALONGSIDE] = ",".join(others)
+    earliest = all_staged[0].whole.event_time_range if timing.first_feed and timing.clock_from is None else None
+    if earliest is not None:
+        shared[CLOCK_FROM] = str(earliest[0])
+    return shared

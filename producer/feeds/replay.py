@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cluster.connection import Connection
 from cluster.errors import Interrupted, Misconfigured, StreamproofError, Terminal
-from producer.feeds.feed import StagedFeed
+from producer.feeds.feed import Feed, StagedFeed
 from producer.feeds.ready import make_ready
 from producer.judgement import Tally, stopped
 from producer.plan.plan import Plan
 from producer.plan.request import ProduceRequest
+from producer.scenarios.replay.options import ORDER, TIME_ORDER
 from producer.send.meter import Progress
 from producer.workers import RunResult, produce_feeds
+from schemas.faults import LATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +40,30 @@ class Replayed:
         }
 
 
-def requests_of(feeds: Sequence[StagedFeed], *, run_id: str, **asked: Any) -> list[ProduceRequest]:
+def requests_of(
+    feeds: Sequence[Feed], *, run_id: str, rows: Sequence[int] | None = None, **asked: Any
+) -> list[ProduceRequest]:
     """Return a request for each feed; each of its shards can be produced by whoever has the files.
 
+    :param rows: of each feed, once they are known: a number of faults is one of so many events.
     :param asked: what ``ProduceRequest`` takes beside topic, scenario and options.
     :raises Misconfigured: two feeds have one topic, or a request is not valid.
     """
-    topics = [each.feed.topic for each in feeds]
+    topics = [feed.topic for feed in feeds]
     twice = sorted({topic for topic in topics if topics.count(topic) > 1})
     if twice:
         raise Misconfigured(
             f"two feeds of one run go to topic {', '.join(twice)}", hint="Give each feed of a run a topic of its own"
         )
+    requests = [
+        ProduceRequest(run_id=run_id, topic=feed.topic, scenario=feed.scenario, options=feed.options, **asked)
+        for feed in feeds
+    ]
+    if rows is None:
+        return requests
     return [
-        ProduceRequest(
-            run_id=run_id,
-            topic=each.feed.topic,
-            scenario=each.feed.scenario,
-            options=each.feed.options,
-            **asked,
-        )
-        for each in feeds
+        replace(request, events=many) if _counts_faults(request) else request
+        for request, many in zip(requests, rows, strict=True)
     ]
 
 
@@ -89,6 +94,30 @@ def replay(
     # 3. judge
     run_id = requests[0].run_id
     return Replayed(run_id, tuple(feeds), results, time.monotonic() - began, _error(run_id, results))
+
+
+def refuse_late_in_disorder(feeds: Sequence[StagedFeed], requests: Sequence[ProduceRequest]) -> None:
+    """Refuse to inject events that are late among rows that are late themselves: no audit could tell which is which.
+
+    :raises Misconfigured: a feed has rows out of order, and is sent in the order of its files.
+    """
+    for each, request in zip(feeds, requests, strict=True):
+        late = any(fault.name == LATE for fault in request.plan.faults)
+        by_time = request.plan.options.get(ORDER) == TIME_ORDER
+        if late and not by_time and not each.staged.whole.in_order:
+            raise Misconfigured(
+                f"the rows of {each.feed.name} are not in the order of their times, so that a late one would not show",
+                hint="Say --order time, or leave the fault late out",
+            )
+
+
+def _counts_faults(request: ProduceRequest) -> bool:
+    """Tell whether a number of faults is asked for, and nothing says of how many events.
+
+    Shards have whole files, and not the same number of rows each, so that no number can be shared among several.
+    """
+    counted = any(fault.count is not None for fault in request.plan.faults)
+    return counted and request.events is None and request.shards == 1
 
 
 def _error(run_id: str, results: Sequence[RunResult]) -> StreamproofError | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -104,10 +104,12 @@ def replay(
     nothing twice.
     """
     from cluster.text.durations import seconds_in
+    from cluster.text.names import check_topic_name
     from producer.feeds import replay as replay_feeds
     from producer.feeds import requests_of, stage_feeds
     from producer.feeds.feed import refuse_set_aside
     from producer.feeds.ready import wait_for_services
+    from producer.feeds.replay import refuse_late_in_disorder
     from producer.scenarios.options import pairs
     from schemas.formats import FRAMED
     from schemas.rates import share_of
@@ -122,7 +124,8 @@ def replay(
     timing = _timing(speed, longest_gap, clock_from, order, first_feed=not feed)
     allowed = most_set_aside(most, strict=strict)
     wait_s = (env.ready_wait_s or 0.0) if wait is None else seconds_in(wait)
-    asked = {
+    asked: dict[str, Any] = {
+        "run_id": run_id or new_run_id(),
         "new_run_id": not run_id,
         "shards": shards,
         "seed": seed,
@@ -145,14 +148,18 @@ def replay(
         mtls=mtls,
         otherwise=env.kafka,
     )
+    # What is wrong with the request is told before files are read, which may take long.
+    requests_of([timing.applied(each) for each in feeds], **asked)
     for each in feeds:
+        check_topic_name(each.topic)
         each.sources().files.find()
     with stop_on_signals() as stop:
         wait_for_services(connection, registry=bool(framed), wait_s=wait_s, stop=stop)
         with shown_reading() as reading:
             staged = stage_feeds(feeds, timing=timing, told=reading, stop=stop)
         refuse_set_aside(staged, allowed)
-        requests = requests_of(staged, run_id=run_id or new_run_id(), **asked)
+        requests = requests_of([each.feed for each in staged], rows=[each.staged.rows for each in staged], **asked)
+        refuse_late_in_disorder(staged, requests)
         with shown_feeds(staged, requests) as progress:
             replayed = replay_feeds(connection, staged, requests, stop=stop, progress=progress, at_start=ready_worker)
     if replayed.error is None:

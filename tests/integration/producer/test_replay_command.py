@@ -100,12 +100,14 @@ def test_rows_that_cannot_be_taken_are_told_by_file_and_line_and_fail_only_where
         assert refused.exit_code == 65, refused.text
         assert "clicks_hour_003.csv line 5" in refused.stderr
     assert not {*topics} & topic_names(admin_client(connection.kafka))
-    done = streamproof(*words(topics, samples, "--run-id", "ragged", "--most-set-aside", "1%"))
+    faults = ("--fault", "duplicate=3", "--fault", "late=1%", "--order", "time")
+    done = streamproof(*words(topics, samples, "--run-id", "ragged", "--most-set-aside", "1%", *faults))
     assert done.exit_code == 0, done.text
     clicks, articles = done.document["feeds"]
     assert (clicks["set_aside"], clicks["acknowledged"], articles["set_aside"]) == (2, CLICKS, 0)
     assert [row["line"] for row in clicks["first_set_aside"]] == [5, len(lines) + 2]
     assert {row["file"] for row in clicks["first_set_aside"]} == {"clicks_hour_003.csv"}
+    assert verdict(topics[0], "ragged")[0] == "PASSED", "each fault is found, and no other"
 
 
 def start(topics: tuple[str, str], folder: Path, *more: str) -> subprocess.Popen[str]:
@@ -198,6 +200,7 @@ def test_any_files_are_replayed_by_a_file_that_says_so(connection, topic_name, t
         (["FILES", "--most-set-aside", "some"], 78, "neither a number of rows nor a share"),
         (["FILES", "--feed", "x.yaml"], 78, "are both given"),
         (["FILES", "--bootstrap-servers", "127.0.0.1:1", "--wait", "2s"], 69, "127.0.0.1:1"),
+        (["FILES", "--fault", "late=1%"], 78, "a late one would not show"),
         (["FILES", "-o", "delimitre=;"], 78, "takes no option delimitre"),
     ],
 )
