@@ -33,7 +33,7 @@ class PlanReplayOperator(StreamproofOperator):
     :param folder: where the files are; the sample files when empty.
     :param suffix: how their names end.
     :param rate: clicks a second; as fast as possible when empty. Articles go as fast as possible.
-    :param speed: the original timing times this; the rate decides when empty.
+    :param speed: the original timing times this, by one clock for both feeds; the rate decides when empty.
     """
 
     template_fields: Sequence[str] = (
@@ -70,33 +70,38 @@ class PlanReplayOperator(StreamproofOperator):
         self.speed = speed
 
     def work(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002
+        from producer.feeds import Feed, Timing, stage_feeds
         from producer.plan.acceptance import accept
         from producer.scenarios import find_scenario
 
+        feeds = [Feed(scenario, str(told["topic"]), self._options(told)) for scenario, told in self.feeds.items()]
+        # By one clock, whose second 0 is the first click: the articles of years before are there already.
+        timing = Timing(speed=float(self.speed) if self.speed else None, first_feed=True)
         generators: list[dict[str, Any]] = []
-        for scenario, told in self.feeds.items():
-            settings = self._settings(scenario, told)
-            request = self._request(str(told["topic"]), settings)
-            accept(request.plan, find_scenario(scenario))
-            self.log.info("%s: %s shards to %s, %s", scenario, request.shards, request.topic, request.plan.pace)
+        for staged, told in zip(stage_feeds(feeds, timing=timing), self.feeds.values(), strict=True):
+            if staged.staged.set_aside:
+                first = ", ".join(
+                    f"{row['file']} line {row['line']}: {row['reason']}" for row in staged.first_reasons()
+                )
+                self.log.warning("%s: %s rows set aside: %s", staged.feed.name, staged.staged.set_aside, first)
+            paced = staged.feed.scenario == CLICKS and self.rate
+            settings = {
+                "scenario": staged.feed.scenario,
+                "shards": int(told["shards"]),
+                "rate": float(self.rate) if paced else 0.0,
+                "options": dict(staged.feed.options),
+            }
+            request = self._request(staged.feed.topic, settings)
+            accept(request.plan, find_scenario(staged.feed.scenario))
+            self.log.info("%s: %s shards to %s, %s", request.scenario, request.shards, request.topic, request.plan.pace)
             settings["options"] = dict(request.plan.options)
             generators += [
                 {"topic": request.topic, "shard": settings | {"shard": shard}} for shard in range(request.shards)
             ]
         return generators
 
-    def _settings(self, scenario: str, told: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what ``ProduceRequest`` takes beside topic, run and shard."""
-        options = {"folder": self.folder or str(SAMPLES), "prefix": told["prefix"], "suffix": self.suffix}
-        if self.speed:
-            options["speed"] = float(self.speed)
-        paced = scenario == CLICKS and self.rate
-        return {
-            "scenario": scenario,
-            "shards": int(told["shards"]),
-            "rate": float(self.rate) if paced else 0.0,
-            "options": options,
-        }
+    def _options(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        return {"folder": self.folder or str(SAMPLES), "prefix": told["prefix"], "suffix": self.suffix}
 
     def _request(self, topic: str, settings: Mapping[str, Any]) -> ProduceRequest:
         from producer.plan.request import ProduceRequest

@@ -157,6 +157,26 @@ def plans(asked: list[tuple[str, dict[str, Any]]]) -> list[Any]:
     return [plan(scenario, params) for scenario, params in asked]
 
 
+def replay_planned(asked: list[dict[str, Any]]) -> list[Any]:
+    """What is planned for the generators of a replay of the sample files, or why nothing is."""
+    from plugins.replay import ARTICLES, CLICKS, PlanReplayOperator
+
+    feeds = {
+        CLICKS: {"topic": "c", "prefix": "clicks_hour_", "shards": 2},
+        ARTICLES: {"topic": "a", "prefix": "articles_metadata", "shards": 1},
+    }
+    told = {"folder": "", "suffix": ".csv", "rate": "", "speed": ""}
+
+    def plan(more: dict[str, Any]) -> Any:
+        operator = PlanReplayOperator(task_id="plan", run_id="r", topic="c", feeds=feeds, **told | more)
+        try:
+            return operator.execute({})
+        except errors.Misconfigured as fault:
+            return str(fault)
+
+    return [plan(more) for more in asked]
+
+
 def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str, int | None, str]]:
     """Which contract the gate is asked for, up to which version, and for which format of values.
 
@@ -367,6 +387,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         tested,
         masked,
         plans,
+        replay_planned,
         gated,
         generated,
         reported,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -44,6 +45,8 @@ CONTENT, ROWS, ROWS_OF_RUN, SET_ASIDE, FILES, SHARDS = "content", "rows", "rows_
 # A folder in which the same files are looked for when a run is made again.
 FOLDER_VARIABLE = "STREAMPROOF_REPLAY_FOLDER"
 _MOST = 1 << 53
+# What a staged copy is known by.
+_CONTENT = re.compile(r"[0-9a-f]{32}")
 
 log = structlog.get_logger()
 
@@ -270,6 +273,8 @@ def _content_of(name: str, asked: Asked) -> str:
         return name
     from producer.scenarios.find import find  # deferred: it finds this
 
+    if _CONTENT.fullmatch(name):
+        raise _no_copy(name)
     other = find(name)
     if not isinstance(other, ReplayScenario):
         raise Misconfigured(f"{name} replays no files, so that it has no times to share", hint=f"Correct {ALONGSIDE}")
@@ -280,12 +285,16 @@ def _content_of(name: str, asked: Asked) -> str:
 def _copy(content: str) -> Staged:
     there = copies_home() / content
     if not (there / INDEX).exists():
-        raise Misconfigured(
-            f"the files of a feed that shares the clock are not here: nothing holds the content {content}",
-            where=str(copies_home()),
-            hint="Produce that feed here once, with --events 0, or start a new run",
-        )
+        raise _no_copy(content)
     return Staged(there)
+
+
+def _no_copy(content: str) -> Misconfigured:
+    return Misconfigured(
+        f"the files of a feed that shares the clock are not here: nothing holds the content {content}",
+        where=str(copies_home()),
+        hint="Produce that feed here once, with --events 0, or start a new run",
+    )
 
 
 def _differs(settings: Settings, staged: Staged) -> bool:

@@ -296,3 +296,16 @@ def test_the_gate_registers_all_versions_that_the_run_writes_and_the_next_one_on
     runs = [*(off | params for params in mixed), off, {}]
     registered = [up_to for _, up_to, _ in ask("gated", asked=[({}, params) for params in runs])]
     assert registered == [2, 2, 2, 2, None, None]
+
+
+def test_the_generators_of_a_replay_have_one_clock_that_begins_with_the_first_click(ask: Ask, tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = [{}, {"speed": "60"}, {"speed": "60", "rate": "5"}]
+    fast, timed, both = ask("replay_planned", env={"STREAMPROOF_STATE_DIR": str(tmp_path)}, asked=asked)
+    assert [(each["topic"], each["shard"]["shard"]) for each in fast] == [("c", 0), ("c", 1), ("a", 0)]
+    assert all("speed" not in each["shard"]["options"] for each in fast)
+    options = [each["shard"]["options"] for each in timed]
+    assert {(each["speed"], each["order"]) for each in options} == {(60, "time")}
+    assert len({each["clock_from"] for each in options}) == 1
+    assert options[0]["clock_from"].startswith("15068268"), "the first click, not an article of years before"
+    assert options[0]["alongside"] == options[1]["alongside"] != options[2]["alongside"]
+    assert "speed sends events at their own times" in both

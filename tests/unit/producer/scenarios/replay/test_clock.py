@@ -112,6 +112,7 @@ def test_a_feed_may_be_named_instead_of_staged():
         ({"longest_gap": 5}, "longest_gap without a speed"),
         ({"speed": 1, "clock_from": "yesterday"}, "'yesterday', which is no time"),
         ({"speed": 1, "alongside": "clickstream"}, "clickstream replays no files"),
+        ({"speed": 1, "alongside": "0123456789abcdef0123456789abcdef"}, "shares the clock are not here"),
         ({"speed": 0}, "must be above 0"),
     ],
 )
