@@ -72,7 +72,7 @@ class LakeColumns:
     def grown(self, schema: pa.Schema, *, widen: bool = True) -> tuple[LakeColumns, list[str]]:
         """Return the columns that hold this schema too, and the column of each of its fields.
 
-        :param widen: a column may get a wider type; Delta's tables keep theirs.
+        :param widen: a column may get a wider type; Delta's tables keep theirs, and take members that are new.
         :raises SchemaConflict: no columns hold all, or Parquet cannot hold it.
         """
         if not schema.names:
@@ -86,10 +86,8 @@ class LakeColumns:
             kind.refuse_twins()
             before = types.get(name, ColumnType(NULL))
             types[name] = merge(before, kind, name)
-            if not widen and before not in (types[name], ColumnType(NULL)):
-                raise SchemaConflict(
-                    f"{name} is {before} in the Delta table, whose columns keep their types, and {kind} here"
-                )
+            if not widen and before != ColumnType(NULL) and not _only_added(before, types[name]):
+                raise SchemaConflict(f"{name} is {before} in the Delta table, whose types stay, and {kind} here")
         placed = names | dict.fromkeys(identity, IDENTITY_FIELD)
         return replace(self, types=types, fields={**self.fields, **names}), [placed[field] for field in schema.names]
 
@@ -97,6 +95,14 @@ class LakeColumns:
         """Return the columns of a file of events."""
         value = [(name, arrow_type(kind)) for name, kind in self.types.items() if kind != ColumnType(NULL)]
         return pa.schema([*METADATA, *(pa.field(name, kind) for name, kind in value)])
+
+
+def _only_added(before: ColumnType, after: ColumnType) -> bool:
+    """Return whether a type is the one before with nothing but more members of records."""
+    if not before.members or before.name != after.name:
+        return before == after
+    there = dict(after.members)
+    return all(name in there and _only_added(kind, there[name]) for name, kind in before.members)
 
 
 def column_type(kind: pa.DataType, where: str) -> ColumnType:  # noqa: PLR0911 - one for each row of the table

@@ -67,7 +67,9 @@ def reach_master(master: str) -> None:
     found = _MASTER.fullmatch(master)
     if found is None:
         raise Misconfigured(
-            f"{master!r} is no master", hint="Give local[2], local[*] or spark://host:port with --master"
+            f"{master!r} is no master",
+            where="--master",
+            hint="Give local[2], local[*] or spark://host:port with --master",
         )
     faults = []
     for address in found[1].split(","):

@@ -39,6 +39,10 @@ def test_columns_only_grow_and_a_delta_table_keeps_its_types() -> None:
     assert grown.grown(pa.schema([("n", pa.int32())]))[0] == grown
     with pytest.raises(SchemaConflict, match="n is INTEGER in the Delta table"):
         first.grown(wider, widen=False)
+    inner = pa.struct([("a", pa.int32())])
+    nested, _ = NONE.grown(pa.schema([("in", pa.list_(inner))]))
+    more = pa.list_(pa.struct([*inner, ("b", pa.string())]))
+    assert nested.grown(pa.schema([("in", more)]), widen=False)[0].arrow_schema().field("in").type == more
     with pytest.raises(SchemaConflict, match="n is INTEGER in the table and VARCHAR"):
         first.grown(pa.schema([("n", pa.string())]))
 
