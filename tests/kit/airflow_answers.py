@@ -20,6 +20,7 @@ from unittest import mock
 from cluster import errors
 from tests.kit.lake_answers import (
     lake_killed,
+    lake_task_ended,
     lake_wrote,
     spark_masters,
     submitted,
@@ -394,6 +395,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         ended,
         dags,
         lake_killed,
+        lake_task_ended,
         lake_wrote,
         spark_masters,
         submitted,

@@ -1,7 +1,7 @@
 """What the operators of the lake do: answers of ``airflow_answers.py``.
 
-Spark is not here: what the packages do with it is asked in ``tests/lake``. The provider of Spark stands in by the part
-of its hook that is used; processes are real.
+Spark is not here, but for a task that is ended (``tests/lake``). The provider of Spark stands in by the part of its
+hook that is used; processes are real.
 """
 
 from __future__ import annotations
@@ -241,3 +241,51 @@ def _provider() -> Iterator[dict[str, Any]]:
     parents = {name: ModuleType(name) for name in (PROVIDER.rsplit(".", count)[0] for count in (1, 2))}
     with mock.patch.dict(sys.modules, parents | {PROVIDER: module}):
         yield seen
+
+
+def lake_task_ended(topic: str, folder: str, memory: str) -> dict[str, Any]:
+    """How a task ends that is told to once Spark's JVM runs, how long that takes, and what is left of Spark."""
+    from plugins.lake import LakeOperator
+
+    operator = LakeOperator(
+        task_id="lake", topics=[topic], lake=folder, master="local[1]", memory=memory, table_format="parquet"
+    )
+    operator.run_id, operator.spark_conn_id = "r", ""
+    family, names = list[psutil.Process](), list[str]()
+    told_at, over = list[float](), threading.Event()
+
+    def end() -> None:
+        while not over.is_set():
+            family[:] = psutil.Process().children(recursive=True)
+            names[:] = map(_name, family)
+            if "java" in names:
+                told_at.append(time.monotonic())
+                operator.on_kill()
+                return
+            time.sleep(0.05)
+
+    killer = threading.Thread(target=end)
+    killer.start()
+    raised, context = "", {"ti": SimpleNamespace(xcom_push=lambda *_: None)}
+    try:
+        operator.execute(context)  # type: ignore[arg-type]
+    except errors.StreamproofError as error:
+        raised = type(error).__name__
+    finally:
+        ended_at = time.monotonic()
+        over.set()
+        killer.join()
+    _, left = psutil.wait_procs(family, timeout=5)
+    return {
+        "raised": raised,
+        "names": names,
+        "left": [each.pid for each in left],
+        "seconds": ended_at - told_at[0] if told_at else None,
+    }
+
+
+def _name(process: psutil.Process) -> str:
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
