@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from plugins.form.profiles import profiles_dir, read_profiles
+from plugins.generation import Workers
 from plugins.rehearsal import rehearsal_dag
 
 for name, profile in read_profiles(profiles_dir())[0].items():
@@ -20,4 +21,5 @@ for name, profile in read_profiles(profiles_dir())[0].items():
             defaults=profile.rehearsal(),
             schedule=profile.schedule,
             tags=("recurring",),
+            workers=Workers(profile.queue, profile.pool, profile.warehouse_queue),
         )

@@ -12,6 +12,7 @@ as four generators would leave none. What became of it decides nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -39,6 +40,32 @@ DAG_SETTINGS: dict[str, Any] = {
     "dagrun_timeout": timedelta(hours=12),
     "default_args": DEFAULT_ARGS,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Which workers of Airflow's do the tasks of a rehearsal; what is not said is as Airflow has it.
+
+    :param queue: of the generators. They share nothing but Kafka, so any worker of the queue may have any of them.
+    :param pool: of the generators.
+    :param warehouse_queue: of the tasks that share a warehouse and the publications. A DuckDB file is on one machine's
+        disk, so one worker listens to it.
+    """
+
+    queue: str | None = None
+    pool: str | None = None
+    warehouse_queue: str | None = None
+
+    def generator(self) -> dict[str, str]:
+        """Return the arguments of a generator's task."""
+        return {name: value for name, value in (("queue", self.queue), ("pool", self.pool)) if value}
+
+    def warehouse(self) -> dict[str, str]:
+        """Return the arguments of a task on the warehouse."""
+        return {"queue": self.warehouse_queue} if self.warehouse_queue else {}
+
+
+ANY_WORKER = Workers()
 
 
 def plan_task(scenario: str, besides: Sequence[str] = ()) -> PlanOperator:
@@ -72,13 +99,14 @@ def gate_task(scenario: str) -> SchemaGateOperator:
     )
 
 
-def generators(plan: PlanOperator) -> Any:
+def generators(plan: PlanOperator, workers: Workers = ANY_WORKER) -> Any:
     """Return the generators, one for each shard of the plan."""
     return GenerateShardOperator.partial(
         task_id="generate",
         map_index_template="shard {{ task.shard['shard'] + 1 }} of {{ task.shard['shards'] }}",
         execution_timeout=timedelta(hours=7),
         doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
+        **workers.generator(),
     ).expand(shard=plan.output)
 
 

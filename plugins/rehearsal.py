@@ -26,7 +26,16 @@ from airflow.sdk import DAG, Param
 from plugins.form.scenario_settings import rehearsal_for
 from plugins.form.scenarios import DEFAULT_SCENARIO
 from plugins.form.settings import HEADINGS, Rehearsal
-from plugins.generation import DAG_SETTINGS, gate_task, generators, incidents_task, plan_task, topics_task
+from plugins.generation import (
+    ANY_WORKER,
+    DAG_SETTINGS,
+    Workers,
+    gate_task,
+    generators,
+    incidents_task,
+    plan_task,
+    topics_task,
+)
 from plugins.operators import AuditOperator, CheckOperator, LoadOperator, PublishOperator, ReportOperator
 
 _NUMBERS = {"minimum", "maximum", "exclusiveMinimum"}
@@ -43,6 +52,7 @@ def rehearsal_dag(
     schedule: str | None = None,
     tags: tuple[str, ...] = (),
     paused: bool = True,
+    workers: Workers = ANY_WORKER,
 ) -> DAG:
     """Return the Dag of a rehearsal.
 
@@ -51,6 +61,7 @@ def rehearsal_dag(
     :param defaults: values that the form starts with, and that scheduled runs use.
     :param schedule: cron expression in UTC, or ``None`` for runs by hand.
     :param paused: whether the Dag starts paused when Airflow first sees it.
+    :param workers: which of Airflow's workers do its tasks.
     """
     with DAG(
         dag_id,
@@ -62,29 +73,35 @@ def rehearsal_dag(
         **DAG_SETTINGS,
     ) as dag:
         plan, topics, schemas = plan_task(scenario), topics_task(), gate_task(scenario)
-        generate, incidents = generators(plan), incidents_task()
+        generate, incidents = generators(plan, workers), incidents_task()
+        on_one_machine = workers.warehouse()
         load = LoadOperator(
             task_id="load",
+            **on_one_machine,
             execution_timeout=timedelta(hours=4),
             doc_md="Loads the topic into its DuckDB warehouse, up to where it ended when the load began, exactly once. "
             "Waits until the generators say that they ended, and for its turn in the pool `warehouse`.",
         ).as_teardown()
         audit = AuditOperator(
             task_id="audit",
+            **on_one_machine,
             doc_md="Compares what the generators say they delivered with what is in the warehouse, event by event.",
         ).as_teardown()
         check = CheckOperator(
             task_id="check",
+            **on_one_machine,
             # After the audit, which stores the manifests, and whatever it says.
             doc_md="Runs the SQL checks of every run and of the scenario's pack; a blocking one that does not hold "
             "fails the task.",
         ).as_teardown()
         publish = PublishOperator(
             task_id="publish",
+            **on_one_machine,
             doc_md="Swaps a new snapshot in for readers. Needs every shard, the audit and the blocking checks.",
         )
         report = ReportOperator(
             task_id="report",
+            **on_one_machine,
             doc_md="Writes the page that the *Report* tab of the run shows, whatever the verdict. Then it fails, "
             "unless the run is published: so it is red when the run is, and the page is written all the same.",
         ).as_teardown(on_failure_fail_dagrun=True)

@@ -55,6 +55,12 @@ class Profile(Rehearsal):
         default=DEFAULT_SCENARIO, description="name of a scenario, or its file"
     )
 
+    queue: str | None = Field(default=None, min_length=1, description="queue of Airflow's for the generators")
+    pool: str | None = Field(default=None, min_length=1, description="pool of Airflow's for the generators")
+    warehouse_queue: str | None = Field(
+        default=None, min_length=1, description="queue for the tasks that share the warehouse: of one worker"
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _topic_of_scenario(cls, content: Any) -> Any:

@@ -362,6 +362,7 @@ def _task(task: Any) -> dict[str, Any]:
         "rule": str(task.trigger_rule.value),
         "execution_timeout": _seconds(task.execution_timeout),
         "pool": task.pool,
+        "queue": task.queue,
         "setup": task.is_setup,
         "teardown": task.is_teardown,
         "counts": task.on_failure_fail_dagrun,

@@ -218,6 +218,17 @@ def test_a_scheduled_profile_is_a_dag_that_starts_paused(found: dict[str, Any]) 
     assert dag["tasks"] == found["dags"]["rehearse_customer_events"]["tasks"]
 
 
+def test_a_profile_says_which_workers_do_its_tasks(read_dags: ReadDags, tmp_path: Path) -> None:
+    (tmp_path / "spread.yaml").write_text(
+        'schedule: "@daily"\nqueue: generators\npool: load_generators\nwarehouse_queue: one_machine\n'
+    )
+    tasks = read_dags(PROJECT_ROOT / "dags", tmp_path)["dags"]["recurring_spread"]["tasks"]
+    assert (tasks["generate"]["queue"], tasks["generate"]["pool"]) == ("generators", "load_generators")
+    shared = {name for name, task in tasks.items() if task["queue"] == "one_machine"}
+    assert shared == {"load", "audit", "check", "publish", "report"}
+    assert {task["queue"] for name, task in tasks.items() if name not in {*shared, "generate"}} == {"default"}
+
+
 def test_a_broken_profile_is_an_import_error_and_leaves_the_others_alone(read_dags: ReadDags, tmp_path: Path) -> None:
     dags, profiles = tmp_path / "dags", tmp_path / "profiles"
     shutil.copytree(PROJECT_ROOT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
