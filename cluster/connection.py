@@ -49,6 +49,7 @@ OTHER_VARIABLES = frozenset(
         "SCENARIO_PATH",
         "LAKE_PYTHON",
         "LOG_LEVEL",
+        "MACHINE",
     }
 )
 _FILE = "_file"

@@ -53,10 +53,13 @@ def not_heard_of_it(failure: StreamproofError) -> StreamproofError:
     return failure
 
 
-def list_offsets(admin: Admin, topic: str, asked: Mapping[int, OffsetSpec], doing: str) -> dict[int, int]:
+def list_offsets(
+    admin: Admin, topic: str, asked: Mapping[int, OffsetSpec], doing: str, *, committed: bool = True
+) -> dict[int, int]:
     """Return the offset of each partition that its specification asks for, as a reader of committed records sees it.
 
     :param asked: a specification for each partition of a topic that exists; an answer of -1 says that no record fits.
+    :param committed: leave out what stands behind the beginning of a transaction that is open.
     :raises LeaderMoving: a partition has no leader that answers.
     :raises BrokerUnreachable: no answer.
     """
@@ -64,7 +67,7 @@ def list_offsets(admin: Admin, topic: str, asked: Mapping[int, OffsetSpec], doin
     def ask() -> dict[int, int]:
         answers = admin.list_offsets(
             {TopicPartition(topic, partition): spec for partition, spec in asked.items()},
-            isolation_level=IsolationLevel.READ_COMMITTED,
+            isolation_level=IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED,
             request_timeout=_ANSWER_S,
         )
         return {place.partition: one(place.partition, answer) for place, answer in answers.items()}

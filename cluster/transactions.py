@@ -8,16 +8,18 @@ back.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from cluster.connection import KafkaSettings
-from cluster.errors import BrokerUnreachable, StreamproofError, TakenOver, Terminal, TransactionAborted
+from cluster.errors import BrokerUnreachable, Interrupted, StreamproofError, TakenOver, Terminal, TransactionAborted
 from cluster.kafka_errors import NO_GROUP, BrokerWatch, translate
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ TRANSACTION_TIMEOUT_S = 12.0
 OPEN_S = 30.0
 # One call may meet a broker that is being restarted. The transaction is over by then, and the broker says so.
 CALL_S = 30.0
+_BY_KEY = -1  # librdkafka's: its partitioner chooses
+_LARGEST_BYTES = 1_000_000  # librdkafka's own
 _STEP_S = 0.25  # callbacks run, and a refusal is seen, between two steps
 _ROOM_S = 0.05
 _SETTINGS = {
@@ -50,7 +54,7 @@ _TAKEN = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRO
 class Outgoing:
     """One record to be sent."""
 
-    value: bytes
+    value: bytes | None
     key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
 
@@ -58,29 +62,37 @@ class Outgoing:
 class Transactions:
     """A producer of one partition under a transactional id. Use it as a context manager: entering takes the id.
 
-    :param partition: where the records go.
+    :param partition: where the records go; ``None`` lets the key decide.
     :param group: the consumer group that is told the positions, in the same transaction, so that lag tools see them.
         Nothing reads it, and who may not use a group goes on without.
     :param owner: what holds such an id, in the words of the error that says it was lost, such as ``counter``.
+    :param message_timeout_s: how long a record may take; as long as the transaction if not given.
+    :param largest_bytes: of a record.
+    :param abandoned: set when nobody waits for an answer any more: a call at hand ends with :class:`Interrupted`.
     """
 
     def __init__(
         self,
         settings: KafkaSettings,
         topic: str,
-        partition: int,
+        partition: int | None,
         transactional_id: str,
         *,
         group: str | None = None,
         owner: str = "process",
         timeout_s: float = TRANSACTION_TIMEOUT_S,
+        message_timeout_s: float | None = None,
+        largest_bytes: int = _LARGEST_BYTES,
+        patience_s: float = CALL_S,
+        abandoned: threading.Event | None = None,
     ) -> None:
-        self._topic, self._partition = topic, partition
+        self._topic, self._partition = topic, _BY_KEY if partition is None else partition
+        self._abandoned = abandoned or threading.Event()
         self._id = transactional_id
         self._owner = owner
         self._timeout_s = timeout_s
         self._settings = settings
-        self._watch = BrokerWatch(settings, patience_s=CALL_S)
+        self._watch = BrokerWatch(settings, patience_s=patience_s)
         self._failed: KafkaError | None = None
         self._group = group
         self._member: Consumer | None = None
@@ -89,7 +101,8 @@ class Transactions:
             **_SETTINGS,
             transactional_id=transactional_id,
             transaction_timeout_ms=timeout_ms,
-            message_timeout_ms=timeout_ms,
+            message_timeout_ms=timeout_ms if message_timeout_s is None else round(1000 * message_timeout_s),
+            message_max_bytes=largest_bytes,
         )
         try:
             told = self._watch.settings() | {"on_delivery": self._on_failure, "logger": _UNSAID}
@@ -124,7 +137,14 @@ class Transactions:
                 self._member.close()
             self._member = None
 
-    def send(self, records: Iterable[Outgoing], topic: str, positions: Mapping[int, int]) -> None:
+    def send(
+        self,
+        records: Iterable[Outgoing],
+        topic: str = "",
+        positions: Mapping[int, int] = MappingProxyType({}),
+        *,
+        within_s: float = CALL_S,
+    ) -> None:
         """Send records in one transaction.
 
         1. begin
@@ -134,6 +154,7 @@ class Transactions:
 
         :param topic: that the records were made from.
         :param positions: the next offset of each of its partitions.
+        :param within_s: how long beginning, and then committing or rolling back, may take.
         :raises TakenOver: another process has the transactional id now; nothing of this is committed.
         :raises TransactionAborted: it was rolled back, and may be made again from what was committed last.
         :raises Terminal: it was rolled back, and would be again.
@@ -142,22 +163,22 @@ class Transactions:
         self._failed = None
         try:
             # 1. begin
-            self._call("beginning a transaction", lambda _: self._producer.begin_transaction())
+            self._call("beginning a transaction", lambda _: self._producer.begin_transaction(), within_s)
             # 2. produce
             for record in records:
                 self._produce(record)
             # 3. positions
             self._tell_group(topic, positions)
             # 4. commit
-            self._call("committing a transaction", self._producer.commit_transaction)
+            self._call("committing a transaction", self._producer.commit_transaction, within_s)
         except _MustAbortError as problem:
-            self._abort()
+            self._abort(within_s)
             raise self._aborted(problem.cause) from None
         except (TakenOver, BrokerUnreachable):
             raise
         except BaseException:
             with suppress(StreamproofError, _MustAbortError):
-                self._abort()
+                self._abort(within_s)
             raise
 
     def _produce(self, record: Outgoing) -> None:
@@ -196,8 +217,8 @@ class Transactions:
                 self.close()
             raise
 
-    def _abort(self) -> None:
-        self._call("rolling a transaction back", self._producer.abort_transaction)
+    def _abort(self, within_s: float) -> None:
+        self._call("rolling a transaction back", self._producer.abort_transaction, within_s)
 
     def _aborted(self, cause: KafkaError) -> StreamproofError:
         """Return what a transaction that was rolled back means: it is made again, unless it would fail again."""
@@ -222,6 +243,8 @@ class Transactions:
                     raise self._meaning(cause, doing) from None
                 self._producer.poll(0)
                 self._watch.check(doing)
+                if self._abandoned.is_set():
+                    raise Interrupted(f"stopped while {doing}") from None
                 if time.monotonic() > deadline:
                     raise self._watch.unreachable(doing) from None
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cluster.connection import Connection
-from cluster.errors import Misconfigured
+from cluster.errors import Misconfigured, TakenOver
 from producer.plan.agreement import Agreement
 from producer.plan.plan import Plan
 from producer.resume.resume import Landed, rate_gaps
@@ -23,6 +23,7 @@ from producer.send.event_log import EventLog
 from producer.send.fault_truth import Truth
 from producer.send.meter import Progress, RateMeter, seconds_before
 from producer.send.pacing import Pacer, Ready
+from producer.send.right import Sends
 from producer.send.sending import Sending
 from producer.send.supply import Supply
 from producer.send.watching import Watching
@@ -35,6 +36,8 @@ from schemas.manifest import Manifest, Range, count, to_ranges
 AtReady = Callable[[Ready], float | None]
 # After a signal: two seconds for reports, one for the manifest; the process is to be gone within four.
 _STOP_FLUSH_S = 2.0
+# Who lost the shard waits so long for what is in flight: whoever has it now waits for that too.
+_LOST_FLUSH_S = 3.0
 # A rate over a time is a number of events; a producer that lags has this much longer to reach it.
 _CATCH_UP_S = 0.8
 
@@ -52,6 +55,7 @@ class Attempt:
         stop: threading.Event,
         progress: Callable[[Progress], None] | None,
         began: float | None = None,
+        right: Sends | None = None,
     ) -> None:
         self.plan = plan
         self.agreement = agreement
@@ -71,6 +75,7 @@ class Attempt:
             batch_bytes=min(BATCH_BYTES, agreement.takes.largest_batch or BATCH_BYTES),
             keeps_times=bool(agreement.takes.keeps_times),
             placing=landed.placing,
+            right=right,
         )
         announced = agreement.announced
         self._stream = agreement.scenario.open(announced.seed, announced.shard, announced.settings)
@@ -161,14 +166,18 @@ class Attempt:
         """Wait for the outstanding reports: for the delivery timeout, or two seconds after a stop."""
         until = time.monotonic() + self.plan.delivery_timeout_s + 5
         stopped_at: float | None = None
+        lost_at: float | None = None
 
         def seconds_left() -> float:
-            nonlocal stopped_at
+            nonlocal stopped_at, lost_at
             self._watch.look()
             now = time.monotonic()
             if self.stop.is_set():
                 stopped_at = stopped_at or now
                 return min(until, stopped_at + _STOP_FLUSH_S) - now
+            if isinstance(self.delivery.broken, TakenOver):
+                lost_at = lost_at or now
+                return min(until, lost_at + _LOST_FLUSH_S) - now
             return until - now
 
         self.delivery.settle(seconds_left)

@@ -5,8 +5,12 @@ may not fit into it, under ``<run id>/<shard>/faults/<page>``. What was done to 
 under ``<run id>/incidents`` (``schemas/incidents.py``): nothing is accounted for by it, so that one that cannot be read
 is as good as none. A record without a value takes back what is there under its key. The topic is compacted.
 
-What a running shard tells once a second is in it as well, under a key that no shard has and without a value
-(``schemas/progress.py``): to whoever reads manifests it is nothing.
+What a running shard tells once a second is in it as well, and who holds it, under keys that no shard has and without a
+value (``schemas/progress.py``, ``schemas/leases.py``): to whoever reads manifests it is nothing.
+
+A process that holds its shard by a transactional id writes its manifests in transactions. So a reader takes committed
+records alone, and reads to the end of the topic as it is: where a transaction is open there, as one that a killed
+process left, it waits until that is decided. What follows it may be a manifest, and must not be missed.
 
 Ledgers of what others sent are in it, too (``schemas/ledgers.py``). They are kept apart: whoever asks for manifests
 gets those of runs.
@@ -45,11 +49,16 @@ from cluster.reading import TopicReader
 from cluster.records import Message
 from cluster.topics import admin_client, describe
 from schemas.incidents import KEY_SUFFIX, Incident, RunIncidents, incidents_in, is_incidents_key
+from schemas.leases import Lease, lease_in
 from schemas.ledgers import is_ledger, is_ledger_id
 from schemas.manifest import CONTROL_SUFFIX, FaultPage, FaultTruth, Manifest, Terms, control_topic_of, count
 
 WRITE_TIMEOUT_S = 10.0
 LEDGER_TIMEOUT_S = 60.0
+# What a writer's client says for documents of any size that is made.
+LARGEST_BYTES = 8_000_000
+# A transaction that was left open is rolled back within less (``producer/fence``).
+_DECIDED_WITHIN_S = 40.0
 # A range takes 24 bytes at most in JSON below ten billion events, and a record may hold a megabyte.
 INLINE_RANGES = 5_000
 PAGE_RANGES = 25_000
@@ -86,6 +95,9 @@ class ControlTopic:
     :ivar impossible: manifests that were set aside, and what they claim: they stand for none either.
     :ivar began: offset and partition of a run's first manifest.
     :ivar unread: the unreadable records, by key, or by position where there is no key.
+    :ivar leases: the newest lease of a shard; of the shards of one run, where that was asked for.
+    :ivar yielded: tokens of leases whose holders were fenced and have stopped.
+    :ivar ends: where each partition ended when it was read.
     :ivar untouched: nothing was ever written to the topic, ledgers aside: whoever asks whether a run left its events
         without its manifests is told nothing by those.
     """
@@ -98,6 +110,9 @@ class ControlTopic:
     pages: dict[Shard, dict[int, FaultPage]] = field(default_factory=dict)
     impossible: dict[Shard, str] = field(default_factory=dict)
     began: dict[str, tuple[int, int]] = field(default_factory=dict)
+    leases: dict[Shard, Lease] = field(default_factory=dict)
+    yielded: set[str] = field(default_factory=set)
+    ends: dict[int, int] = field(default_factory=dict)
     untouched: bool = False
 
     @property
@@ -132,6 +147,17 @@ class ControlTopic:
         self.deleted.discard((manifest.run_id, manifest.shard))
         place = (message.offset() or 0, message.partition() or 0)
         self.began[manifest.run_id] = min(place, self.began.get(manifest.run_id, place))
+
+    def take_lease(self, message: Message) -> bool:
+        """Apply a record if it tells of a lease; return whether it does."""
+        lease = lease_in(message)
+        if lease is None:
+            return False
+        if _key(message) == lease.places()[0]:
+            self.leases[lease.run_id, lease.shard] = lease
+        else:
+            self.yielded.add(lease.token)
+        return True
 
     def _take_incidents(self, message: Message) -> bool:
         """Apply a record if its key is that of a run's incidents; return whether it is."""
@@ -261,18 +287,22 @@ def _adds_up(manifest: Manifest, truth: list[FaultTruth]) -> bool:
 
 
 def read_control_topic(kafka: KafkaSettings, topic: str, *, run_id: str | None = None) -> ControlTopic:
-    """Read the control topic of ``topic`` from its first record to its end, as the watermarks give it.
+    """Read the control topic of ``topic`` from its first record to its end, open transactions included.
 
-    :param run_id: take the manifests of this run, and its incidents, and nothing else.
+    :param run_id: take the manifests of this run, its leases and its incidents, and nothing else.
     :raises TopicMissing: there is no control topic, or not even the topic; the error says which.
     :raises BrokerUnreachable: no broker answered within the deadline.
     :raises BrokerSilent: the end was not reached: the broker stopped delivering.
     """
     found = ControlTopic()
     with TopicReader(kafka, control_topic_of(topic)) as reader:
-        marks = reader.watermarks(range(_partitions(kafka, reader, topic)))
+        decided = reader.watermarks(range(_partitions(kafka, reader, topic)))
+        marks = reader.watermarks(decided, committed=False)
+        found.ends = {partition: mark.high for partition, mark in marks.items()}
+        if any(decided[partition].high < end for partition, end in found.ends.items()):
+            reader.silence_s = _DECIDED_WITHIN_S
         ledgers = others = 0
-        reader.assign({p: mark.low for p, mark in marks.items()}, {p: mark.high for p, mark in marks.items()})
+        reader.assign({p: mark.low for p, mark in marks.items()}, found.ends)
         for message in reader.messages():
             of_ledger = is_ledger_id(_key(message))
             ledgers, others = ledgers + of_ledger, others + (not of_ledger)
@@ -280,6 +310,8 @@ def read_control_topic(kafka: KafkaSettings, topic: str, *, run_id: str | None =
                 found.take(message)
             elif (shard := shard_of(_key(message))) is not None and shard[0] == run_id:
                 found.take_manifest(message)
+            elif _key(message).startswith(f"{run_id}/"):
+                found.take_lease(message)
         found.untouched = not others and bool(ledgers or not any(mark.high for mark in marks.values()))
     return found
 
@@ -333,6 +365,12 @@ def _cut(truths: Iterable[FaultTruth]) -> Iterable[FaultTruth]:
             yield FaultTruth(kind=truth.kind, unsure=truth.unsure[first : first + PAGE_RANGES])
 
 
+def manifest_records(manifest: Manifest, pages: Sequence[FaultPage] = ()) -> list[tuple[bytes, bytes]]:
+    """Return key and value of each record of a manifest, in the order in which they are to be written."""
+    documents: list[FaultPage | Manifest] = [*pages, manifest]
+    return [(each.key().encode(), each.model_dump_json().encode()) for each in documents]
+
+
 def write_manifest(
     kafka: KafkaSettings,
     manifest: Manifest,
@@ -374,7 +412,7 @@ def _write_all(
         compression_type=compression,
         linger_ms=0,
         message_timeout_ms=int(timeout_s * 1000),
-        message_max_bytes=8_000_000,
+        message_max_bytes=LARGEST_BYTES,
     )
     deadline = time.monotonic() + timeout_s
     try:

@@ -15,6 +15,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from confluent_kafka import KafkaException, Producer
@@ -60,7 +61,41 @@ class ShardProgress(BaseModel):
 
     def key(self) -> str:
         """Return the record key on the control topic."""
-        return f"{self.run_id}/{self.shard}{_SUFFIX}"
+        return progress_key(self.run_id, self.shard)
+
+    def header(self) -> tuple[str, bytes]:
+        """Return the header that holds it."""
+        return _HEADER, json.dumps(self.model_dump()).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How many events of a shard were made, acknowledged, and have a report that says failed or unknown."""
+
+    generated: int
+    acknowledged: int
+    failed: int
+
+    def of(self, announced: Manifest, *, ended: bool) -> ShardProgress:
+        """Return what is told of them now.
+
+        :param announced: the manifest that the attempt was announced with.
+        """
+        return ShardProgress(
+            run_id=announced.run_id,
+            shard=announced.shard,
+            attempt=announced.resumed,
+            at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+            generated=self.generated,
+            acknowledged=self.acknowledged,
+            failed=self.failed,
+            ended=ended,
+        )
+
+
+def progress_key(run_id: str, shard: int) -> str:
+    """Return the key under which a shard tells how far it is."""
+    return f"{run_id}/{shard}{_SUFFIX}"
 
 
 def is_progress_key(key: str) -> bool:
@@ -86,6 +121,8 @@ def progress_in(message: Message) -> ShardProgress | None:
 class ProgressTeller:
     """Tells of one attempt while it runs, about once a second. Use it as a context manager around the sending.
 
+    It is for who goes without a lease: where one is renewed, the same is told with it.
+
     Cheap and harmless: a call hands over one small record at most and waits for nothing, except that the last one, on
     leaving, has a fifth of a second to get out. What cannot be told is dropped.
 
@@ -100,13 +137,13 @@ class ProgressTeller:
         self._announced = announced
         self._clock = clock
         self._told = clock()
-        self._newest: tuple[int, int, int] | None = None
+        self._newest: Figures | None = None
         self._producer: Any = None
         self._given_up = False
 
     def tell(self, *, generated: int, acknowledged: int, failed: int) -> None:
         """Take the newest figures, and tell them if the last time is a second ago."""
-        self._newest = (generated, acknowledged, failed)
+        self._newest = Figures(generated, acknowledged, failed)
         now = self._clock()
         if now - self._told >= TELL_EVERY_S:
             self._told = now
@@ -116,6 +153,9 @@ class ProgressTeller:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Tell the last figures, if any were told before: who saw the shard run sees how it ended."""
         if self._producer is None:
             return
@@ -127,17 +167,7 @@ class ProgressTeller:
     def _send(self, *, ended: bool) -> None:
         if self._newest is None or self._given_up:
             return
-        generated, acknowledged, failed = self._newest
-        progress = ShardProgress(
-            run_id=self._announced.run_id,
-            shard=self._announced.shard,
-            attempt=self._announced.resumed,
-            at=dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
-            generated=generated,
-            acknowledged=acknowledged,
-            failed=failed,
-            ended=ended,
-        )
+        progress = self._newest.of(self._announced, ended=ended)
         try:
             if self._producer is None:
                 self._producer = self._open()
@@ -145,7 +175,7 @@ class ProgressTeller:
                 control_topic_of(self._announced.topic),
                 None,
                 progress.key().encode(),
-                headers=[(_HEADER, json.dumps(progress.model_dump()).encode())],
+                headers=[progress.header()],
             )
             self._producer.poll(0)
         except BufferError:

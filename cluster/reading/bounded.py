@@ -41,14 +41,14 @@ class TopicReader(TopicClient):
 
     :param purpose: names the group that :meth:`commit` tells, with the topic. Nothing is read from a group, and who may
         not use it reads all the same.
-    :param silence_s: how long the broker may deliver nothing below the ends.
+    :param silence_s: how long the broker may deliver nothing below the ends; it may be changed meanwhile.
     """
 
     def __init__(
         self, settings: KafkaSettings, topic: str, *, purpose: str = "read", silence_s: float = SILENCE_S
     ) -> None:
         super().__init__(settings, topic, purpose=purpose, patience_s=silence_s, more=_CLIENT)
-        self._silence_s = silence_s
+        self.silence_s = silence_s
         self._address = settings.bootstrap_servers
         self._ends = np.zeros(0, np.int64)
 
@@ -81,14 +81,14 @@ class TopicReader(TopicClient):
         starts = dict(self._intake.positions)
         chunk = self._gathering.begin(max_rows)
         heard = time.monotonic()
-        quiet, answers = Silence("Kafka", until_s=self._silence_s), 0
+        quiet, answers = Silence("Kafka", until_s=self.silence_s), 0
         while not (self.finished or chunk.full or stop.is_set()):
             got = self._consumer.consume(min(chunk.wanted, self._left_here()), _WAIT_S)
             chunk.add(self._take(got))
             if got:
                 heard = time.monotonic()
                 self._watch.answered()
-            elif time.monotonic() - heard > self._silence_s:
+            elif time.monotonic() - heard > self.silence_s:
                 raise self._silent()
             answers += len(got)
             quiet.look(time.monotonic(), answers, self.left, "records")
@@ -133,7 +133,7 @@ class TopicReader(TopicClient):
         positions = self._intake.positions
         waiting = ", ".join(f"{p} at {positions[p]} of {self._ends[p]}" for p in self._unfinished()[:5])
         return BrokerSilent(
-            f"nothing came for {self._silence_s:.0f} s although records are there",
+            f"nothing came for {self.silence_s:.0f} s although records are there",
             where=f"{self._address}, {self.topic}, partitions {waiting}",
             hint="Run the same command again when the broker answers",
         )

@@ -46,9 +46,9 @@ class TopicClient:
         """
         return describe(self._admin, self.topic)
 
-    def watermarks(self, partitions: Iterable[int]) -> dict[int, Watermarks]:
+    def watermarks(self, partitions: Iterable[int], *, committed: bool = True) -> dict[int, Watermarks]:
         """Return what :func:`cluster.reading.watermarks` does."""
-        return watermarks(self._admin, self.topic, partitions)
+        return watermarks(self._admin, self.topic, partitions, committed=committed)
 
     def offsets_at(self, partitions: Iterable[int], time_ms: int) -> dict[int, int]:
         """Return what :func:`cluster.reading.watermarks.offsets_at` does."""

@@ -42,15 +42,17 @@ def offsets_at(admin: Admin, topic: str, partitions: Iterable[int], time_ms: int
     return list_offsets(admin, topic, asked, "finding the offsets of a time")
 
 
-def watermarks(admin: Admin, topic: str, partitions: Iterable[int]) -> dict[int, Watermarks]:
+def watermarks(admin: Admin, topic: str, partitions: Iterable[int], *, committed: bool = True) -> dict[int, Watermarks]:
     """Return the first offset and the last stable offset of each partition.
+
+    :param committed: without, ``high`` is the end, behind what open transactions hold as well.
 
     :raises LeaderMoving: a partition has no leader that answers.
     :raises BrokerUnreachable: no broker answers.
     """
     wanted = list(partitions)
     low, high = (
-        list_offsets(admin, topic, dict.fromkeys(wanted, spec), "reading the watermarks")
+        list_offsets(admin, topic, dict.fromkeys(wanted, spec), "reading the watermarks", committed=committed)
         for spec in (OffsetSpec.earliest(), OffsetSpec.latest())  # type: ignore[no-untyped-call]
     )
     return {partition: Watermarks(low[partition], high[partition]) for partition in wanted}

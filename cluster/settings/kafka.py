@@ -25,7 +25,7 @@ _NEEDS = {
     ),
 }
 # Settings of ours that librdkafka does not know.
-_OURS = frozenset({"allow_plaintext"})
+_OURS = frozenset({"allow_plaintext", "shard_fence"})
 _SHOWN_SERVERS = 3
 
 
@@ -35,6 +35,7 @@ class KafkaSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     bootstrap_servers: str = Field(min_length=1, description="host:port, comma separated")
+    shard_fence: bool = Field(default=True, description="a producer holds its shard by a transactional id")
     security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
     allow_plaintext: bool = Field(default=False, description="unencrypted, also to another machine")
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -31,6 +31,7 @@ from producer.scenarios import Asked, Scenario, contract_of, find_scenario
 from producer.scenarios.options import filled
 from schemas.fingerprint import fingerprint, number_of
 from schemas.formats import AVRO_NAME, FRAMED
+from schemas.leases import Lease
 from schemas.manifest import Manifest, SchemaUsed
 from schemas.packs import find_pack, queries_of
 from schemas.registry.contract import Contract, ContractVersion, subject_for
@@ -45,6 +46,8 @@ class Agreement:
     ``unaccounted``: ends of the partitions of a topic that holds records, although no run of it is known, or although
     the manifest of the shard was taken back (``taken_back``).
     ``takes``: how the topic takes records.
+    ``lease``: of the process that had the shard before and did not say that it has stopped; ``control_ends``: where the
+    control topic ended when it was read.
     """
 
     scenario: Scenario
@@ -58,6 +61,8 @@ class Agreement:
     unaccounted: Mapping[int, int] = field(default_factory=dict)
     taken_back: bool = False
     takes: Takes = field(default_factory=Takes)
+    lease: Lease | None = None
+    control_ends: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def schemas(self) -> tuple[SchemaUsed, SchemaUsed] | None:
@@ -79,10 +84,18 @@ class Agreement:
         )
 
 
-def agree(connection: Connection, plan: Plan, *, stop: threading.Event | None = None) -> Agreement:
+def agree(
+    connection: Connection,
+    plan: Plan,
+    *,
+    stop: threading.Event | None = None,
+    fenced: Callable[[], None] = lambda: None,
+) -> Agreement:
     """Check that everything is there, and fix what the data depends on.
 
     :param stop: ends what a scenario does before its first event.
+    :param fenced: called before the control topic is read: returns when nobody else can write to it what is of this
+        shard.
     :raises Interrupted: stopped meanwhile.
     :raises BrokerUnreachable: no broker answers (within 15 s).
     :raises TopicMissing: the topic or its control topic does not exist.
@@ -100,6 +113,7 @@ def agree(connection: Connection, plan: Plan, *, stop: threading.Event | None = 
     schema, used = _schema(connection, plan, scenario)
     newer, newer_used, mixing = _next_schema(connection, plan, scenario)
     schemas = {used.id: schema} | ({newer_used.id: newer} if newer is not None and newer_used is not None else {})
+    fenced()
     said = read_run(connection.kafka, plan.topic, plan.run_id, plan.shard)
     earlier = said.own
     refuse_other_topic(plan.run_id, info, said.bounds, earlier, said.others)
@@ -123,7 +137,19 @@ def agree(connection: Connection, plan: Plan, *, stop: threading.Event | None = 
         )
         refuse_other_run(announced, said.others)
         injector = make_injector(plan, scenario, targets=earlier.fault_targets, schemas=schemas)
-        return Agreement(scenario, schema, announced, earlier, injector, newer, newer_used, mixing, takes=takes)
+        return Agreement(
+            scenario,
+            schema,
+            announced,
+            earlier,
+            injector,
+            newer,
+            newer_used,
+            mixing,
+            takes=takes,
+            lease=said.lease,
+            control_ends=said.control_ends,
+        )
     now = dt.datetime.now(dt.UTC)
     targets = None
     if plan.faults:
@@ -170,6 +196,8 @@ def agree(connection: Connection, plan: Plan, *, stop: threading.Event | None = 
         unaccounted,
         said.taken_back,
         takes,
+        said.lease,
+        said.control_ends,
     )
 
 

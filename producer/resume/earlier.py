@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cluster.connection import KafkaSettings
 from cluster.errors import Misconfigured
 from cluster.reading import Watermarks, look_at_topic
 from schemas.control_topic import read_control_topic
+from schemas.leases import Lease
 from schemas.manifest import Manifest, Terms
 
 
@@ -17,6 +19,8 @@ class RunSaid:
 
     ``own`` is the newest manifest of the shard, ``others`` what the other shards were begun with. ``empty``: it holds
     nothing at all, of no run. ``taken_back``: a record without a value is the newest under the shard's key.
+    ``lease`` is the newest one of the shard, unless its holder says that it has stopped; ``control_ends`` is where the
+    partitions of the control topic ended.
     ``bounds`` are first offset and end of each partition of the data topic.
     """
 
@@ -25,6 +29,8 @@ class RunSaid:
     empty: bool
     taken_back: bool
     bounds: dict[int, Watermarks]
+    lease: Lease | None = None
+    control_ends: Mapping[int, int] = field(default_factory=dict)
 
 
 def read_run(kafka: KafkaSettings, topic: str, run_id: str, shard: int) -> RunSaid:
@@ -45,7 +51,10 @@ def read_run(kafka: KafkaSettings, topic: str, run_id: str, shard: int) -> RunSa
         shards[number] = record.terms
     others = [terms for number, terms in sorted(shards.items()) if number != shard]
     own, taken_back = found.manifests.get((run_id, shard)), (run_id, shard) in found.deleted
-    return RunSaid(own, others, found.untouched, taken_back, bounds)
+    lease = found.leases.get((run_id, shard))
+    if lease is not None and (lease.released or lease.token in found.yielded):
+        lease = None
+    return RunSaid(own, others, found.untouched, taken_back, bounds, lease, found.ends)
 
 
 def read_manifest(kafka: KafkaSettings, topic: str, run_id: str, shard: int) -> Manifest | None:

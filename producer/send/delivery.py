@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException
 from numpy.typing import NDArray
 
 from cluster.connection import KafkaSettings
-from cluster.errors import StreamproofError
+from cluster.errors import StreamproofError, TakenOver
 from cluster.kafka_errors import BrokerWatch, translate
 from producer.resume.placing import Placing
 from producer.send.checksums import ChecksumWindows, crc32s
@@ -20,12 +20,16 @@ from producer.send.librdkafka import Librdkafka
 from producer.send.meter import DelayHistogram, Due
 from producer.send.outbox import Failure, Outbox, Outgoing, Reports
 from producer.send.refusals import Reasons
+from producer.send.right import AlwaysSends, Sends
 from schemas.manifest import Range, to_ranges
 
 QUEUE_EVENTS = 65_536
 QUEUE_KBYTES = 65_536
 BATCH_BYTES = 512 * 1024
 _ROOM_WAIT_S = 0.05
+# What was handed over in the last millisecond of the right is as good as before it; a process that stood still
+# meanwhile was away for longer.
+_STOOD_STILL_S = 0.5
 
 
 class Delivery:
@@ -38,6 +42,7 @@ class Delivery:
         topic's ``max.message.bytes``, and librdkafka does not divide it.
     :param keeps_times: the topic is known to keep the times that records are stamped with.
     :param placing: gets the place of each record that is acknowledged.
+    :param right: to send; nothing is handed over without it.
     """
 
     def __init__(
@@ -52,8 +57,11 @@ class Delivery:
         batch_bytes: int = BATCH_BYTES,
         keeps_times: bool = False,
         placing: Placing | None = None,
+        right: Sends | None = None,
     ) -> None:
         self._topic = topic
+        self._right = right or AlwaysSends()
+        self.certain = True
         self.placing = placing or Placing()
         self._skew_ms = round(1000 * skew_s)
         self.reasons = Reasons()
@@ -134,11 +142,12 @@ class Delivery:
         :param intended: when they were due.
         :param ids: identities that travel in a header, where the values hold none.
         """
-        went = self._outbox.put(Outgoing(sequences, keys, values, ids), intended)
+        went = self._outbox.put(Outgoing(sequences, keys, values, ids), intended, self._right.holds)
         # Reports are served by ``poll`` alone, so none of these has taken its checksum away yet.
         self.checksums.add(sequences[:went], crc32s(values[:went]))
         self.handed_over += went
         intended.cut(went)
+        self._heed_sleep(went)
         if went < len(values):
             self._wait_for_room()
         return went
@@ -152,7 +161,9 @@ class Delivery:
         :param copy: the second record of an event: it is not an event of its own, and counted apart.
         """
         record = Outgoing(np.array([sequence]), [key], [value], [identity], copies=copy, named=True)
-        if not self._outbox.put(record):
+        went = self._outbox.put(record, None, self._right.holds)
+        self._heed_sleep(went)
+        if not went:
             self._wait_for_room()
             return False
         if copy:
@@ -165,6 +176,7 @@ class Delivery:
     def poll(self, timeout_s: float) -> None:
         """Serve delivery reports for up to ``timeout_s``."""
         self._count(self._outbox.serve(timeout_s))
+        self.heed_loss()
         try:
             self._watch.check()
         except StreamproofError as error:
@@ -176,16 +188,41 @@ class Delivery:
         self.poll(_ROOM_WAIT_S)
         self.waited_for_room_s += self._clock() - began
 
+    def heed_loss(self) -> None:
+        """Give up what is queued if the right to send is lost; what is in flight keeps its chance of a report."""
+        lost = self._right.lost
+        if lost is not None and self.broken is not lost:
+            self._give_up(lost)
+
+    def _heed_sleep(self, went: int) -> None:
+        """Give up what was just handed over if this process stood still meanwhile, and its right ended."""
+        overslept_s = self._right.overslept_s() if went else 0.0
+        if overslept_s > _STOOD_STILL_S and self.broken is None:
+            self._give_up(
+                TakenOver(
+                    f"this process stood still, and woke up {overslept_s:.0f} s after its right to the shard ended",
+                    where=f"topic {self._topic}",
+                    hint="Another process may have taken the shard. If there is none, the same command continues",
+                )
+            )
+
+    def _give_up(self, why: StreamproofError) -> None:
+        self._outbox.purge(in_flight=False)
+        self.broken = why
+
     def settle(self, deadline_s: Callable[[], float]) -> None:
         """Wait for the outstanding reports; at the deadline drop what is left, and count it as what it is.
 
-        Events still in the queue were never sent: failed. Events in flight may have been written: unknown.
+        Events still in the queue were never sent: failed. Events in flight may have been written: unknown, and
+        nobody is ``certain`` any more that nothing is on its way.
 
         :param deadline_s: seconds left; asked again and again, because a signal shortens it.
         """
         while self.unsettled and deadline_s() > 0:
+            self.heed_loss()
             self._count(self._outbox.flush(min(0.1, max(0.0, deadline_s()))))
         if self.unsettled:
+            self.certain = False
             self._outbox.purge()
             until = time.monotonic() + 0.5
             while self.unsettled and time.monotonic() < until:

@@ -62,7 +62,7 @@ class Librdkafka:
         self._reports = Reports()
         self._producer = Producer(dict(settings))
 
-    def put(self, records: Outgoing, due: Due | None = None) -> int:
+    def put(self, records: Outgoing, due: Due | None = None, may: Callable[[], bool] = lambda: True) -> int:
         """Produce until the queue is full."""
         stamp_ms = round(time.time() * 1000) + self._skew_ms
         report = self._reporting(records, stamp_ms)
@@ -77,6 +77,7 @@ class Librdkafka:
             reports=chain([first], cycle(self._settled_often(report))),
             stamps=repeat(stamp_ms),
             refused=lambda place, error: refused.append((place, error)),
+            may=may,
         )
         for place, error in refused:
             self._fail(error, records.values[place], int(records.sequences[place]), copy=records.copies)
@@ -92,9 +93,9 @@ class Librdkafka:
         self._producer.flush(timeout_s)
         return self._taken()
 
-    def purge(self) -> None:
+    def purge(self, *, in_flight: bool = True) -> None:
         """Purge queue and flight."""
-        self._producer.purge(in_queue=True, in_flight=True, blocking=False)
+        self._producer.purge(in_queue=True, in_flight=in_flight, blocking=False)
 
     def _taken(self) -> Reports:
         self._settle()

@@ -6,7 +6,7 @@ Another one may hand Arrow's buffers to a library as they are: nobody above sees
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -74,10 +74,11 @@ class Reports:
 class Outbox(Protocol):
     """Takes records until its queue is full, and reports on each of them once. One thread calls it."""
 
-    def put(self, records: Outgoing, due: Due | None = None) -> int:
+    def put(self, records: Outgoing, due: Due | None = None, may: Callable[[], bool] = lambda: True) -> int:
         """Take records until the queue is full, and return how many went: each of those is reported on.
 
         :param due: when they were due, for :attr:`Reports.answered`.
+        :param may: whether it may go on; asked before the first record, and every millisecond or so.
         """
         ...
 
@@ -89,6 +90,9 @@ class Outbox(Protocol):
         """Send what lingers, and wait for reports on it for up to ``timeout_s``."""
         ...
 
-    def purge(self) -> None:
-        """Give up what has no report yet: what is queued was not written, what is in flight may be."""
+    def purge(self, *, in_flight: bool = True) -> None:
+        """Give up what has no report yet: what is queued was not written, what is in flight may be.
+
+        :param in_flight: without, what is in flight keeps its chance of a report.
+        """
         ...

@@ -18,6 +18,8 @@ DEEP = _ASKED == "deep"
 # Kills of a loader, and of a producer, at random moments.
 LOADER_KILLS = 20 if DEEP else 6
 PRODUCER_KILLS = 20 if DEEP else 4
+# How often a shard changes machines at a random moment, in each of the ways in which it may.
+TAKEOVERS = 20 if DEEP else 1
 # Kills of a counter.
 COUNTER_KILLS = 20 if DEEP else 3
 # Kills and freezes of members of consumer groups; the ordinary tests have one of each.

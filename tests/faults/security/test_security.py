@@ -129,7 +129,8 @@ def test_a_user_with_the_documented_rights_and_no_others_can_do_its_work(
         for name in (topic, f"{topic}.manifests")
         for operation in (AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE)
     ]
-    with secured.granted(*rights):
+    ids = [(f"streamproof-produce/{topic}/by-guest/0", right) for right in (AclOperation.WRITE, AclOperation.DESCRIBE)]
+    with secured.granted(*rights, transactional=ids):
         made = secured.run(
             "produce", "customer_events", "--topic", topic, "--events", "100", "--run-id", "by-guest", env=guest
         )
@@ -139,6 +140,20 @@ def test_a_user_with_the_documented_rights_and_no_others_can_do_its_work(
             ended = secured.run(*command, env=guest | warehouse)
             assert ended.exit_code == 0, ended.text
             held(ended.seconds, BOUND_S, command[0])  # without a right to the group, nothing waits for one
+
+
+def test_a_shard_needs_its_transactional_id_or_a_setting_that_goes_without_and_says_so(
+    secured: Secured, topic: str, guest: dict[str, str]
+) -> None:
+    names, rights = (topic, f"{topic}.manifests"), (AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE)
+    words = ("produce", "customer_events", "--topic", topic, "--events", "100", "--run-id", "unfenced")
+    with secured.granted(*((name, right) for name in names for right in rights)):
+        ended = secured.run(*words, env=guest)
+        refused(ended, "Kafka does not allow taking the transactional id")
+        assert f"Write and Describe on the transactional id streamproof-produce/{topic}/unfenced/0" in ended.text
+        without = secured.run(*words, env=guest | {"STREAMPROOF_SHARD_FENCE": "false"})
+        assert without.exit_code == 0, without.text
+        assert "another machine that produces the same shard is not held back" in without.text
 
 
 def test_a_counter_needs_its_transactional_id_and_no_group(secured: Secured, topic: str, guest: dict[str, str]) -> None:

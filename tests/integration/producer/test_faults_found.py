@@ -7,14 +7,13 @@ import json
 import threading
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import fastavro
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from cluster.connection import Connection
 from cluster.errors import Interrupted, Misconfigured
@@ -25,9 +24,11 @@ from consumer.proof.checks import run_checks
 from consumer.proof.result import AuditResult
 from consumer.publish.publish import publish
 from producer import ProduceRequest, produce_shard
+from schemas.progress import is_progress_key
 from schemas.registry.contract import load_contract, subject_for
 from schemas.registry.gate import Registry, gate
 from tests.kit.fault_kinds import OF_AVRO
+from tests.kit.kafka import read_topic
 from tests.kit.stops import StopAt
 
 RUN = "faults/one"
@@ -65,28 +66,14 @@ class Record:
         return int(digits[13:16], 16), int(digits[16:], 16) & ((1 << 62) - 1)
 
 
-def read(connection: Connection, topic: str) -> Iterator[Any]:
-    """Yield every record of a topic, partition by partition."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": connection.kafka.bootstrap_servers,
-            "group.id": uuid.uuid4().hex,
-            "auto.offset.reset": "earliest",
-        }
-    )
-    try:
-        for partition in consumer.list_topics(topic, timeout=10).topics[topic].partitions:
-            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-            consumer.assign([TopicPartition(topic, partition, 0)])
-            at: int = 0
-            while at < end:
-                message = consumer.poll(10)
-                assert message is not None, "the topic ended before its end"
-                assert message.error() is None
-                at = (message.offset() or 0) + 1
-                yield message
-    finally:
-        consumer.close()
+def read(connection: Connection, topic: str) -> list[Any]:
+    """Return every record of a topic, partition by partition."""
+    return sorted(read_topic(connection, topic), key=lambda message: (message.partition(), message.offset()))
+
+
+def claims(connection: Connection, topic: str) -> list[Any]:
+    """Return the records of the control topic that are not only for whoever looks on."""
+    return [each for each in read(connection, f"{topic}.manifests") if not is_progress_key(each.key().decode())]
 
 
 def records_of(connection: Connection, topic: str) -> list[Record]:
@@ -105,7 +92,7 @@ def records_of(connection: Connection, topic: str) -> list[Record]:
 
 def truth_of(connection: Connection, topic: str, run_id: str = RUN) -> dict[str, set[tuple[int, int]]]:
     """Return what the control topic says was injected, as (shard, sequence)."""
-    last: dict[bytes, Any] = {m.key(): json.loads(m.value()) for m in read(connection, f"{topic}.manifests")}
+    last: dict[bytes, Any] = {m.key(): json.loads(m.value()) for m in claims(connection, topic)}
     found: dict[str, set[tuple[int, int]]] = defaultdict(set)
     for document in last.values():
         if document["run_id"] == run_id:
@@ -332,7 +319,7 @@ def test_a_truth_that_does_not_fit_one_record_is_read_from_pages(
     prepare(connection, topic)
     asked = request(topic, shards=1, events=4_000, faults=("hot_key=0.2", "dropped=0.2"))
     produce_shard(connection, asked, stop=threading.Event())
-    keys = [message.key() for message in read(connection, f"{topic}.manifests")]
+    keys = [message.key() for message in claims(connection, topic)]
     assert keys == [
         f"{RUN}/0".encode(), f"{RUN}/0/faults/0".encode(), f"{RUN}/0/faults/1".encode(), f"{RUN}/0".encode(),
     ]  # fmt: skip

@@ -27,11 +27,14 @@ ADDRESSES = {
     "STREAMPROOF_BOOTSTRAP_SERVERS": "env.localhost:9092",
     "STREAMPROOF_REGISTRY_URL": "http://env.localhost:8081",
 }
+# What librdkafka is not told.
+OURS = {"allow_plaintext", "shard_fence"}
 # Values that each setting takes, as text, the way an environment gives them. What does not go together is apart.
 SHARED = {
     "bootstrap_servers": "h:1,h:2",
     "security_protocol": "SASL_SSL",
     "allow_plaintext": "true",
+    "shard_fence": "false",
     "ssl_ca_location": "/ca.pem",
     "ssl_certificate_location": "/cert.pem",
     "ssl_key_location": "/key.pem",
@@ -121,11 +124,12 @@ def test_the_tables_of_this_test_name_every_setting():
 
 
 def assert_complete(connection, kafka, registry):
-    expected = {name.replace("_", "."): value for name, value in kafka.items() if name != "allow_plaintext"}
+    expected = {name.replace("_", "."): value for name, value in kafka.items() if name not in OURS}
     expected |= {"security.protocol": "sasl_ssl", "sasl.mechanism": kafka["sasl_mechanism"].upper()}
     expected |= {"enable.ssl.certificate.verification": True, "ssl.endpoint.identification.algorithm": "https"}
     assert connection.kafka.as_librdkafka() == expected
     assert connection.kafka.allow_plaintext
+    assert not connection.kafka.shard_fence
     shown = connection.registry.model_dump(exclude_none=True)
     assert shown.pop("allow_plaintext") is True  # one setting for both
     assert shown.pop("url") == "https://registry.example"

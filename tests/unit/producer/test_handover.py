@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, Producer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from producer.send.handover import hand_over
+from producer.send.handover import BETWEEN_LOOKS, hand_over
 from schemas.identity import IDENTITY_HEADER
 from tests.kit.depth import examples
 
@@ -64,3 +64,22 @@ def test_each_event_takes_its_own_key_report_stamp_and_header() -> None:
         (b"v2", b"k2", 2, 9, {IDENTITY_HEADER: b"i2"}),
     ]
     assert {(topic, partition, other) for topic, _, _, partition, _, other, _, _ in taken} == {("topic", -1, None)}
+
+
+def test_nothing_more_is_handed_over_once_the_right_to_it_has_ended() -> None:
+    double: Any = type("Taking", (), {"produce": lambda *_: None})()
+    for looks in range(4):
+        answers = iter([True] * looks + [False])
+        many = 3 * BETWEEN_LOOKS
+        went = hand_over(
+            double,
+            "topic",
+            [None] * many,
+            [b"v"] * many,
+            ids=None,
+            reports=repeat(lambda *_: None),
+            stamps=repeat(0),
+            refused=lambda *_: pytest.fail("refused"),
+            may=lambda answers=answers: next(answers),
+        )
+        assert went == looks * BETWEEN_LOOKS
