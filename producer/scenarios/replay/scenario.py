@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,9 +27,11 @@ from producer.scenarios.replay.options import (
     CLOCK_FROM,
     FOLDER,
     LONGEST_GAP,
+    ORDER,
     PREFIX,
     SPEED,
     SUFFIX,
+    TIME_ORDER,
 )
 from producer.scenarios.replay.reading import Reading, format_named
 from producer.scenarios.replay.staged.aside import NAME as ASIDE_NAME
@@ -112,6 +115,7 @@ class ReplayScenario(BaseScenario):
         self._contract = contract
         self._digest = digest
         self._prepared: Staged | None = None
+        self._by_time = False
 
     @cached_property
     def contract(self) -> Contract:
@@ -131,9 +135,16 @@ class ReplayScenario(BaseScenario):
 
     @property
     def fault_targets(self) -> FaultTargets:  # type: ignore[override]
-        """What the types of the fields allow."""
+        """What the types of the fields allow, and what holds of all rows once they are known."""
         root = parse(self.contract.version(self.contract.active).text)
-        return targets_of(root, key=self.key, event_time=self.event_time)
+        return targets_of(
+            root,
+            None if self._prepared is None else self._prepared.whole,
+            key=self.key,
+            event_time=self.event_time,
+            by_time=self._by_time,
+            now_ms=int(time.time() * 1000),
+        )
 
     def sources(self, options: Options) -> Sources:
         """Return what is replayed.
@@ -153,6 +164,7 @@ class ReplayScenario(BaseScenario):
         :raises StreamproofError: as :meth:`Sources.stage`.
         """
         staged = self._prepared = self.sources(asked.options).stage(stop=asked.stop)
+        self._by_time = asked.options.get(ORDER) == TIME_ORDER
         first = next(staged.read_aside(), None) if asked.shard == 0 else None
         if first is not None:
             log.warning(

@@ -168,6 +168,15 @@ class StagedShard:
         following = timed["time_first"][1:] >= timed["time_last"][:-1]
         return bool(timed["in_order"].all()) and bool(following.all())
 
+    @property
+    def latest_ms(self) -> int | None:
+        """By how much an event is behind an earlier one at most, milliseconds; ``None`` where none has a time."""
+        timed = self._timed()
+        if timed is None or not len(timed):
+            return None
+        before = np.maximum.accumulate(timed["time_max"])[:-1] - timed["time_min"][1:]
+        return max(int(timed["late_ms"].max()), int(before.max(initial=0)))
+
     def _timed(self) -> Groups | None:
         """Return the groups in which an event has a time; a range that is upside down says that none has."""
         if self.staged.index.event_time is None:

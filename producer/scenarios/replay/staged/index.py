@@ -16,7 +16,10 @@ from cluster.errors import WarehouseDamaged
 INDEX, GROUPS = "index.json", "groups.parquet"
 GROUP_COLUMNS = pa.schema(
     [pa.field(name, pa.int32()) for name in ("file", "part", "group")]
-    + [pa.field(name, pa.int64()) for name in ("rows", "bytes", "time_min", "time_max", "time_first", "time_last")]
+    + [
+        pa.field(name, pa.int64())
+        for name in ("rows", "bytes", "time_min", "time_max", "time_first", "time_last", "late_ms")
+    ]
     + [pa.field("in_order", pa.bool_())]
 )
 
@@ -37,7 +40,8 @@ class Index(BaseModel):
     """A whole copy.
 
     ``content`` is what it is known by, ``contract`` the text of its schema, ``inferred`` tells whether that was found
-    in the rows. ``set_aside`` counts rows by reason. ``seconds`` is how long it took.
+    in the rows. ``never_negative`` are the numbers that are never null and never below zero. ``set_aside`` counts rows
+    by reason. ``seconds`` is how long it took.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,6 +51,7 @@ class Index(BaseModel):
     contract: str
     inferred: bool
     event_time: str | None
+    never_negative: list[str]
     block_events: int = Field(gt=0)
     rows: int
     set_aside: dict[str, int]

@@ -180,6 +180,7 @@ def _make(sources: Sequence[Source], reading: Reading, content: str, folder: Pat
             contract=text,
             inferred=reading.schema is None,
             event_time=reading.event_time,
+            never_negative=parts.never_negative,
             block_events=parts.block_events,
             rows=sum(file.rows for file in files),
             set_aside=dict(sorted(asides.counts.items())),

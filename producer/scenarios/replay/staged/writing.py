@@ -8,11 +8,14 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.parquet as pq
 
 from producer.scenarios.replay.staged.copy import part_name
 from producer.scenarios.replay.staged.index import GROUP_COLUMNS, GROUPS
 from producer.scenarios.replay.staged.times import milliseconds
+
+pc: Any = pyarrow.compute
 
 BLOCK_EVENTS = 16_384
 # A block of long rows has fewer of them; a group of them is written earlier.
@@ -25,6 +28,7 @@ class PartsWriter:
     """Writes rows in groups, and where each lies.
 
     :param event_time: column of which the range is noted for each group.
+    :ivar never_negative: columns of numbers of which none was null, or below zero, so far.
     """
 
     def __init__(self, folder: Path, schema: pa.Schema, event_time: str | None) -> None:
@@ -38,6 +42,7 @@ class PartsWriter:
         self._part = -1
         self._groups_of_part = 0
         self._rows: dict[str, list[Any]] = {name: [] for name in GROUP_COLUMNS.names}
+        self.never_negative = [field.name for field in schema if _is_number(field.type)]
 
     def __enter__(self) -> Self:
         return self
@@ -110,6 +115,7 @@ class PartsWriter:
             "time_first": 0,
             "time_last": 0,
             "in_order": True,
+            "late_ms": 0,
         }
         if self._event_time is not None:
             times, missing = milliseconds(table.column(self._event_time).combine_chunks())
@@ -121,6 +127,17 @@ class PartsWriter:
                     "time_first": int(times[0]),
                     "time_last": int(times[-1]),
                     "in_order": bool((np.diff(times) >= 0).all()),
+                    "late_ms": int((np.maximum.accumulate(times) - times).max()),
                 }
         for name, value in noted.items():
             self._rows[name].append(value)
+        self.never_negative = [name for name in self.never_negative if _is_never_negative(table.column(name))]
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def _is_never_negative(column: Any) -> bool:
+    least = pc.min(column, skip_nulls=False).as_py()
+    return least is not None and least >= 0

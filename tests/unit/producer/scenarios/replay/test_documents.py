@@ -164,8 +164,6 @@ def test_the_feeds_of_the_project_have_their_contracts_and_say_what_they_lack(tm
     assert (clicks.key, clicks.event_time, articles.key, articles.event_time) == (
         *("user_id", "click_timestamp", "article_id", "created_at_ts"),
     )
-    assert clicks.fault_targets.event_time == "click_timestamp"
-    assert clicks.fault_targets.duration == "session_size"
     assert {option.name for option in options_known("click_stream")} >= {"folder", "prefix", "suffix", "encoding"}
     for words, told in (
         (("preview", "click_stream"), "no folder is given"),
@@ -207,3 +205,24 @@ def test_what_was_set_aside_is_told_before_the_first_event(write, tmp_path):
     assert "rows were set aside" in ended.stderr
     assert "orders_1.csv, line 4: 1 fields, the header has 4" in ended.stderr
     assert "set_aside.jsonl" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "told"),
+    [
+        ([(5, 1, 1), (6, 2, 2)], {}, ("at", "at", "size")),
+        # A little behind is not late; much behind would be found to be.
+        ([(20_000, 1, 1), (1, 2, 2)], {}, ("at", "at", "size")),
+        ([(20_001, 1, 1), (1, 2, 2)], {}, (None, "at", "size")),
+        ([(20_001, 1, 1), (1, 2, 2)], {"order": "time"}, ("at", "at", "size")),
+        ([(9_999_999_999_999, 1, 1)], {}, ("at", None, "size")),
+        ([(5, -1, 1), (6, 2, 2)], {}, ("at", "at", "n")),
+        ([(5, -1, -1)], {}, ("at", "at", None)),
+    ],
+)
+def test_faults_go_into_what_holds_of_all_rows(write, rows, options, told):
+    lines = "".join(f"k,{at},{size},{n}\n" for at, size, n in rows)
+    scenario = find_scenario(write("key: some_id\nevent_time: at\n", rows=f"some_id,at,size,n\n{lines}"))
+    scenario.prepare(Asked(options=options))
+    targets = scenario.fault_targets
+    assert (targets.event_time, targets.date, targets.duration) == told
