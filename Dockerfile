@@ -39,7 +39,7 @@ FROM base AS lake
 COPY requirements-lake.txt ./
 RUN python -m venv /opt/lake \
  && /opt/lake/bin/pip install --require-hashes --no-deps -r requirements-lake.txt \
- && ln -s "$(STREAMPROOF_CACHE_DIR=/opt/lake/cache STREAMPROOF_LAKE_PYTHON=/opt/lake/bin/python python -m stack.parts.spark)" /opt/lake/java \
+ && ln -s "$(STREAMPROOF_CACHE_DIR=/opt/lake/cache python -m stack.parts.spark)" /opt/lake/java \
  && chmod -R go-w /opt/lake
 ENV JAVA_HOME=/opt/lake/java \
     SPARK_HOME=/opt/lake/lib/python3.11/site-packages/pyspark \

@@ -117,7 +117,7 @@ class LakeOperator(SparkOperator):
         say = every(LOG_EVERY_S, self._say)
         with self.stopping() as stop:
             result = lake(connection, request, home=find_spark(stop=stop), stop=stop, progress=say, run=run)
-        self.log.info("Spark started in %.1f s, and was at work for %.1f s", result.startup_seconds, result.seconds)
+        self.log.info("Done in %.1f s, of which Spark took %.1f to start", result.seconds, result.startup_seconds)
         for topic in result.topics:
             self.log.info(
                 "%s: %s events in %s batches, %s quarantined",

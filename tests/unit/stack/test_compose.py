@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from cluster.connection import OTHER_VARIABLES, Connection
 from cluster.local import PROJECT_ROOT, publications_dir, warehouse_path
 from consumer.sinks.postgres.place import address_of
+from stack.parts import spark
 from stack.services import warehouses
 from stack.services.airflow import POOLS, airflow_connections, connection_variables
 from stack.services.postgres import DATABASE
@@ -201,6 +202,14 @@ def test_spark_answers_where_its_worker_and_the_form_look_for_it(compose: Compos
         assert f"http://localhost:{port}/" in service.healthcheck.test[-1], name
         # What is submitted has no password here: only containers may come.
         assert not any(published.endswith(":7077") for published in service.ports), name
+
+
+def test_the_image_of_the_lake_has_spark_where_the_code_looks_for_it(dockerfile: str) -> None:
+    assert f"{spark.VARIABLE}=/opt/lake/bin/python" in dockerfile
+    # What the module fetches at the build is found at run time, when nothing can be written.
+    assert f"STREAMPROOF_CACHE_DIR=/opt/lake/cache python -m {spark.__name__}" in dockerfile
+    assert re.search(r"^ENV (.*\\\n)*.*STREAMPROOF_CACHE_DIR=/opt/lake/cache", dockerfile, re.M)
+    assert "JAVA_HOME=/opt/lake/java" in dockerfile
 
 
 def test_spark_has_the_environment_and_the_folders_of_the_task_that_submits(compose: ComposeFile) -> None:
