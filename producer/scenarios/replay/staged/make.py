@@ -213,7 +213,7 @@ class _Teller:
         for size in sizes:
             self._before.append(self._before[-1] + size)
         self._rows = self._aside = 0
-        self._began = time.monotonic()
+        self._began, self._last = time.monotonic(), 0.0  # the first look is told at once
 
     def copied(self, number: int, place: int, rows: int, aside: int) -> None:
         self._rows += rows

@@ -137,11 +137,11 @@ def test_what_cannot_be_taken_is_set_aside_with_its_line_its_reason_and_its_byte
 
 
 def test_a_quote_that_is_never_closed_costs_its_line_and_no_other(read_csv):
-    rest = b"".join(b"%d,2,3\n" % number for number in range(200_000))
+    rest = b"".join(b"%d,2,3\n" % number for number in range(110_000))
     assert len(rest) > MOST_ROW_BYTES
     found = read_csv(HEADER + b'x,"y,z\n' + rest, chunk_bytes=1 << 19)
     assert found.told == [(2, "too_long", b'x,"y,z\n')]
-    assert [row[0] for row in found.rows] == [str(number) for number in range(200_000)]
+    assert [row[0] for row in found.rows] == [str(number) for number in range(110_000)]
 
 
 def test_a_line_that_is_longer_than_memory_allows_is_set_aside_in_parts(read_csv):

@@ -147,12 +147,12 @@ def test_a_copy_that_was_stopped_leaves_nothing_that_counts(folder, tmp_path):
         if progress.doing == "copying":
             stop.set()
 
-    paths = write(folder, 200_000, 200_000)
+    paths = write(folder, 60_000, 60_000)
     with pytest.raises(Interrupted):
         stage(paths, READING, home, told=heard, stop=stop)
     assert not [path for path in home.iterdir() if path.is_dir()]
     staged = stage(paths, READING, home, told=told.append)
-    assert staged.rows == 400_000
+    assert staged.rows == 120_000
     assert {progress.doing for progress in told} == {"looking", "copying"}
     assert told[-1].rows_per_s > 0
 
@@ -170,7 +170,7 @@ print(stage(Files(folder).find(), READING, home, told=lambda _: print("on", flus
 
 LIMITS = """import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))"""
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"""
 
 
 def making(folder: Path, home: Path) -> subprocess.Popen[str]:
@@ -178,7 +178,7 @@ def making(folder: Path, home: Path) -> subprocess.Popen[str]:
 
 
 def test_a_maker_that_was_killed_leaves_nothing_that_counts_and_the_next_one_sweeps_it(folder, tmp_path):
-    home, paths = tmp_path / "copies", write(folder, 700_000)
+    home, paths = tmp_path / "copies", write(folder, 400_000)
     maker = making(folder, home)
     wait_until(lambda: list(home.glob(".making-*/rows-*")), "the copy is begun", timeout_s=60)
     os.kill(maker.pid, signal.SIGKILL)
@@ -192,7 +192,7 @@ def test_a_maker_that_was_killed_leaves_nothing_that_counts_and_the_next_one_swe
 
 
 def test_several_who_want_the_same_copy_make_one(folder, tmp_path):
-    home, paths = tmp_path / "copies", write(folder, 100_000)
+    home, paths = tmp_path / "copies", write(folder, 30_000)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: stage(paths, READING, home), range(4)))
     assert len({staged.content for staged in found}) == 1
@@ -200,16 +200,16 @@ def test_several_who_want_the_same_copy_make_one(folder, tmp_path):
 
 
 def test_a_full_disk_is_told_as_such_and_leaves_nothing_that_counts(folder, tmp_path):
-    home, paths = tmp_path / "copies", write(folder, 200_000)
+    home, paths = tmp_path / "copies", write(folder, 60_000)
     code = MAKE.replace("# limits", LIMITS)
     ended = subprocess.run([sys.executable, "-c", code, folder, home], capture_output=True, text=True, check=False)
     assert "StoreFull: no space left for the staged copy" in ended.stderr
     assert not [path for path in home.iterdir() if path.is_dir()]
-    assert stage(paths, READING, home).rows == 200_000
+    assert stage(paths, READING, home).rows == 60_000
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(folder, tmp_path):
-    paths = write(folder, 300_000)
+    paths = write(folder, 60_000)
 
     def heard(progress):
         if progress.doing == "copying":
