@@ -35,6 +35,8 @@ LAKE_KILLS = (
     if DEEP
     else ("half-moved:0", "listed:0", "moved:1!", "written:2")
 )  # fmt: skip
+# Steps of a job of a Hive table at which it is killed, one run after the other.
+HIVE_KILLS = ("computed", "written", "noted") * 4 if DEEP else ("written",)
 # Kills in the middle of a load shape, before the attempt that ends it.
 SHAPE_KILLS = 3 if DEEP else 2
 # Sizes of a disk on which a new warehouse does not fit, kB.

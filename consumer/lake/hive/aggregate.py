@@ -135,6 +135,7 @@ def aggregate(spark: SparkSession, asked: TableAsked, tell: Callable[[str], None
     if new is None and exists:
         _drop_others(spark, asked, every)
     # 5. keep
+    tell("what is in the table is noted")
     replace(now, folder=_folder(spark, asked)).write(asked.state)
     return _result(spark, asked, len(every), len(touched), changed)
 
@@ -249,17 +250,19 @@ def _drop_others(spark: SparkSession, asked: TableAsked, every: set[Hour]) -> No
 
 
 def _result(spark: SparkSession, asked: TableAsked, hours: int, computed: int, articles: int) -> TableResult:
-    table = spark.table(asked.name)
-    measures = {"clicks", "category_id", "publisher_id"} <= set(table.columns)
-    rows = table.count()
-    clicks, categories = 0, []
-    if measures:
-        clicks = int(table.selectExpr("coalesce(sum(clicks), 0)").collect()[0][0])
-        top = spark.sql(
-            "SELECT category_id, sum(clicks) AS clicks, count(DISTINCT publisher_id) AS publishers "  # noqa: S608 - quoted
-            f"FROM {asked.name} GROUP BY category_id ORDER BY clicks DESC, category_id LIMIT {_TOP}"
-        ).collect()
-        categories = [row.asDict() for row in top]
+    found = spark.sql(
+        "SELECT category_id, sum(clicks) AS clicks, count(DISTINCT publisher_id) AS publishers, count(*) AS rows "  # noqa: S608 - quoted
+        f"FROM {asked.name} GROUP BY category_id"
+    ).collect()
+    categories = sorted((row.asDict() for row in found), key=lambda row: (-row["clicks"], row["category_id"] or 0))
+    rows = sum(each.pop("rows") for each in categories)
     return TableResult(
-        f"{asked.database}.{asked.table}", _folder(spark, asked), hours, computed, articles, rows, clicks, categories
+        f"{asked.database}.{asked.table}",
+        _folder(spark, asked),
+        hours,
+        computed,
+        articles,
+        rows,
+        sum(each["clicks"] for each in categories),
+        categories[:_TOP],
     )

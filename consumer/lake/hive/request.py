@@ -50,7 +50,7 @@ class TableJob:
             "spark.sql.catalogImplementation": "hive",
             "spark.sql.sources.partitionOverwriteMode": "dynamic",
             "spark.hadoop.hive.exec.dynamic.partition.mode": "nonstrict",
-            "spark.hadoop.hive.exec.scratchdir": str(self.hive / "scratch"),
+            "spark.hadoop.hive.exec.scratchdir": str(self.hive / "hive-scratch"),
         }
         if self.metastore:
             return conf | {"spark.hadoop.hive.metastore.uris": self.metastore} | self.conf

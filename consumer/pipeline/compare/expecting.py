@@ -28,7 +28,7 @@ from schemas.identity import IDENTITY_FIELD
 _SHIPPED = Path(__file__).with_name("expectations")
 _SAID = re.compile(r"^--\s*(description|proves):\s*(.+?)\s*$", re.MULTILINE)
 _SHOWN = 5
-_HINT = "An expectation is one SELECT over `truth` and `sink` that returns the rows that disagree"
+_HINT = "An expectation is one SELECT over `truth`, `sink` and what --also names, that returns the rows that disagree"
 # What is not meant to be there, or may be: failed, not known and not there, left out, unreadable on purpose. Offsets
 # of a ledger that have no record are told by nobody, and there may be very many.
 _MEANT = """
