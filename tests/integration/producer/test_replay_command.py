@@ -193,7 +193,11 @@ def test_any_files_are_replayed_by_a_file_that_says_so(connection, topic_name, t
     ("more", "code", "says"),
     [
         (["nowhere"], 78, "the folder of the replay is not there"),
+        (["FILES", "--clicks-prefix", "visits_"], 78, "no file begins with 'visits_'"),
+        (["FILES", "--articles-prefix", "pages_"], 78, "no file begins with 'pages_'"),
+        (["FILES", "--suffix", ".tsv"], 78, "ends with '.tsv'"),
         (["FILES", "--longest-gap", "10s"], 78, "need --speed"),
+        (["FILES", "--speed", "1", "--clock-from", "yesterday"], 78, "'yesterday', which is no time"),
         (["FILES", "--speed", "1", "--rate", "5"], 78, "speed sends events at their own times"),
         (["FILES", "--metadata-topic", "TOPIC"], 78, "two feeds of one run go to topic"),
         (["FILES", "--shards", "9"], 78, "9 shards cannot share"),

@@ -102,6 +102,17 @@ def test_files_of_before_are_not_mixed_with_new_ones(tmp_path):
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_the_command_makes_as_much_as_is_asked_for_and_replaces_only_if_told(tmp_path):
+    asked = ("samples", tmp_path, "--clicks", 100, "--articles", 9, "--hours", 2, "--seed", 4, "--json")
+    made = streamproof(*asked)
+    assert made.exit_code == 0, made.text
+    assert [made.document[name] for name in ("clicks", "articles", "files", "seed")] == [100, 9, 2, 4]
+    assert streamproof(*asked).exit_code == 78
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert streamproof(*asked, "--replace").exit_code == 0
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_stop_leaves_no_half_file(tmp_path):
     stop: threading.Event = threading.Event()
 
