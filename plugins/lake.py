@@ -16,7 +16,8 @@ from airflow.sdk import Asset, AssetAlias, Context
 from plugins.step import LOG_EVERY_S, StoppableOperator, StreamproofOperator, every
 
 if TYPE_CHECKING:
-    from consumer.lake.lake import LakeProgress, LakeRequest
+    from consumer.lake.lake import LakeRequest
+    from consumer.lake.progress import LakeProgress
     from consumer.lake.spark_process import RunJob
 
 LAKE_POOL = "lake"

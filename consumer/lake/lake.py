@@ -6,7 +6,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,9 @@ from cluster.text.names import check_topic_name
 from consumer.lake.java_client import java_client
 from consumer.lake.job.request import JobRequest
 from consumer.lake.lock import lake_locked
+from consumer.lake.progress import LakeProgress, LakeResult, TopicProgress
 from consumer.lake.published import TableFormat
 from consumer.lake.spark_process import RunJob, new_log, run_job
-from consumer.load.progress import PartitionResult
 from schemas.formats import WrittenSchema
 
 JOB = "consumer.lake.job"
@@ -60,120 +60,6 @@ class LakeRequest:
     conf: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class TopicProgress:
-    """How far one topic is. Offsets count everything that was read, rows only events.
-
-    :ivar behind: offsets of a followed topic that were not read when Spark last looked; ``None`` before it did.
-    """
-
-    topic: str
-    starts: dict[int, int] = field(default_factory=dict)
-    ends: dict[int, int] = field(default_factory=dict)
-    next_offsets: dict[int, int] = field(default_factory=dict)
-    rows: int = 0
-    quarantined: int = 0
-    tombstones: int = 0
-    batches: int = 0
-    offsets: int = 0
-    seconds: float = 0.0
-    behind: int | None = None
-
-    @property
-    def offsets_total(self) -> int:
-        """Offsets between the listed positions and the ends, when the job began."""
-        return sum(max(0, end - self.starts.get(partition, end)) for partition, end in self.ends.items())
-
-
-@dataclass(slots=True)
-class LakeProgress:
-    """How far a job is; ``ready`` once Spark has started."""
-
-    topics: dict[str, TopicProgress]
-    began: float
-    ready_at: float | None = None
-
-    @property
-    def rows(self) -> int:
-        """Events that are published."""
-        return sum(one.rows for one in self.topics.values())
-
-    @property
-    def quarantined(self) -> int:
-        """Records that were set aside."""
-        return sum(one.quarantined for one in self.topics.values())
-
-    @property
-    def offsets(self) -> int:
-        """Offsets that are behind the published positions."""
-        return sum(one.offsets for one in self.topics.values())
-
-    @property
-    def offsets_total(self) -> int:
-        """Offsets that were there when the job began."""
-        return sum(one.offsets_total for one in self.topics.values())
-
-    @property
-    def batches(self) -> int:
-        """Batches that are published."""
-        return sum(one.batches for one in self.topics.values())
-
-    @property
-    def behind(self) -> int | None:
-        """Offsets that followed topics have beyond what is read; ``None`` while one is not known."""
-        known = [one.behind for one in self.topics.values() if one.behind is not None]
-        return sum(known) if len(known) == len(self.topics) else None
-
-    @property
-    def seconds(self) -> float:
-        """Since Spark has started."""
-        return 0.0 if self.ready_at is None else time.monotonic() - self.ready_at
-
-    @property
-    def rate(self) -> float:
-        """Rows a second since Spark has started."""
-        return self.rows / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds to the bound at the rate so far."""
-        done = self.offsets
-        return max(0, self.offsets_total - done) * self.seconds / done if done else None
-
-
-@dataclass(frozen=True, slots=True)
-class TopicResult:
-    """What one run did to one topic."""
-
-    topic: str
-    rows: int
-    quarantined: int
-    tombstones: int
-    batches: int
-    partitions: list[PartitionResult]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class LakeResult:
-    """What one run did.
-
-    :ivar startup_seconds: until Spark had started; it is in ``seconds``.
-    """
-
-    lake: str
-    table_format: str
-    topics: list[TopicResult]
-    seconds: float
-    startup_seconds: float
-    log: str
-
-    def document(self) -> dict[str, Any]:
-        """Return the result as ``lake --json`` prints it."""
-        rounded = {"seconds": round(self.seconds, 3), "startup_seconds": round(self.startup_seconds, 3)}
-        return asdict(self) | rounded
-
-
 def lake(
     connection: Connection,
     request: LakeRequest,
@@ -203,7 +89,7 @@ def lake(
         state = LakeProgress({topic: TopicProgress(topic) for topic in request.topics}, began)
 
         def heard(said: dict[str, Any]) -> None:
-            _note(state, said)
+            state.note(said)
             if progress is not None:
                 progress(state)
 
@@ -221,7 +107,7 @@ def lake(
     return LakeResult(
         lake=str(request.folder),
         table_format=request.table_format,
-        topics=[_result(one) for one in state.topics.values()],
+        topics=[one.result() for one in state.topics.values()],
         seconds=time.monotonic() - began,
         startup_seconds=ready - began,
         log=str(log),
@@ -278,44 +164,3 @@ def _told(settings: BaseModel) -> dict[str, Any]:
         for name, value in settings
         if value is not None
     }
-
-
-def _note(state: LakeProgress, said: dict[str, Any]) -> None:
-    if said["kind"] == "ready":
-        state.ready_at = time.monotonic()
-    topic = state.topics.get(str(said.get("topic")))
-    if topic is None:
-        return
-    if said["kind"] == "begin":
-        topic.starts, topic.ends = _offsets(said["starts"]), _offsets(said["ends"])
-        topic.next_offsets = dict(topic.starts)
-    elif said["kind"] == "lag":
-        topic.behind = int(said["behind"])
-    elif said["kind"] == "batch":
-        topic.rows += said["rows"]
-        topic.quarantined += said["quarantined"]
-        topic.tombstones += said["tombstones"]
-        topic.offsets += said["offsets"]
-        topic.batches += 1
-        topic.next_offsets = _offsets(said["next_offsets"])
-        topic.seconds = state.seconds
-
-
-def _result(topic: TopicProgress) -> TopicResult:
-    partitions = [
-        PartitionResult(partition, topic.starts.get(partition, 0), max(topic.ends.get(partition, at), at), at)
-        for partition, at in sorted(topic.next_offsets.items())
-    ]
-    return TopicResult(
-        topic.topic,
-        topic.rows,
-        topic.quarantined,
-        topic.tombstones,
-        topic.batches,
-        partitions,
-        round(topic.seconds, 3),
-    )
-
-
-def _offsets(said: dict[str, int]) -> dict[int, int]:
-    return {int(partition): offset for partition, offset in said.items()}

@@ -37,7 +37,7 @@ from streamproof.signals import stop_on_signals
 if TYPE_CHECKING:
     from cluster.machine.spark_home import SparkHome
     from consumer.lake.hive.aggregate import TableResult
-    from consumer.lake.lake import LakeProgress, LakeResult
+    from consumer.lake.progress import LakeProgress, LakeResult
     from consumer.pipeline.result import PipelineResult
 
 SAMPLES = PROJECT_ROOT / "samples" / "click_stream"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import structlog
 from rich.progress import Progress
 
-from consumer.lake.lake import LakeProgress
+from consumer.lake.progress import LakeProgress
 from streamproof.console import stderr
 from streamproof.views.live import first_figures, line_columns
 

@@ -18,8 +18,9 @@ from cluster.connection import Connection
 from cluster.errors import DependencyDown
 from cluster.local import PROJECT_ROOT
 from cluster.machine.spark_home import SparkHome
-from consumer.lake.lake import LakeRequest, LakeResult, job_request, lake
+from consumer.lake.lake import LakeRequest, job_request, lake
 from consumer.lake.lock import lake_locked
+from consumer.lake.progress import LakeResult
 from consumer.lake.published import Published, event_files, read_published
 from consumer.lake.spark_process import new_log, run_job
 from stack.parts.spark import find_spark

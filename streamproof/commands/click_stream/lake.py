@@ -17,7 +17,7 @@ from streamproof.flags.hive import CLICKED_AT, HiveFlag, MetastoreFlag, hive_ask
 from streamproof.flags.values import SchemaFlag
 
 if TYPE_CHECKING:
-    from consumer.lake.lake import LakeResult
+    from consumer.lake.progress import LakeResult
 
 FORMATS = ("parquet", "delta")
 
