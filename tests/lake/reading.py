@@ -56,7 +56,9 @@ def deltalake(folder: Path) -> Any:
 def _session(jars: str, conf: dict[str, str]) -> Any:
     from consumer.lake.job.session import open_session
 
-    return open_session("local[1]", "500m", jars.split(","), conf, work=Path.cwd())
+    return open_session(
+        "local[1]", "500m", jars.split(","), conf, work=Path.cwd(), java_options="-XX:TieredStopAtLevel=1"
+    )
 
 
 def main() -> None:
