@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 CONF = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # Delta reads its log in 50 tasks unless told otherwise, each time: made for logs of millions of files.
+    "spark.databricks.delta.snapshotPartitions": "4",
 }
 
 
