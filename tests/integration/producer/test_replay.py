@@ -223,3 +223,17 @@ def test_a_replay_whose_process_is_killed_goes_on_at_its_row(
     assert manifest.acknowledged == 30_000
     result = proved(connection, topic, tmp_path)
     assert (result.verdict, result.expected, result.loaded) == ("PASSED", 30_000, 30_000), result.reason
+
+
+def test_a_shard_whose_files_are_empty_ends_at_once_and_the_run_is_proved(
+    connection: Connection, topic_name: Callable[[str], str], tmp_path: Path
+) -> None:
+    topic = topic_name("empty")
+    prepare(connection, topic)
+    folder = write_clicks(tmp_path / "data", 300, 0)
+    (folder / "clicks_hour_2.csv").touch()
+    for shard in range(2):
+        own = request(topic, folder, shards=2, shard=shard)
+        assert produce_shard(connection, own, stop=threading.Event()).acknowledged == (0 if shard else 300)
+    result = proved(connection, topic, tmp_path)
+    assert (result.verdict, result.expected) == ("PASSED", 300), result.reason
