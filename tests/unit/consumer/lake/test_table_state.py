@@ -10,6 +10,7 @@ from cluster.errors import Misconfigured, WarehouseDamaged
 from consumer.lake.hive.state import new_batches, read_state, state_of
 from consumer.lake.published import Batch, Published
 from streamproof.flags.hive import hive_asked
+from tests.kit.commands import streamproof
 
 
 def published(*numbers: int, topic_id: str = "a") -> dict[str, Published]:
@@ -64,3 +65,15 @@ def test_flags_that_do_not_go_together_are_refused_before_anything_is_loaded(tmp
             hive_asked(*wrong, **told)
     with pytest.raises(Misconfigured, match="do not go together"):
         hive_asked("t", None, ["a", "b"], **told | {"follow": True})
+
+
+def test_the_command_refuses_them_too(tmp_path: Path) -> None:
+    for words, said in (
+        (("clicks", "articles", "--metastore", "thrift://h:1"), "--metastore needs --hive"),
+        (("clicks", "--hive", "t"), "--hive joins two topics, and 1 is named"),
+        (("clicks", "articles", "--hive", "t", "--follow"), "--hive and --follow do not go together"),
+    ):
+        ended = streamproof("lake", *words, "--to", tmp_path / "lake")
+        assert ended.exit_code == 78
+        assert said in ended.text
+    assert not (tmp_path / "lake").exists()
