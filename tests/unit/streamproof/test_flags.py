@@ -19,8 +19,9 @@ import schemas.registry.gate
 import stack.up
 from cluster.errors import Interrupted
 from consumer.report import ReportResult
-from streamproof import demo
 from streamproof.cli import run
+from streamproof.demo import lake as lake_demo
+from streamproof.demo import own_stack
 from tests.kit import ROOT
 
 NOWHERE = ["--bootstrap-servers", "127.0.0.1:9", "--registry-url", "http://127.0.0.1:9"]
@@ -120,13 +121,30 @@ def test_whether_services_are_started_again_reaches_the_start_of_the_stack(monke
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_a_demo_owns_its_stack_only_when_it_ends_with_it(monkeypatch, caught, tmp_path, given):
+@pytest.mark.parametrize("command", ["demo", "demo-lake"])
+def test_a_demo_owns_its_stack_only_when_it_ends_with_it(monkeypatch, caught, tmp_path, command, given):
     monkeypatch.setenv("STREAMPROOF_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr(demo, "up", caught)
+    monkeypatch.setattr(own_stack, "up", caught)
+    monkeypatch.setattr(lake_demo, "find_spark", lambda **_: None)
     for name in ("stdin", "stdout"):
         monkeypatch.setattr(getattr(sys, name), "isatty", lambda: True, raising=False)
-    assert run(["demo", *(["--once"] if given else [])]) == 75
+    assert run([command, *(["--once"] if given else [])]) == 75
     assert caught["arguments"][1].owner == (os.getpid() if given else None)
+
+
+def test_the_demo_of_the_lake_is_told_files_lake_master_memory_and_format(monkeypatch, tmp_path):
+    told: list[lake_demo.LakeDemo] = []
+
+    def demo_lake(asked, **_):
+        told.append(asked)
+        return {"verdict": "UNKNOWN"}
+
+    monkeypatch.setattr(lake_demo, "demo_lake", demo_lake)
+    flags = ["--folder", str(tmp_path / "files"), "--to", str(tmp_path / "lake"), "--master", "spark://m:7077"]
+    assert run(["demo-lake", *flags, "--memory", "2g", "--format", "delta"]) == 75
+    (asked,) = told
+    assert (asked.folder, asked.lake) == (tmp_path / "files", tmp_path / "lake")
+    assert (asked.master, asked.memory, asked.table_format) == ("spark://m:7077", "2g", "delta")
 
 
 @pytest.mark.parametrize("given", [True, False])
