@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from cluster.connection import Connection
-from cluster.topics import admin_client, topic_names, wait_for_leaders
+from cluster.topics import admin_client, apply_topics, specs_for, topic_names
 from schemas.formats import value_format
 from schemas.registry.client import Registry
 from tests.kit import ROOT
@@ -110,6 +110,13 @@ def test_rows_that_cannot_be_taken_are_told_by_file_and_line_and_fail_only_where
     assert verdict(topics[0], "ragged")[0] == "PASSED", "each fault is found, and no other"
 
 
+@pytest.fixture
+def made_topics(topics: tuple[str, str], connection: Connection) -> tuple[str, str]:
+    for topic in topics:
+        apply_topics(admin_client(connection.kafka), specs_for(topic))
+    return topics
+
+
 def start(topics: tuple[str, str], folder: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command_line(*words(topics, folder, *more)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -117,9 +124,6 @@ def start(topics: tuple[str, str], folder: Path, *more: str) -> subprocess.Popen
 
 
 def wait_until_there(connection: Connection, topic: str, least: int, process: subprocess.Popen[str]) -> None:
-    admin = admin_client(connection.kafka)
-    wait_until(lambda: topic in topic_names(admin), "the topic", timeout_s=60, while_runs=process)
-    wait_for_leaders(admin, topic, partitions=3)
     with topic_ends(connection, topic) as ends:
         wait_until(lambda: ends.count() >= least, f"{least} records", timeout_s=60, while_runs=process)
 
@@ -135,21 +139,21 @@ def first_click() -> int:
     return int(found[0][0])
 
 
-def test_rows_go_when_they_happened_and_both_feeds_by_one_clock_also_after_a_kill(connection, topics, samples):
+def test_rows_go_when_they_happened_and_both_feeds_by_one_clock_also_after_a_kill(connection, made_topics, samples):
     # Six hours and a half in twelve seconds.
     speed, begin = 2_000.0, first_click()
     flags = ("--speed", str(speed), "--shards", "1", "--run-id", "timed")
-    with start(topics, samples, *flags) as process:
-        wait_until_there(connection, topics[0], CLICKS // 2, process)
+    with start(made_topics, samples, *flags) as process:
+        wait_until_there(connection, made_topics[0], CLICKS // 2, process)
         process.kill()
         process.communicate(timeout=10)
-    done: Ended = streamproof(*words(topics, samples, *flags))
+    done: Ended = streamproof(*words(made_topics, samples, *flags))
     assert done.exit_code == 0, done.text
     clicks, articles = done.document["feeds"]
     assert (clicks["acknowledged"], articles["acknowledged"]) == (CLICKS, ARTICLES)
     assert clicks["rate"]["percent"] > 90
     fields = ("click_timestamp", "created_at_ts")
-    both = [sent(connection, topic, field) for topic, field in zip(topics, fields, strict=True)]
+    both = [sent(connection, topic, field) for topic, field in zip(made_topics, fields, strict=True)]
     assert [len(found) for found in both] == [CLICKS, ARTICLES], "a row is there twice"
     zeros = sorted(zero for found in both for zero in lags(found, begin, speed))
     # Two attempts, each with a second 0 of its own that holds for both feeds; a pause of the machine delays some.
@@ -159,20 +163,20 @@ def test_rows_go_when_they_happened_and_both_feeds_by_one_clock_also_after_a_kil
     for found in both:
         assert any(zero < zeros[gap] for zero in lags(found, begin, speed)), "a feed was not in the first attempt"
         assert any(zero >= zeros[gap] for zero in lags(found, begin, speed)), "a feed was not in the second attempt"
-    assert verdict(topics[0], "timed") == ("PASSED", CLICKS)
-    assert verdict(topics[1], "timed") == ("PASSED", ARTICLES)
+    assert verdict(made_topics[0], "timed") == ("PASSED", CLICKS)
+    assert verdict(made_topics[1], "timed") == ("PASSED", ARTICLES)
 
 
-def test_ctrl_c_ends_it_within_four_seconds_and_says_how_to_go_on(connection, topics, samples):
-    with start(topics, samples, "--rate", "200", "--run-id", "cut") as process:
-        wait_until_there(connection, topics[0], 50, process)
+def test_ctrl_c_ends_it_within_four_seconds_and_says_how_to_go_on(connection, made_topics, samples):
+    with start(made_topics, samples, "--rate", "200", "--run-id", "cut") as process:
+        wait_until_there(connection, made_topics[0], 50, process)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
     within(4, began, "the end after Ctrl-C")
     assert process.returncode == 75, said
     assert "--run-id cut continues" in said
-    done = streamproof(*words(topics, samples, "--rate", "200", "--run-id", "cut", "--shape", "constant(1)"))
+    done = streamproof(*words(made_topics, samples, "--rate", "200", "--run-id", "cut", "--shape", "constant(1)"))
     assert done.exit_code == 78
     assert "rate and shape are both given" in done.stderr
 
