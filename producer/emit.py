@@ -143,7 +143,8 @@ def _run(
     try:
         _declare(right, manifest, attempt)
     except TakenOver as error:
-        if attempt.delivery.certain:
+        # What is unknown may be on its way.
+        if attempt.delivery.certain and not manifest.unknown:
             right.give_way()
         return Outcome(error=_taken_over(error, manifest))
     # 7. judge
