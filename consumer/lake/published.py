@@ -226,3 +226,8 @@ def event_files(folder: Path) -> list[Path]:
 def quarantine_files(folder: Path) -> list[Path]:
     """Return the files of what was set aside, as of one moment; parameters and errors as above."""
     return [folder / name for batch in read_published(folder).batches for name in batch.quarantine]
+
+
+def last_batch(published: Published) -> int:
+    """Return the number of the last batch; -1 before the first."""
+    return max((batch.batch_id for batch in published.batches), default=-1)

@@ -20,7 +20,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from consumer.lake.job import beginning, topic
+from consumer.lake.job import checkpoint, topic
 from consumer.lake.job.__main__ import main
 from consumer.lake.published import Published
 
@@ -65,14 +65,14 @@ def arm() -> None:  # noqa: C901 - one small function for each point
 
     def rmtree_and_die(path: Any, **how: Any) -> None:
         shutil_rmtree(path, **how)
-        if POINT == "half-begun" and Path(path).name == beginning.CHECKPOINT:
+        if POINT == "half-begun" and Path(path).name == checkpoint.CHECKPOINT:
             kill()
 
     shutil_rmtree = shutil.rmtree
     job._take, job._done, job._move = take_or_die, done_and_die, move_and_die  # type: ignore[method-assign]
     Published.write = write_and_die  # type: ignore[method-assign]
     if POINT == "half-begun":
-        beginning.shutil.rmtree = rmtree_and_die  # type: ignore[attr-defined, assignment]
+        checkpoint.shutil.rmtree = rmtree_and_die  # type: ignore[attr-defined, assignment]
 
 
 if __name__ == "__main__":

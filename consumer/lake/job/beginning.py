@@ -1,39 +1,25 @@
-"""What a job begins with: the published list, the topic that it was read from, and a checkpoint that agrees with it.
+"""What a job begins with: the published list, and the topic that it was read from.
 
-The list decides. A checkpoint that says something else, or that is gone, is made anew at the listed positions; files of
-batches that are not in the list are swept.
+The list decides. Files of batches that are not in it are swept.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from cluster.connection import KafkaSettings
 from cluster.errors import Misconfigured, PlaceMissing, TopicRecreated, WarehouseDamaged
 from cluster.reading import Watermarks, look_at_topic
 from cluster.topics import TopicInfo
-from consumer.lake.published import Batch, PartitionRange, Published, TableFormat, read_published
+from consumer.lake.published import Batch, PartitionRange, Published, TableFormat, last_batch, read_published
 
 STAGING = ".staging"
-CHECKPOINT = "checkpoint"
 EVENTS = "events"
 QUARANTINE = "quarantine"
-_BEGUN = "begun.json"
 _BATCH = "batch_id="
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """Where the checkpoint of Spark begins: its batch ``n`` is ``first_batch + n`` of the list."""
-
-    first_batch: int
-    offsets: dict[int, int]
 
 
 def open_list(
@@ -162,74 +148,6 @@ def _with_gap(published: Published, lows: Mapping[int, int], folder: Path, *, ac
         next_offsets=published.next_offsets | {p: low for p, (_, low) in gaps.items()},
         batches=[*published.batches, Batch(last_batch(published) + 1, ranges)],
     )
-
-
-def last_batch(published: Published) -> int:
-    """Return the number of the last batch; -1 before the first."""
-    return max((batch.batch_id for batch in published.batches), default=-1)
-
-
-def agreed_checkpoint(folder: Path, published: Published) -> Begun:
-    """Return where the checkpoint begins. One that does not lead to the listed positions is made anew."""
-    checkpoint = folder / CHECKPOINT
-    begun = _read_begun(checkpoint)
-    if begun is not None and _agrees(checkpoint, begun, published):
-        return begun
-    begun = Begun(last_batch(published) + 1, dict(published.next_offsets))
-    draft = folder / f".{CHECKPOINT}.draft"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    with (draft / _BEGUN).open("w") as file:
-        json.dump({"first_batch": begun.first_batch, "offsets": {str(p): at for p, at in begun.offsets.items()}}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    shutil.rmtree(checkpoint, ignore_errors=True)
-    draft.rename(checkpoint)
-    return begun
-
-
-def _read_begun(checkpoint: Path) -> Begun | None:
-    try:
-        said = json.loads((checkpoint / _BEGUN).read_text())
-        return Begun(int(said["first_batch"]), {int(p): int(at) for p, at in said["offsets"].items()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _agrees(checkpoint: Path, begun: Begun, published: Published) -> bool:
-    planned = sorted(int(path.name) for path in (checkpoint / "offsets").glob("[0-9]*") if path.name.isdecimal())
-    last, listed = (planned[-1] if planned else -1), last_batch(published)
-    if begun.first_batch + last == listed:
-        before = last
-    elif begun.first_batch + last == listed + 1:
-        before = last - 1
-        planned_next = planned_ends(checkpoint, published.topic, last) or {}
-        if any(planned_next.get(p, 0) < at for p, at in published.next_offsets.items()):
-            return False
-    else:
-        return False
-    ends = begun.offsets if before < 0 else planned_ends(checkpoint, published.topic, before)
-    return ends is not None and all(ends.get(p, 0) == at for p, at in published.next_offsets.items())
-
-
-def planned_ends(checkpoint: Path, topic: str, number: int) -> dict[int, int] | None:
-    """Return where a batch of Spark ends, as its log says before the batch is done; ``None`` if it cannot be read."""
-    try:
-        lines = (checkpoint / "offsets" / str(number)).read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        said = _json(line)
-        if isinstance(said, dict) and isinstance(said.get(topic), dict):
-            return {int(partition): int(at) for partition, at in said[topic].items()}
-    return None
-
-
-def _json(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError:
-        return None
 
 
 def sweep(folder: Path, published: Published) -> int:

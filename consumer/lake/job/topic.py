@@ -20,21 +20,13 @@ from cluster.machine.disk import is_full
 from cluster.reading import look_at_topic
 from cluster.topics import admin_client, describe
 from consumer.lake.duckdb_view import VIEW_FILE, view_sql
-from consumer.lake.job.beginning import (
-    CHECKPOINT,
-    STAGING,
-    agreed_checkpoint,
-    last_batch,
-    open_list,
-    planned_ends,
-    same_topic,
-    sweep,
-)
+from consumer.lake.job.beginning import STAGING, open_list, same_topic, sweep
+from consumer.lake.job.checkpoint import CHECKPOINT, agreed_checkpoint, planned_ends
 from consumer.lake.job.delta import DeltaEvents
 from consumer.lake.job.request import JobRequest, Voice
 from consumer.lake.job.shelf import Shelf, swap
 from consumer.lake.job.task import SAID, BatchPlan, run_task
-from consumer.lake.published import Batch, PartitionRange
+from consumer.lake.published import Batch, PartitionRange, last_batch
 from consumer.load.naming import finder
 from consumer.load.readers import SchemaSource
 

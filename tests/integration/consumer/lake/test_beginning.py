@@ -14,7 +14,8 @@ from confluent_kafka.admin import AdminClient
 
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, TopicMissing, TopicRecreated, WarehouseDamaged
-from consumer.lake.job.beginning import CHECKPOINT, agreed_checkpoint, open_list, planned_ends, sweep
+from consumer.lake.job.beginning import open_list, sweep
+from consumer.lake.job.checkpoint import CHECKPOINT, agreed_checkpoint, planned_ends
 from consumer.lake.published import Batch, PartitionRange, Published, read_published, uncovered
 from tests.kit.filled_topic import FilledTopic, fill_topic
 
