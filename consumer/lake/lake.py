@@ -41,6 +41,8 @@ class LakeRequest:
     :ivar max_records: what a batch holds at most.
     :ivar memory: of the JVM, as Java writes it.
     :ivar follow: go on with what comes, and publish it every ``publish_s`` seconds, for ``for_s`` seconds if given.
+    :ivar checkpoints: folder of Spark's checkpoints; ``None`` for beside the data that each is of.
+    :ivar group: the consumer group that lag tools see; ``None`` for ``streamproof-lake-<topic>``.
     :ivar conf: further settings of Spark.
     """
 
@@ -57,6 +59,8 @@ class LakeRequest:
     accept_gap: bool = False
     set_aside: bool = False
     plain: WrittenSchema | None = None
+    checkpoints: Path | None = None
+    group: str | None = None
     conf: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -142,6 +146,8 @@ def job_request(connection: Connection, request: LakeRequest, home: SparkHome, *
         for_s=request.for_s,
         accept_gap=request.accept_gap,
         set_aside=request.set_aside,
+        checkpoints=None if request.checkpoints is None else str(request.checkpoints.absolute()),
+        group=request.group,
         plain=None if plain is None else {"text": plain.text, "format": plain.format},
         locked=locked,
     )

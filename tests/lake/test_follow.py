@@ -13,6 +13,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from cluster.committed import committed_offsets
 from consumer.lake.published import read_published
 from tests.kit.commands import command_line, streamproof
 from tests.kit.filled_topic import FilledTopic
@@ -42,7 +43,9 @@ def test_a_followed_topic_is_published_as_it_comes_and_the_job_ends_with_its_jvm
     values = topic.avro(SCHEMA, ({"n": n} for n in range(300)))
     topic.send(values[:100])
     lake = new_lake(topic.name)
+    checkpoints, group = lake.folder.with_name("checkpoints"), f"streamproof-{topic.name}"
     words = ["lake", topic.name, "--to", lake.folder, "--master", "local[1]"]
+    words += ["--checkpoint", checkpoints, "--group", group]
 
     def listed() -> int:
         with contextlib.suppress(Exception):
@@ -82,3 +85,8 @@ def test_a_followed_topic_is_published_as_it_comes_and_the_job_ends_with_its_jvm
     assert again.exit_code == 0, again.text
     assert again.document["topics"][0]["rows"] == 0
     assert len(lake.held()) == 300
+    # Lag tools see where the list is, and Spark's checkpoint is where it was asked for.
+    told = committed_offsets(lake.connection.kafka).of(group, topic.name, [0], timeout_s=10)
+    assert {each.partition: each.offset for each in told} == lake.listed().next_offsets
+    assert (checkpoints / f"{topic.name}.checkpoint" / "offsets").is_dir()
+    assert not (lake.folder / topic.name / "checkpoint").exists()

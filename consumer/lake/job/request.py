@@ -27,6 +27,8 @@ class JobRequest:
     :ivar event_times: the field that the folders go by, by topic; ``""`` for the time of the record.
     :ivar plain: the schema of values that name none, as text and format; that of the newest manifest unless given.
     :ivar locked: whoever started the job holds the lock of the lake.
+    :ivar checkpoints: where Spark's checkpoints lie; ``None`` for beside the data that each is of.
+    :ivar group: the consumer group that is told how far each topic is; ``None`` for one of each topic.
     :ivar every_s: how often a followed topic is published, seconds; ``for_s`` how long it is followed.
     """
 
@@ -47,6 +49,8 @@ class JobRequest:
     for_s: float | None = None
     accept_gap: bool = False
     set_aside: bool = False
+    checkpoints: str | None = None
+    group: str | None = None
     plain: dict[str, str] | None = None
     locked: bool = False
 

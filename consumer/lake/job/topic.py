@@ -18,10 +18,11 @@ from cluster.connection import Connection
 from cluster.errors import StoreFailed, StoreFull, WarehouseDamaged
 from cluster.machine.disk import is_full
 from cluster.reading import look_at_topic
+from cluster.reading.group_note import group_of, tell_group
 from cluster.topics import admin_client, describe
 from consumer.lake.duckdb_view import VIEW_FILE, view_sql
 from consumer.lake.job.beginning import STAGING, open_list, same_topic, sweep
-from consumer.lake.job.checkpoint import CHECKPOINT, agreed_checkpoint, planned_ends
+from consumer.lake.job.checkpoint import agreed_checkpoint, checkpoint_of, planned_ends
 from consumer.lake.job.delta import DeltaEvents
 from consumer.lake.job.request import JobRequest, Voice
 from consumer.lake.job.shelf import Shelf, swap
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pyspark.sql.streaming import StreamingQuery
 
 # Headers as text: Spark asks after each row how large its batch is, which is a walk over the whole of a nested column.
+_TELL_S = 2.0
 _COLUMNS = ("partition", "offset", "timestamp", "key", "value", "to_json(headers) AS headers")
 
 
@@ -47,6 +49,7 @@ class TopicJob:
     4. learn: where they met a schema that nobody had judged, judge it and do 3 again
     5. move: complete files go to their places by renames; Delta's table is written by Spark instead
     6. publish: the list is swapped. Only now is the batch there for readers
+    7. tell: the consumer group hears how far it is, so that lag tools see it (best effort)
 
     Killed at any moment, a batch is either in the list or done again from 3.
     """
@@ -60,6 +63,8 @@ class TopicJob:
         self._request = request
         self._connection = connection
         self._voice = voice
+        self._admin = admin_client(connection.kafka)
+        self._group = request.group or group_of("lake", topic)
         self._folder = Path(request.folder) / topic
         self._delta: DeltaEvents | None = None
         delta = request.table_format == "delta"
@@ -73,7 +78,9 @@ class TopicJob:
             accept_gap=request.accept_gap,
             set_aside=request.set_aside,
         )
-        self._begun = agreed_checkpoint(self._folder, self._list)
+        checkpoints = None if request.checkpoints is None else Path(request.checkpoints)
+        self._checkpoint = checkpoint_of(self._folder, checkpoints)
+        self._begun = agreed_checkpoint(self._folder, self._list, self._checkpoint)
         swept = sweep(self._folder, self._list)
         if not delta:
             swap(self._folder / VIEW_FILE, view_sql(self._folder).encode())
@@ -105,7 +112,7 @@ class TopicJob:
         reader = reader.option("kafkaConsumer.pollTimeoutMs", 30_000).option("fetchOffset.numRetries", 2)
         reader = reader.option("kafka.default.api.timeout.ms", 30_000).option("kafka.request.timeout.ms", 20_000)
         writer: Any = reader.load().writeStream.foreachBatch(self._put).queryName(self.topic)
-        writer = writer.option("checkpointLocation", str(self._folder / CHECKPOINT))
+        writer = writer.option("checkpointLocation", str(self._checkpoint))
         if self._request.follow:
             writer = writer.trigger(processingTime=f"{max(1, round(self._request.every_s * 1000))} milliseconds")
         else:
@@ -126,11 +133,11 @@ class TopicJob:
         began = time.monotonic()
         batch_id = self._begun.first_batch + number
         # 2. read
-        ends = planned_ends(self._folder / CHECKPOINT, self.topic, number)
+        ends = planned_ends(self._checkpoint, self.topic, number)
         if ends is None:
             raise WarehouseDamaged(
                 f"the checkpoint does not say where batch {number} ends",
-                where=str(self._folder / CHECKPOINT),
+                where=str(self._checkpoint),
                 hint="Remove the checkpoint: the job goes on by the published list",
             )
         if batch_id <= last_batch(self._list):
@@ -144,7 +151,7 @@ class TopicJob:
         files = sorted((path, hour) for one in said for path, hour in one["files"])
         rejected = sorted(path for one in said for path in one["quarantine"])
         # Of a topic that took its place no record is listed.
-        same_topic(self._list, describe(admin_client(self._connection.kafka), self.topic), self._folder)
+        same_topic(self._list, describe(self._admin, self.topic), self._folder)
         # 5. move
         version = None
         paths = [path for path, _ in files]
@@ -158,6 +165,8 @@ class TopicJob:
         listed.write(self._folder)
         self._list = listed
         shutil.rmtree(staged, ignore_errors=True)
+        # 7. tell
+        tell_group(self._admin, self._group, self.topic, listed.next_offsets, timeout_s=_TELL_S)
         self._voice.say(
             "batch",
             topic=self.topic,

@@ -69,6 +69,23 @@ def lake(
         bool, typer.Option("--accept-gap", help="If retention deleted unread records: note it in the list, go on.")
     ] = False,
     schema: SchemaFlag = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FOLDER",
+            help="Folder of Spark's checkpoints; by default each is beside the data that it is of.",
+        ),
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="NAME",
+            help="Consumer group that is told how far the lake is, for lag tools; streamproof-lake-TOPIC by default. "
+            "Nothing starts from what it says.",
+        ),
+    ] = None,
     hive: HiveFlag = None,
     metastore: MetastoreFlag = None,
     env_file: EnvFileFlag = None,
@@ -120,6 +137,8 @@ def lake(
         accept_gap=accept_gap,
         set_aside=set_aside,
         plain=told_schema(None, schema),
+        checkpoints=checkpoint if checkpoint is not None else told.checkpoint,
+        group=group or told.group,
     )
     connection, output = addresses.connect(otherwise=told.kafka), Output(as_json)
     with stop_on_signals() as stop:

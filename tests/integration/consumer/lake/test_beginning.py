@@ -13,9 +13,9 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from cluster.connection import Connection
-from cluster.errors import Misconfigured, TopicMissing, TopicRecreated, WarehouseDamaged
+from cluster.errors import Misconfigured, StoreFailed, TopicMissing, TopicRecreated, WarehouseDamaged
 from consumer.lake.job.beginning import open_list, sweep
-from consumer.lake.job.checkpoint import CHECKPOINT, agreed_checkpoint, planned_ends
+from consumer.lake.job.checkpoint import CHECKPOINT, agreed_checkpoint, checkpoint_of, planned_ends
 from consumer.lake.published import Batch, PartitionRange, Published, read_published, uncovered
 from tests.kit.filled_topic import FilledTopic, fill_topic
 
@@ -121,12 +121,12 @@ def test_a_lake_keeps_its_form(begin, told, said):
 def test_a_checkpoint_that_agrees_is_kept_and_any_other_is_made_anew(begin, topic, tmp_path):
     folder = tmp_path / topic.name
     published = begin()
-    assert agreed_checkpoint(folder, published).first_batch == 0
+    assert agreed_checkpoint(folder, published, folder / CHECKPOINT).first_batch == 0
     plan(folder, topic.name, 0, 4)  # planned, not listed: Spark does it again
-    assert agreed_checkpoint(folder, published).first_batch == 0
+    assert agreed_checkpoint(folder, published, folder / CHECKPOINT).first_batch == 0
     assert planned_ends(folder / CHECKPOINT, topic.name, 0) == {0: 4}
     published = with_batch(published, folder, 4)  # listed, whether or not Spark noted that it is done
-    assert agreed_checkpoint(folder, published).first_batch == 0
+    assert agreed_checkpoint(folder, published, folder / CHECKPOINT).first_batch == 0
     # An older copy, a newer one, one of other offsets, one that nobody can read, none: the list knows.
     for spoil in (
         lambda: with_batch(read_published(folder), folder, 7),
@@ -137,12 +137,32 @@ def test_a_checkpoint_that_agrees_is_kept_and_any_other_is_made_anew(begin, topi
     ):
         spoil()
         published = read_published(folder)
-        begun = agreed_checkpoint(folder, published)
+        begun = agreed_checkpoint(folder, published, folder / CHECKPOINT)
         assert begun.first_batch == len(published.batches)
         assert begun.offsets == published.next_offsets
         assert not (folder / CHECKPOINT / "offsets").exists()
         assert json.loads((folder / CHECKPOINT / "begun.json").read_text())["first_batch"] == begun.first_batch
         plan(folder, topic.name, 0, 9)
+
+
+def test_a_checkpoint_elsewhere_replaces_nothing_that_is_not_its_own(begin, topic, tmp_path):
+    folder, elsewhere = tmp_path / topic.name, tmp_path / "checkpoints"
+    published = begin()
+    checkpoint = checkpoint_of(folder, elsewhere)
+    assert agreed_checkpoint(folder, published, checkpoint).first_batch == 0
+    assert not (folder / CHECKPOINT).exists()
+    published = with_batch(published, folder, 4)
+    assert agreed_checkpoint(folder, published, checkpoint).first_batch == 1  # it is this lake's: made anew
+    with pytest.raises(Misconfigured, match="the checkpoint of"):
+        agreed_checkpoint(tmp_path / "other" / topic.name, published, checkpoint)
+    (checkpoint / "begun.json").write_text("{")
+    with pytest.raises(Misconfigured, match="no checkpoint of a lake"):
+        agreed_checkpoint(folder, published, checkpoint)
+    assert checkpoint.exists()
+    elsewhere.rename(tmp_path / "moved")
+    elsewhere.write_text("a file")
+    with pytest.raises(StoreFailed, match="cannot be written"):
+        agreed_checkpoint(folder, published, checkpoint)
 
 
 def test_a_sweep_takes_what_is_not_listed_and_nothing_else(begin, topic, tmp_path):
