@@ -13,10 +13,12 @@ import pytest
 import typer
 
 from cluster.connection import Connection
+from cluster.local import PROJECT_ROOT
 from streamproof.cli import app
 from tests.kit.commands import Ended, streamproof
 from tests.kit.topics import make_gated, make_topic
 
+SAMPLES = PROJECT_ROOT / "samples" / "click_stream"
 FLAGS = {"kafka": "--bootstrap-servers", "registry": "--registry-url"}
 SHOWN = {"kafka": "Kafka", "registry": "the Schema Registry"}
 KAFKA, REGISTRY = frozenset({"kafka"}), frozenset({"registry"})
@@ -32,6 +34,7 @@ TAKES: dict[str, tuple[str, frozenset[str]]] = {
     "schemas gate": ("customer_events --topic {topic}", REGISTRY),
     "preview": ("customer_events --events 100", NEITHER),
     "produce": ("customer_events --topic {topic} --events 10 --run-id whole", BOTH),
+    "replay": ("{files} --topic {topic}.clicks --metadata-topic {topic}.articles --run-id whole", BOTH),
     "load": ("{topic} --warehouse {warehouse}", BOTH),
     "tail": ("{topic} --count 1", KAFKA),
     "count": ("{topic} --by event_type --to {topic}.totals --until-end", KAFKA),
@@ -43,8 +46,22 @@ TAKES: dict[str, tuple[str, frozenset[str]]] = {
 }
 # This one asks for Kafka, and for the registry when a value names a schema, as those of the topic here do.
 TAKES_WHAT_VALUES_NEED = {"consume"}
+# This one asks for both, and needs an environment of its own: tests/lake has it.
+TAKES_WITH_SPARK = {"lake"}
 # These take none: they look at files, or start what has the addresses.
-TAKE_NONE = {"check", "publish", "report", "realism", "quarantine list", "up", "down", "status", "demo"}
+TAKE_NONE = {
+    "check",
+    "publish",
+    "report",
+    "realism",
+    "quarantine list",
+    "up",
+    "down",
+    "status",
+    "demo",
+    "demo-lake",
+    "samples",
+}
 
 
 def commands(group: Any, *before: str) -> Iterator[tuple[str, set[str]]]:
@@ -72,7 +89,12 @@ class Place:
         warehouse = folder / "warehouse.duckdb"
         if (self.folder / warehouse.name).exists():
             shutil.copy(self.folder / warehouse.name, warehouse)
-        return {"topic": self.topic, "warehouse": str(warehouse), "publications": str(folder / "publications")}
+        return {
+            "topic": self.topic,
+            "warehouse": str(warehouse),
+            "publications": str(folder / "publications"),
+            "files": str(SAMPLES),
+        }
 
     def run(self, command: str, folder: Path, told: frozenset[str], env: Mapping[str, str] = NOTHING) -> Ended:
         """Run a command that is told these addresses, with more environment if it is given."""
@@ -95,9 +117,9 @@ def place(connection: Connection, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def test_every_command_says_which_addresses_it_uses() -> None:
-    assert COMMANDS.keys() == TAKES.keys() | TAKES_WHAT_VALUES_NEED | TAKE_NONE
+    assert COMMANDS.keys() == TAKES.keys() | TAKES_WHAT_VALUES_NEED | TAKES_WITH_SPARK | TAKE_NONE
     taking = {name for name, flags in COMMANDS.items() if flags & {*FLAGS.values()}}
-    assert taking == TAKES.keys() | TAKES_WHAT_VALUES_NEED
+    assert taking == TAKES.keys() | TAKES_WHAT_VALUES_NEED | TAKES_WITH_SPARK
 
 
 @pytest.mark.parametrize("command", TAKES)
