@@ -58,7 +58,7 @@ LEDGER_TIMEOUT_S = 60.0
 # What a writer's client says for documents of any size that is made.
 LARGEST_BYTES = 8_000_000
 # A transaction that was left open is rolled back within less (``producer/fence``).
-_DECIDED_WITHIN_S = 40.0
+_DECIDED_WITHIN_S = 90.0
 # A range takes 24 bytes at most in JSON below ten billion events, and a record may hold a megabyte.
 INLINE_RANGES = 5_000
 PAGE_RANGES = 25_000

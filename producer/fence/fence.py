@@ -50,8 +50,10 @@ from schemas.progress import TELL_EVERY_S, Figures, progress_key
 log = structlog.get_logger()
 
 LEASE_S = 10.0
-# A killed process leaves a transaction open for so long at most, and as long again until the broker looks.
-_TRANSACTION_S = 10.0
+# A transaction that is open when the brokers go away must not be rolled back sooner than events are given up: a client
+# cannot tell that from having been fenced. One that a killed process leaves is open for so long, and 10 s more until a
+# broker looks (schemas/control_topic.py waits for that).
+_MOST_TRANSACTION_S = 60.0
 _RECORD_S = 5.0
 _PAUSE_S = 0.05
 _YIELD_S = 3.0
@@ -185,7 +187,7 @@ class Fence:
                 None,
                 self._id,
                 owner="process",
-                timeout_s=_TRANSACTION_S,
+                timeout_s=min(self._plan.delivery_timeout_s + LEASE_S, _MOST_TRANSACTION_S),
                 message_timeout_s=_RECORD_S,
                 largest_bytes=LARGEST_BYTES,
                 # Events that have no verdict by then end the run first.

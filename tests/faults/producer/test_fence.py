@@ -5,21 +5,27 @@ A machine is a name and folders of its own here: nothing on a disk and no name o
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cluster.connection import Connection
+from cluster.transactions import Transactions
+from producer.emit import produce_shard
 from producer.fence.fence import LEASE_S
 from producer.fence.waiting import MARGIN_S
+from producer.plan.request import ProduceRequest
 from producer.resume.earlier import read_manifest
 from producer.send.delivery import BATCH_BYTES
 from tests.kit.commands import command_line, streamproof
@@ -37,6 +43,8 @@ SLOWLY = 80_000
 BEGUN = 5 * BATCH_BYTES // 400
 UNTOLD = "did not give it back"
 TOLD = "the other process has stopped"
+# The renewal that is held up, for longer than the lease and than a broker takes to look for transactions that are over.
+HELD_CALL, HELD_S = 3, 22
 WAITS_S = LEASE_S + DELIVERY_TIMEOUT_S + MARGIN_S
 
 
@@ -210,3 +218,26 @@ def test_a_stop_ends_the_wait_for_another_machine_at_once(ends: TopicEnds, machi
         out, _ = waiting.communicate(timeout=10)
         assert (waiting.returncode, time.monotonic() - began < 4) == (75, True)
         assert "before anything was sent" in json.loads(out)["error"]["message"]
+
+
+@pytest.mark.timeout(200)
+def test_a_transaction_that_is_held_up_for_less_than_events_wait_is_not_taken_for_a_fence(
+    connection: Connection, ready_topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by brokers that went away with a lease in their hands, and came back: nobody else had the shard."""
+    calls, tell = itertools.count(1), Transactions._tell_group
+
+    def tell_and_stall(self: Transactions, *what: Any) -> None:
+        tell(self, *what)
+        if next(calls) == HELD_CALL:
+            self._producer.flush(5)  # the brokers have it: the transaction is open there
+            time.sleep(HELD_S)
+
+    monkeypatch.setattr(Transactions, "_tell_group", tell_and_stall)
+    request = ProduceRequest(
+        topic=ready_topic, run_id=RUN, events=400 * (HELD_S + 8), rate=400, delivery_timeout_s=2 * HELD_S
+    )
+    manifest = produce_shard(connection, request, stop=threading.Event())
+    assert next(calls) > HELD_CALL
+    assert (manifest.acknowledged, manifest.failed, manifest.unknown) == (request.events, [], [])
+    assert doubled(connection, ready_topic, manifest.acknowledged) == 0
