@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -162,8 +162,15 @@ def _floating(texts: Any, node: Node) -> tuple[Any, Mask | None]:
     return values, bad
 
 
+# Digits of a double that is written out, and of a text that is compared with it.
+_EXACT = 1_200
+
+
 def says_again(text: str, value: float, most: int = _MOST["double"]) -> bool:
     """Tell whether a number, written with as many digits as a text, is the number that the text says.
+
+    A number that lies in the middle between two such texts is said by both: Python writes the one that is read back to
+    it, and rounding to even gives the other (``5.960464477539063e-08`` is 2 to the power of -24).
 
     :param most: digits that say every value of the type apart from any other.
     """
@@ -174,7 +181,10 @@ def says_again(text: str, value: float, most: int = _MOST["double"]) -> bool:
     if digits > most:
         said = said.normalize()  # zeros at the end say nothing more
         digits = len(said.as_tuple().digits)
-    return digits <= most and Decimal(f"{value:.{max(digits, 1) - 1}e}") == said
+    if digits > most:
+        return False
+    with localcontext(prec=_EXACT):
+        return 2 * abs(Decimal(value) - said) <= Decimal(1).scaleb(int(said.as_tuple().exponent))
 
 
 def _boolean(texts: Any, _: Node) -> tuple[Any, Mask | None]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from producer.scenarios.replay.rows.guess import Guess
@@ -83,6 +83,7 @@ def test_a_text_that_does_not_say_a_value_exactly_is_none(node, texts):
         assert values(node, good, *texts)[0] is not BAD  # one bad text does not spoil the others
 
 
+@example([2.0**-24, 2.0**-25, 5e-324, 1.7976931348623157e308])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
 @settings(max_examples=examples(100), deadline=None)
 def test_every_double_is_read_from_the_text_that_python_and_c_write(numbers):
