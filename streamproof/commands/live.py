@@ -183,11 +183,18 @@ def _each(
     *,
     every_s: float = 0.0,
 ) -> None:
-    """Show snapshots as they come, until a stop, the time, or nobody reads any more."""
+    """Show snapshots as they come, until a stop, the time, or nobody reads any more.
+
+    Where the time is shorter than the first answer takes, that is waited for: a look shows something.
+    """
     from streamproof.streams import reader_left
 
-    shown_s, patience_s = float("-inf"), time.monotonic() + _FIRST_WITHIN_S
-    while not (stop.is_set() or reader_left()) and (until is None or time.monotonic() < until):
+    never = float("-inf")
+    shown_s, patience_s = never, time.monotonic() + _FIRST_WITHIN_S
+    while not (stop.is_set() or reader_left()):
+        now_s = time.monotonic()
+        if until is not None and now_s >= until and (shown_s != never or now_s > patience_s + _WAIT_S):
+            return
         snapshot = looking.wait(_WAIT_S)
         now_s = time.monotonic()
         if snapshot is not None and (snapshot.whole or now_s > patience_s) and now_s - shown_s >= every_s:
