@@ -3,6 +3,7 @@
 """
 
 import json
+import os
 import sys
 from typing import Any
 from urllib.parse import unquote
@@ -47,4 +48,7 @@ def _texts(said: dict[str, Any] | None) -> dict[str, str | None]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(listed(sys.argv[1])))
+    print(json.dumps(listed(sys.argv[1])), flush=True)
+    # Threads of the library may abort the process when the interpreter takes them down ("terminate called without an
+    # active exception"): what was asked has been said.
+    os._exit(0)
