@@ -27,14 +27,11 @@ MEMBER_KILLS = 20 if DEEP else 0
 # Kills of a loader that follows a topic.
 FOLLOWER_KILLS = 20 if DEEP else 2
 # Where a job of a lake is killed, one after the other: a point and a batch; "!" loses the checkpoint first.
-LAKE_KILLS = (
-    (
-        "planned:0", "written:0", "half-moved:0", "moved:0", "listed:0", "planned:1", "written:1", "half-moved:1",
-        "listed:1", "half-begun", "moved:2", "written:2!", "listed:2", "moved:3!", "half-moved:3", "listed:3",
-    )
-    if DEEP
-    else ("half-moved:0", "listed:0", "moved:1!", "written:2")
+_LAKE_KILLS = (
+    "planned:0", "written:0", "half-moved:0", "moved:0", "listed:0", "half-moved:1", "listed:1", "half-begun",
+    "moved:2", "written:2!", "listed:2", "moved:3!", "half-moved:3", "planned:3", "written:3", "listed:3",
 )  # fmt: skip
+LAKE_KILLS = _LAKE_KILLS[: 16 if DEEP else 10]
 # Steps of a job of a Hive table at which it is killed, one run after the other.
 HIVE_KILLS = ("computed", "written", "noted") * 4 if DEEP else ("written",)
 # Kills in the middle of a load shape, before the attempt that ends it.

@@ -113,7 +113,7 @@ def test_a_lake_holds_what_our_loader_holds(
     in_transaction(topic, values[45:], commit=True)
     topic.send(newer[20:], partition=1)
     plain = make_topic(connection, topic_name("shop"))
-    ran = streamproof("produce", "shop_events", "--topic", plain, "--events", "400", "--json")
+    ran = streamproof("produce", "shop_events", "--topic", plain, "--events", "400", "--rate", "4000", "--json")
     assert ran.exit_code == 0, ran.text
 
     lake = new_lake(topic.name, plain)
