@@ -20,7 +20,7 @@ from consumer.lake.java_client import java_client
 from consumer.lake.job.request import JobRequest
 from consumer.lake.lock import lake_locked
 from consumer.lake.progress import LakeProgress, LakeResult, TopicProgress
-from consumer.lake.published import TableFormat
+from consumer.lake.published import TableFormat, read_published
 from consumer.lake.spark_process import RunJob, new_log, run_job
 from schemas.formats import WrittenSchema
 
@@ -105,6 +105,9 @@ def lake(
         except Interrupted:
             if not request.follow:
                 raise
+            for one in state.topics.values():
+                if one.last_batch is not None:
+                    one.note_published(read_published(request.folder / one.topic))
         finally:
             shutil.rmtree(request.folder / WORK, ignore_errors=True)
     ready = state.ready_at or time.monotonic()

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from consumer.lake.published import Published, last_batch
 from consumer.load.progress import PartitionResult
 
 
@@ -13,10 +14,12 @@ from consumer.load.progress import PartitionResult
 class TopicProgress:
     """How far one topic is. Offsets count everything that was read, rows only events.
 
+    :ivar last_batch: the newest batch that was heard of; ``None`` until the job has said where it begins.
     :ivar behind: offsets of a followed topic that were not read when Spark last looked; ``None`` before it did.
     """
 
     topic: str
+    last_batch: int | None = None
     starts: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
     next_offsets: dict[int, int] = field(default_factory=dict)
@@ -32,6 +35,23 @@ class TopicProgress:
     def offsets_total(self) -> int:
         """Offsets between the listed positions and the ends, when the job began."""
         return sum(max(0, end - self.starts.get(partition, end)) for partition, end in self.ends.items())
+
+    def note_published(self, published: Published) -> None:
+        """Take the batches of the list that a killed job had published and did not live to say."""
+        if self.last_batch is None:
+            return
+        if self.last_batch is None:
+            return
+        unheard = [batch for batch in published.batches if batch.batch_id > self.last_batch]
+        for batch in unheard:
+            self.rows += batch.rows
+            self.quarantined += batch.quarantined
+            self.tombstones += sum(one.tombstones for one in batch.partitions)
+            self.offsets += sum(one.end - one.start for one in batch.partitions)
+            self.batches += 1
+        if unheard:
+            self.last_batch = last_batch(published)
+            self.next_offsets = dict(published.next_offsets)
 
     def result(self) -> TopicResult:
         """Return what the run did to the topic."""
@@ -115,6 +135,7 @@ class LakeProgress:
         if said["kind"] == "begin":
             topic.starts, topic.ends = _offsets(said["starts"]), _offsets(said["ends"])
             topic.next_offsets = dict(topic.starts)
+            topic.last_batch = int(said["last_batch"])
         elif said["kind"] == "lag":
             topic.behind = int(said["behind"])
         elif said["kind"] == "batch":
@@ -123,6 +144,7 @@ class LakeProgress:
             topic.tombstones += said["tombstones"]
             topic.offsets += said["offsets"]
             topic.batches += 1
+            topic.last_batch = int(said["batch_id"])
             topic.next_offsets = _offsets(said["next_offsets"])
             topic.seconds = self.seconds
 

@@ -91,7 +91,8 @@ class TopicJob:
         self._plain_asked = False
         starts, ends = self._list.next_offsets, {partition: mark.high for partition, mark in marks.items()}
         self.is_behind = any(starts[partition] < end for partition, end in ends.items())
-        voice.say("begin", topic=topic, starts=_keyed(starts), ends=_keyed(ends), swept=swept)
+        said = {"starts": _keyed(starts), "ends": _keyed(ends), "last_batch": last_batch(self._list), "swept": swept}
+        voice.say("begin", topic=topic, **said)
 
     def start(self, spark: SparkSession) -> StreamingQuery:
         """Start the query."""
