@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from cluster.errors import Misconfigured
 from cluster.text.nearest import meant
 from consumer.sinks.batch import Chunk, EventGroup, Reject, Tally
-from consumer.sinks.column_types import SchemaConflict
+from schemas.columns.column_type import SchemaConflict
 from schemas.formats import WrittenSchema
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from cluster.errors import Misconfigured
-from consumer.sinks.column_types import quote
+from schemas.columns.column_type import quote
 
 _HEADER = re.compile(r"^-- (severity|description|needs|title|kind|bar|beside): *(.*)$", re.MULTILINE)
 

@@ -21,9 +21,9 @@ from consumer.publish.files import PublishedFile, describe, fault_of, files_of, 
 from consumer.publish.marts import marts_of_runs
 from consumer.publish.paths import run_slug
 from consumer.publish.permit import proved_now
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.settings import PUBLISH
 from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.columns.column_type import quote
 
 _EVENTS = "events"
 # Set this variable before the first query to read a snapshot that was moved or is mounted elsewhere.

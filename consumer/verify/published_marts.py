@@ -14,10 +14,10 @@ from cluster.text.names import DEFAULT_NAME
 from consumer.proof.packs import RunPack
 from consumer.proof.sql_files import SqlFile, lacking
 from consumer.publish.marts import marts_of_packs
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.catalogue import read_catalogue
 from consumer.verify.proof import Proof
 from consumer.verify.snapshot import Snapshot
+from schemas.columns.column_type import quote
 from schemas.packs import MARTS as MARTS_OF_A_PACK
 from schemas.packs import find_pack
 

@@ -11,10 +11,10 @@ from cluster.errors import StoreFailed
 from consumer.proof.run_scope import enter_run
 from consumer.publish.paths import run_slug
 from consumer.publish.snapshot import RUN_COLUMNS
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
 from consumer.verify.snapshot import EVENTS, FACTS, RUNS, Snapshot
+from schemas.columns.column_type import quote
 
 _SAID = "SELECT arg_max(verdict, number) FROM audits WHERE run_id = ?"
 # The audit that the snapshot shows, by its time.

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow.compute as pc
 
 from cluster.errors import Misconfigured
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.columns import columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.contents import see_all_events
 from consumer.verify.proof import NOTHING, Proof
+from schemas.columns.column_type import quote
 from schemas.formats import value_format
 
 _CHUNK_ROWS = 20_480

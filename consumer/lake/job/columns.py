@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.sinks.batch import has_identity
-from consumer.sinks.column_types import NULL, ColumnType, SchemaConflict, column_names, merge
+from schemas.columns.column_type import NULL, ColumnType, SchemaConflict
+from schemas.columns.merging import column_names, merge
 from schemas.identity import IDENTITY_FIELD
 
 # A pa.Array, whose type is known only while running.

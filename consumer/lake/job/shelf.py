@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from cluster.errors import Misconfigured, StreamproofError, WarehouseDamaged
 from consumer.lake.job.columns import RESERVED, LakeColumns, column_type
 from consumer.load.readers import Readers, SchemaSource
-from consumer.sinks.column_types import ColumnType
+from schemas.columns.column_type import ColumnType
 from schemas.fingerprint import number_of
 from schemas.formats import WrittenSchema
 from schemas.registry.client import Registry

@@ -16,7 +16,7 @@ from consumer.pipeline.columns.taking import Taking
 from consumer.pipeline.session import ProofSession
 from consumer.pipeline.stored import CHECKSUM, KEY, OFFSET, PARTITION, StoredColumn, StoredRows
 from consumer.pipeline.truth import Truth
-from consumer.sinks.column_types import quote
+from schemas.columns.column_type import quote
 from schemas.identity import IDENTITY_FIELD
 
 _AN_EVENT = "an_event"

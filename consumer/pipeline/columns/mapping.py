@@ -14,7 +14,7 @@ from consumer.pipeline.asked import ColumnAsked
 from consumer.pipeline.stored import KEY, StoredColumn
 from consumer.pipeline.values.alike import NESTED, alike, retyped
 from consumer.pipeline.values.sides import NotComparable, Sides, digests
-from consumer.sinks.column_types import quote
+from schemas.columns.column_type import quote
 
 _SHOWN_NAMES = 20
 _JOINED_BY = (".", "_", "__")

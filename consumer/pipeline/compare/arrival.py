@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from consumer.pipeline.columns.taking import Taking
 from consumer.pipeline.session import ProofSession
 from consumer.pipeline.stored import KEY, OFFSET, PARTITION, StoredRows
-from consumer.sinks.column_types import quote
+from schemas.columns.column_type import quote
 
 # A row of the table for each stored row of the run, copies included. "offset" and partition say in which order the rows
 # were stored, where the place says so; digest_0, digest_1, ... are of the values that are compared.

@@ -14,7 +14,7 @@ from consumer.pipeline.claims import Claims
 from consumer.pipeline.session import ProofSession
 from consumer.pipeline.truth import SEQUENCE, Truth
 from consumer.proof.evidence.relations import lay_claims
-from consumer.sinks.column_types import quote
+from schemas.columns.column_type import quote
 from schemas.manifest import Manifest
 
 # What of another topic is not meant to be anywhere: failed, not known, unreadable or dropped on purpose.

@@ -22,7 +22,7 @@ from consumer.pipeline.compare.beside import ToldAgain, ToldBeside
 from consumer.pipeline.found import ExpectationResult
 from consumer.pipeline.session import ProofSession
 from consumer.pipeline.stored import StoredRows
-from consumer.sinks.column_types import quote
+from schemas.columns.column_type import quote
 from schemas.identity import IDENTITY_FIELD
 
 _SHIPPED = Path(__file__).with_name("expectations")

@@ -15,7 +15,7 @@ from consumer.pipeline.columns.identities import FieldIds
 from consumer.pipeline.columns.mapping import Compared
 from consumer.pipeline.session import ProofSession
 from consumer.pipeline.truth import SEQUENCE, Truth
-from consumer.sinks.column_types import quote
+from schemas.columns.column_type import quote
 from schemas.manifest import Manifest, Range
 
 # Events that are told together: enough that looking through what arrived is cheap, and never many bytes.

@@ -24,9 +24,9 @@ from cluster.topics import TopicInfo
 from consumer.pipeline.ledger.partition import by_partition
 from consumer.pipeline.topic.rows import ABOUT, FATE, TopicRows, open_topic
 from consumer.sinks.batch import Fate
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.errors import as_store_errors
 from consumer.sinks.duckdb.settings import Purpose
+from schemas.columns.column_type import quote
 
 _ROWS = 10_000
 _SHOWN_FIELDS = 20

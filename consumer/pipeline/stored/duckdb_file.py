@@ -38,8 +38,8 @@ from consumer.pipeline.stored.tabled import (
     selected,
     types_in_a_session,
 )
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.errors import holder_of, is_locked
+from schemas.columns.column_type import quote
 
 _TABLES = """
     SELECT schema_name, table_name, true FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal

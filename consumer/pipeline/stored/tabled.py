@@ -17,7 +17,7 @@ import pyarrow as pa
 from cluster.errors import Misconfigured
 from cluster.text.nearest import meant
 from consumer.pipeline.stored import WHERE, StoredColumn
-from consumer.sinks.column_types import quote
+from schemas.columns.column_type import quote
 
 # DuckDB has read wrong inner values from 131,072 nested rows in one Arrow table on, and from slices.
 TABLE_ROWS = 65_536

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
-from consumer.sinks.column_types import ColumnType, SchemaConflict, column_names, merge, quote
 from consumer.sinks.duckdb.columns import column_type
+from schemas.columns.column_type import ColumnType, SchemaConflict, quote
+from schemas.columns.merging import column_names, merge
 from schemas.identity import IDENTITY_FIELD
 from schemas.undecodable import UnsupportedSchema
 

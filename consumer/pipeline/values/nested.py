@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from consumer.pipeline.values.sides import Sides
-from consumer.sinks.column_types import quote
+from schemas.columns.column_type import quote
 
 # How two simple values are compared: stored expression and type, sent expression and type.
 Alike = Callable[[str, str, str, str], Sides]

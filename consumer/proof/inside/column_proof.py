@@ -24,9 +24,9 @@ from consumer.load.unforeseen import barrier
 from consumer.proof.found import Unproved
 from consumer.proof.inside.fitting import fitted, holds_more
 from consumer.sinks.batch import METADATA_COLUMNS
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.columns import EventColumns, columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.columns.column_type import quote
 from schemas.formats import RowEncoder, WrittenSchema
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 

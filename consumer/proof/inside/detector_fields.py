@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import duckdb
 
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.columns import columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.columns.column_type import quote
 from schemas.fault_targets import FaultTargets
 from schemas.manifest import Manifest
 

@@ -13,8 +13,9 @@ from duckdb.sqltypes import DuckDBPyType
 
 from cluster.errors import StoreFailed
 from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
-from consumer.sinks.column_types import ColumnType, SchemaConflict, column_names, merge, quote
 from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.columns.column_type import ColumnType, SchemaConflict, quote
+from schemas.columns.merging import column_names, merge
 
 # What DuckDB raises about a type that it cannot make a column of; everything else is the store's failure.
 _TYPE_REFUSED = (

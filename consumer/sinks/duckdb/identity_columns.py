@@ -7,8 +7,8 @@ nullable or a numeric ``event_id`` included, it came in a header, and the loader
 from __future__ import annotations
 
 from consumer.sinks.batch import ID_COLUMN, has_identity
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.columns.column_type import quote
 from schemas.identity import IDENTITY_FIELD
 from schemas.types.arrow import arrow_schema
 from schemas.types.tree import parse

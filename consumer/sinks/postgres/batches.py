@@ -11,7 +11,6 @@ import pyarrow as pa
 
 from consumer.sinks import BATCH_ROWS, RowsRefused, Stored
 from consumer.sinks.batch import Chunk, EventGroup
-from consumer.sinks.column_types import quote
 from consumer.sinks.limit import NO_LIMIT, Limit
 from consumer.sinks.open_batch import CHUNK_ROWS, OpenBatch
 from consumer.sinks.postgres import ledger
@@ -23,6 +22,7 @@ from consumer.sinks.postgres.values.into_text import CopiedColumn
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
 from consumer.sinks.refused import set_apart
 from consumer.sinks.rows import named_tombstones, quarantine_rows
+from schemas.columns.column_type import quote
 
 
 class PostgresBatches:

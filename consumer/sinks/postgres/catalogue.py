@@ -14,9 +14,9 @@ import psycopg
 
 from cluster.errors import WarehouseDamaged
 from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS
-from consumer.sinks.column_types import ColumnType, quote
 from consumer.sinks.postgres.values.copying import StoredColumn, converter
 from consumer.sinks.postgres.values.types import postgres_type, read_type
+from schemas.columns.column_type import ColumnType, quote
 
 GROWS = "events"
 TYPES = "event_types"

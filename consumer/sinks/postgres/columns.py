@@ -17,12 +17,13 @@ import pyarrow as pa
 
 from cluster.errors import StreamproofError
 from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
-from consumer.sinks.column_types import NULL, ColumnType, SchemaConflict, merge, quote
 from consumer.sinks.postgres.connecting import BoundedConnection
 from consumer.sinks.postgres.migrations import lock_name
 from consumer.sinks.postgres.values.copying import types_of
 from consumer.sinks.postgres.values.types import cut_name, described, postgres_type
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
+from schemas.columns.column_type import NULL, ColumnType, SchemaConflict, quote
+from schemas.columns.merging import merge
 
 # Of every table, for the server itself.
 _SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from consumer.sinks import held as records
-from consumer.sinks.column_types import quote
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
+from schemas.columns.column_type import quote
 
 PAGE_ROWS = 10_000
 PAGE_BYTES = 32 * 1024 * 1024

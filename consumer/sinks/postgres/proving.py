@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from cluster.errors import StreamproofError, WarehouseLocked
 from cluster.local import state_dir
 from cluster.machine.scratch import scratch_folder
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.settings import PROVE, keep_row_groups_apart
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.duckdb.warehouse import open_warehouse as open_file
@@ -27,6 +26,7 @@ from consumer.sinks.postgres.ledger import ONE_MOMENT
 from consumer.sinks.postgres.place import Address
 from consumer.sinks.postgres.sayings import give_back, read_sayings
 from consumer.sinks.postgres.warehouse import PostgresWarehouse, open_warehouse
+from schemas.columns.column_type import quote
 
 # A statement that copies a table may take this long, seconds.
 _COPY_S = 3600.0

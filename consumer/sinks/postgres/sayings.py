@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.postgres.catalogue import our_tables
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
+from schemas.columns.column_type import quote
 
 SAYINGS = (
     "manifests",

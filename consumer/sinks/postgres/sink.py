@@ -18,7 +18,6 @@ from cluster.records import Span
 from cluster.topics import TopicInfo
 from consumer.sinks import DEFAULT_WAIT_S, Origin, Totals
 from consumer.sinks.batch import Chunk, Tally
-from consumer.sinks.column_types import quote
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.held import HeldRecord, QuarantineClass
 from consumer.sinks.limit import Limit
@@ -32,6 +31,7 @@ from consumer.sinks.postgres.migrations import lock_name
 from consumer.sinks.postgres.place import Address, aside_of, schema_of
 from consumer.sinks.postgres.proving import to_look, to_prove
 from consumer.sinks.postgres.warehouse import PostgresWarehouse, open_warehouse
+from schemas.columns.column_type import quote
 from schemas.formats import WrittenSchema
 from schemas.manifest import SchemaUsed
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from consumer.sinks.column_types import quote
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
 from consumer.sinks.postgres.place import Address
+from schemas.columns.column_type import quote
 
 _BUSY_S = 60.0
 

@@ -15,7 +15,6 @@ import psycopg
 import pyarrow as pa
 
 from cluster.errors import Misconfigured, Refused, WarehouseDamaged
-from consumer.sinks.column_types import quote
 from consumer.sinks.postgres.catalogue import check_tables, damaged, event_columns, our_tables
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
 from consumer.sinks.postgres.errors import as_store_errors
@@ -23,6 +22,7 @@ from consumer.sinks.postgres.migrations import NEWEST, format_of, upgrade
 from consumer.sinks.postgres.place import Address, schema_of
 from consumer.sinks.postgres.values.copying import StoredColumn, converter, copy_out
 from consumer.sinks.postgres.values.documents import NotAsWritten, read_page
+from schemas.columns.column_type import quote
 
 _CANCEL_S = 2.0
 # Loaders that work side by side number their batches before they commit them, so a higher number may come first. What

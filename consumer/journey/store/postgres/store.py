@@ -23,7 +23,6 @@ from consumer.journey.store import SCHEMA, Kept, Known, Subscription
 from consumer.journey.store.postgres.migrations import FOLDER, NEWEST
 from consumer.sinks import RowsRefused
 from consumer.sinks.batch import Chunk, EventGroup
-from consumer.sinks.column_types import ColumnType, quote
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
 from consumer.sinks.postgres.errors import as_store_errors, reason_of
 from consumer.sinks.postgres.place import Address
@@ -32,6 +31,7 @@ from consumer.sinks.postgres.values.copying import converter, copy_in, types_of
 from consumer.sinks.postgres.values.into_text import CopiedColumn
 from consumer.sinks.refused import set_apart
 from consumer.sinks.rows import quarantine_rows
+from schemas.columns.column_type import ColumnType, quote
 
 # Who moves a position has it for the length of one statement; the session of one that was frozen there ends.
 LOCK_S = 10.0

@@ -28,7 +28,7 @@ from typing import Any
 
 import psycopg
 
-from consumer.sinks.column_types import quote
+from schemas.columns.column_type import quote
 
 MOST_DIGITS = 38
 _TEXT = "VARCHAR"

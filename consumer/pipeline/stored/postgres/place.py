@@ -24,10 +24,10 @@ from consumer.pipeline.stored.postgres.errors import as_stored_errors
 from consumer.pipeline.stored.sessions import reading_session
 from consumer.pipeline.stored.table_name import TableName
 from consumer.pipeline.stored.tabled import TabledRows, names_apart
-from consumer.sinks.column_types import quote
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
 from consumer.sinks.postgres.place import Address
 from consumer.sinks.postgres.values.copying import copy_out
+from schemas.columns.column_type import quote
 
 _LOCK_S = 10.0
 # Reading all rows may take this long, seconds; and so may what the proof does between two readings.

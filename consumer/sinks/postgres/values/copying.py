@@ -13,10 +13,10 @@ import psycopg
 import pyarrow as pa
 from pyarrow import csv
 
-from consumer.sinks.column_types import ColumnType, quote
 from consumer.sinks.duckdb.columns import column_type
 from consumer.sinks.postgres.values.from_text import value_expression
 from consumer.sinks.postgres.values.into_text import CopiedColumn, line_expression
+from schemas.columns.column_type import ColumnType, quote
 
 _INCOMING = "incoming"
 # How many bytes of text, about, or rows become one table on the way back: DuckDB has read wrong inner values from

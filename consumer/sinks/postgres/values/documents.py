@@ -17,11 +17,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from consumer.sinks.column_types import ColumnType, quote
 from consumer.sinks.duckdb.refused import reason_of
 from consumer.sinks.postgres.values.copying import StoredColumn, values_query
 from consumer.sinks.postgres.values.into_text import written_again
 from consumer.sinks.postgres.values.types import NESTED, postgres_type
+from schemas.columns.column_type import ColumnType, quote
 
 _TEXTS, _VALUES = "texts", "read_values"
 _LONGEST_PATH = 120

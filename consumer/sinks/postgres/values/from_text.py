@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from consumer.sinks.column_types import NULL, ColumnType, quote
 from consumer.sinks.postgres.values.types import NESTED
+from schemas.columns.column_type import NULL, ColumnType, quote
 
 
 def value_expression(text: str, kind: ColumnType) -> str:

@@ -1,6 +1,6 @@
 """Columns into the text that COPY reads, as expressions of DuckDB: no value becomes an object of Python's.
 
-Any type of ``consumer.sinks.column_types`` in, the type of ``types.py`` out. Text serves every wider type as well: a
+Any type of ``schemas.columns.column_type`` in, the type of ``types.py`` out. Text serves every wider type as well: a
 loader may write with the types that it knows while another one widens a column. A FLOAT is therefore written as the
 double that it is, so that a column that became DOUBLE gets that very number.
 """
@@ -11,8 +11,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from consumer.sinks.column_types import NULL, ColumnType, quote
 from consumer.sinks.postgres.values.types import NESTED
+from schemas.columns.column_type import NULL, ColumnType, quote
 
 # A text or a document that holds NUL makes PostgreSQL refuse the row. What a row may not be refused for loses it.
 _WITHOUT_NUL = "replace({}, chr(0), chr(65533))"

@@ -34,7 +34,7 @@ import hashlib
 import re
 from typing import Any
 
-from consumer.sinks.column_types import NULL, ColumnType, SchemaConflict
+from schemas.columns.column_type import NULL, ColumnType, SchemaConflict
 
 LONGEST_NAME_BYTES = 63
 _DIGEST = 12

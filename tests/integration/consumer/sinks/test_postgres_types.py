@@ -15,13 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer.sinks.column_types import ColumnType, quote
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
 from consumer.sinks.postgres.place import address_of
 from consumer.sinks.postgres.values.copying import StoredColumn, converter, copy_in, copy_out, types_of
 from consumer.sinks.postgres.values.documents import read_page
 from consumer.sinks.postgres.values.into_text import CopiedColumn
 from consumer.sinks.postgres.values.types import cut_name, postgres_type
+from schemas.columns.column_type import ColumnType, quote
 from tests.kit.depth import examples
 from tests.kit.postgres import PostgresServer
 

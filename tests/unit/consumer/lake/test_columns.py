@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from consumer.lake.job.columns import RESERVED, LakeColumns, arrow_type, column_type, fitted
-from consumer.sinks.column_types import SchemaConflict
+from schemas.columns.column_type import SchemaConflict
 
 NONE = LakeColumns({}, {})
 

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.sinks.batch import METADATA_COLUMNS
-from consumer.sinks.column_types import SchemaConflict, column_names, quote
 from consumer.sinks.duckdb.columns import EventColumns, column_type
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from schemas.columns.column_type import SchemaConflict, quote
+from schemas.columns.merging import column_names
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from consumer.sinks.column_types import ColumnType
 from consumer.sinks.postgres.values.copying import StoredColumn, converter
 from consumer.sinks.postgres.values.documents import NotAsWritten, read_page
+from schemas.columns.column_type import ColumnType
 
 LEAVES = {
     "i": ColumnType("INTEGER"),

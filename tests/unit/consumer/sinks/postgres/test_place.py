@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from cluster.errors import Misconfigured
 from consumer.sinks import place_named, place_to_verify
-from consumer.sinks.column_types import ColumnType
 from consumer.sinks.postgres.place import Address, address_of, aside_of, is_address, schema_of
 from consumer.sinks.postgres.values.types import cut_name, described, read_type
+from schemas.columns.column_type import ColumnType
 
 TOPICS = st.text("abcXYZ019._-", min_size=1, max_size=249).filter(lambda name: name not in (".", ".."))
 SCALARS = st.sampled_from(["BIGINT", "VARCHAR", "DOUBLE", "DECIMAL(38,10)", "TIMESTAMP WITH TIME ZONE", '"NULL"'])

@@ -1,0 +1,64 @@
+"""Types of columns as a small tree: the same for every store.
+
+Scalars go by the names of SQL that DuckDB gives them; another store says in its own module which of its types is which.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from schemas.undecodable import UndecodableValue
+
+NULL = '"NULL"'  # the type of a column that holds nothing but nulls
+
+
+class SchemaConflict(UndecodableValue):
+    """The table cannot take this schema beside those that it holds."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("schema_conflict", message, phase="schema")
+
+
+def quote(identifier: str) -> str:
+    """Return an SQL identifier for any name: the one way in which names enter statements."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """A type: a scalar by its name in SQL, or ``STRUCT``, ``UNION``, ``LIST`` or ``MAP`` of others.
+
+    ``members`` are those of a struct or a union by name; the item of a list; key and value of a map.
+    """
+
+    name: str
+    members: tuple[tuple[str, ColumnType], ...] = ()
+
+    def __str__(self) -> str:
+        """Return the type as SQL."""
+        match self.name:
+            case "STRUCT" | "UNION":
+                return f"{self.name}({', '.join(f'{quote(name)} {kind}' for name, kind in self.members)})"
+            case "LIST":
+                return f"{self.members[0][1]}[]"
+            case "MAP":
+                return f"MAP({', '.join(str(kind) for _, kind in self.members)})"
+        return self.name
+
+    def refuse_twins(self, where: str = "the record") -> None:
+        """Refuse members that differ in nothing but case: names of columns ignore it.
+
+        :raises SchemaConflict: there are such, at any depth.
+        """
+        for name, kind in self.by_name(where).values() if self.name in ("STRUCT", "UNION") else self.members:
+            kind.refuse_twins(name if self.name in ("STRUCT", "UNION") else where)
+
+    def by_name(self, where: str) -> dict[str, tuple[str, ColumnType]]:
+        """Return the members by lower-case name.
+
+        :raises SchemaConflict: two differ in nothing but case.
+        """
+        found = {name.lower(): (name, kind) for name, kind in self.members}
+        if len(found) != len(self.members):
+            raise SchemaConflict(f"{where} has names that differ in nothing but case")
+        return found
