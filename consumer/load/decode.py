@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -15,19 +16,40 @@ from consumer.sinks.batch import ID_COLUMN, Chunk, EventGroup, Reject, has_ident
 from schemas.formats import Naming, ValueDecoder, ValueFormat
 from schemas.undecodable import UndecodableValue
 
+# The columns that the fields of a schema go to, or what makes room for them and returns them.
+Columns = Sequence[str] | Callable[[], Sequence[str]]
+
 
 class Reader:
     """A decoder together with the columns that its rows go to.
 
+    :param columns: in the order of the fields. What makes room for them is called once a first value was decoded: a
+        schema of which nothing can be read changes no table.
     :param written: the format of the values: it says how much stands before what the decoder takes.
     """
 
-    def __init__(self, schema_id: int, decoder: ValueDecoder, columns: list[str], written: ValueFormat) -> None:
+    def __init__(self, schema_id: int, decoder: ValueDecoder, columns: Columns, written: ValueFormat) -> None:
         self.schema_id = schema_id
         self._head_bytes = written.head_bytes
         self._decoder = decoder
         self._columns = columns
+        self._refusal: UndecodableValue | None = None
         self._id_in_header = not has_identity(decoder.arrow_schema)
+
+    def placed(self) -> Sequence[str]:
+        """Return the columns of its fields, made where they are not there yet.
+
+        :raises UndecodableValue: no table can hold the schema beside what it holds; asked again, it is the same.
+        """
+        if self._refusal is not None:
+            raise self._refusal
+        if callable(self._columns):
+            try:
+                self._columns = self._columns()
+            except UndecodableValue as fault:
+                self._refusal = fault
+                raise
+        return self._columns
 
     def read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
         """Decode ``rows``, all written with this schema, into one group and the faults of the rest.
@@ -51,15 +73,24 @@ class Reader:
                 continue
             read += [group] if group is not None else []
             rejects += faulty
-        return _joined(read), rejects
+        group = _joined(read)
+        if group is None:
+            return None, rejects
+        try:
+            columns = self.placed()
+        except UndecodableValue as fault:
+            return None, rejects + [Reject.of(int(row), self.schema_id, fault) for row in group.rows]
+        names = [*columns, *group.table.column_names[len(columns) :]]
+        return replace(group, table=group.table.rename_columns(names)), rejects
 
     def _read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
+        """Decode rows. The columns of their fields have numbers for names."""
         salvaged = self._decoder.salvage(records.payloads(rows, self._head_bytes))
         rejects = [Reject.of(int(rows[i]), self.schema_id, fault) for i, fault in salvaged.faults.items()]
         if not salvaged.kept:
             return None, rejects
         kept = rows if not rejects else rows[salvaged.kept]
-        columns = dict(zip(self._columns, salvaged.batch.columns, strict=True))
+        columns = {str(place): column for place, column in enumerate(salvaged.batch.columns)}
         ids = {ID_COLUMN: ids_in_headers(records, kept)} if self._id_in_header else {}
         table = pa.table(columns | metadata(records, kept, self.schema_id) | ids)
         return EventGroup(self.schema_id, kept, table), rejects

@@ -119,7 +119,7 @@ class Readers:
     sink keeps of an id is compared with the registry's before the first value of it is read.
 
     :param known: schemas by id, as the warehouse keeps them.
-    :param adopt: runs where the warehouse is written.
+    :param adopt: runs where the warehouse is written, once a first value of a schema was decoded.
     :param plain: schemas of values that name none, by their numbers; more may come to it.
     :ivar not_compared: why the kept text of a schema could not be compared, by id.
     """
@@ -141,7 +141,7 @@ class Readers:
     def __call__(self, schema_id: int) -> Reader:
         """Return the reader of a schema.
 
-        :raises UndecodableValue: the registry does not know the id, or no table can hold the schema.
+        :raises UndecodableValue: the registry does not know the id, or the schema cannot be read.
         :raises RegistryUnreachable: the id is new and the registry does not answer.
         :raises SchemaReplaced: the registry gives the id to another schema now.
         """
@@ -164,7 +164,7 @@ class Readers:
             self._compare(schema_id, schema)
         with barrier("schema"):
             decoder = schema.written.decoder(schema.text)
-        return Reader(schema_id, decoder, self._adopt(schema_id, schema, decoder.arrow_schema), schema.written)
+        return Reader(schema_id, decoder, lambda: self._adopt(schema_id, schema, decoder.arrow_schema), schema.written)
 
     def _compare(self, schema_id: int, kept: WrittenSchema) -> None:
         """Compare a kept schema with the registry's. One that does not answer is asked once, and stops nothing."""

@@ -88,7 +88,7 @@ class Shelf:
             if schema_id in self.judged:
                 continue
             try:
-                self._readers(schema_id)
+                self._readers(schema_id).placed()
             except UndecodableValue as fault:
                 self.judged[schema_id] = Judged(None, fault=fault)
             else:

@@ -195,7 +195,7 @@ class TopicRows:
         try:
             schema_id = self._naming.schema_id(head)
             if schema_id != WITHOUT_A_CONTRACT:
-                self._readers(schema_id)
+                self._readers(schema_id).placed()
         except UndecodableValue as fault:
             if fault.phase == "schema" and isinstance(self._registry, Unregistered):
                 _ = self._connection.registry  # says that its address is missing

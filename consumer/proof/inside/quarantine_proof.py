@@ -101,7 +101,8 @@ def _may_be_held(record: HeldRecord, phase: str, kind: str, naming: Naming) -> b
     if record.held_schema_id != named_schema(naming, record.held_value):
         return False
     if record.held_phase == "decode":
-        return (phase, kind) == ("decode", record.held_class)
+        # Of a schema of which nothing could be read no text is kept.
+        return (phase, kind) in {("decode", record.held_class), ("schema", UNKNOWN_SCHEMA)}
     if record.held_phase == "schema":
         return record.held_class in _OF_SCHEMAS or record.held_class[:1].isupper()
     return phase == ""
