@@ -1,32 +1,30 @@
 """What changed between two schemas, by field path, as a person would say it.
 
-Both schemas are laid flat in normal form: one entry per path (``device.os``, ``actions[].timestamp``, ``tags{}``) with
-its type, default, doc, aliases and order. Formatting, the order of keys, and whether a name is written with its
-namespace or inherits it, make no difference.
+Both schemas are walked side by side in normal form, with one path per place (``device.os``, ``actions[].timestamp``,
+``tags{}``). Formatting, the order of keys, and whether a name is written with its namespace or inherits it, make no
+difference; everything else that a registry tells apart is a change.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import fastavro
-from deepdiff import DeepDiff
-from fastavro.schema import expand_schema
+from schemas.registry.normal import FieldOf, TypeOf, normal
 
 ROOT = "(record)"
-_STRUCTURE = frozenset({"type", "name", "namespace", "fields", "items", "values", "symbols", "size", "logicalType"})
-_LOGICAL_PARTS = ("precision", "scale")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One difference.
 
-    ``kind`` is ``added``, ``removed``, ``type_changed``, ``default_changed``, ``doc_changed``, ``reordered``, or the
-    name of another attribute with ``_changed`` (``aliases_changed``). ``old`` and ``new`` are text; ``None`` is absent.
+    ``kind`` is ``added``, ``removed``, ``renamed``, ``type_changed``, ``default_changed``, ``doc_changed``,
+    ``reordered``, or the name of another attribute with ``_changed`` (``aliases_changed``). ``old`` and ``new`` are
+    text; ``None`` is absent.
     """
 
     path: str
@@ -40,109 +38,161 @@ class Change:
 
 
 def diff_schemas(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
-    """Return what changed from ``old`` to ``new``, in order of path; empty for the same schema written differently."""
-    before, after = flatten(old), flatten(new)
-    changes: list[Change] = []
-    found = DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0)
-    for items in found.values():
-        for item in items:
-            path, *attribute = item.path(output_format="list")
-            if not attribute:
-                changes.append(_whole_field(path, before, after))
-            else:
-                name = str(attribute[0])
-                kind = f"{name.partition(' of ')[0]}_changed"  # "doc of Device": the type's own
-                changes.append(Change(path, kind, before[path].get(name), after[path].get(name)))
-    changes += _reordered(old, new)
-    whole = {change.path for change in changes if change.kind in ("added", "removed")}
-    kept = [change for change in changes if not any(parent in whole for parent in _parents(change.path))]
-    return sorted(dict.fromkeys(kept), key=lambda change: (change.path != ROOT, change.path, change.kind))
+    """Return what changed from ``old`` to ``new``, in order of path; empty for the same schema written differently.
+
+    A field or a type that has another name, and the old one as an alias, is ``renamed``: one change. What changed
+    within a named type is told where the schema first uses it. In time linear in the schemas' texts.
+
+    :raises UnsupportedSchema: one of them is not a schema.
+    """
+    before, after = normal(old), normal(new)
+    comparison = _Comparison(_renamed_types(before, after))
+    changes = dict.fromkeys(comparison.place(ROOT, before, after))
+    return sorted(changes, key=lambda change: (change.path != ROOT, change.path, change.kind))
 
 
-def flatten(schema: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Return path -> attribute -> text, for every field, item, value and record branch of the schema."""
-    return dict(_entries(ROOT, expand_schema(fastavro.parse_schema(schema)), {}))
+def _renamed_types(before: TypeOf, after: TypeOf) -> dict[str, str]:
+    """Return the old name of each type that has a new one, by the new one."""
+    was = {one.name for one in before.walk() if one.name}
+    there = {one.name: one for one in after.walk() if one.name}
+    renamed: dict[str, str] = {}
+    for name, one in there.items():
+        former = [alias for alias in one.aliases if alias in was and alias not in there]
+        if name not in was and former and former[0] not in renamed.values():
+            renamed[name] = former[0]
+    return renamed
 
 
-def _entries(path: str, schema: Any, field: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
-    entry = {"type": spell(schema)}
-    for source in ([part for part in _parts(schema) if "fields" in part or "symbols" in part], [field]):
-        for part in source:
-            for key, value in part.items():
-                if key not in _STRUCTURE and not key.startswith("__"):
-                    own = key if part is field or path == ROOT else f"{key} of {part['name'].rsplit('.', 1)[-1]}"
-                    entry[own] = value if isinstance(value, str) and key == "doc" else json.dumps(value)
-    yield path, entry
-    base = "" if path == ROOT else path
-    records = [part for part in _parts(schema) if "fields" in part]
-    for part in _parts(schema):
-        branch = f"{base}<{part['name'].rsplit('.', 1)[-1]}>" if len(records) > 1 and part in records else base
-        for child in part.get("fields", ()):
-            yield from _entries(f"{branch}.{child['name']}".removeprefix("."), child["type"], child)
-        for key, mark in (("items", "[]"), ("values", "{}")):
-            if key in part and _parts(part[key]):
-                yield from _entries(base + mark, part[key], {})
+class _Comparison:
+    """Two schemas side by side. A pair of named types is compared once, at the first place that has it."""
+
+    def __init__(self, renamed: Mapping[str, str]) -> None:
+        self._renamed = renamed
+        self._compared: set[tuple[int, int]] = set()
+        self._attributed: set[tuple[int, int]] = set()
+
+    def place(self, path: str, old: TypeOf, new: TypeOf, *, retell: bool = True) -> Iterator[Change]:
+        """Yield what changed at one place and below it; ``retell`` unless the type's words are part of others."""
+        if retell and str(old) != new.spelled(self._renamed):
+            yield Change(path, "type_changed", str(old), str(new))
+        pairs = self._pairs(old, new)
+        several = Counter(one.short_name for one in new.alternatives if one.fields or one.kind in ("record", "error"))
+        for was, now in pairs:
+            base = path
+            if sum(several.values()) > 1 and now.kind in ("record", "error"):
+                name = now.name.replace(".", "_") if several[now.short_name] > 1 else now.short_name
+                base = f"{_below(path)}<{name}>"
+            yield from self._types(path, base, was, now)
+
+    def _pairs(self, old: TypeOf, new: TypeOf) -> list[tuple[TypeOf, TypeOf]]:
+        """Return which alternatives are the same one: by name, by former name, or as the only ones of their kind."""
+        left, pairs, without = list(old.alternatives), [], []
+        for now in new.alternatives:
+            name = self._renamed.get(now.name, now.name)
+            match = next((was for was in left if was.kind == now.kind and was.name == name), None)
+            if match is None:
+                without.append(now)
+                continue
+            left.remove(match)
+            pairs.append((match, now))
+        for now in without:
+            alike = [was for was in left if was.kind == now.kind and was.name]
+            match = next((was for was in alike if was.short_name == now.short_name), None)
+            if match is None and all(_only(now.kind, one) for one in (old, new)):
+                match = next(iter(alike), None)
+            if match is not None:
+                left.remove(match)
+                pairs.append((match, now))
+        return pairs
+
+    def _types(self, path: str, base: str, old: TypeOf, new: TypeOf) -> Iterator[Change]:
+        if (id(old), id(new)) in self._attributed and old.name:
+            return
+        self._attributed.add((id(old), id(new)))
+        yield from _attributes(path, old.said, new.said)
+        if old.name:
+            pair = (id(old.fields), id(new.fields))  # what all uses of a type share
+            if pair in self._compared:
+                return
+            self._compared.add(pair)
+            former = self._renamed.get(new.name)
+            if former is not None and former == old.name:
+                yield Change(path, "renamed", old.name, new.name)
+            if list(old.aliases) != [alias for alias in new.aliases if alias != former]:
+                yield Change(path, "aliases_changed", _listed(old.aliases), _listed(new.aliases))
+        if old.fields or new.fields:
+            yield from self._fields(base, old, new)
+        if old.items is not None and new.items is not None:
+            mark = "[]" if new.kind == "array" else "{}"
+            yield from self.place(_below(base) + mark, old.items, new.items, retell=False)
+
+    def _fields(self, base: str, old: TypeOf, new: TypeOf) -> Iterator[Change]:
+        was, now = ({one.name: one for one in record.fields} for record in (old, new))
+        former = _renamed_fields(old, new)
+        for name, field in now.items():
+            path = f"{_below(base)}.{name}".removeprefix(".")
+            known = was.get(former.get(name, name))
+            if known is None:
+                yield Change(path, "added", None, _told(field))
+                continue
+            if name in former:
+                yield Change(path, "renamed", known.name, name)
+            yield from _field_attributes(path, known, field)
+            yield from self.place(path, known.type, field.type)
+        for name, field in was.items():
+            if name not in now and name not in former.values():
+                yield Change(f"{_below(base)}.{name}".removeprefix("."), "removed", _told(field), None)
+        before = [name for name in was if name in now or name in former.values()]
+        after = [former.get(name, name) for name in now if former.get(name, name) in was]
+        if before != after:
+            yield Change(base, "reordered", ", ".join(before), ", ".join(after))
 
 
-def _parts(schema: Any) -> list[dict[str, Any]]:
-    """Return the complex types at one place: the schema itself, or the branches of a union."""
-    return [part for part in (schema if isinstance(schema, list) else [schema]) if isinstance(part, dict)]
+def _renamed_fields(old: TypeOf, new: TypeOf) -> dict[str, str]:
+    """Return the old name of each field that has a new one, by the new one. A field of its own wins over an alias."""
+    was, now = ({one.name for one in record.fields} for record in (old, new))
+    renamed: dict[str, str] = {}
+    for field in new.fields:
+        free = (alias for alias in field.aliases if alias in was and alias not in now)
+        former = next((alias for alias in free if alias not in renamed.values()), None)
+        if field.name not in was and former is not None:
+            renamed[field.name] = former
+    return renamed
 
 
-def spell(schema: Any) -> str:
-    """Return a type in words: ``null | record Content``, ``array of string``, ``long (timestamp-millis)``."""
-    if isinstance(schema, list):
-        return " | ".join(spell(branch) for branch in schema)
-    if isinstance(schema, str):
-        return schema
-    kind = schema["type"]
-    if isinstance(kind, dict | list):
-        return spell(kind)
-    words = {
-        "record": lambda: f"record {schema['name']}",
-        "enum": lambda: f"enum {schema['name']} {{{', '.join(schema['symbols'])}}}",
-        "fixed": lambda: f"fixed {schema['name']} of {schema['size']} bytes",
-        "array": lambda: f"array of {spell(schema['items'])}",
-        "map": lambda: f"map of {spell(schema['values'])}",
-    }.get(kind, lambda: str(kind))()
-    if "logicalType" not in schema:
-        return words
-    parts = ", ".join(str(schema[part]) for part in _LOGICAL_PARTS if part in schema)
-    return f"{words} ({schema['logicalType']}{' ' + parts if parts else ''})"
+def _field_attributes(path: str, old: FieldOf, new: FieldOf) -> Iterator[Change]:
+    rename = old.name != new.name and list(old.aliases) == [alias for alias in new.aliases if alias != old.name]
+    was, now = (
+        {key: value for key, value in one.said.items() if not (rename and key == "aliases")} for one in (old, new)
+    )
+    yield from _attributes(path, was, now)
 
 
-def _whole_field(path: str, before: Mapping[str, dict[str, str]], after: Mapping[str, dict[str, str]]) -> Change:
-    def told(entry: dict[str, str]) -> str:
-        return entry["type"] + (f", default {entry['default']}" if "default" in entry else ", no default")
-
-    if path in after:
-        return Change(path, "added", None, told(after[path]))
-    return Change(path, "removed", told(before[path]), None)
+def _attributes(path: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
+    for key in (*old, *(key for key in new if key not in old)):
+        if old.get(key) != new.get(key):
+            yield Change(path, f"{key}_changed", _plain(key, old.get(key)), _plain(key, new.get(key)))
 
 
-def _reordered(old: dict[str, Any], new: dict[str, Any]) -> list[Change]:
-    """Fields that both versions have, in another order: other bytes, though readers resolve by name."""
-    changes = []
-    before, after = _orders(old), _orders(new)
-    for path in sorted(before.keys() & after.keys()):
-        common = set(before[path]) & set(after[path])
-        was, now = ([name for name in order[path] if name in common] for order in (before, after))
-        if was != now:
-            changes.append(Change(path, "reordered", ", ".join(was), ", ".join(now)))
-    return changes
+def _plain(key: str, text: str | None) -> str | None:
+    """Return text as it is written; a doc without the quotes of JSON."""
+    if text is None or key != "doc" or not text.startswith('"'):
+        return text
+    return str(json.loads(text))
 
 
-def _orders(schema: dict[str, Any]) -> dict[str, list[str]]:
-    orders: dict[str, list[str]] = {}
-    for path in flatten(schema):
-        if path != ROOT and path[-1] not in "]}>":
-            parent, _, name = path.rpartition(".")
-            orders.setdefault(parent or ROOT, []).append(name)
-    return orders
+def _listed(names: tuple[str, ...]) -> str | None:
+    return json.dumps(names) if names else None
 
 
-def _parents(path: str) -> Iterator[str]:
-    """Yield every path that ``path`` lies beneath."""
-    for end, mark in enumerate(path):
-        if mark in ".[{<" and end:
-            yield path[:end]
+def _only(kind: str, of: TypeOf) -> bool:
+    """True if a place has one alternative of a kind."""
+    return [one.kind for one in of.alternatives].count(kind) == 1
+
+
+def _told(field: FieldOf) -> str:
+    return f"{field.type}" + (f", default {field.said['default']}" if field.has_default else ", no default")
+
+
+def _below(path: str) -> str:
+    return "" if path == ROOT else path

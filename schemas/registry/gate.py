@@ -10,15 +10,14 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from fastavro.schema import SchemaParseException, UnknownType
-
 from cluster.errors import Misconfigured, SchemaIncompatible
 from schemas.formats import AVRO_NAME, value_format
 from schemas.manifest import SchemaUsed
 from schemas.registry.client import Registered, Registry, UnknownSchema
-from schemas.registry.compatibility import reasons
+from schemas.registry.compatibility import reasons, remarks
 from schemas.registry.contract import COMPATIBILITY_LEVELS, Contract, ContractVersion
-from schemas.registry.diff import Change, diff_schemas, flatten
+from schemas.registry.diff import Change, diff_schemas
+from schemas.registry.normal import normal_text
 from schemas.undecodable import UnsupportedSchema
 
 __all__ = [
@@ -43,7 +42,10 @@ _DIRECTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class VersionResult:
-    """One local version. ``compared_with`` names what ``changes`` are counted from; ``reasons`` speak against it."""
+    """One local version. ``compared_with`` names what ``changes`` are counted from.
+
+    ``reasons`` speak against it. ``remarks`` do not, and somebody should know of them.
+    """
 
     version: int
     status: Literal["present", "missing", "registered"]
@@ -51,6 +53,7 @@ class VersionResult:
     compared_with: str | None = None
     changes: tuple[Change, ...] = ()
     reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +237,7 @@ def _missing(version: ContractVersion, history: list[_Step], level: str) -> Vers
         compared_with=before.name,
         changes=tuple(diff_schemas(before.schema, version.schema)) if before.schema is not None else (),
         reasons=tuple(_against(level, version.schema, history)),
+        remarks=tuple(remarks(before.schema, version.schema)) if before.schema is not None else (),
     )
 
 
@@ -243,9 +247,10 @@ def _find(
     """Return how the subject holds a local version: in normal form, or as the registry recognises it."""
     if not held or not _is_of(held, written):
         return None
+    ours = normal_text(version.schema)
     for candidate in held:
         schema = _record(candidate, written)
-        if schema is not None and not diff_schemas(schema, version.schema):
+        if schema is not None and normal_text(schema) == ours:
             return candidate.used
     return registry.lookup(subject, version.text, written)
 
@@ -261,8 +266,8 @@ def _record(version: Registered | None, written: str) -> dict[str, Any] | None:
         return None
     try:
         schema = json.loads(value_format(written).contract(version.text))
-        flatten(schema)
-    except (UnsupportedSchema, SchemaParseException, UnknownType, ValueError, TypeError, KeyError):
+        normal_text(schema)
+    except (UnsupportedSchema, ValueError):
         return None
     return schema if isinstance(schema, dict) and schema.get("type") == "record" else None
 

@@ -140,6 +140,8 @@ def _show(output: Output, result: GateResult) -> None:
         _show_changes(output, version.changes)
         for reason in version.reasons:
             output.show(Text(f"  refused: {reason}", style="red"))
+        for remark in version.remarks:
+            output.show(Text(f"  note: {remark}", style="yellow"))
     for stranger in result.unknown:
         used = stranger.used
         output.show(
@@ -189,6 +191,7 @@ def _document(result: GateResult) -> dict[str, Any]:
                 "compared_with": version.compared_with,
                 "changes": [change.document() for change in version.changes],
                 "reasons": list(version.reasons),
+                "remarks": list(version.remarks),
             }
             for version in result.versions
         ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
@@ -11,11 +12,14 @@ from avro.schema import parse as avro_parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.registry.compatibility import reasons, unreadable
+from schemas.registry.compatibility import reasons, remarks, unreadable
 from schemas.registry.contract import load_contract
 from schemas.registry.diff import diff_schemas
+from schemas.registry.normal import normal_text
+from schemas.undecodable import UnsupportedSchema
 from tests.kit.depth import examples
 
+SHAPES = Path(__file__).parents[2] / "cases" / "shapes"
 V1 = load_contract("customer_events").version(1).schema
 V2 = load_contract("customer_events").version(2).schema
 
@@ -181,6 +185,85 @@ def test_what_avro_resolves_is_readable(reader, writer):
     assert unreadable(reader, writer) == []
 
 
+def decimal(precision, scale, **more):
+    return {"type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale} | more
+
+
+def counted(kind, logical):
+    return {"type": kind, "logicalType": logical}
+
+
+DURATION = {"type": "fixed", "name": "D", "size": 12, "logicalType": "duration"}
+
+
+@pytest.mark.parametrize(
+    ("reader", "writer", "words"),
+    [
+        (decimal(10, 4), decimal(10, 2), "d: decimal(10, 2) is not readable as decimal(10, 4): the point would move"),
+        (decimal(12, 2), decimal(10, 2), "d: decimal(10, 2) is not readable as decimal(12, 2): Avro matches"),
+        (["null", decimal(10, 4)], decimal(10, 2), "d: decimal(10, 2) is not readable as decimal(10, 4)"),
+        (
+            {"type": "array", "items": decimal(9, 0)},
+            {"type": "array", "items": decimal(9, 1)},
+            "d[]: decimal(9, 1) is not readable as decimal(9, 0)",
+        ),
+        (
+            {"type": "fixed", "name": "F", "size": 8} | decimal(9, 0, type="fixed"),
+            {"type": "fixed", "name": "F", "size": 8} | decimal(9, 1, type="fixed"),
+            "d: decimal(9, 1) is not readable",
+        ),
+    ],
+)
+def test_decimals_of_another_precision_or_scale_are_not_readable(reader, writer, words):
+    (found,) = unreadable(record(field("d", reader)), record(field("d", writer)))
+    assert found.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "words"),
+    [
+        (counted("long", "timestamp-micros"), counted("long", "timestamp-millis"), "off by a factor of 1000"),
+        (counted("long", "timestamp-millis"), counted("long", "timestamp-nanos"), "off by a factor of 1000000"),
+        (counted("int", "time-millis"), counted("long", "time-micros"), "off by a factor of 1000"),
+        (counted("long", "timestamp-millis"), counted("long", "local-timestamp-millis"), "for something else"),
+        ("long", counted("long", "timestamp-millis"), "plain long becomes long (timestamp-millis)"),
+        (counted("int", "date"), "int", "int (date) becomes plain int"),
+        (counted("int", "date"), counted("long", "timestamp-millis"), "int (date) becomes long (timestamp-millis)"),
+        ("bytes", decimal(9, 2), "plain bytes becomes bytes (decimal 9, 2)"),
+        (DURATION, DURATION | {"logicalType": "other"}, "becomes plain fixed"),
+        (
+            ["null", {"type": "map", "values": "long"}],
+            ["null", {"type": "map", "values": counted("long", "timestamp-millis")}],
+            "t{}: ",
+        ),
+    ],
+)
+def test_values_that_readers_take_for_something_else_are_remarked_on_and_not_refused(older, newer, words):
+    old, new = record(field("t", older)), record(field("t", newer))
+    assert unreadable(new, old) == []
+    (found,) = remarks(old, new)
+    assert found.startswith("t")
+    assert words in found
+    assert remarks(new, new) == []
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        (decimal(4, 9), decimal(5, 9)),
+        (decimal(9, 2, type="string"), "string"),
+        (counted("string", "date"), "string"),
+        (counted("long", "nobody-knows"), "long"),
+        (counted("string", "uuid"), "string"),
+        (DURATION | {"size": 8}, DURATION | {"size": 8, "logicalType": "other"}),
+    ],
+)
+def test_a_logical_type_that_is_invalid_says_nothing_to_readers_and_is_still_a_change(older, newer):
+    old, new = record(field("t", older)), record(field("t", newer))
+    assert unreadable(new, old) == remarks(old, new) == []
+    assert [(change.path, change.kind) for change in diff_schemas(old, new)] == [("t", "type_changed")]
+
+
 @pytest.mark.parametrize(
     ("level", "added_bare", "removed"),
     [
@@ -198,6 +281,132 @@ def test_each_level_looks_in_its_direction(level, added_bare, removed):
     assert bool(reasons(level, small, large)) is added_bare
     assert bool(reasons(level, large, small)) is removed
     assert reasons(level, V1, V2) == []
+
+
+def nested(levels, leaf="int"):
+    """A record that uses the next one twice, and so on."""
+    kind = leaf
+    for level in range(levels, 0, -1):
+        again = kind if level == levels else f"L{level + 1}"
+        kind = {"type": "record", "name": f"L{level}", "fields": [field("a", kind), field("b", again)]}
+    return kind
+
+
+def test_types_that_use_each_other_many_times_take_no_longer_than_their_text():
+    """2^60 fields: whoever looks at each place never ends."""
+    old, new = nested(60), nested(60, "string")
+    found = unreadable(new, old)
+    assert found[0] == f"{'a.' * 59}a: int is not readable as string"
+    assert len(found) < 130
+    assert [change.path for change in diff_schemas(old, new)] == [f"{'a.' * 59}a", f"{'a.' * 59}b"]
+    assert diff_schemas(old, shuffled(old)) == []
+    assert normal_text(old) == normal_text(shuffled(old)) != normal_text(new)
+
+
+TREE = record(field("value", "int"), field("next", ["null", "R"]))
+
+
+def test_types_that_hold_themselves_are_compared_too():
+    grown = copy.deepcopy(TREE)
+    grown["fields"].append(field("label", "string"))
+    assert unreadable(TREE, TREE) == []
+    assert unreadable(grown, TREE) == ["label: missing from what is written, and without a default in what is read"]
+    assert [(change.path, change.kind) for change in diff_schemas(TREE, grown)] == [("label", "added")]
+
+
+def test_a_fault_of_a_type_that_is_used_again_is_told_at_each_place():
+    inner = {"type": "record", "name": "M", "fields": [field("x", "int"), field("y", "int")]}
+    other = {"type": "record", "name": "M", "fields": [field("x", "string"), field("y", "string")]}
+    found = unreadable(record(field("p", inner), field("q", "M")), record(field("p", other), field("q", "M")))
+    assert found == [
+        "p.x: string is not readable as int",
+        "p.y: string is not readable as int",
+        "q.x: string is not readable as int (and 1 more in record M)",
+    ]
+
+
+def test_a_branch_of_the_full_name_comes_before_one_of_the_short_name():
+    first = {"type": "record", "name": "a.X", "fields": [field("p", "int")]}
+    second = {"type": "record", "name": "b.X", "fields": [field("q", "string")]}
+    assert unreadable(record(field("v", [first, second])), record(field("v", [second, first]))) == []
+
+
+def test_a_rename_by_alias_is_one_change():
+    kept = field("kept", "int")
+    old = record(field("old", ["null", "int"]), kept)
+    new = record(field("new", ["null", "int"], aliases=["old"]), kept)
+    assert [(c.path, c.kind, c.old, c.new) for c in diff_schemas(old, new)] == [("new", "renamed", "old", "new")]
+    wider = record(field("new", ["null", "long"], aliases=["old", "older"]), kept)
+    assert [(c.path, c.kind) for c in diff_schemas(old, wider)] == [
+        ("new", "aliases_changed"),
+        ("new", "renamed"),
+        ("new", "type_changed"),
+    ]
+    both = record(field("old", "int"), field("new", "int", aliases=["old"]), kept)
+    assert [(c.path, c.kind) for c in diff_schemas(record(field("old", "int"), kept), both)] == [("new", "added")]
+
+
+def test_a_type_renamed_by_alias_is_one_change_wherever_it_is_used():
+    def using(name, **more):
+        inner = {"type": "record", "name": name, "fields": [field("x", "int")]} | more
+        return record(
+            field("one", inner), field("many", {"type": "array", "items": name}), field("may", ["null", name])
+        )
+
+    found = diff_schemas(using("n.Old"), using("n.New", aliases=["Old"]))
+    assert [(c.path, c.kind, c.old, c.new) for c in found] == [("one", "renamed", "n.Old", "n.New")]
+    assert {c.kind for c in diff_schemas(using("n.Old"), using("n.New"))} == {"type_changed"}
+
+
+def shapes():
+    """Yield the schemas of the cases that are records and complete."""
+    for path in sorted(SHAPES.glob("*.avsc")):
+        try:
+            schema = json.loads(path.read_text(encoding="utf-8"))
+            normal_text(schema)
+        except (ValueError, UnsupportedSchema):
+            continue
+        if isinstance(schema, dict) and schema.get("type") == "record":
+            yield schema
+
+
+def spots(schema):
+    """Yield every object of a schema that is a type or a field."""
+    if isinstance(schema, dict):
+        if {"type", "name"} & schema.keys():
+            yield schema
+        for key in ("fields", "type", "items", "values"):
+            yield from spots(schema.get(key))
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from spots(one)
+
+
+MORE = {
+    "x-own": 1,
+    "doc": "other",
+    "logicalType": "mine",
+    "scale": 77,
+    "order": "ignore",
+    "size": 3,
+    "aliases": ["was"],
+}
+
+
+def test_an_empty_diff_is_the_same_schema_and_nothing_that_a_registry_tells_apart_is_overlooked():
+    found = list(shapes())
+    assert len(found) > 40
+    for schema in found:
+        text, count = json.dumps(schema), len(list(spots(schema)))
+        assert diff_schemas(schema, shuffled(schema)) == []
+        for number, (key, value) in enumerate(MORE.items()):
+            other = json.loads(text)
+            at = number * (count - 1) // (len(MORE) - 1)  # from the first to the last
+            spot = list(spots(other))[at]
+            if spot.get(key) != value:
+                spot[key] = value
+                assert diff_schemas(schema, other), (schema["name"], at, key)
+                assert normal_text(schema) != normal_text(other)
 
 
 LEAF = st.sampled_from(["null", "boolean", "int", "long", "float", "double", "string", "bytes"])
