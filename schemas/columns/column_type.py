@@ -5,7 +5,7 @@ Scalars go by the names of SQL that DuckDB gives them; another store says in its
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from schemas.undecodable import UndecodableValue
 
@@ -28,15 +28,24 @@ def quote(identifier: str) -> str:
 class ColumnType:
     """A type: a scalar by its name in SQL, or ``STRUCT``, ``UNION``, ``LIST`` or ``MAP`` of others.
 
-    ``members`` are those of a struct or a union by name; the item of a list; key and value of a map.
+    ``members`` are those of a struct or a union by name; the item of a list; key and value of a map. A struct may have
+    none: in SQL it is BOOLEAN, true where the record is there.
+
+    :ivar branch: what Avro calls a value of it in a union: the full name of a record, enum or fixed, else its kind.
+    :ivar fields: for each member of a struct, the fields that it holds, the name of one of its own first; for each
+        member of a union, the branches.
     """
 
     name: str
     members: tuple[tuple[str, ColumnType], ...] = ()
+    branch: str = field(default="", compare=False)
+    fields: tuple[tuple[str, ...], ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         """Return the type as SQL."""
         match self.name:
+            case "STRUCT" if not self.members:
+                return "BOOLEAN"
             case "STRUCT" | "UNION":
                 return f"{self.name}({', '.join(f'{quote(name)} {kind}' for name, kind in self.members)})"
             case "LIST":

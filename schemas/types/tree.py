@@ -51,6 +51,9 @@ class Node:
     uuid: bool = False  # text that is labelled as a UUID
     # Of a record's fields, as the schema writes them. Two schemas that differ in them alone are the same types.
     defaults: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    # Other names: of a record's fields, by field; of the type itself. They change no value.
+    field_aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    aliases: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def nullable(self) -> bool:
@@ -107,7 +110,8 @@ def _node(schema: Any) -> Node:  # noqa: PLR0911 - one return for each shape of 
     if kind in ("record", "error"):
         fields = tuple((one["name"], _node(one["type"])) for one in schema["fields"])
         defaults = {one["name"]: one["default"] for one in schema["fields"] if "default" in one}
-        return Node("record", name=schema["name"], fields=fields, defaults=defaults)
+        others = {one["name"]: tuple(one["aliases"]) for one in schema["fields"] if one.get("aliases")}
+        return Node("record", name=schema["name"], fields=fields, defaults=defaults, field_aliases=others)
     if kind == "array":
         return Node("array", items=_node(schema["items"]))
     if kind == "map":
