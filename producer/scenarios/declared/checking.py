@@ -21,7 +21,7 @@ from schemas.identity import IDENTITY_FIELD
 from schemas.types.arrow import branch_names
 from schemas.types.tree import Node
 
-_NEVER_IN_POOLS = ("reference", "pool", "timestamp", "length", "branches")
+_NEVER_IN_POOLS = ("reference", "pool", "timestamp", "length", "options", "branches")
 _SAID: dict[Kind, str] = {
     "text": "text",
     "number": "numbers",
@@ -29,6 +29,7 @@ _SAID: dict[Kind, str] = {
     "truth": "true and false",
     "bytes": "bytes",
 }
+_OPTION = {"array": "list", "map": "mapping"}
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -92,8 +93,8 @@ class Checking:
     def _alone(self, rule: Rule, where: str) -> None:
         if rule.faker is not None:
             self.faults += [f"{where}.faker: {fault}" for fault in faker_faults(rule.faker)]
-        if rule.choice is not None and simple_kind(rule) is None:
-            self.faults.append(f"{where}.choice: its values are of different kinds")
+        if (rule.choice is not None or rule.cycle is not None) and simple_kind(rule) is None:
+            self.faults.append(f"{where}.{rule.way}: its values are of different kinds")
 
     def _pool(self, rule: Rule, where: str, pools: Mapping[str, Pool]) -> None:
         if rule.pool is None:
@@ -116,16 +117,21 @@ class Checking:
                 if rule.way is not None:
                     self.faults.append(f"{where}: it is a record: give rules to its fields, such as {_child(place)}")
             elif node.kind in ("array", "map"):
-                if rule.length is None:
-                    self.faults.append(
-                        f"{where}: it is of type {node.kind}: its rule is length, and its items are {_child(place)}"
-                    )
-                elif node.kind == "map" and (most := _most(rule.length)) > len(MAP_KEYS):
-                    self.faults.append(f"{where}.length: it is {most:g}, a map has at most {len(MAP_KEYS)} items")
+                self._repeated(rule, place, where)
             elif node.kind == "union":
                 self._branches(rule, node, where)
             elif node.kind != "null":
                 self._leaf(path, rules, there, pools)
+
+    def _repeated(self, rule: Rule, place: Place, where: str) -> None:
+        kind = place.node.kind
+        if rule.options is not None:
+            if not all(isinstance(one, list if kind == "array" else dict) for one in rule.options):
+                self.faults.append(f"{where}.options: each must be a {_OPTION[kind]}")
+        elif rule.length is None:
+            self.faults.append(f"{where}: it is of type {kind}: its rule is length, and its items are {_child(place)}")
+        elif kind == "map" and (most := _most(rule.length)) > len(MAP_KEYS):
+            self.faults.append(f"{where}.length: it is {most:g}, a map has at most {len(MAP_KEYS)} items")
 
     def _branches(self, rule: Rule, node: Node, where: str) -> None:
         known = branch_names(node)
@@ -144,7 +150,7 @@ class Checking:
         self, path: str, rules: Mapping[str, Rule], there: Mapping[str, Place], pools: Mapping[str, Pool]
     ) -> None:
         where, rule, node = f"fields.{path}", rules[path], there[path].node
-        if rule.length is not None or rule.branches is not None:
+        if rule.length is not None or rule.branches is not None or rule.options is not None:
             self.faults.append(f"{where}.{rule.way}: it is of type {node.logical or node.kind}")
             return
         if rule.reference is not None and (fault := _reference_fault(path, rules, there)):
@@ -158,10 +164,10 @@ class Checking:
             self.faults.append(
                 f"{where}.bytes: the field is a fixed of {node.size} bytes: say {node.size}, or leave the rule out"
             )
-        if node.kind == "enum" and rule.choice is not None:
-            strange = [value for value in rule.choice.values if value not in node.symbols]
+        if node.kind == "enum" and (listed := rule.cycle or (rule.choice and rule.choice.values)):
+            strange = [value for value in listed if value not in node.symbols]
             self.faults += [
-                f"{where}.choice: {value!r} is not a symbol{meant(str(value), node.symbols)}" for value in strange
+                f"{where}.{rule.way}: {value!r} is not a symbol{meant(str(value), node.symbols)}" for value in strange
             ]
 
     def columns(

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cluster.errors import Misconfigured
 from producer.scenarios.declared.field_paths import scope_of
 from producer.scenarios.declared.rules import MAX_LENGTH, Rule
 from producer.scenarios.declared.typing_of_values import laid_out
@@ -81,7 +82,7 @@ class Block:
             return self._repeated(path, node, frame, missing)
         if node.kind == "union":
             return self._union(path, node, frame)
-        found = laid_out(self._values(path, frame), node, path)
+        found = laid_out(self._values(path, frame), node, path, written=rule.written)
         return found if missing is None else _blanked(found, missing)
 
     def _record(self, path: str, node: Node, frame: Frame, missing: Any) -> Any:
@@ -92,6 +93,8 @@ class Block:
         return pa.StructArray.from_arrays(children, fields=fields, mask=mask)
 
     def _repeated(self, path: str, node: Node, frame: Frame, missing: Any) -> Any:
+        if (options := self._rules[path].options) is not None:
+            return self._whole(path, node, frame, missing, options)
         length = self._rules[path].length
         most = MAX_LENGTH if node.kind == "array" else len(MAP_KEYS)
         lengths = np.zeros(frame.size, dtype=np.int64)
@@ -115,6 +118,17 @@ class Block:
         keys = taken(_KEYS, (begin[rows] + number) % len(MAP_KEYS))
         maps: Any = pa.MapArray  # the stubs miss this form
         return maps.from_arrays(column(offsets), keys, items, type=typed_type(node), mask=mask)
+
+    def _whole(self, path: str, node: Node, frame: Frame, missing: Any, options: tuple[Any, ...]) -> Any:
+        """Return lists or maps that are taken as they are from those that the rule names."""
+        named = [list(one.items()) if isinstance(one, dict) else one for one in options]
+        rows = self._rng(path, "option").integers(0, len(named), frame.size)
+        try:
+            known: Any = pa.array(named, typed_type(node))
+        except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
+            said = str(error).splitlines()[0]
+            raise Misconfigured(f"field {path}: an option does not fit the type {node.kind}: {said}") from None
+        return taken(known, rows, missing=missing)
 
     def _union(self, path: str, node: Node, frame: Frame) -> Any:
         names = branch_names(node)

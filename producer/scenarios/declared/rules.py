@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from producer.scenarios.declared.patterns import checked_pattern
 from schemas.formats import AVRO_NAME, NAMES
 
 Scalar = bool | int | float | str | dt.datetime | dt.date
@@ -93,12 +94,22 @@ Octets = Annotated[Amount, _length(MAX_BYTES, "the number of bytes")]
 
 
 class Sequence(_Part):
-    """Numbers without a gap: of an event over all shards of the run, of an item in its list, of a row in its pool."""
+    """Numbers without a gap: of an event over all shards of the run, of an item in its list, of a row in its pool.
+
+    Before it would reach ``restart``, it begins again with ``start``.
+    """
 
     start: int = 1
     step: int = 1
+    restart: int | None = None
     prefix: str | None = None
     width: int = Field(default=0, ge=0, le=40)
+
+    @model_validator(mode="after")
+    def _comes_round(self) -> Self:
+        if self.restart is not None and (self.restart - self.start) * self.step <= 0:
+            raise ValueError(f"from {self.start} by steps of {self.step} nobody comes to {self.restart}")
+        return self
 
 
 class Choice(_Part):
@@ -134,18 +145,26 @@ class Faker(_Part):
     arguments: dict[str, Any] = Field(default_factory=dict)
 
 
+# How a time is written into a number or a text that has no logical type.
+Written = Literal[
+    "seconds", "milliseconds", "microseconds", "nanoseconds", "days", "julian", "modified_julian", "yyyymmdd", "date"
+]
+
+
 class Reference(_Part):
     """The value of another field, times and plus something; for a time, plus is in seconds."""
 
     field: str
     times: Amount | None = None
     plus: Amount | None = None
+    written: Written | None = None
 
 
 class Timestamp(_Part):
     """The event's time, or ``back_s`` seconds before it."""
 
     back_s: Amount | None = None
+    written: Written | None = None
 
 
 def _short(name: str) -> Any:
@@ -161,7 +180,9 @@ class Rule(_Part):
 
     sequence: Annotated[Sequence | None, BeforeValidator(_empty)] = None
     choice: Annotated[Choice | None, BeforeValidator(_as_choice)] = None
+    cycle: Annotated[tuple[Scalar, ...] | None, Field(min_length=1)] = None
     constant: Scalar | None = None
+    pattern: Annotated[str, AfterValidator(checked_pattern)] | None = None
     distribution: Amount | None = None
     faker: Annotated[Faker | None, _short("provider")] = None
     reference: Annotated[Reference | None, _short("field")] = None
@@ -170,8 +191,15 @@ class Rule(_Part):
     uuid: Literal[True] | None = None
     bytes: Octets | None = None
     length: Items | None = None
+    options: Annotated[tuple[Any, ...] | None, Field(min_length=1)] = None
     branches: dict[str, float] | None = None
     nulls: float | None = Field(default=None, ge=0, le=1)
+
+    @property
+    def written(self) -> Written | None:
+        """Return how a time is written, if the rule says so."""
+        part = self.timestamp or self.reference
+        return part.written if part else None
 
     @property
     def way(self) -> str | None:

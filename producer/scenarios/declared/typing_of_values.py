@@ -8,18 +8,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cluster.errors import Misconfigured
+from producer.scenarios.declared.rules import Written
 from producer.scenarios.declared.values import Kind, Values
 from schemas.types.arrow import typed_type
 from schemas.types.tree import Node
 
 _DAY_US = 86_400_000_000
+_UNITS_US = {"seconds": 1_000_000, "milliseconds": 1000, "microseconds": 1, "days": _DAY_US}
+# The day on which the epoch begins, of those that astronomers count.
+_DAYS_OF_EPOCH = {"julian": 2_440_587.5, "modified_julian": 40_587.0}
 _TAKES: dict[str, frozenset[Kind]] = {
     "string": frozenset({"text", "number", "time", "truth"}),
     "enum": frozenset({"text"}),
     "int": frozenset({"number", "time"}),
     "long": frozenset({"number", "time"}),
-    "float": frozenset({"number"}),
-    "double": frozenset({"number"}),
+    "float": frozenset({"number", "time"}),
+    "double": frozenset({"number", "time"}),
     "boolean": frozenset({"truth"}),
     "bytes": frozenset({"bytes", "text"}),
     "fixed": frozenset({"bytes", "text"}),
@@ -31,13 +35,14 @@ def takes(node: Node) -> frozenset[Kind]:
     return frozenset({"number"}) if node.logical == "decimal" else _TAKES.get(node.kind, frozenset())
 
 
-def laid_out(values: Values, node: Node, path: str) -> Any:
+def laid_out(values: Values, node: Node, path: str, *, written: Written | None = None) -> Any:
     """Return values as an Arrow array of the type that the schema asks for.
 
+    :param written: how a time is written where the type does not say it.
     :raises Misconfigured: a value does not fit; the field is named.
     """
     try:
-        return _laid_out(values, node)
+        return _laid_out(values, node, written)
     except (pa.ArrowException, ValueError, OverflowError) as error:
         label = node.logical or node.kind
         exact = node.kind == "fixed" and not node.logical
@@ -49,11 +54,11 @@ def laid_out(values: Values, node: Node, path: str) -> Any:
         ) from None
 
 
-def _laid_out(values: Values, node: Node) -> Any:
+def _laid_out(values: Values, node: Node, written: Written | None) -> Any:
     data: Any = values.data
     target = typed_type(node)
     if values.kind == "time":
-        return _time(data, node, target)
+        return _time(data, node, target, written)
     if node.kind == "fixed" and node.logical != "decimal":
         return data.cast(pa.binary()).cast(target)
     if values.kind != "number" or node.kind == "string":
@@ -66,15 +71,44 @@ def _laid_out(values: Values, node: Node) -> Any:
     return data.cast(target)
 
 
-def _time(microseconds: Any, node: Node, target: pa.DataType) -> Any:
-    """Lay out times. A number without a label is milliseconds in a long, seconds in an int; text is ISO 8601."""
+def _time(microseconds: Any, node: Node, target: pa.DataType, written: Written | None) -> Any:
+    """Lay out times.
+
+    Without a word about it a number is milliseconds in a long, seconds in any other; text is ISO 8601.
+    """
+    if not node.logical and (written is not None or node.kind in ("float", "double")):
+        return _as_written(microseconds, written or "seconds", node, target)
     if node.kind == "string":
         moments = pc.divide(microseconds, 1000).cast(pa.timestamp("ms"))
         return pc.strftime(moments, "%Y-%m-%dT%H:%M:%SZ")
     whole = {"timestamp-micros": 1, "local-timestamp-micros": 1, "time-micros": 1, "date": _DAY_US}
     unit = whole.get(node.logical, 1000 if node.kind == "long" or node.logical else 1_000_000)
     if node.logical.startswith("time-"):
-        days = pc.floor(pc.divide(microseconds.cast(pa.float64()), _DAY_US)).cast(pa.int64())
-        microseconds = pc.subtract(microseconds, pc.multiply(days, _DAY_US))
-    numbers = microseconds if unit == 1 else pc.floor(pc.divide(microseconds.cast(pa.float64()), unit)).cast(pa.int64())
+        microseconds = pc.subtract(microseconds, pc.multiply(_floored(microseconds, _DAY_US), _DAY_US))
+    numbers = _floored(microseconds, unit)
     return numbers.cast(pa.int32() if node.kind == "int" else pa.int64()).view(target)
+
+
+def _as_written(microseconds: Any, written: Written, node: Node, target: pa.DataType) -> Any:
+    if written in ("date", "yyyymmdd"):
+        days = pc.divide(microseconds, 1000).cast(pa.timestamp("ms"))
+        text = pc.strftime(days, "%Y-%m-%d" if written == "date" else "%Y%m%d")
+        return text if node.kind == "string" else text.cast(pa.int64()).cast(target)
+    fine = microseconds.cast(pa.float64())
+    if written in _DAYS_OF_EPOCH:
+        numbers = pc.add(pc.divide(fine, _DAY_US), _DAYS_OF_EPOCH[written])
+    elif written == "nanoseconds":
+        numbers = pc.multiply(microseconds, 1000)
+    elif node.kind in ("float", "double"):
+        numbers = pc.divide(fine, _UNITS_US[written])
+    else:
+        numbers = _floored(microseconds, _UNITS_US[written])
+    if node.kind not in ("int", "long"):
+        return numbers.cast(target, safe=False)
+    return (pc.floor(numbers).cast(pa.int64()) if pa.types.is_floating(numbers.type) else numbers).cast(target)
+
+
+def _floored(microseconds: Any, unit: int) -> Any:
+    if unit == 1:
+        return microseconds
+    return pc.floor(pc.divide(microseconds.cast(pa.float64()), unit)).cast(pa.int64())

@@ -127,6 +127,8 @@ def ranked(rng: np.random.Generator, size: int, rows: int, skew: float) -> Ints:
 
 def counted(rule: Sequence, numbers: Ints) -> Values:
     """Return the numbers of a sequence, as text where it has a prefix or a width."""
+    if rule.restart is not None:
+        numbers = numbers % -(-(rule.restart - rule.start) // rule.step)
     found = rule.start + rule.step * numbers
     if rule.prefix is None and not rule.width:
         return Values("number", pa.array(found))

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from cluster.text.nearest import meant
+from producer.scenarios.declared.patterns import Pattern
 from producer.scenarios.declared.rules import MAX_BYTES, Faker, Pool, Rule
 from producer.scenarios.declared.values import (
     Kind,
@@ -85,11 +86,19 @@ def simple_kind(rule: Rule) -> Kind | None:
         return "number" if rule.sequence.prefix is None and not rule.sequence.width else "text"
     if rule.choice is not None:
         return kind_of(rule.choice.values)
+    if rule.cycle is not None:
+        return kind_of(rule.cycle)
     if rule.constant is not None:
         return kind_of([rule.constant])
     if rule.faker is not None:
         return faker_kind(rule.faker)
-    kinds: dict[str | None, Kind] = {"distribution": "number", "uuid": "text", "bytes": "bytes", "timestamp": "time"}
+    kinds: dict[str | None, Kind] = {
+        "distribution": "number",
+        "uuid": "text",
+        "pattern": "text",
+        "bytes": "bytes",
+        "timestamp": "time",
+    }
     return kinds.get(rule.way)
 
 
@@ -104,10 +113,18 @@ def simple(rule: Rule, rng: np.random.Generator, size: int, numbers: Any) -> Val
     """Draw ``size`` values of a rule that refers to nothing."""
     if rule.sequence is not None:
         return counted(rule.sequence, numbers)
-    if rule.choice is not None:
-        return chosen(rng, rule.choice, size, kind_of(rule.choice.values) or "text")
+    if rule.cycle is not None:
+        return of_python(rule.cycle, kind_of(rule.cycle) or "text").take(numbers % len(rule.cycle))
     if rule.constant is not None:
         return of_python([rule.constant], kind_of([rule.constant]) or "text").take(np.zeros(size, dtype=np.int64))
+    return _by_chance(rule, rng, size)
+
+
+def _by_chance(rule: Rule, rng: np.random.Generator, size: int) -> Values:
+    if rule.choice is not None:
+        return chosen(rng, rule.choice, size, kind_of(rule.choice.values) or "text")
+    if rule.pattern is not None:
+        return Values("text", Pattern(rule.pattern).draw(rng, size))
     if rule.distribution is not None:
         return Values("number", pa.array(amounts(rng, rule.distribution, size)))
     if rule.uuid is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -201,6 +202,14 @@ def test_a_sequence_is_dense_over_the_shards(declare):
     assert sorted(numbers) == list(range(10, 210, 2))
 
 
+TEXTS = {"type": "array", "items": "string"}
+NUMBERED = {"type": "map", "values": "int"}
+
+
+def matches(pattern):
+    return lambda values: len(set(values)) > 9 and all(re.fullmatch(pattern, value) for value in values)
+
+
 @pytest.mark.parametrize(
     ("rule", "kind", "check"),
     [
@@ -218,6 +227,19 @@ def test_a_sequence_is_dense_over_the_shards(declare):
         ({"uuid": True}, "string", lambda v: len(set(v)) == len(v) and v[0][14] == "4"),
         ({"bytes": [2, 4]}, "bytes", lambda v: {len(x) for x in v} == {2, 3, 4}),
         ({"sequence": {"prefix": "A", "width": 4}}, "string", lambda v: v[:2] == ["A0001", "A0002"]),
+        ({"sequence": {"start": 7, "step": -2, "restart": 2}}, "int", lambda v: v[:4] == [7, 5, 3, 7]),
+        ({"cycle": ["a", "b", "c"]}, "string", lambda v: v[:4] == ["a", "b", "c", "a"]),
+        ({"pattern": "[A-C]{2}-(x|yz)?[0-9]+"}, "string", matches("[A-C]{2}-(x|yz)?[0-9]+")),
+        ({"options": [["a"], ["b", "c"], []]}, TEXTS, lambda v: {*map(tuple, v)} == {("a",), ("b", "c"), ()}),
+        ({"options": [{"a": 1}, {}]}, NUMBERED, lambda v: {*map(tuple, v)} == {(("a", 1),), ()}),
+        ({"timestamp": {}}, "double", lambda v: v[1] - v[0] == pytest.approx(0.01) and v[0] == START_MS / 1000 - 10),
+        ({"timestamp": {"written": "nanoseconds"}}, "long", lambda v: v[0] == (START_MS - 10_000) * 1_000_000),
+        ({"timestamp": {"written": "microseconds"}}, "long", lambda v: v[0] == (START_MS - 10_000) * 1000),
+        ({"timestamp": {"written": "date"}}, "string", lambda v: set(v) == {"2025-10-09"}),
+        ({"timestamp": {"written": "yyyymmdd"}}, "int", lambda v: set(v) == {20251009}),
+        ({"timestamp": {"written": "days"}}, "int", lambda v: set(v) == {20370}),
+        ({"timestamp": {"written": "modified_julian"}}, "double", lambda v: 60957.37 < v[0] < 60957.38),
+        ({"timestamp": {"written": "julian"}}, "double", lambda v: 2460957.87 < v[0] < 2460957.88),
         ({"timestamp": {}}, "long", lambda v: v == sorted(v) and v[0] == START_MS - 10_000),
         ({"timestamp": {}}, "string", lambda v: v[0] == "2025-10-09T08:53:10.000Z"),
         ({"timestamp": {"back_s": 60}}, "long", lambda v: v[0] == START_MS - 70_000),
@@ -325,6 +347,13 @@ def test_every_fault_is_named_at_once_with_its_path_and_the_nearest_name(declare
         (POOL + "fields: {note: {pool: people.nmae}}", r"has no column nmae, did you mean name\?"),
         (POOL + "fields: {note: {pool: people.x}}", "has no column x, there is name, mail"),
         (POOL + "fields: {note: {pool: people}}", "say which column of the pool: people.name, people.mail"),
+        ("fields: {note: {pattern: '(?=a)b'}}", "fields.note.pattern: assert is not made"),
+        ("fields: {note: {pattern: '[a'}}", "fields.note.pattern: no regular expression: unterminated"),
+        ("fields: {note: {cycle: [a, 1]}}", "fields.note.cycle: its values are of different kinds"),
+        ("fields: {status: {cycle: [NEW, PAYED]}}", "fields.status.cycle: 'PAYED' is not a symbol"),
+        ("fields: {items: {options: [a]}}", "fields.items.options: each must be a list"),
+        ("fields: {note: {options: [[a]]}}", "fields.note.options: it is of type string"),
+        ("fields: {total: {sequence: {restart: 1, step: 2}}}", "from 1 by steps of 2 nobody comes to 1"),
         ("event_time: note", "event_time: the field note holds no time: placed_at, shipped_at would do"),
         ("event_time: clock", "event_time: the field clock holds no time"),
         ("fields: {note: {uuid: true}, note: {faker: name}}", r"has a key twice: fields.note \(lines 2 and 2\)"),
