@@ -13,7 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from cluster.errors import StreamproofError
+from cluster.errors import EXIT_OK, StreamproofError
 from cluster.text.visible import visible
 
 # Where nobody looks at a terminal (a file, a pipe, a CI log) nothing is cut to the 80 columns that rich assumes.
@@ -68,6 +68,18 @@ class Output:
         if self.as_json:
             sys.stdout.write(json.dumps(document, default=str) + "\n")
             sys.stdout.flush()
+
+    def ended(self, document: Mapping[str, Any], error: StreamproofError | None) -> int:
+        """End with a result on stdout, and with what is wrong in it on stderr; return the exit code.
+
+        What is found is a result: the one JSON document carries both, so that nothing is raised.
+        """
+        if error is None:
+            self.document(document)
+            return EXIT_OK
+        self.document({**document, "error": error.document()})
+        print_error(error, as_json=False)
+        return error.exit_code
 
 
 def warn(sentence: str) -> None:

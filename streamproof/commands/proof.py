@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich.text import Text
 
-from cluster.errors import EXIT_OK, Misconfigured, StreamproofError, VerdictFailed, VerdictUnknown
-from streamproof.console import Output, print_error, query_command
+from cluster.errors import Misconfigured, StreamproofError, VerdictFailed, VerdictUnknown
+from streamproof.console import Output, query_command
 from streamproof.flags.common import (
     DurationFlag,
     JsonFlag,
@@ -140,7 +140,7 @@ def _audit(
         page.run_id = result.run_id
     output = Output(as_json)
     show_audit(output, result)
-    return _end(output, result.document(), _error_of(result))
+    return output.ended(result.document(), _error_of(result))
 
 
 def _audit_at(
@@ -186,7 +186,7 @@ def _audit_at(
         )
     output = Output(as_json)
     show_pipeline(output, result)
-    return _end(output, result.document(), _error_of(result))
+    return output.ended(result.document(), _error_of(result))
 
 
 def check(  # noqa: PLR0917 - typer reads them by name
@@ -215,7 +215,7 @@ def check(  # noqa: PLR0917 - typer reads them by name
         error = VerdictFailed(f"blocking checks failed: {names}", where=report.run_id or topic, hint=hint)
     output = Output(as_json)
     show_checks(output, report)
-    return _end(output, report.document(), error)
+    return output.ended(report.document(), error)
 
 
 def publish(  # noqa: PLR0917 - typer reads them by name
@@ -253,16 +253,3 @@ def _error_of(result: AuditResult | PipelineResult) -> StreamproofError | None:
         return None
     kind = VerdictUnknown if result.verdict == "UNKNOWN" else VerdictFailed
     return kind(f"the verdict is {result.verdict}: {result.sentence}", where=result.run_id, hint=result.advice)
-
-
-def _end(output: Output, document: dict[str, Any], error: StreamproofError | None) -> int:
-    """End with the result on stdout, and with what is wrong in it on stderr and in the exit code.
-
-    A verdict is a result: the one JSON document carries both, so that nothing is raised.
-    """
-    if error is None:
-        output.document(document)
-        return EXIT_OK
-    output.document(document | {"error": error.document()})
-    print_error(error, as_json=False)
-    return error.exit_code
