@@ -63,6 +63,11 @@ class Output:
         if not self.as_json:
             stdout.print(*renderables)
 
+    def show_all(self, renderables: Iterable[RenderableType]) -> None:
+        """Print one after the other for a person."""
+        for renderable in renderables:
+            self.show(renderable)
+
     def document(self, document: Mapping[str, Any]) -> None:
         """Print the JSON document under ``--json``; nothing for a person."""
         if self.as_json:

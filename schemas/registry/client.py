@@ -190,7 +190,7 @@ class Registry:
             raise _unexpected(refusal, doing) from None
         if answer.get("is_compatible", False):
             return []
-        return [str(reason) for reason in answer.get("messages") or ["the registry gives no reason"]]
+        return [str(reason) for reason in answer.get("messages") or ["it does not fit, and no reason is given"]]
 
     def compatibility(self, subject: str) -> str | None:
         """Return the subject's own level, or ``None`` if the registry's default holds for it."""

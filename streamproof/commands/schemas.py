@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
-from cluster.errors import Misconfigured
+from cluster.errors import Misconfigured, SchemaIncompatible
 from cluster.text.names import DEFAULT_NAME, check_topic_name
-from streamproof.console import Output
-from streamproof.flags.common import JsonFlag
+from streamproof.console import Output, warn
+from streamproof.flags.common import ExitCodeFlag, JsonFlag
 from streamproof.flags.connection import RegistryAddress, takes_addresses
+from streamproof.views.schemas import gate_lines
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
-    from schemas.registry.diff import Change
-    from schemas.registry.gate import GateResult, VersionResult
+    from schemas.registry.gate import GateResult
 
 ContractArgument = Annotated[
     str, typer.Argument(help=f"Folder under schemas/, such as {DEFAULT_NAME}, or an .avsc file.")
@@ -38,7 +35,6 @@ FormatFlag = Annotated[
         "--format", metavar="avro|json", help="How the values that name the schemas are written; avro unless given."
     ),
 ]
-_COLOUR = {"added": "green", "removed": "red", "type_changed": "red", "default_changed": "yellow"}
 
 
 def register(app: typer.Typer) -> None:
@@ -57,22 +53,23 @@ def diff(
     up_to: UpToFlag = None,
     compatibility: LevelFlag = None,
     written: FormatFlag = None,
+    exit_code: ExitCodeFlag = False,
     addresses: RegistryAddress,
     as_json: JsonFlag = False,
-) -> None:
-    """Show how the contract differs from what the registry holds, and what speaks against it; change nothing."""
+) -> int:
+    """Show how the contract differs from what the registry holds, and what blocks it; change nothing."""
     from schemas.registry.contract import load_contract
     from schemas.registry.gate import Registry, inspect_subject
 
     output = Output(as_json)
     known = load_contract(contract)
-    subject = _subject(topic or known.name)
+    subject = _subject(contract, topic, known.name)
     level, format_ = _level(compatibility), _format(written)
     settings = addresses.connect().registry
     with Registry(settings) as registry:
         seen = inspect_subject(registry, known, subject, up_to=up_to, level=level, written=format_)
-    _show(output, seen)
-    output.document(_document(seen))
+    output.show_all(gate_lines(seen))
+    return output.ended(_document(seen), _difference(seen) if exit_code else None)
 
 
 @takes_addresses
@@ -93,7 +90,7 @@ def run_gate(
 
     output = Output(as_json)
     known = load_contract(contract)
-    subject = _subject(topic or known.name)
+    subject = _subject(contract, topic, known.name)
     level, format_ = _level(compatibility), _format(written)
     settings = addresses.connect().registry
     with Registry(settings) as registry:
@@ -106,16 +103,8 @@ def run_gate(
             dry_run=dry_run,
             written=format_,
         )
-    _show(output, result)
+    output.show_all(gate_lines(result))
     output.document(_document(result))
-
-
-def _subject(topic: str) -> str:
-    """Return the subject of a topic; a name that no topic can have would leave a subject that nothing finds."""
-    from schemas.registry.contract import subject_for
-
-    check_topic_name(topic)
-    return subject_for(topic)
 
 
 def _format(name: str | None) -> str:
@@ -132,48 +121,25 @@ def _level(text: str | None) -> str | None:
     return text.upper() if text is not None else None
 
 
-def _show(output: Output, result: GateResult) -> None:
-    held = "" if result.level_held == result.level else f" (the subject has {result.level_held or 'none of its own'})"
-    output.show(f"subject [bold]{result.subject}[/], compatibility {result.level}{held}")
-    for version in result.versions:
-        output.show(_headline(version))
-        _show_changes(output, version.changes)
-        for reason in version.reasons:
-            output.show(Text(f"  refused: {reason}", style="red"))
-        for remark in version.remarks:
-            output.show(Text(f"  note: {remark}", style="yellow"))
-    for stranger in result.unknown:
-        used = stranger.used
-        output.show(
-            f"registry version {used.version} (id {used.id}) is in no local file; from v{result.versions[-1].version}:"
-        )
-        _show_changes(output, stranger.changes)
-        for reason in stranger.reasons:
-            output.show(Text(f"  refused: {reason}", style="red"))
-    if result.level_conflict:
-        output.show(Text(f"refused: {result.level_conflict}", style="red"))
+def _subject(contract: str, topic: str | None, name: str) -> str:
+    """Return the subject of a topic; a name that no topic can have would leave a subject that nothing finds."""
+    from schemas.registry.contract import subject_for
+
+    chosen = topic or name
+    check_topic_name(chosen)
+    if topic is None and contract.endswith(".avsc"):
+        warn(f"No --topic: the subject is {subject_for(chosen)}, of topic {chosen}, after the file's name")
+    return subject_for(chosen)
 
 
-def _headline(version: VersionResult) -> str:
-    place = f"version {version.used.version}, id {version.used.id}" if version.used is not None else ""
-    if version.status == "missing":
-        return f"v{version.version} is not registered; changes from {version.compared_with or 'nothing'}:"
-    verb = "registered now" if version.status == "registered" else "is registered"
-    return f"v{version.version} {verb} ({place})"
-
-
-def _show_changes(output: Output, changes: Sequence[Change]) -> None:
-    if not changes:
-        return
-    table = Table("field", "change", "old", "new", box=None, header_style="dim", pad_edge=True)
-    for change in changes:
-        table.add_row(
-            Text(change.path),
-            Text(change.kind.replace("_", " "), style=_COLOUR.get(change.kind, "dim")),
-            Text(change.old or "-"),
-            Text(change.new or "-"),
-        )
-    output.show(table)
+def _difference(seen: GateResult) -> SchemaIncompatible | None:
+    """Return what `--exit-code` ends with: the registry does not hold the contract as it is in the files."""
+    refused = bool(seen.reasons or seen.level_conflict)
+    changed = [f"v{version.version}" for version in seen.versions if version.used is None or version.changes]
+    if not refused and not changed:
+        return None
+    said = "the contract does not fit" if refused else f"the registry does not hold it as it is: {', '.join(changed)}"
+    return SchemaIncompatible(said, where=f"subject {seen.subject}")
 
 
 def _document(result: GateResult) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from cluster.errors import DataRejected
 from streamproof.console import Output, plain
-from streamproof.flags.common import JsonFlag
+from streamproof.flags.common import ExitCodeFlag, JsonFlag
 from streamproof.flags.connection import KafkaAddress, takes_addresses
 
 if TYPE_CHECKING:  # the commands import them when they run: starting up stays light
@@ -78,9 +79,10 @@ def diff(
     *,
     file: FileFlag = None,
     topic: TopicFlag = None,
+    exit_code: ExitCodeFlag = False,
     addresses: KafkaAddress,
     as_json: JsonFlag = False,
-) -> None:
+) -> int:
     """Show where the cluster differs from the declaration; change nothing."""
     from cluster.topics import admin_client, diff_topics
 
@@ -95,19 +97,24 @@ def diff(
             output.show(f"[bold]{found.spec.name}[/] is as declared")
         else:
             output.show(f"[bold]{found.spec.name}[/] differs", _table(found.changes))
-    output.document(
-        {
-            "differs": any(found.info is None or found.changes for found in diffs),
-            "topics": [
-                {
-                    "name": found.spec.name,
-                    "exists": found.info is not None,
-                    "changes": [_document(change) for change in found.changes],
-                }
-                for found in diffs
-            ],
-        }
-    )
+    differing = [found.spec.name for found in diffs if found.info is None or found.changes]
+    document = {
+        "differs": bool(differing),
+        "topics": [
+            {
+                "name": found.spec.name,
+                "exists": found.info is not None,
+                "changes": [_document(change) for change in found.changes],
+            }
+            for found in diffs
+        ],
+    }
+    error = None
+    if exit_code and differing:
+        error = DataRejected(
+            f"not as declared: {', '.join(differing)}", hint="`streamproof topics apply` creates what is missing"
+        )
+    return output.ended(document, error)
 
 
 def _specs(file: Path | None, topic: str | None) -> list[TopicSpec]:

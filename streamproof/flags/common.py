@@ -20,6 +20,9 @@ WarehouseFlag = Annotated[
         "<topic>.duckdb in the state folder.",
     ),
 ]
+ExitCodeFlag = Annotated[
+    bool, typer.Option("--exit-code", help="End with 65 where the two differ or something is refused; for CI.")
+]
 WaitFlag = Annotated[
     float, typer.Option("--wait", min=0, help="Seconds to wait for another process that has the warehouse open.")
 ]

@@ -160,6 +160,8 @@ def test_the_commands_print_one_document(stack, topic_name, tmp_path):
     name = topic_name("cli")
     code, document, _ = command("diff", "--topic", name)
     assert (code, document["differs"]) == (0, True)
+    code, document, _ = command("diff", "--topic", name, "--exit-code")
+    assert (code, document["differs"], document["error"]["kind"]) == (65, True, "DataRejected")
     assert document["topics"][0] == {"name": name, "exists": False, "changes": []}
     code, document, _ = command("apply", "--topic", name)
     assert code == 0
@@ -167,7 +169,8 @@ def test_the_commands_print_one_document(stack, topic_name, tmp_path):
         (name, "created"),
         (f"{name}.manifests", "created"),
     ]
-    assert command("diff", "--topic", name)[1]["differs"] is False
+    code, document, _ = command("diff", "--topic", name, "--exit-code")
+    assert (code, document["differs"]) == (0, False)
     (tmp_path / "fewer.yaml").write_text(f"topics: {{{name}: {{partitions: 1}}}}")
     code, document, printed = command("apply", "--topic", name, "--file", str(tmp_path / "fewer.yaml"))
     assert (code, document["error"]["kind"]) == (78, "TopicConflict")

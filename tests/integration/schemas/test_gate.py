@@ -213,6 +213,39 @@ def test_the_commands_print_one_document(stack, topic_name):
     assert (code, document["versions"][0]["status"]) == (0, "present")
 
 
+def test_a_diff_ends_with_65_for_ci_where_it_finds_something(stack, topic_name, tmp_path):
+    topic = topic_name("cli")
+    code, document, _ = command("diff", "customer_events", "--topic", topic, "--exit-code")
+    assert (code, document["error"]["kind"], document["versions"][0]["status"]) == (65, "SchemaIncompatible", "missing")
+    assert command("gate", "customer_events", "--topic", topic)[0] == 0
+    assert command("diff", "customer_events", "--topic", topic, "--exit-code")[0] == 0
+    (tmp_path / "one.avsc").write_text(json.dumps(record(event_id="int")))
+    code, document, _ = command("diff", str(tmp_path / "one.avsc"), "--topic", topic)
+    assert (code, document["compatible"]) == (0, False)
+    assert command("diff", str(tmp_path / "one.avsc"), "--topic", topic, "--exit-code")[0] == 65
+
+
+def test_a_file_without_a_topic_is_told_whose_subject_it_gets(stack, topic_name, tmp_path):
+    name = topic_name("file")
+    (tmp_path / f"{name}.avsc").write_text(json.dumps(ONE))
+    ended = streamproof("schemas", "gate", str(tmp_path / f"{name}.avsc"))
+    assert ended.exit_code == 0
+    assert f"No --topic: the subject is {name}-value" in ended.text
+    assert "No --topic" not in streamproof("schemas", "gate", str(tmp_path / f"{name}.avsc"), "--topic", name).text
+
+
+def test_local_and_registered_versions_are_told_apart_and_compared_once(connection, topic_name, tmp_path):
+    topic = topic_name("cli")
+    (tmp_path / "one.avsc").write_text(json.dumps(OPTIONAL))
+    with Registry(connection.registry) as registry:
+        registry.register(f"{topic}-value", json.dumps(ONE))
+    shown = streamproof("schemas", "diff", str(tmp_path / "one.avsc"), "--topic", topic).text
+    assert "local v1 is not registered; changes from registry version 1 (id " in shown
+    assert "registry version 1 (id" in shown
+    assert shown.count("added") == 1
+    assert "removed" not in shown
+
+
 def test_the_command_refuses_with_65_and_names_the_field(connection, topic_name):
     topic = topic_name("cli")
     with Registry(connection.registry) as registry:
