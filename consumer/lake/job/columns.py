@@ -1,30 +1,37 @@
 """The columns of a lake's files: the types that Parquet, Spark, DuckDB and Polars all hold, and rows made to fit them.
 
-=======================  ==============================================
-loader's Arrow type      in the files
-=======================  ==============================================
-timestamp, any unit      timestamp[us], with UTC where it had it
-time                     text, ``HH:MM:SS.ffffff``: Spark has no type for it
-sparse union             struct: one nullable member for each branch
-fixed-size binary        binary
-null at the top          no column, until a schema gives it a type
-all others               the same
-=======================  ==============================================
+=============================  ==============================================
+type of a column               in the files
+=============================  ==============================================
+TIMESTAMP of any unit          timestamp[us], with UTC where it has it
+TIME                           text, ``HH:MM:SS.ffffff``: Spark has no type for it
+UNION                          struct: one nullable member for each branch
+STRUCT without members         boolean, true where the record is there
+nothing but nulls, at the top  no column, until a schema gives it a type
+nothing but nulls, inside      text
+all others                     the same
+=============================  ==============================================
+
+Files never change. So a column only gets a type in which readers have the older files as well, and keeps its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.sinks.batch import has_identity
-from schemas.columns.column_type import NULL, ColumnType, SchemaConflict
-from schemas.columns.merging import column_names, merge
+from schemas.columns.column_type import NULL, ColumnType
+from schemas.columns.held import Held, Place
+from schemas.columns.judge import StoreRules, judge
+from schemas.columns.widening import decimal_of, wider
 from schemas.identity import IDENTITY_FIELD
+from schemas.types.arrow import arrow_schema
+from schemas.types.tree import Node
 
 # A pa.Array, whose type is known only while running.
 Column = Any
@@ -53,173 +60,174 @@ _SCALARS: dict[str, pa.DataType] = {
     "VARCHAR": pa.string(),
     "BLOB": pa.binary(),
     "DATE": pa.date32(),
+    "TIME": pa.string(),
     "TIMESTAMP": pa.timestamp("us"),
+    "TIMESTAMP_MS": pa.timestamp("us"),
     "TIMESTAMP WITH TIME ZONE": UTC_US,
+    NULL: pa.string(),
 }
-_NAMES = {kind: name for name, kind in _SCALARS.items()}
+_NUMBERS = frozenset({"INTEGER", "BIGINT", "FLOAT", "DOUBLE"})
 
 
 @dataclass(frozen=True, slots=True)
 class LakeColumns:
     """The columns that the schemas of a topic have needed so far. They only grow.
 
-    :ivar types: of each column of the value, in order of their coming.
-    :ivar fields: the column of each field; an identity of ours has the column ``event_id`` and is not among them.
+    :ivar held: an identity of ours has the column ``event_id``, and is not among them.
     """
 
-    types: Mapping[str, ColumnType]
-    fields: Mapping[str, str]
+    held: Held = field(default_factory=Held)
 
-    def grown(self, schema: pa.Schema, *, widen: bool = True) -> tuple[LakeColumns, list[str]]:
-        """Return the columns that hold this schema too, and the column of each of its fields.
+    def grown(self, root: Node, *, widen: bool = True) -> tuple[LakeColumns, tuple[Place | None, ...]]:
+        """Return the columns that hold this schema too, and the place of each of its fields; ``None`` for an identity.
 
         :param widen: a column may get a wider type; Delta's tables keep theirs, and take members that are new.
-        :raises SchemaConflict: no columns hold all, or Parquet cannot hold it.
+        :raises SchemaConflict: no columns hold it.
         """
-        if not schema.names:
-            raise SchemaConflict("the record has no fields, so there is nothing to put into columns")
-        identity = [IDENTITY_FIELD] if has_identity(schema) else []
-        others = [name for name in schema.names if name not in identity]
-        names = column_names(others, self.fields, RESERVED)
-        types = dict(self.types)
-        for field, name in names.items():
-            kind = column_type(schema.field(field).type, field)
-            kind.refuse_twins()
-            before = types.get(name, ColumnType(NULL))
-            types[name] = merge(before, kind, name)
-            if not widen and before != ColumnType(NULL) and not _only_added(before, types[name]):
-                raise SchemaConflict(f"{name} is {before} in the Delta table, whose types stay, and {kind} here")
-        placed = names | dict.fromkeys(identity, IDENTITY_FIELD)
-        return replace(self, types=types, fields={**self.fields, **names}), [placed[field] for field in schema.names]
+        identity = identity_of(root)
+        rest = root if identity is None else replace(root, fields=tuple(f for f in root.fields if f[0] != identity))
+        judgement = judge(self.held, rest, _RULES if widen else _RULES_OF_DELTA)
+        places: Iterator[Place | None] = (each.place for each in judgement.columns)
+        placed = tuple(None if name == identity else next(places) for name, _ in root.fields)
+        return LakeColumns(judgement.held), placed
+
+    def of(self, place: Place | None) -> str:
+        """Return the column at a place."""
+        return IDENTITY_FIELD if place is None else self.held.record.members[place.at][0]
 
     def arrow_schema(self) -> pa.Schema:
         """Return the columns of a file of events."""
-        value = [(name, arrow_type(kind)) for name, kind in self.types.items() if kind != ColumnType(NULL)]
+        value = [(name, arrow_type(kind)) for name, kind in self.held.record.members if not _holds_nothing(kind)]
         return pa.schema([*METADATA, *(pa.field(name, kind) for name, kind in value)])
 
 
-def _only_added(before: ColumnType, after: ColumnType) -> bool:
-    """Return whether a type is the one before with nothing but more members of records."""
-    if not before.members or before.name != after.name:
-        return before == after
-    there = dict(after.members)
-    return all(name in there and _only_added(kind, there[name]) for name, kind in before.members)
-
-
-def column_type(kind: pa.DataType, where: str) -> ColumnType:  # noqa: PLR0911 - one for each row of the table
-    """Return what a type of the loader's is in a lake.
-
-    :raises SchemaConflict: Parquet cannot hold it.
-    """
-    any_kind: Any = kind
-    if pa.types.is_timestamp(kind):
-        return ColumnType("TIMESTAMP WITH TIME ZONE" if any_kind.tz else "TIMESTAMP")
-    if pa.types.is_time(kind):
-        return ColumnType("VARCHAR")
-    if pa.types.is_decimal(kind):
-        return ColumnType(f"DECIMAL({any_kind.precision},{any_kind.scale})")
-    if pa.types.is_fixed_size_binary(kind):
-        return ColumnType("BLOB")
-    if pa.types.is_null(kind):
-        return ColumnType(NULL)
-    if pa.types.is_list(kind):
-        return ColumnType("LIST", (("child", _inner(any_kind.value_type, f"{where}[]")),))
-    if pa.types.is_map(kind):
-        value = _inner(any_kind.item_type, f"{where}{{}}")
-        return ColumnType("MAP", (("key", ColumnType("VARCHAR")), ("value", value)))
-    if pa.types.is_struct(kind) or pa.types.is_union(kind):
-        fields = [any_kind.field(index) for index in range(any_kind.num_fields)]
-        kept = [field for field in fields if not (pa.types.is_union(kind) and pa.types.is_null(field.type))]
-        if not kept:
-            raise SchemaConflict(f"{where} is a record without fields, which Parquet cannot hold")
-        return ColumnType("STRUCT", tuple((one.name, _inner(one.type, f"{where}.{one.name}")) for one in kept))
-    return ColumnType(_NAMES[kind])
-
-
-def _inner(kind: pa.DataType, where: str) -> ColumnType:
-    """Return the type of what is inside another: nothing but nulls is text there, as it needs some type."""
-    found = column_type(kind, where)
-    return ColumnType("VARCHAR") if found == ColumnType(NULL) else found
+def identity_of(root: Node) -> str | None:
+    """Return the field that is the identity of ours, where a schema has it."""
+    return IDENTITY_FIELD if has_identity(arrow_schema(root)) else None
 
 
 def arrow_type(kind: ColumnType) -> pa.DataType:
     """Return the Arrow type of a column of a file."""
-    members = [(name, arrow_type(child)) for name, child in kind.members]
+    if _holds_nothing(kind):
+        return pa.string()
     match kind.name:
-        case "STRUCT":
-            return pa.struct([pa.field(name, child) for name, child in members])
+        case "STRUCT" | "UNION":
+            members = [(name, arrow_type(child)) for _, name, child in _members(kind)]
+            return pa.struct([pa.field(name, child) for name, child in members]) if members else pa.bool_()
         case "LIST":
-            return pa.list_(members[0][1])
+            return pa.list_(arrow_type(kind.members[0][1]))
         case "MAP":
-            return pa.map_(members[0][1], members[1][1])
-    if kind.name.startswith("DECIMAL("):
-        precision, scale = kind.name[8:-1].split(",")
-        return pa.decimal128(int(precision), int(scale))
+            return pa.map_(arrow_type(kind.members[0][1]), arrow_type(kind.members[1][1]))
+    if (decimal := decimal_of(kind.name)) is not None:
+        return pa.decimal128(*decimal)
     return _SCALARS[kind.name]
 
 
-def fitted(array: Column, target: pa.DataType) -> Column:  # noqa: PLR0911 - one for each row of the table
-    """Return a column of the loader's as the files hold it; nothing is lost."""
-    kind: Any = array.type
-    if kind == target:
-        return array
-    if pa.types.is_null(kind):
-        return _nulls(len(array), target)
-    if pa.types.is_nested(kind) and array.offset:
+def _members(kind: ColumnType) -> Iterator[tuple[int, str, ColumnType]]:
+    """Yield position, name and type of the members that a file has: a union's row of nothing is NULL by itself."""
+    for at, (name, child) in enumerate(kind.members):
+        if kind.name != "UNION" or not _holds_nothing(child):
+            yield at, name, child
+
+
+def _holds_nothing(kind: ColumnType) -> bool:
+    return kind.name == NULL or (kind.name == "UNION" and all(_holds_nothing(child) for _, child in kind.members))
+
+
+def are_read_together(old: ColumnType, new: ColumnType) -> bool:
+    """Tell whether readers have files with the older type of a column in the newer one."""
+    return _holds_nothing(old) or _grows(old, new, widen=True)
+
+
+def only_adds(old: ColumnType, new: ColumnType) -> bool:
+    """Tell whether a type is another one with nothing but more members of records and unions."""
+    return _holds_nothing(old) or _grows(old, new, widen=False)
+
+
+_RULES = StoreRules(reserved=RESERVED, may_become=are_read_together, renames=False)
+_RULES_OF_DELTA = StoreRules(reserved=RESERVED, may_become=only_adds, renames=False)
+
+
+def _grows(old: ColumnType, new: ColumnType, *, widen: bool) -> bool:
+    if old.members and old.name == new.name:
+        there = {name: child for _, name, child in _members(new)}
+        return all(name in there and _grows(child, there[name], widen=widen) for _, name, child in _members(old))
+    if old.members or new.members:
+        return False
+    if arrow_type(old) == arrow_type(new):
+        return True
+    counts = {old.name, new.name} <= _NUMBERS or None not in (decimal_of(old.name), decimal_of(new.name))
+    return widen and counts and wider(old.name, new.name) == new.name
+
+
+def fitted(array: Column, place: Place, kind: ColumnType) -> Column:
+    """Return a column of the loader's as the files hold it; nothing is lost.
+
+    :param place: where its values are in ``kind``, the type of the column.
+    """
+    if pa.types.is_null(array.type):
+        return _nulls(len(array), arrow_type(kind))
+    if pa.types.is_nested(array.type) and array.offset:
         array = pa.concat_arrays([array, array.slice(0, 0)])  # whole: what is built from parts knows no slices
-    if pa.types.is_union(kind):
-        return _as_struct(array, target)
-    if pa.types.is_struct(kind):
+    if kind.name == "UNION":
+        if pa.types.is_union(array.type):
+            return _branches(array, place, kind)
+        at = place.branch or 0
         mask = array.is_null() if array.null_count else None
-        return _struct({field.name: array.field(index) for index, field in enumerate(kind)}, target, len(array), mask)
-    if pa.types.is_list(kind) or pa.types.is_map(kind):
-        return _nested(array, target)
-    if pa.types.is_time(kind):
+        return _struct({at: fitted(array, Place(at, place.inside), kind.members[at][1])}, kind, len(array), mask)
+    return _same_kind(array, place, kind)
+
+
+def _same_kind(array: Column, place: Place, kind: ColumnType) -> Column:
+    mask = array.is_null() if array.null_count else None
+    if pa.types.is_struct(array.type):
+        members = {
+            inside.at: fitted(array.field(index), inside, kind.members[inside.at][1])
+            for index, inside in enumerate(place.inside)
+        }
+        return _struct(members, kind, len(array), mask)
+    if pa.types.is_list(array.type):
+        items = fitted(array.values, place.inside[0], kind.members[0][1])
+        return pa.ListArray.from_arrays(array.offsets, items, type=arrow_type(kind), mask=mask)
+    if pa.types.is_map(array.type):
+        maps: Any = pa.MapArray
+        items = fitted(array.items, place.inside[1], kind.members[1][1])
+        return maps.from_arrays(array.offsets, array.keys, items, type=arrow_type(kind), mask=mask)
+    if pa.types.is_time(array.type):
         return array.cast(pa.time64("us")).cast(pa.string())
-    return array.cast(target)
+    target = arrow_type(kind)
+    return array if array.type == target else array.cast(target)
 
 
 def _nulls(rows: int, kind: Any) -> Column:
     return pa.nulls(rows, kind)
 
 
-def _nested(array: Column, target: Any) -> Column:
-    mask = array.is_null() if array.null_count else None
-    if pa.types.is_list(array.type):
-        items = fitted(array.values, target.value_type)
-        return pa.ListArray.from_arrays(array.offsets, items, type=target, mask=mask)
-    maps: Any = pa.MapArray
-    return maps.from_arrays(array.offsets, array.keys, fitted(array.items, target.item_type), type=target, mask=mask)
+def _struct(members: Mapping[int, Column], kind: ColumnType, rows: int, mask: Column | None) -> Column:
+    """Return a struct of a type; members that are not there are null.
 
-
-def _struct(members: Mapping[str, Column], target: Any, rows: int, mask: Column | None) -> Column:
-    """Return a struct of a type: a member that a schema writes in other letters is the same, a missing one is null."""
-    by_lower = {name.lower(): column for name, column in members.items()}
+    :param members: by their positions in ``kind``.
+    """
+    target: Any = arrow_type(kind)
+    if not pa.types.is_struct(target):
+        return _nulls(rows, target)
     fields = [target.field(index) for index in range(target.num_fields)]
-    children = [
-        fitted(by_lower[field.name.lower()], field.type) if field.name.lower() in by_lower else _nulls(rows, field.type)
-        for field in fields
-    ]
+    kept = [at for at, _, _ in _members(kind)]
+    children = [members[at] if at in members else _nulls(rows, one.type) for at, one in zip(kept, fields, strict=True)]
     return pa.StructArray.from_arrays(children, fields=fields, mask=mask)
 
 
-def _as_struct(array: Column, target: Any) -> Column:
+def _branches(array: Column, place: Place, kind: ColumnType) -> Column:
     """Return a union as a struct whose members are null but for the branch that a row takes."""
-    tags, members, nothing = array.type_codes, {}, None
-    for index in range(array.type.num_fields):
-        branch = array.type.field(index)
-        taken = pc.equal(tags, pa.scalar(index, pa.int8()))
-        if pa.types.is_null(branch.type):
+    members: dict[int, Column] = {}
+    nothing = None
+    for index, inside in enumerate(place.inside):
+        taken = pc.equal(array.type_codes, pa.scalar(index, pa.int8()))
+        if pa.types.is_null(array.field(index).type):
             nothing = taken
             continue
-        kind = next(
-            target.field(at).type
-            for at in range(target.num_fields)
-            if target.field(at).name.lower() == branch.name.lower()
-        )
-        whole = fitted(array.field(index), kind)
-        members[branch.name] = _where(taken, whole)
-    return _struct(members, target, len(array), nothing)
+        members[inside.at] = _where(taken, fitted(array.field(index), inside, kind.members[inside.at][1]))
+    return _struct(members, kind, len(array), nothing)
 
 
 def _where(taken: Column, column: Column) -> Column:

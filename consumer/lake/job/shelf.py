@@ -1,7 +1,7 @@
 """The schemas of a topic, judged on the driver by the loader's code, and kept in its folder as ``<id>.json``.
 
-``columns.parquet`` has no rows: its columns are those of all files together, and it says which holds which
-field. Both are there before the first file that needs them.
+``columns.parquet`` has no rows: its columns are those of all files together, and it says what they hold. A kept schema
+says where its fields are among them. Both are there before the first file that needs them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +18,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cluster.errors import Misconfigured, StreamproofError, WarehouseDamaged
-from consumer.lake.job.columns import RESERVED, LakeColumns, column_type
+from consumer.lake.job.columns import LakeColumns
 from consumer.load.readers import Readers, SchemaSource
-from schemas.columns.column_type import ColumnType
+from schemas.columns.held import Held, Place
 from schemas.fingerprint import number_of
 from schemas.formats import WrittenSchema
 from schemas.registry.client import Registry
 from schemas.registry.contract import subject_for
+from schemas.types.tree import Node, parse
 from schemas.undecodable import UndecodableValue
 
 COLUMNS_FILE = "columns.parquet"
 _NOTE = b"streamproof"
+_HELD = "held"
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What the driver knows of a schema: how to read its values, or why nobody can.
 
-    :ivar columns: the column of each field, in the order of the schema.
+    :ivar places: of each field among the columns of the lake, in the order of the schema; ``None`` for the identity.
     :ivar event_time: the column of the time that the folders go by; ``None`` where the schema has none.
     """
 
     written: WrittenSchema | None
-    columns: tuple[str, ...] = ()
+    places: tuple[Place | None, ...] = ()
     event_time: str | None = None
     fault: UndecodableValue | None = None
 
@@ -59,11 +61,12 @@ class Shelf:
         self._registry = registry
         self._event_time = event_time
         self._widen = widen
+        self._places: dict[int, tuple[Place | None, ...]] = {}
         self.kept = self._read_kept()
-        self.columns = self._read_columns()
+        self.columns = LakeColumns()
+        self._read_columns()
         self.plain: int | None = None
         self.judged: dict[int, Judged] = {}
-        self._found: dict[int, tuple[str, ...]] = {}
         self._readers = Readers(registry, self.kept, self._adopt, self._plain_by_number)
         self._plain: Mapping[int, WrittenSchema] = {}
 
@@ -92,9 +95,8 @@ class Shelf:
             except UndecodableValue as fault:
                 self.judged[schema_id] = Judged(None, fault=fault)
             else:
-                columns, kept = self._found[schema_id], self.kept[schema_id]
-                time = self._time_column(kept, columns)
-                self.judged[schema_id] = Judged(kept, columns, time)
+                places, kept = self._places[schema_id], self.kept[schema_id]
+                self.judged[schema_id] = Judged(kept, places, self._time_column(kept, places))
 
     def learn_plain(self, schema: WrittenSchema | None) -> None:
         """Take the schema of values without a frame; ``None`` when nobody knows one."""
@@ -111,24 +113,29 @@ class Shelf:
         return self._plain
 
     def _adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:
-        grown, columns = self.columns.grown(schema, widen=self._widen)
-        self._check_time(schema)
-        if grown != self.columns:
-            self.columns = grown
-            self._write_columns()
-        self._found[schema_id] = tuple(columns)
-        if schema_id not in self.kept:
-            text = json.dumps({"id": schema_id, "format": written.format, "text": written.text})
-            swap(self._folder / f"{schema_id}.json", text.encode())
-            self.kept[schema_id] = written
-        return columns
+        places = self._places.get(schema_id)
+        if places is None:
+            grown, places = self.columns.grown(parse(written.text), widen=self._widen)
+            self._check_time(schema)
+            if grown != self.columns:
+                self.columns = grown
+                self._write_columns()
+            self._keep(schema_id, written, places)
+        return [self.columns.of(place) for place in places]
+
+    def _keep(self, schema_id: int, written: WrittenSchema, places: tuple[Place | None, ...]) -> None:
+        document = [None if each is None else each.to_document() for each in places]
+        kept = {"id": schema_id, "format": written.format, "text": written.text, "places": document}
+        swap(self._folder / f"{schema_id}.json", json.dumps(kept).encode())
+        self.kept[schema_id] = written
+        self._places[schema_id] = places
 
     def _check_time(self, schema: pa.Schema) -> None:
         name = self._event_time
         if not name:
             return
         if name not in schema.names:
-            if name not in self.columns.fields:
+            if not any(name in fields for fields in self.columns.held.fields.values()):
                 raise Misconfigured(
                     f"no field is called {name}, by which the folders are to go",
                     where=f"topic {self._topic}",
@@ -143,18 +150,24 @@ class Shelf:
                 hint="--event-time takes a timestamp, a date, or a long that counts milliseconds since 1970",
             )
 
-    def _time_column(self, written: WrittenSchema, columns: tuple[str, ...]) -> str | None:
+    def _time_column(self, written: WrittenSchema, places: tuple[Place | None, ...]) -> str | None:
         if not self._event_time:
             return None
-        names = written.written.decoder(written.text).arrow_schema.names
-        return dict(zip(names, columns, strict=True)).get(self._event_time)
+        names = (name for name, _ in parse(written.text).fields)
+        place = dict(zip(names, places, strict=True)).get(self._event_time)
+        return None if place is None else self.columns.of(place)
 
     def _read_kept(self) -> dict[int, WrittenSchema]:
         kept = {}
-        for path in sorted(self._folder.glob("*.json")):
+        # In the order in which they came: a lake of an earlier version says nothing else of its columns.
+        for path in sorted(self._folder.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name)):
             try:
                 said = json.loads(path.read_text())
-                kept[int(said["id"])] = WrittenSchema(str(said["text"]), str(said["format"]))
+                schema_id = int(said["id"])
+                kept[schema_id] = WrittenSchema(str(said["text"]), str(said["format"]))
+                if "places" in said:
+                    places = said["places"]
+                    self._places[schema_id] = tuple(each and Place.from_document(each) for each in places)
             except (ValueError, KeyError, TypeError) as error:
                 raise WarehouseDamaged(
                     f"a kept schema is not one of ours: {type(error).__name__}",
@@ -163,26 +176,61 @@ class Shelf:
                 ) from None
         return kept
 
-    def _read_columns(self) -> LakeColumns:
+    def _read_columns(self) -> None:
         path = self._folder / COLUMNS_FILE
         if not path.exists():
-            return LakeColumns({}, {})
+            return
         try:
             schema = pq.read_schema(path)
-            fields = json.loads((schema.metadata or {})[_NOTE])
-        except (pa.ArrowException, KeyError, ValueError) as error:
+            said = json.loads((schema.metadata or {})[_NOTE])
+            if isinstance(said.get(_HELD), dict):
+                self.columns = LakeColumns(Held.from_document(said[_HELD]))
+                return
+        except (pa.ArrowException, KeyError, ValueError, AttributeError) as error:
             raise WarehouseDamaged(
                 f"the columns of the lake cannot be read: {type(error).__name__}", where=str(path)
             ) from None
-        types = {one.name: column_type(one.type, one.name) for one in schema if one.name not in RESERVED}
-        empty = {name: ColumnType('"NULL"') for name in fields.values() if name not in types}
-        return LakeColumns(types | empty, fields)
+        self._take_over(schema)
+
+    def _take_over(self, there: pa.Schema) -> None:
+        """Note what the columns hold in a lake that an earlier version made: one for each field, whatever its aliases.
+
+        :raises WarehouseDamaged: its schemas do not give its columns.
+        """
+        columns, found = LakeColumns(), {}
+        for schema_id, written in self.kept.items():
+            columns, found[schema_id] = columns.grown(without_aliases(parse(written.text)), widen=self._widen)
+        made = columns.arrow_schema()
+        for one in there:
+            if one.name not in made.names or made.field(one.name).type != one.type:
+                raise WarehouseDamaged(
+                    f"no schema that is kept has the column {one.name} as the files have it",
+                    where=str(self._folder),
+                    hint="Begin a new lake with --set-aside: a job reads the topic into it from the start",
+                )
+        self.columns = columns
+        for schema_id, places in found.items():
+            self._keep(schema_id, self.kept[schema_id], places)
+        self._write_columns()
 
     def _write_columns(self) -> None:
-        schema = self.columns.arrow_schema().with_metadata({_NOTE: json.dumps(dict(self.columns.fields)).encode()})
+        schema = self.columns.arrow_schema().with_metadata(
+            {_NOTE: json.dumps({_HELD: self.columns.held.to_document()}).encode()}
+        )
         buffer = pa.BufferOutputStream()
         pq.write_table(schema.empty_table(), buffer)
         swap(self._folder / COLUMNS_FILE, buffer.getvalue().to_pybytes())
+
+
+def without_aliases(node: Node) -> Node:
+    """Return a type whose fields have no other names, at any depth."""
+    return replace(
+        node,
+        field_aliases={},
+        fields=tuple((name, without_aliases(child)) for name, child in node.fields),
+        items=None if node.items is None else without_aliases(node.items),
+        branches=tuple(map(without_aliases, node.branches)),
+    )
 
 
 def swap(path: Path, content: bytes) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from cluster.machine.disk import is_full
 from cluster.records import Span
-from consumer.lake.job.columns import METADATA, UTC_US, fitted
+from consumer.lake.job.columns import METADATA, UTC_US, LakeColumns, fitted
 from consumer.lake.job.files import HourlyFiles, open_parquet
 from consumer.lake.job.records import SparkRecords
 from consumer.lake.job.shelf import Judged
@@ -33,7 +33,7 @@ from schemas.identity import IDENTITY_FIELD
 
 # The one column of what a task says.
 SAID = "said"
-_VALUE = "value "  # before the name of a column of the value, so that none of the reader's own is taken
+_VALUE = "value "  # before the number of a field
 _NO_TIME = np.iinfo(np.int64).min
 _READERS_CACHED = 64
 
@@ -60,6 +60,7 @@ class BatchPlan:
     """What the driver tells every task of a batch.
 
     :ivar folder: where to write: of this attempt at the batch alone.
+    :ivar columns: of every file of the batch.
     :ivar judged: what is known of each schema.
     :ivar plain: the number of the schema of values without a frame.
     :ivar plain_asked: nobody needs to look for it any more.
@@ -67,7 +68,7 @@ class BatchPlan:
 
     folder: str
     batch_id: int
-    schema: pa.Schema
+    columns: LakeColumns
     judged: Mapping[int, Judged]
     plain: int | None = None
     plain_asked: bool = False
@@ -116,7 +117,8 @@ class Share:
 
     def __init__(self, plan: BatchPlan, name: str) -> None:
         self._plan = plan
-        self._events = HourlyFiles(Path(plan.folder), plan.batch_id, name, plan.schema)
+        self._schema = plan.columns.arrow_schema()
+        self._events = HourlyFiles(Path(plan.folder), plan.batch_id, name, self._schema)
         self._name = name
         self._rejected: Any = None
         self._counts: dict[int, Counts] = {}
@@ -178,12 +180,11 @@ class Share:
         judged = self._plan.judged[schema_id]
         if judged.fault is not None or judged.written is None:
             raise judged.fault or ValueError("neither read nor judged")
-        return _reader(schema_id, judged.written, judged.columns)
+        return _reader(schema_id, judged.written)
 
     def _write(self, group: EventGroup) -> None:
-        table = group.table
-        count = len(table)
-        metadata = {
+        table, judged = group.table, self._plan.judged[group.schema_id]
+        found = {
             "kafka_partition": table["_partition"],
             "kafka_offset": table["_offset"],
             "kafka_timestamp": table["_timestamp"],
@@ -191,17 +192,19 @@ class Share:
             "schema_id": table["_schema_id"],
             "value_crc": table["_crc32"],
         }
-        values = {name.removeprefix(_VALUE): table[name] for name in table.column_names if name.startswith(_VALUE)}
         if ID_COLUMN in table.column_names:
-            metadata["event_id"] = table[ID_COLUMN]
-        elif IDENTITY_FIELD in values:
-            metadata["event_id"] = values[IDENTITY_FIELD]
-        columns = []
-        for each in self._plan.schema:
-            column = metadata.get(each.name) if each.name in METADATA.names else values.get(each.name)
-            columns.append(pa.nulls(count, each.type) if column is None else fitted(_one(column), each.type))
-        rows = pa.Table.from_arrays(columns, schema=self._plan.schema)
-        judged = self._plan.judged[group.schema_id]
+            found["event_id"] = table[ID_COLUMN]
+        found = {name: _as(_one(column), METADATA.field(name).type) for name, column in found.items()}
+        held = self._plan.columns.held.record.members
+        for number, place in enumerate(judged.places):
+            value = _one(table[f"{_VALUE}{number}"])
+            if place is None:
+                found[IDENTITY_FIELD] = value
+            else:
+                name, kind = held[place.at]
+                found[name] = fitted(value, place, kind)
+        columns = [found[one.name] if one.name in found else pa.nulls(len(table), one.type) for one in self._schema]
+        rows = pa.Table.from_arrays(columns, schema=self._schema)
         self._events.add(rows, _times_us(rows, judged.event_time))
 
     def _reject(self, chunk: Chunk) -> None:
@@ -218,7 +221,7 @@ class Share:
             "value_crc": rows["crc32"],
             "event_id": ids_in_headers(chunk.records, at),
         }
-        columns = [fitted(_one(found[each.name]), each.type) for each in QUARANTINE]
+        columns = [_as(_one(found[each.name]), each.type) for each in QUARANTINE]
         self._rejected.writer.write_table(pa.Table.from_arrays(columns, schema=QUARANTINE))
 
     def _count(self, chunk: Chunk) -> None:
@@ -249,10 +252,11 @@ class _Naming(TopicNaming):
 
 
 @lru_cache(_READERS_CACHED)
-def _reader(schema_id: int, written: WrittenSchema, columns: tuple[str, ...]) -> Reader:
+def _reader(schema_id: int, written: WrittenSchema) -> Reader:
     """Return the reader of a schema; a worker keeps it for the tasks to come."""
-    named = [f"{_VALUE}{name}" for name in columns]
-    return Reader(schema_id, written.written.decoder(written.text), named, written.written)
+    decoder = written.written.decoder(written.text)
+    named = [f"{_VALUE}{number}" for number in range(len(decoder.arrow_schema))]
+    return Reader(schema_id, decoder, named, written.written)
 
 
 def _spans(records: SparkRecords) -> list[Span]:
@@ -282,6 +286,10 @@ def _moments(column: Any) -> Any:
     return (
         column.cast(pa.timestamp("us")).cast(pa.int64()) if pa.types.is_date(column.type) else column.cast(pa.int64())
     )
+
+
+def _as(column: Any, kind: pa.DataType) -> Any:
+    return column if column.type == kind else column.cast(kind)
 
 
 def _one(column: Any) -> Any:

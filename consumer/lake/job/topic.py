@@ -187,7 +187,7 @@ class TopicJob:
             plan = BatchPlan(
                 str(staged),
                 batch_id,
-                self._shelf.columns.arrow_schema(),
+                self._shelf.columns,
                 dict(self._shelf.judged),
                 self._shelf.plain,
                 self._plain_asked,

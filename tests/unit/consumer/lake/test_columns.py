@@ -2,93 +2,200 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import json
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from consumer.lake.job.columns import RESERVED, LakeColumns, arrow_type, column_type, fitted
-from schemas.columns.column_type import SchemaConflict
+from cluster.errors import WarehouseDamaged
+from consumer.lake.job.columns import METADATA, RESERVED, LakeColumns, fitted, identity_of
+from consumer.lake.job.shelf import Shelf
+from schemas.formats import WrittenSchema
+from schemas.types.tree import Node, parse
+from tests.kit.versions import APART, BYTES, HELD, TEXTS, Change, Texts, decimal, framed, one, record, rows, schemas
 
-NONE = LakeColumns({}, {})
+NONE = LakeColumns()
+
+
+def root(*fields: dict[str, Any]) -> Node:
+    return parse(json.dumps(record("R", *fields)))
+
+
+def names(columns: LakeColumns, node: Node) -> list[str]:
+    grown, places = columns.grown(node)
+    return [grown.of(place) for place in places]
 
 
 def test_a_name_of_ours_and_one_that_differs_in_case_get_numbers() -> None:
-    schema = pa.schema([("date", pa.string()), ("Hour", pa.int32()), ("hour_2", pa.int32()), ("schema_id", pa.int64())])
-    _, columns = NONE.grown(schema)
-    assert columns == ["date_2", "Hour_2", "hour_2_2", "schema_id_2"]
-    assert not {name.lower() for name in columns} & set(RESERVED)
+    found = names(NONE, root(*(one(name, "int") for name in ("date", "Hour", "hour_2", "schema_id"))))
+    assert found == ["date_2", "Hour_2", "hour_2_2", "schema_id_2"]
+    assert not {name.lower() for name in found} & set(RESERVED)
 
 
 def test_an_identity_in_the_value_is_the_event_id_and_any_other_field_of_that_name_is_not() -> None:
-    ours = pa.schema([pa.field("event_id", pa.string(), nullable=False), ("n", pa.int32())])
-    grown, columns = NONE.grown(ours)
-    assert columns == ["event_id", "n"]
+    ours = root(one("event_id", "string"), one("n", "int"))
+    grown, places = NONE.grown(ours)
+    assert identity_of(ours) == "event_id"
+    assert [grown.of(place) for place in places] == ["event_id", "n"]
     assert grown.arrow_schema().names[-1] == "n"
-    assert grown.grown(pa.schema([("event_id", pa.int64())]))[1] == ["event_id_2"]
+    assert names(grown, root(one("event_id", "long"))) == ["event_id_2"]
 
 
-def test_columns_only_grow_and_a_delta_table_keeps_its_types() -> None:
-    first, _ = NONE.grown(pa.schema([("n", pa.int32()), ("later", pa.null())]))
-    wider = pa.schema([("n", pa.int64()), ("later", pa.string())])
-    grown, _ = first.grown(wider)
-    assert grown.arrow_schema().field("n").type == pa.int64()
-    assert "later" not in first.arrow_schema().names
-    assert grown.arrow_schema().field("later").type == pa.string()
-    assert grown.grown(pa.schema([("n", pa.int32())]))[0] == grown
-    with pytest.raises(SchemaConflict, match="n is INTEGER in the Delta table"):
-        first.grown(wider, widen=False)
-    inner = pa.struct([("a", pa.int32())])
-    nested, _ = NONE.grown(pa.schema([("in", pa.list_(inner))]))
-    more = pa.list_(pa.struct([*inner, ("b", pa.string())]))
-    assert nested.grown(pa.schema([("in", more)]), widen=False)[0].arrow_schema().field("in").type == more
-    with pytest.raises(SchemaConflict, match="n is INTEGER in the table and VARCHAR"):
-        first.grown(pa.schema([("n", pa.string())]))
+def into_files(tmp_path: Path, versions: tuple[str, str], changes: dict[str, Change], *, widen: bool) -> pa.Table:
+    """Write a file of each version, as a lake that met both has them, and read them together."""
+    columns, files = NONE, []
+    for number, text in enumerate(versions, 1):
+        columns, places = columns.grown(parse(text), widen=widen)
+        decoded = (
+            WrittenSchema(text)
+            .written.decoder(text)
+            .salvage([value[5:] for value in framed(number, text, rows(changes, number))])
+        )
+        assert not decoded.faults
+        held = columns.held.record.members
+        file = {
+            held[place.at][0]: fitted(array, place, held[place.at][1])
+            for array, place in zip(decoded.batch.columns, places, strict=True)
+            if place is not None
+        }
+        files.append(str(tmp_path / f"{number}.parquet"))
+        pq.write_table(pa.table(file), files[-1])
+    with duckdb.connect() as session:
+        return session.sql(f"FROM read_parquet({files}, union_by_name = true)").to_arrow_table()
 
 
-@pytest.mark.parametrize("inner", [pa.struct([]), pa.list_(pa.struct([]))])
-def test_a_record_without_fields_is_a_conflict(inner: pa.DataType) -> None:
-    with pytest.raises(SchemaConflict, match="without fields"):
-        NONE.grown(pa.schema([("a", inner)]))
+# What becomes of the values of a union: a struct of its branches.
+UNIONS = {
+    "nullable_union": [{"string": None, "long": 2**63 - 1}, {"string": "a", "long": None}, None],
+    "text_union": [{"string": "a", "int": None}, {"string": None, "int": 7}, {"string": None, "int": -1}],
+    "maybes": [[{"string": "a", "int": None}, {"string": None, "int": 1}, None], [], [{"string": None, "int": 2}]],
+}
+# Types that a file keeps and no reader turns into the next one.
+OWN_COLUMN = {"string_bytes", "nullable_union", "text_union", "double_union", "decimal_union", "texts", "maybes", "map"}
+
+
+def test_files_of_two_versions_are_read_together_and_every_value_is_there(tmp_path: Path) -> None:
+    changes = HELD | APART
+    found = into_files(tmp_path, schemas(changes), changes, widen=True)
+    apart = {name.removesuffix("_2") for name in found.column_names if name.endswith("_2")}
+    assert apart == OWN_COLUMN | set(APART) - {"within"}  # whose member has one
+    for name in changes.keys() - {"null_string", "unions", "renamed", "inside", "within", "place"}:
+        change = changes[name]
+        values = found.column(name).to_pylist()
+        later = found.column(f"{name}_2").to_pylist()[3:] if name in apart else values[3:]
+        assert same(values[:3], list(change.values)), name
+        if name in UNIONS:
+            assert later == UNIONS[name], name
+        elif not name.endswith("union") and name != "map":
+            text_in_bytes = name == "bytes_string"
+            assert same(later, [each.encode() if text_in_bytes else each for each in change.later]), name
+        assert name not in apart or values[3:] == [None] * 3
+    assert found.column("within").to_pylist()[2:4] == [{"x": 2**63 - 1, "x_2": None}, {"x": None, "x_2": 0.5}]
+    before, after = found.column("place").to_pylist()[2:4]
+    nothing = dict.fromkeys(("note_2", "tag_2", "more"))
+    assert before == nothing | {"n": 1.0, "note": TEXTS[1], "sum": Decimal("1.500"), "tag": "t"}
+    tag = {"string": None, "int": 3}
+    assert after == {"n": 0.5, "note": None, "note_2": BYTES[1], "sum": Decimal("1.125"), "tag": None, "tag_2": tag} | {
+        "more": 1
+    }
+
+
+def test_a_delta_table_keeps_every_type_and_takes_members(tmp_path: Path) -> None:
+    changes = {
+        name: HELD[name] for name in ("int_long", "decimal", "null_string", "ints")
+    } | {"members": Change(record("M", one("a", "int")), [{"a": 1}] * 3,
+                           record("M", one("a", "int"), one("b", "string")), [{"a": 2, "b": "x"}] * 3)}  # fmt: skip
+    found = into_files(tmp_path, schemas(changes), changes, widen=False)
+    assert [name for name in found.column_names if name.endswith("_2")] == ["int_long_2", "decimal_2", "ints_2"]
+    assert found.column("int_long_2").to_pylist()[3:] == list(HELD["int_long"].later)
+    assert found.column("members").to_pylist() == [{"a": 1, "b": None}] * 3 + [{"a": 2, "b": "x"}] * 3
+
+
+def test_a_renamed_field_stays_in_the_column_of_its_first_name(tmp_path: Path) -> None:
+    changes = {name: HELD[name] for name in ("renamed", "inside")}
+    found = into_files(tmp_path, schemas(changes), changes, widen=True)
+    assert found.column_names == ["was_called", "inside"]
+    assert found.column("was_called").to_pylist() == [*HELD["renamed"].values, *HELD["renamed"].later]
+    assert [row["old"] for row in found.column("inside").to_pylist()] == [0, 1, 2, 0, 1, 2]
+
+
+def same(found: Any, wanted: Any) -> bool:
+    """Compare values, NaN and the sign of zero included."""
+    return repr([_plain(each) for each in found]) == repr([_plain(each) for each in wanted])
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return [[key, _plain(child)] for key, child in value.items()]
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case Decimal():
+            return value.normalize()
+        case int() if abs(value) < 2**53:
+            return float(value)
+    return value
 
 
 TYPES = [
-    (pa.array([dt.time(7, 30), None], pa.time64("us")), ["07:30:00.000000", None]),
-    (pa.array([dt.time(7, 30), None], pa.time32("ms")), ["07:30:00.000000", None]),
-    (pa.array([0, None], pa.timestamp("ms", tz="UTC")), [dt.datetime(1970, 1, 1, tzinfo=dt.UTC), None]),
-    (pa.array([1, None], pa.timestamp("ms")), [dt.datetime(1970, 1, 1, 0, 0, 0, 1000), None]),
-    (pa.array([b"ab", None], pa.binary(2)), [b"ab", None]),
-    (pa.array([{"a": None, "b": [1]}, None], pa.struct([("a", pa.null()), ("b", pa.list_(pa.int32()))])),
-     [{"a": None, "b": [1]}, None]),
-    (pa.array([[("k", dt.time(1))], None], pa.map_(pa.string(), pa.time32("ms"))), [[("k", "01:00:00.000000")], None]),
-    (pa.array([[dt.time(1), None], None], pa.list_(pa.time32("ms"))), [["01:00:00.000000", None], None]),
+    ("time", {"type": "long", "logicalType": "time-micros"}, 27_000_000_000, "07:30:00.000000"),
+    ("time-millis", {"type": "int", "logicalType": "time-millis"}, 27_000_000, "07:30:00.000000"),
+    ("fixed", {"type": "fixed", "name": "F", "size": 2}, b"ab", b"ab"),
+    ("nothing", record("N", one("nothing", "null"), one("n", "int")), {"nothing": None, "n": 1},
+     {"nothing": None, "n": 1}),
+    ("times", {"type": "map", "values": {"type": "int", "logicalType": "time-millis"}}, {"k": 3_600_000},
+     [("k", "01:00:00.000000")]),
+    ("amounts", {"type": "array", "items": ["null", decimal(5, 1)]}, [None], [None]),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("array", "wanted"), TYPES, ids=lambda value: str(getattr(value, "type", "")))
-def test_every_type_goes_into_parquet_and_comes_back(array: pa.Array, wanted: list[object]) -> None:
-    target = arrow_type(column_type(array.type, "c"))
+@pytest.mark.parametrize(("name", "kind", "value", "wanted"), TYPES, ids=[each[0] for each in TYPES])
+def test_every_type_goes_into_parquet_and_comes_back(name: str, kind: Any, value: Any, wanted: Any) -> None:
+    text = json.dumps(record("R", one(name, ["null", kind])))
+    columns, (place,) = NONE.grown(parse(text))
+    payloads = [each[5:] for each in framed(1, text, [{name: value}, {name: None}, {name: value}])]
+    (array,) = WrittenSchema(text).written.decoder(text).salvage(payloads).batch.columns
+    assert place is not None
+    kept = columns.held.record.members[place.at][1]
     for part in (array, array.slice(1)):  # Arrow hands over slices
-        found = fitted(part, target)
         buffer = pa.BufferOutputStream()
-        pq.write_table(pa.table({"c": found}), buffer)
+        pq.write_table(pa.table({"c": fitted(part, place, kept)}), buffer)
         back = pq.read_table(pa.BufferReader(buffer.getvalue()))["c"]
-        assert back.type == target
-        assert back.to_pylist() == wanted[len(wanted) - len(part) :]
+        assert back.type == columns.arrow_schema().field(name).type
+        assert back.to_pylist() == [wanted, None, wanted][3 - len(part) :]
 
 
-def test_a_union_is_a_struct_of_its_branches() -> None:
-    tags = pa.array([0, 1, 2, 1], pa.int8())
-    branches = [pa.nulls(4), pa.array([1, 2, 3, 4], pa.int32()), pa.array([[1], [2], [3], [4]], pa.list_(pa.int32()))]
-    union = pa.UnionArray.from_sparse(tags, branches, ["null", "int", "array"])
-    target = arrow_type(column_type(union.type, "c"))
-    nothing = {"int": None, "array": None}
-    wanted = [None, nothing | {"int": 2}, nothing | {"array": [3]}, nothing | {"int": 4}]
-    assert fitted(union, target).to_pylist() == wanted
-    assert fitted(union.slice(2), target).to_pylist() == wanted[2:]
+def test_a_lake_of_an_earlier_version_keeps_its_columns_and_says_from_now_on_what_they_hold(tmp_path: Path) -> None:
+    first, second = schemas({"renamed": HELD["renamed"], "n": HELD["int_long"], "nothing": HELD["null_string"]})
+    schemas_folder = tmp_path / "schemas"
+    schemas_folder.mkdir()
+    for number, text in enumerate((first, second), 7):
+        (schemas_folder / f"{number}.json").write_text(json.dumps({"id": number, "format": "avro", "text": text}))
+        os.utime(schemas_folder / f"{number}.json", (number, number))
+    # A rename was two columns.
+    there = pa.schema(
+        [*METADATA, ("was_called", pa.string()), ("n", pa.int64()), ("nothing", pa.string()), ("renamed", pa.string())]
+    )
+    fields = {name: name for name in ("was_called", "n", "nothing", "renamed")}
+    note = {b"streamproof": json.dumps(fields).encode()}
+    pq.write_table(there.with_metadata(note).empty_table(), schemas_folder / "columns.parquet")
+    for _ in range(2):
+        shelf = Shelf(tmp_path, "t", Texts({7: first, 8: second}), event_time="", widen=True)
+        assert set(shelf.columns.arrow_schema()) == set(there)
+        shelf.learn([8, 7])
+        held = [[shelf.columns.of(place) for place in shelf.judged[number].places] for number in (7, 8)]
+        assert held == [["was_called", "n", "nothing"], ["renamed", "n", "nothing"]]
 
 
-def test_a_struct_fits_one_with_more_members_and_other_letters() -> None:
-    target = pa.struct([("A", pa.int64()), ("b", pa.string())])
-    assert fitted(pa.array([{"a": 1}, None]), target).to_pylist() == [{"A": 1, "b": None}, None]
+def test_columns_that_no_kept_schema_has_are_somebodys_change(tmp_path: Path) -> None:
+    (tmp_path / "schemas").mkdir()
+    there = pa.schema([*METADATA, ("n", pa.int64())]).with_metadata({b"streamproof": b'{"n": "n"}'})
+    pq.write_table(there.empty_table(), tmp_path / "schemas" / "columns.parquet")
+    with pytest.raises(WarehouseDamaged, match="the column n as the files have it"):
+        Shelf(tmp_path, "t", Texts({}), event_time="", widen=True)

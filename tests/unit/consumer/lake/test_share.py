@@ -22,6 +22,7 @@ from consumer.lake.job.files import HourlyFiles
 from consumer.lake.job.shelf import Judged
 from consumer.lake.job.task import BatchPlan, Share, run_task
 from schemas.formats import WrittenSchema
+from schemas.types.tree import parse
 from schemas.undecodable import UndecodableValue
 
 TEXT = '{"type":"record","name":"N","fields":[{"name":"n","type":"long"},{"name":"at","type":"long"}]}'
@@ -50,9 +51,8 @@ def batch(values: list[bytes | None], first: int = 0) -> pa.RecordBatch:
 
 def planned(folder: Path, **more: Any) -> BatchPlan:
     written = WrittenSchema(TEXT)
-    columns, names = LakeColumns({}, {}).grown(written.written.decoder(TEXT).arrow_schema)
-    judged = {7: Judged(written, tuple(names), "at")}
-    return BatchPlan(str(folder), 3, columns.arrow_schema(), judged, **more)
+    columns, places = LakeColumns().grown(parse(TEXT))
+    return BatchPlan(str(folder), 3, columns, {7: Judged(written, places, "at")}, **more)
 
 
 def test_rows_go_to_the_hour_of_their_event_and_every_record_is_counted(tmp_path: Path) -> None:
