@@ -48,6 +48,12 @@ def _produce(connection: Any, _: Path, options: Options) -> Rows:
     return produce.run(connection, options.events)
 
 
+def _codec(_: Any, __: Path, options: Options) -> Rows:
+    from bench import codec
+
+    return codec.run(options.events)
+
+
 def _naive(connection: Any, _: Path, options: Options) -> Rows:
     from bench import naive
 
@@ -99,6 +105,7 @@ def _rate(connection: Any, _: Path, options: Options) -> Rows:
 PARTS: dict[str, tuple[str, Callable[[Any, Path, Options], Rows]]] = {
     "start": ("from the command to the first record in the topic", _start),
     "produce": ("each scenario, by one process and by two; customer_events against ProducerPerformance", _produce),
+    "codec": ("orders with a decimal and a union against without: encoded and decoded", _codec),
     "naive": ("customer_events against Faker, AvroSerializer and a loop", _naive),
     "faults": ("each scenario with injected faults against itself without", _faults),
     "memory": ("resident memory at full speed, and whether it grows", _memory),

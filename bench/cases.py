@@ -59,18 +59,27 @@ class Case:
             1, 0, scenario.settings(events, now_ms, asked_of(self.request("none", events).plan, scenario))
         )
 
+    @property
+    def schema(self) -> str:
+        """The scenario's active schema."""
+        contract = contract_of(self.scenario)
+        return contract.version(contract.active).text
+
     def encoder(self) -> Encoder:
         """Return the encoder of the scenario's active schema."""
-        contract = contract_of(self.scenario)
-        return Encoder(contract.version(contract.active).text, 1)
+        return Encoder(self.schema, 1)
 
 
 CUSTOMER_EVENTS = Case("customer_events", "customer_events")
+ORDERS = Case("orders (YAML)", str(Path(__file__).with_name("orders.yaml")))
 CASES = [
     CUSTOMER_EVENTS,
     Case("clickstream", "clickstream", {"options": {"no_delay": True}}),
-    Case("orders (YAML)", str(Path(__file__).with_name("orders.yaml"))),
+    ORDERS,
 ]
+ORDERS_OF_ALL_KINDS = Case(
+    "orders with a decimal and a union", str(Path(__file__).with_name("orders_of_all_kinds.yaml"))
+)
 
 
 def first_block(case: Case, events: int) -> pa.RecordBatch:

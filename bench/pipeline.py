@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import honest
-from bench.cases import CASES, CUSTOMER_EVENTS, RUN_ID, Case, ready_topic
+from bench.cases import CUSTOMER_EVENTS, ORDERS, RUN_ID, Case, ready_topic
 from bench.child import measured
 from bench.rows import within
 from cluster.connection import Connection
@@ -26,7 +26,6 @@ from schemas.manifest import Manifest
 from stack.record import read_record
 
 LIMIT_MB = 1000.0
-ORDERS = CASES[-1]
 # Text is slow to read, and events of 39 values slow to make: a million says as much.
 _MOST_OF_TEXT = 1_000_000
 _COPY = """

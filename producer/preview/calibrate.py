@@ -30,12 +30,11 @@ _SETTLE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Events a second of one process. ``slow_types`` are those that send the schema through the slow encoder."""
+    """Events a second of one process."""
 
     generated_per_s: float
     encoded_per_s: float
     delivered_per_s: float
-    slow_types: list[str]
 
     def document(self) -> dict[str, Any]:
         """Return what ``preview --json`` prints."""
@@ -65,7 +64,7 @@ def calibrate(
     encoded, began = 0, time.perf_counter()
     for number, block in enumerate(blocks):
         first = number * stream.block_events
-        rows = min(len(block), 8192 if not encoder.slow_types else 512)
+        rows = min(len(block), 8192)
         numbers = np.arange(first, first + rows, dtype=np.int64)
         encoder.encode(identified(block.slice(0, rows), encoder, _RUN, 0, numbers, identity=identity))
         encoded += rows
@@ -77,7 +76,6 @@ def calibrate(
         generated_per_s=round(generated / generate_s),
         encoded_per_s=round(encoded / encode_s),
         delivered_per_s=round(_delivered_per_s(stream, encoder, key=key, identity=identity, seconds=seconds)),
-        slow_types=encoder.slow_types,
     )
 
 

@@ -36,8 +36,8 @@ _MAX_SAMPLES = 8
 class Preview:
     """Figures of the first events of a run. ``value_bytes`` counts the whole framed value.
 
-    ``slow_types`` are Avro types that send the schema through the slow encoder; ``limit`` is where a shard ends at the
-    latest, such as where an option says so; ``calibration`` is what this machine reaches, if that was asked for.
+    ``limit`` is where a shard ends at the latest, such as where an option says so; ``calibration`` is what this machine
+    reaches, if that was asked for.
 
     ``event_time`` is from the earliest to the latest event; events that come late are counted as all others.
 
@@ -55,7 +55,6 @@ class Preview:
     partition_shares: list[float]
     event_time: tuple[str, str] | None
     samples: list[dict[str, Any]]
-    slow_types: list[str]
     limit: int
     calibration: Calibration | None
 
@@ -145,7 +144,6 @@ def preview(
         partition_shares=[round(float(load / events), 4) for load in loads],
         event_time=(_utc(min(times)), _utc(max(times))) if times else None,
         samples=[samples[name] for name, _ in mix.most_common() if name in samples],
-        slow_types=encoder.slow_types,
         limit=stream.limit,
         calibration=calibrate(stream, encoder, key=chosen.key, identity=chosen.identity) if calibrating else None,
     )

@@ -58,13 +58,11 @@ class CodecMismatch(RuntimeError):
 class RowEncoder(Protocol):
     """Encodes batches of one schema.
 
-    ``arrow_schema`` is what it takes, ``schema_id`` what its values name. ``slow_types`` are the types of the schema
-    that it can only write row by row.
+    ``arrow_schema`` is what it takes, ``schema_id`` what its values name.
     """
 
     arrow_schema: pa.Schema
     schema_id: int
-    slow_types: list[str]
 
     def encode(self, batch: pa.RecordBatch) -> pa.BinaryArray:
         """Return one value per row. Columns are taken by name and cast without loss.

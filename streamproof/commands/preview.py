@@ -128,8 +128,6 @@ def _figures(found: Preview) -> Table:
         table.add_row(f"share of partition {partition}", f"{share:.1%}")
     if found.limit < _ENDLESS:
         table.add_row("events of such a run", f"{found.limit:,}")
-    if found.slow_types:
-        table.add_row("slow encoder, because of", plain(", ".join(found.slow_types)))
     if found.calibration is not None:
         table.add_row("generated a second, one process", f"{found.calibration.generated_per_s:,.0f}")
         table.add_row("encoded a second, one process", f"{found.calibration.encoded_per_s:,.0f}")

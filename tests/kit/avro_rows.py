@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import io
+from operator import itemgetter
 from typing import Any
 
 import fastavro
@@ -52,6 +53,11 @@ def weightless(schema: Any) -> bool:
     return schema["type"] == "null" or (schema["type"] == "record" and all(map(weightless, schema["fields"])))
 
 
+def _branch(schema: Any) -> str:
+    """Return what a union may hold once: types without a name by their kind."""
+    return str(schema) if schema["type"] in ("record", "enum", "fixed") else schema["type"]
+
+
 @st.composite
 def types(draw: st.DrawFn, depth: int, leaves: list[Any], *, unions: bool) -> Any:
     kinds = ["leaf", "leaf", "leaf", "enum"]
@@ -73,8 +79,9 @@ def types(draw: st.DrawFn, depth: int, leaves: list[Any], *, unions: bool) -> An
     if kind == "map":
         return {"type": "map", "values": draw(below)}
     if kind == "union":
-        branches = [{"type": "null"}, {"type": "long"}, {"type": "string"}, {"type": "boolean"}, {"type": "bytes"}]
-        return draw(st.lists(st.sampled_from(branches), min_size=1, max_size=4, unique_by=str))
+        plain = [{"type": kind} for kind in ("null", "long", "string", "boolean", "bytes")]
+        branch = st.one_of(st.sampled_from(plain), below.filter(lambda one: not isinstance(one, list)))
+        return draw(st.lists(branch, min_size=1, max_size=4, unique_by=_branch))
     other = draw(below.filter(lambda item: not isinstance(item, list) and item["type"] != "null"))
     return draw(st.permutations([{"type": "null"}, other]))
 
@@ -127,16 +134,27 @@ def as_dict(schema: Any) -> Any:
 
 
 def pairs(value: Any, schema: Any) -> Any:
-    """Return a value as Arrow gives it back: maps as lists of pairs."""
+    """Return a value as Arrow gives it back: maps as lists of pairs. Not for unions of more than one type."""
     if isinstance(schema, list):
         matching = [b for b in schema if b["type"] != "null"]
-        return value if value is None or len(matching) != 1 else pairs(value, matching[0])
+        return value if value is None else pairs(value, *matching)
     if schema["type"] == "record":
         return {f["name"]: pairs(value[f["name"]], f["type"]) for f in schema["fields"]}
     if schema["type"] == "array":
         return [pairs(item, schema["items"]) for item in value]
     if schema["type"] == "map":
         return [(key, pairs(item, schema["values"])) for key, item in value.items()]
+    return value
+
+
+def unlabelled(value: Any) -> Any:
+    """Return a value with records and maps alike as lists of pairs, which is what can be said of any union's value."""
+    if isinstance(value, dict):
+        return sorted(((key, unlabelled(item)) for key, item in value.items()), key=itemgetter(0))
+    if isinstance(value, list) and value and all(isinstance(one, tuple) for one in value):
+        return sorted(map(unlabelled, value), key=itemgetter(0))
+    if isinstance(value, list | tuple):
+        return type(value)(map(unlabelled, value))
     return value
 
 

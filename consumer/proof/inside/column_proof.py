@@ -3,8 +3,6 @@
 A row keeps the CRC-32 of the value that it was decoded from. What the producer's encoder makes of its columns must have
 that CRC-32; where it has not, somebody changed a column, or the checksum. Only events of a run of ours are looked at:
 another program may write the same row as other bytes.
-
-Types that the fast encoder lacks go through the slow one, row by row: the whole row is proved whatever it holds.
 """
 
 from __future__ import annotations
@@ -31,8 +29,7 @@ from schemas.formats import RowEncoder, WrittenSchema
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _CHUNK_ROWS = 20_480
-_SLOW_CHUNK_ROWS = 2_048
-_THREADS = 2  # the fast encoder lets go of the GIL
+_THREADS = 2  # the encoders let go of the GIL
 _PLACE = '_crc32 AS crc32, _shard AS shard, _sequence AS sequence, _partition AS partition, _offset AS "offset"'
 
 _SCHEMAS = """
@@ -51,8 +48,7 @@ _CREATE = """
 def prove_columns(warehouse: Warehouse) -> list[Unproved]:
     """Fill the temporary table ``columns_differ`` with the events of the run at hand whose columns say something else.
 
-    Needs the views of ``run_scope.sql``. About 4 CPU seconds for a million events of 480 bytes; with types
-    that only the slow encoder writes, 5 to 80 (docs/audit.md).
+    Needs the views of ``run_scope.sql``. About 4 CPU seconds for a million events of 480 bytes.
 
     :return: what could not be compared, and why; contradictions of the file are ``contradictions.py``'s to tell.
     """
@@ -92,9 +88,7 @@ def _prove(warehouse: Warehouse, schema_id: int, schema: WrittenSchema) -> str:
     select = ", ".join([*wanted, _PLACE, f"NOT ({empty}) AS holds_more"])
     query = f"SELECT {select} FROM run_events WHERE _schema_id = {schema_id}"  # noqa: S608 - names are quoted
     with warehouse.errors():
-        reader = warehouse.connection.sql(query).to_arrow_reader(
-            warehouse.rows_at_once(_SLOW_CHUNK_ROWS if encoder.slow_types else _CHUNK_ROWS)
-        )
+        reader = warehouse.connection.sql(query).to_arrow_reader(warehouse.rows_at_once(_CHUNK_ROWS))
         odd = _odd_rows(encoder, iter(reader))
         if odd:
             warehouse.connection.register("odd", pa.Table.from_batches(odd))

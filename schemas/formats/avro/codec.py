@@ -1,6 +1,7 @@
 """Arrow batches into framed Avro values, and back: fast where it can be proved, strict where it cannot.
 
-*Encoding* is pyruhvro's; ``Encoder.verify`` compares a sample with fastavro, byte for byte.
+*Encoding* is pyruhvro's for the types that it writes rightly, and ``by_columns.py``'s for all others.
+``Encoder.verify`` reads a sample back with the strict reader.
 
 *Decoding* is pyruhvro's for the types that it knows. It ignores bytes after the end and checks no UTF-8, so the fast
 path proves both for each group of values:
@@ -27,7 +28,7 @@ import pyruhvro
 
 from cluster.errors import Misconfigured
 from schemas.formats import CodecMismatch, Salvaged
-from schemas.formats.avro.rows import fastavro_writer
+from schemas.formats.avro.by_columns import compile_writer
 from schemas.formats.conform import conform
 from schemas.formats.frame import HEADER_BYTES, frame_header
 from schemas.formats.salvage import salvage
@@ -43,8 +44,7 @@ _WRITTEN = frozenset({"", "date", "timestamp-millis", "timestamp-micros"})
 class Encoder:
     """Encode batches of one schema into framed values.
 
-    pyruhvro writes all types but bytes, fixed, decimals, null by itself, and unions other than with null; a schema that
-    has one of them goes through fastavro, row by row. ``slow_types`` names them.
+    pyruhvro writes schemas of the types that it writes rightly; those with any other are written by ``by_columns.py``.
 
     :raises Misconfigured: the schema is not one that a table can hold.
     """
@@ -54,16 +54,15 @@ class Encoder:
             self._root = parse(schema_text)
         except UnsupportedSchema as error:
             raise Misconfigured(f"the schema cannot be used: {error.message}") from None
-        # A slice of a struct that holds nothing but nulls makes pyruhvro panic.
-        slow = (node for node in self._root.walk() if not _is_fast(node) or node.kind == "null")
-        self.slow_types = sorted({node.logical or node.kind for node in slow})
         self._text = schema_text
-        self._plain = json.dumps(_plain_schema(self._root, wide=False))
-        self._write_rows = fastavro_writer(self._root) if self.slow_types else None
+        self._write = compile_writer(self._root)
+        # A slice of a struct that holds nothing but nulls makes pyruhvro panic.
+        self._plain = ""
+        if all(_is_fast(node) and node.kind != "null" for node in self._root.walk()):
+            self._plain = json.dumps(_plain_schema(self._root, wide=False))
         labels = any(node.logical not in _WRITTEN for node in self._root.walk())
-        self._numbers = _without_labels(arrow_schema(self._root)) if labels and not self.slow_types else None
-        self._header = pa.scalar(frame_header(schema_id), pa.binary())
-        self._nothing = pa.scalar(b"", pa.binary())
+        self._numbers = _without_labels(arrow_schema(self._root)) if labels and self._plain else None
+        self._head = frame_header(schema_id)
         self.schema_id = schema_id
         self.arrow_schema = arrow_schema(self._root)
 
@@ -74,45 +73,44 @@ class Encoder:
 
         :raises ValueError: a column is missing or of another type, or a null stands where the schema allows none.
         """
-        rows = self._conform(batch)
-        if self._write_rows is not None:
-            # Taken, not sliced: the tags of a sliced union are those of the whole (PyArrow 26).
-            whole = rows.take(pa.array(range(len(rows)), pa.int64()))
-            payloads: Any = pa.array(self._write_rows(whole), pa.binary())
-        else:
-            if self._numbers is not None:
-                rows = rows.cast(self._numbers)
+        rows = conform(batch, self._root, self.arrow_schema)
+        if self._plain:
             try:
-                (payloads,) = pyruhvro.serialize_record_batch(rows, self._plain, 1)
+                return self._written_fast(rows)
             except BaseException as error:
-                # Some slices of nested columns make pyruhvro panic: fastavro writes those.
+                # Some slices of nested columns make pyruhvro panic.
                 if type(error).__name__ != "PanicException":
                     raise
-                whole = self._conform(batch).take(pa.array(range(len(batch)), pa.int64()))
-                payloads = pa.array(fastavro_writer(self._root)(whole), pa.binary())
-        framed: pa.BinaryArray = pc.binary_join_element_wise(self._header, payloads, self._nothing)
-        return framed
+        return self._write(rows, self._head)
 
     def verify(self, batch: pa.RecordBatch, rows: int = 64) -> None:
-        """Encode and decode a sample of ``batch`` and compare rows, and bytes with what fastavro makes of the rows.
-
-        What went through fastavro is only read back: by the strict reader, which is a program of its own.
+        """Encode a sample of ``batch``, read it back with the strict reader, a program of its own, and compare.
 
         :raises CodecMismatch: they differ.
         """
         sample = batch.take(pa.array(range(0, len(batch), max(1, len(batch) // rows))))
-        fast: list[Any] = self.encode(sample).to_pylist()
-        given = self._conform(sample)
-        slow = [] if self.slow_types else fastavro_writer(self._root)(given)
-        for number, (payload, value) in enumerate(zip(slow, fast, strict=False)):
-            if payload != value[HEADER_BYTES:]:
-                raise CodecMismatch(f"row {number} of the sample: pyruhvro and fastavro write different bytes")
-        back = Decoder(self._text).decode([value[HEADER_BYTES:] for value in fast])
-        if not back.equals(given):
-            raise CodecMismatch("rows of the sample differ from the rows that were encoded")
+        given = conform(sample, self._root, self.arrow_schema)
+        values: list[Any] = self.encode(sample).to_pylist()
+        try:
+            back = Decoder(self._text).decode_strictly([value[HEADER_BYTES:] for value in values])
+        except UndecodableValue as fault:
+            raise CodecMismatch(f"a row of the sample cannot be read back: {fault.message}") from None
+        if back.equals(given):
+            return
+        pairs = zip(back.to_pylist(), given.to_pylist(), strict=True)
+        # As text a NaN equals itself.
+        odd = next((number for number, (read, row) in enumerate(pairs) if repr(read) != repr(row)), None)
+        if odd is not None:
+            raise CodecMismatch(f"row {odd} of the sample is not what was encoded when it is read back")
 
-    def _conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        return conform(batch, self._root, self.arrow_schema)
+    def _written_fast(self, rows: pa.RecordBatch) -> pa.BinaryArray:
+        if self._numbers is not None:
+            rows = rows.cast(self._numbers)
+        payloads: Any
+        (payloads,) = pyruhvro.serialize_record_batch(rows, self._plain, 1)
+        head, nothing = pa.scalar(self._head, pa.binary()), pa.scalar(b"", pa.binary())
+        framed: pa.BinaryArray = pc.binary_join_element_wise(head, payloads, nothing)
+        return framed
 
 
 class Decoder:
@@ -151,7 +149,7 @@ class Decoder:
 
         :raises UndecodableValue: what is wrong and at which byte.
         """
-        row: dict[str, Any] = self._read_strictly([value]).to_pylist()[0]
+        row: dict[str, Any] = self.decode_strictly([value]).to_pylist()[0]
         return row
 
     def salvage(self, values: list[bytes]) -> Salvaged:
@@ -163,7 +161,7 @@ class Decoder:
             return self._empty()
         if self.fast and len(group) > 1:
             return self._read_fast(group)
-        return self._read_strictly(group)
+        return self.decode_strictly(group)
 
     def _read_fast(self, group: list[bytes]) -> pa.RecordBatch:
         proof = self._proof
@@ -180,12 +178,16 @@ class Decoder:
             raise UndecodableValue("group", "a value of the group cannot be decoded") from None
         return self._typed(raw.columns[:-1])
 
-    def _read_strictly(self, group: list[bytes]) -> pa.RecordBatch:
+    def decode_strictly(self, values: list[bytes]) -> pa.RecordBatch:
+        """Return one row per payload, read by the strict reader alone.
+
+        :raises UndecodableValue: what is wrong with the first value that cannot be decoded.
+        """
         if self._strict is None:
             from schemas.formats.avro.strict import compile_reader
 
             self._strict = compile_reader(self._root)
-        rows = [self._strict(value) for value in group]
+        rows = [self._strict(value) for value in values]
         return self._typed([raw_array(node, [row[name] for row in rows]) for name, node in self._root.fields])
 
     def _typed(self, columns: list[Any]) -> pa.RecordBatch:

@@ -60,8 +60,6 @@ class Encoder:
     :raises Misconfigured: the schema is none that a table can hold.
     """
 
-    slow_types: list[str]
-
     def __init__(self, schema_text: str, schema_id: int, *, framed: bool) -> None:
         try:
             self._root = parse(schema_text)
@@ -70,7 +68,6 @@ class Encoder:
             raise Misconfigured(f"the schema cannot be used: {error.message}") from None
         self._head = frame_header(schema_id) if framed else b""
         self._unions = any(node.kind == "union" for node in self._root.walk())
-        self.slow_types = []
         self.schema_id = schema_id
         self.arrow_schema = arrow_schema(self._root)
 

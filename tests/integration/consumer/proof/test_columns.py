@@ -198,7 +198,7 @@ def test_a_column_of_every_type_is_compared(parcels: Loaded, own: Callable[[Load
     assert (said.verdict, said.altered, said.examples.get("altered")) == ("FAILED", 1, [edited])
 
 
-# Types that only the slow encoder writes, beside plain ones.
+# Types that pyruhvro does not write, beside plain ones.
 MONEY = {
     "type": "record",
     "name": "Payment",
@@ -241,7 +241,7 @@ def payments(connection: Connection, tmp_path_factory: pytest.TempPathFactory) -
         "parts = list_append(parts, union_value(int := 7))",
     ],
 )
-def test_types_that_only_the_slow_encoder_writes_are_compared_with_all_beside_them(
+def test_types_that_are_encoded_by_columns_are_compared_with_all_beside_them(
     payments: Loaded, own: Callable[[Loaded], Loaded], change: str
 ) -> None:
     loaded, edited = own(payments), event_id(RUN, 0, 1234)

@@ -151,7 +151,6 @@ def test_a_block_depends_on_nothing_that_was_made_before():
 def test_events_are_small_keyed_by_user_and_read_back_by_both_libraries():
     scenario = find_scenario("clickstream")
     encoder = Encoder(contract_of(scenario).version(1).text, 1)
-    assert not encoder.slow_types
     block = stream().block(3)
     numbers = np.arange(3 * BLOCK_EVENTS, 4 * BLOCK_EVENTS, dtype=np.int64)
     whole = identified(block, encoder, "run", 0, numbers, identity="header")

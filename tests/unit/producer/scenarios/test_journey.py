@@ -180,7 +180,6 @@ def test_a_block_depends_on_nothing_that_was_made_before():
 
 
 def test_values_are_written_whole_by_columns_and_carry_their_identity_first():
-    assert not ENCODER.slow_types
     events = whole(stream().block(3), 0, 3)
     ENCODER.verify(events, rows=500)
     assert next(iter(json.loads(contract_of(JOURNEY).version(1).text)["fields"]))["name"] == "event_id"
