@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cluster.errors import Misconfigured
 from cluster.text.yaml_files import read_yaml
+from schemas.types import schema_text
 from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
 
@@ -34,7 +35,7 @@ COMPATIBILITY_LEVELS: tuple[str, ...] = get_args(Compatibility)
 
 @dataclass(frozen=True, slots=True)
 class ContractVersion:
-    """One version: ``text`` is its JSON in canonical spacing, docs and defaults kept."""
+    """One version: ``text`` is its JSON in canonical spacing, docs and defaults kept, comments left out."""
 
     version: int
     path: Path
@@ -139,7 +140,7 @@ def load_contract(name: str, folder: Path | None = None) -> Contract:
 
 def _load_version(number: int, path: Path) -> ContractVersion:
     try:
-        schema = json.loads(_read(path))
+        schema = schema_text.load(_read(path))
     except ValueError as error:
         raise Misconfigured(f"the schema file is not JSON: {error}", where=str(path)) from None
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))

@@ -4,6 +4,7 @@
 Avro                        Arrow                      DuckDB
 ==========================  =========================  =================
 record                      struct                     STRUCT
+record without fields       bool: true, it is there    BOOLEAN
 array, map                  list, map                  T[], MAP
 enum, string, uuid          string                     VARCHAR
 null and one other          that one, nullable         that one
@@ -14,6 +15,7 @@ timestamp-*                 timestamp[., UTC]          TIMESTAMPTZ
 local-timestamp-*           timestamp[.]               TIMESTAMP
 decimal, up to 38 digits    decimal128                 DECIMAL
 bytes, fixed                binary                     BLOB
+a type inside itself        string                     VARCHAR
 ==========================  =========================  =================
 
 Values travel in two layouts: *raw*, as the readers give them (every integer 64 bits wide, logical types as the number
@@ -31,7 +33,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.types.tree import Node
+from schemas.types.node import RECURSION, Node, member_names
 from schemas.undecodable import UndecodableValue
 
 # A pa.Array. The stubs describe arrays whose type is known while checking; here it is known while running.
@@ -52,6 +54,7 @@ _TYPED: dict[str, pa.DataType] = {
     "string": pa.string(),
     "bytes": pa.binary(),
     "enum": pa.string(),
+    RECURSION: pa.string(),
 }
 
 
@@ -76,24 +79,23 @@ def raw_type(node: Node) -> pa.DataType:
 
 def _nested_type(node: Node, type_of: Any) -> pa.DataType:
     if node.kind == "fixed":
-        return pa.binary(node.size)
-    if node.kind == "record":
-        return pa.struct([pa.field(name, type_of(child)) for name, child in node.fields])
+        return pa.binary(node.size) if node.size else pa.binary()  # DuckDB takes none of no bytes
     if node.kind == "array":
         return pa.list_(type_of(node.element()))
     if node.kind == "map":
         return pa.map_(pa.string(), type_of(node.element()))
-    names = branch_names(node)
-    return pa.sparse_union([pa.field(name, type_of(b)) for name, b in zip(names, node.branches, strict=True)])
+    if _is_empty(node):
+        return pa.bool_()  # true where it is there: no store has a struct without members
+    members = [pa.field(name, type_of(child)) for name, child in zip(member_names(node), node.below(), strict=True)]
+    return pa.struct(members) if node.kind == "record" else pa.sparse_union(members)
+
+
+def _is_empty(node: Node) -> bool:
+    return node.kind == "record" and not node.fields
 
 
 def _fields(struct: Any) -> list[pa.Field[Any]]:
     return [struct.field(index) for index in range(struct.num_fields)]
-
-
-def branch_names(node: Node) -> list[str]:
-    """Return the tags of a union: the branch's type, or the last part of its name."""
-    return [branch.name.rsplit(".", 1)[-1] or branch.kind for branch in node.branches]
 
 
 def _logical_type(node: Node) -> pa.DataType:
@@ -111,10 +113,12 @@ def _logical_type(node: Node) -> pa.DataType:
 
 def raw_array(node: Node, values: list[Any]) -> Column:
     """Build a raw column from the strict reader's values. Unions are built by hand: Arrow has no converter."""
-    if not any(below.kind == "union" for below in node.walk()):
+    if not any(below.kind == "union" or _is_empty(below) for below in node.walk()):
         return pa.array(values, type=raw_type(node))
     missing = pa.array([value is None for value in values], pa.bool_())
     if node.kind == "record":
+        if _is_empty(node):
+            return pa.array([None if value is None else True for value in values], pa.bool_())
         rows = [value or {} for value in values]
         children = [raw_array(child, [row.get(name, _blank(child)) for row in rows]) for name, child in node.fields]
         return pa.StructArray.from_arrays(children, fields=_fields(raw_type(node)), mask=missing)
@@ -135,7 +139,7 @@ def raw_array(node: Node, values: list[Any]) -> Column:
         for index, branch in enumerate(node.branches)
     ]
     tags = pa.array([tag for tag, _ in values], pa.int8())
-    return pa.UnionArray.from_sparse(tags, children, branch_names(node))
+    return pa.UnionArray.from_sparse(tags, children, member_names(node))
 
 
 def _map_array(offsets: Column, keys: Column, items: Column, kind: pa.DataType, mask: Column | None) -> Column:
@@ -153,13 +157,11 @@ def typed(array: Column, node: Node) -> Column:
 
     :raises UndecodableValue: ``out_of_range``: an int beyond 32 bits, a date outside the years 1 to 9999 ...
     """
-    if node.kind in ("string", "enum", "boolean", "long", "float", "double", "null", "bytes", "fixed", "int"):
+    if node.kind in _TYPED or node.kind == "fixed" or _is_empty(node):
         return _typed_leaf(array, node)
     mask = array.is_null() if array.null_count else None
     if node.kind == "record":
         children = [typed(array.field(index), child) for index, (_, child) in enumerate(node.fields)]
-        if not children:
-            return array
         return pa.StructArray.from_arrays(children, fields=_fields(typed_type(node)), mask=mask)
     if node.kind == "array":
         values = typed(array.values, node.element())
@@ -169,7 +171,7 @@ def typed(array: Column, node: Node) -> Column:
         items = typed(array.items, node.element())
         return _map_array(array.offsets, array.keys, items, typed_type(node), mask)
     children = [typed(array.field(index), branch) for index, branch in enumerate(node.branches)]
-    return pa.UnionArray.from_sparse(array.type_codes, children, branch_names(node))
+    return pa.UnionArray.from_sparse(array.type_codes, children, member_names(node))
 
 
 def _refuse_duplicate_keys(array: Column) -> None:

@@ -18,8 +18,7 @@ from producer.scenarios.declared.values import MAP_KEYS, Kind
 from producer.scenarios.declared.vocabulary import faker_faults, simple_kind
 from producer.scenarios.declared.wording import faults_of
 from schemas.identity import IDENTITY_FIELD
-from schemas.types.arrow import branch_names
-from schemas.types.tree import Node
+from schemas.types.node import Node, member_names
 
 _NEVER_IN_POOLS = ("reference", "pool", "timestamp", "length", "options", "branches")
 _SAID: dict[Kind, str] = {
@@ -134,7 +133,7 @@ class Checking:
             self.faults.append(f"{where}.length: it is {most:g}, a map has at most {len(MAP_KEYS)} items")
 
     def _branches(self, rule: Rule, node: Node, where: str) -> None:
-        known = branch_names(node)
+        known = member_names(node)
         if rule.branches is None:
             self.faults.append(f"{where}: it is a union: its rule is branches, with weights of {', '.join(known)}")
             return

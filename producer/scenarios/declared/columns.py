@@ -18,8 +18,8 @@ from producer.scenarios.declared.typing_of_values import laid_out
 from producer.scenarios.declared.values import MAP_KEYS, Values, amounts, generator, ranked, shifted, whole
 from producer.scenarios.declared.vocabulary import Rows, simple
 from producer.toolkit.arrays import column, taken
-from schemas.types.arrow import branch_names, typed_type
-from schemas.types.tree import Node
+from schemas.types.arrow import typed_type
+from schemas.types.node import Node, member_names
 
 Ints = NDArray[np.int64]
 
@@ -86,6 +86,9 @@ class Block:
         return found if missing is None else _blanked(found, missing)
 
     def _record(self, path: str, node: Node, frame: Frame, missing: Any) -> Any:
+        if not node.fields:  # true where the record is there
+            there = pa.repeat(True, frame.size)
+            return there if missing is None else _blanked(there, missing)
         children = [self._column(f"{path}.{name}", child, frame) for name, child in node.fields]
         kind = typed_type(node)
         fields = [kind.field(place) for place in range(kind.num_fields)]
@@ -131,7 +134,7 @@ class Block:
         return taken(known, rows, missing=missing)
 
     def _union(self, path: str, node: Node, frame: Frame) -> Any:
-        names = branch_names(node)
+        names = member_names(node)
         branches = self._rules[path].branches or {}
         weights = np.array([branches.get(name, 0.0) for name in names])
         codes = self._rng(path, "branch").choice(len(names), frame.size, p=weights / weights.sum())

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from schemas.types.arrow import branch_names
-from schemas.types.tree import Node
+from schemas.types.node import Node, member_names
 
 _REPEATED = re.compile(r".*(?:\[\]|\{\})")
 
@@ -36,7 +35,7 @@ def _below(path: str, name: str, node: Node) -> Iterator[Place]:
     elif node.kind in ("array", "map"):
         yield from _below(path + ("[]" if node.kind == "array" else "{}"), name, node.element())
     elif node.kind == "union":
-        for branch, below in zip(branch_names(node), node.branches, strict=True):
+        for branch, below in zip(member_names(node), node.branches, strict=True):
             yield from _below(f"{path}<{branch}>", name, below)
 
 

@@ -33,7 +33,8 @@ from schemas.formats.conform import conform
 from schemas.formats.frame import HEADER_BYTES, frame_header
 from schemas.formats.salvage import salvage
 from schemas.types.arrow import arrow_schema, raw_array, typed
-from schemas.types.tree import Node, parse
+from schemas.types.node import RECURSION, Node, member_names
+from schemas.types.tree import parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _PROOF = struct.Struct("<d")
@@ -202,7 +203,9 @@ class Decoder:
 
 def _is_fast(node: Node) -> bool:
     """True if pyruhvro reads and writes the type rightly (property-tested against fastavro)."""
-    return node.kind not in ("bytes", "fixed", "union") and (node.kind != "record" or bool(node.fields))
+    if node.kind == "array" and node.element().weightless():
+        return False  # it would make all the items that a few bytes claim
+    return node.kind not in ("bytes", "fixed", "union", RECURSION) and (node.kind != "record" or bool(node.fields))
 
 
 def _plain_schema(root: Node, *, wide: bool) -> dict[str, Any]:
@@ -220,7 +223,10 @@ def _plain_schema(root: Node, *, wide: bool) -> dict[str, Any]:
             if node.kind == "enum":
                 written: Any = named | {"symbols": list(node.symbols)}
             else:
-                written = named | {"fields": [{"name": name, "type": plain(child)} for name, child in node.fields]}
+                # Columns have the names of the fields, members those that differ by more than case.
+                names = [name for name, _ in node.fields] if node is root else member_names(node)
+                members = zip(names, node.below(), strict=True)
+                written = named | {"fields": [{"name": name, "type": plain(child)} for name, child in members]}
         elif node.kind == "array":
             written = {"type": "array", "items": plain(node.element())}
         elif node.kind == "map":

@@ -13,15 +13,18 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from schemas.types.tree import Node
+from schemas.types.node import Node
 from schemas.undecodable import UndecodableValue
 
 # (payload, position) -> (value, next position)
 Reader = Callable[[bytes, int], tuple[Any, int]]
 
 MAX_VARINT_BYTES = 10
+# Items that take no bytes, in one value: a few bytes could claim a billion.
+MAX_WEIGHTLESS = 100_000
 _64_BITS = (1 << 64) - 1
 _FLOAT = struct.Struct("<f")
 _DOUBLE = struct.Struct("<d")
@@ -29,9 +32,11 @@ _DOUBLE = struct.Struct("<d")
 
 def compile_reader(root: Node) -> Callable[[bytes], dict[str, Any]]:
     """Return a function that reads one payload, all of it, or raises :class:`UndecodableValue`."""
-    read = _reader(root)
+    allowance = _Allowance()
+    read = _reader(root, allowance)
 
     def read_all(payload: bytes) -> dict[str, Any]:
+        allowance.left = MAX_WEIGHTLESS
         value, end = read(payload, 0)
         if end != len(payload):
             raise UndecodableValue("trailing_bytes", f"{len(payload) - end} bytes follow the end at byte {end}")
@@ -41,8 +46,15 @@ def compile_reader(root: Node) -> Callable[[bytes], dict[str, Any]]:
     return read_all
 
 
-def _reader(node: Node) -> Reader:
-    plain = _plain_reader(node)
+@dataclass(slots=True)
+class _Allowance:
+    """How many more items without bytes one value may claim."""
+
+    left: int = MAX_WEIGHTLESS
+
+
+def _reader(node: Node, allowance: _Allowance) -> Reader:
+    plain = _plain_reader(node, allowance)
     null = node.null_branch
     if null is None:
         return plain
@@ -56,10 +68,10 @@ def _reader(node: Node) -> Reader:
     return read
 
 
-def _plain_reader(node: Node) -> Reader:
+def _plain_reader(node: Node, allowance: _Allowance) -> Reader:
     if node.kind in _PRIMITIVE:
         return _PRIMITIVE[node.kind]
-    return _COMPOSITE[node.kind](node)
+    return _COMPOSITE[node.kind](node, allowance)
 
 
 def _varint(payload: bytes, at: int) -> tuple[int, int]:
@@ -123,7 +135,7 @@ def _read_string(payload: bytes, at: int) -> tuple[str, int]:
         raise UndecodableValue("invalid_utf8", f"the string at byte {at} is not UTF-8 at byte {first}") from None
 
 
-def _enum(node: Node) -> Reader:
+def _enum(node: Node, _: _Allowance) -> Reader:
     symbols = node.symbols
 
     def read(payload: bytes, at: int) -> tuple[str, int]:
@@ -135,13 +147,13 @@ def _enum(node: Node) -> Reader:
     return read
 
 
-def _fixed(node: Node) -> Reader:
+def _fixed(node: Node, _: _Allowance) -> Reader:
     size = node.size
     return lambda payload, at: (_take(payload, at, size, "a fixed"), at + size)
 
 
-def _record(node: Node) -> Reader:
-    readers = [(name, _reader(child)) for name, child in node.fields]
+def _record(node: Node, allowance: _Allowance) -> Reader:
+    readers = [(name, _reader(child, allowance)) for name, child in node.fields]
 
     def read(payload: bytes, at: int) -> tuple[dict[str, Any], int]:
         record = {}
@@ -152,15 +164,21 @@ def _record(node: Node) -> Reader:
     return read
 
 
-def _array(node: Node) -> Reader:
-    item = _reader(node.element())
+def _array(node: Node, allowance: _Allowance) -> Reader:
+    item = _reader(node.element(), allowance)
+    weightless = node.element().weightless()
 
     def read(payload: bytes, at: int) -> tuple[list[Any], int]:
         items: list[Any] = []
         while True:
+            start = at
             count, at = _block(payload, at)
             if count == 0:
                 return items, at
+            if weightless:
+                allowance.left -= count
+            if allowance.left < 0:
+                raise UndecodableValue("bad_length", f"the block at byte {start} claims {count} items without bytes")
             for _ in range(count):
                 value, at = item(payload, at)
                 items.append(value)
@@ -168,8 +186,8 @@ def _array(node: Node) -> Reader:
     return read
 
 
-def _map(node: Node) -> Reader:
-    item = _reader(node.element())
+def _map(node: Node, allowance: _Allowance) -> Reader:
+    item = _reader(node.element(), allowance)
 
     def read(payload: bytes, at: int) -> tuple[list[tuple[str, Any]], int]:
         items: dict[str, Any] = {}
@@ -187,8 +205,8 @@ def _map(node: Node) -> Reader:
     return read
 
 
-def _union(node: Node) -> Reader:
-    readers = [_reader(branch) for branch in node.branches]
+def _union(node: Node, allowance: _Allowance) -> Reader:
+    readers = [_reader(branch, allowance) for branch in node.branches]
 
     def read(payload: bytes, at: int) -> tuple[tuple[int, Any], int]:
         branch, start = _varint(payload, at)
@@ -236,7 +254,7 @@ _PRIMITIVE: dict[str, Reader] = {
     "bytes": _read_bytes,
     "string": _read_string,
 }
-_COMPOSITE: dict[str, Callable[[Node], Reader]] = {
+_COMPOSITE: dict[str, Callable[[Node, _Allowance], Reader]] = {
     "enum": _enum,
     "fixed": _fixed,
     "record": _record,

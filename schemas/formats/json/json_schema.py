@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from schemas.formats.json.strict import branch_tags
-from schemas.types.tree import Node, parse
+from schemas.types.node import Node, member_names
+from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -24,7 +24,7 @@ _BITS = {"int": 31, "long": 63}
 def json_schema_of(contract: str) -> str:
     """Return the JSON Schema of a contract, as text. The same contract gives the same text.
 
-    :raises UnsupportedSchema: no table can hold it, or a union cannot be told in JSON.
+    :raises UnsupportedSchema: no table can hold it.
     """
     root = parse(contract)
     schema = {"$schema": DIALECT, "title": root.name, **_schema(root), CONTRACT: json.loads(contract)}
@@ -65,7 +65,7 @@ def _plain(node: Node) -> dict[str, Any]:  # noqa: PLR0911 - one return for each
         case "map":
             return {"type": "object", "additionalProperties": _schema(node.element())}
         case "union":
-            return {"anyOf": [_branch(tag, one) for tag, one in zip(branch_tags(node), node.branches, strict=True)]}
+            return {"anyOf": [_branch(tag, one) for tag, one in zip(member_names(node), node.branches, strict=True)]}
         case "enum":
             return {"type": "string", "enum": list(node.symbols)}
         case "int" | "long":

@@ -18,9 +18,9 @@ import pyarrow as pa
 
 from schemas.formats.json.logical import OutOfRange, base64, converter
 from schemas.formats.json.scanning import after, expect, key, number, skip, string, truncated
-from schemas.types.arrow import branch_names
-from schemas.types.tree import Node
-from schemas.undecodable import UndecodableValue, UnsupportedSchema
+from schemas.types.defaults import fits
+from schemas.types.node import Node, member_names
+from schemas.undecodable import UndecodableValue
 
 # (text, position) -> (value, next position)
 Reader = Callable[[str, int], tuple[Any, int]]
@@ -29,22 +29,8 @@ _MAX_DIGITS = 20  # of a whole number: none of 64 bits has more, sign included
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def branch_tags(node: Node) -> list[str]:
-    """Return the names of a union's branches in JSON: their types, or names without a namespace.
-
-    :raises UnsupportedSchema: two have the same.
-    """
-    tags = branch_names(node)
-    if len(set(tags)) < len(tags):
-        raise UnsupportedSchema("two branches of a union have the same name in JSON")
-    return tags
-
-
 def compile_reader(root: Node) -> Callable[[bytes], dict[str, Any]]:
-    """Return a function that reads one value, all of it, or raises :class:`UndecodableValue`.
-
-    :raises UnsupportedSchema: a union cannot be told in JSON.
-    """
+    """Return a function that reads one value, all of it, or raises :class:`UndecodableValue`."""
     read = _reader(root)
 
     def read_all(payload: bytes) -> dict[str, Any]:
@@ -65,7 +51,7 @@ def compile_reader(root: Node) -> Callable[[bytes], dict[str, Any]]:
 def default_of(node: Node, said: Any) -> Any:  # noqa: PLR0911 - one return for each kind of type
     """Return the default of a field, which a schema writes in Avro's own JSON, as a raw value."""
     if node.kind == "union":
-        branch = 0 if said is not None else next(i for i, one in enumerate(node.branches) if one.kind == "null")
+        branch = next(place for place, one in enumerate(node.branches) if fits(one, said))
         return branch, default_of(node.branches[branch], said)
     if said is None:
         return None
@@ -268,7 +254,7 @@ def _map(node: Node) -> Reader:
 
 
 def _union(node: Node) -> Reader:
-    tags = branch_tags(node)
+    tags = member_names(node)
     readers = {tag: (place, _reader(node.branches[place])) for place, tag in enumerate(tags)}
     null = next((place for place, branch in enumerate(node.branches) if branch.kind == "null"), None)
 

@@ -35,10 +35,10 @@ from schemas.formats import CodecMismatch
 from schemas.formats.conform import conform
 from schemas.formats.frame import frame_header
 from schemas.formats.json.reading import Decoder
-from schemas.formats.json.strict import branch_tags
 from schemas.formats.json.texts import is_text, numbers_text, text_of
 from schemas.types.arrow import Column, arrow_schema
-from schemas.types.tree import Node, parse
+from schemas.types.node import Node, member_names
+from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
 
 _c: Any = pc  # the stubs describe each function by the types of its arguments, which are known only while running
@@ -186,7 +186,7 @@ def _lists(ends: Column, items: Column) -> Column:
 
 def _union(array: Column, node: Node) -> Column:
     texts = []
-    for place, (tag, branch) in enumerate(zip(branch_tags(node), node.branches, strict=True)):
+    for place, (tag, branch) in enumerate(zip(member_names(node), node.branches, strict=True)):
         branch_pieces = _pieces(array.field(place), branch)
         tagged = branch_pieces if branch.kind == "null" else [f'{{"{tag}":', *branch_pieces, "}"]
         texts.append(_joined(_merged(tagged), len(array)))

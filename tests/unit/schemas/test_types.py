@@ -1,0 +1,258 @@
+"""What the one reader of schemas takes, what it says about it, and what it refuses in words with the place."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from schemas.types.arrow import arrow_schema
+from schemas.types.limits import MAX_LEAVES, MAX_LEVELS
+from schemas.types.node import RECURSION, Node, member_names
+from schemas.types.tree import parse, parse_with_remarks
+from schemas.undecodable import UnsupportedSchema
+
+CASES = Path(__file__).resolve().parents[2] / "cases"
+SHAPES = sorted((CASES / "shapes").glob("*.avsc"))
+# No table holds them, and why not.
+REFUSED = {
+    "33_reference_left_out": "person: type people.Person is defined neither here nor",
+    "48_array_at_the_top": "the value is of type array; a table needs a record",
+    "49_union_inside_a_union": "v: a union directly in a union",
+    "50_name_with_a_dash": "'first-name' is not one of letters",
+}
+
+
+def record(*fields: Any, name: str = "R", **more: Any) -> dict[str, Any]:
+    return {"type": "record", "name": name, "fields": list(fields), **more}
+
+
+def one(kind: Any, **more: Any) -> str:
+    return json.dumps(record({"name": "f", "type": kind, **more}))
+
+
+def field(text: str) -> Node:
+    return parse(text).fields[0][1]
+
+
+@pytest.mark.parametrize("path", SHAPES, ids=lambda path: path.stem)
+def test_each_shape_is_read_or_refused_in_words(path: Path) -> None:
+    if path.stem in REFUSED:
+        with pytest.raises(UnsupportedSchema, match=REFUSED[path.stem]):
+            parse(path.read_text())
+        return
+    root = parse(path.read_text())
+    assert len(arrow_schema(root)) == len(root.fields) > 0
+
+
+def reused(levels: int, fields: int = 2) -> str:
+    """A type that uses the next one in each of its fields, so many levels deep."""
+    inner: Any = record({"name": "x", "type": "int"}, name="T0")
+    for level in range(1, levels + 1):
+        rest = [{"name": f"f{place}", "type": f"T{level - 1}"} for place in range(1, fields)]
+        inner = record({"name": "f0", "type": inner}, *rest, name=f"T{level}")
+    return json.dumps(record({"name": "f", "type": inner}))
+
+
+def test_a_type_used_many_times_over_is_read_in_a_moment() -> None:
+    began = time.process_time()
+    assert parse(reused(13)).leaves == 2**13
+    for levels, fields in ((14, 2), (50, 2), (40, 50)):
+        with pytest.raises(UnsupportedSchema, match=r"^f\S*: [\d,]+ fields, each type counted wherever it is used"):
+            parse(reused(levels, fields))
+    assert time.process_time() - began < 1
+    uses = [
+        {"name": f"u{place}", "type": "T" if place else record({"name": "x", "type": "int"}, name="T")}
+        for place in range(5)
+    ]
+    shared = [node for _, node in parse(json.dumps(record(*uses))).fields]
+    assert len({id(node) for node in shared}) == 1
+
+
+def test_what_is_too_large_is_refused_with_its_place_before_it_is_built() -> None:
+    wide = record(*({"name": f"f{n}", "type": "int"} for n in range(MAX_LEAVES)), name="W")
+    assert parse(json.dumps(wide)).leaves == MAX_LEAVES
+    wide["fields"].append({"name": "last", "type": "int"})
+    with pytest.raises(UnsupportedSchema, match="10,001 fields"):
+        parse(json.dumps(wide))
+    deep: Any = "int"
+    for _ in range(MAX_LEVELS - 1):
+        deep = {"type": "array", "items": deep}
+    assert field(one(deep)).levels == MAX_LEVELS - 1
+    for beyond in ({"type": "map", "values": deep}, {"type": "array", "items": {"type": "array", "items": deep}}):
+        with pytest.raises(UnsupportedSchema, match="f: types in types, more than 60 levels"):
+            parse(one(beyond))
+    for levels in (300, 5_000):  # the second is more than the reader of JSON itself takes
+        text = one("HERE").replace('"HERE"', '{"type":"array","items":' * levels + '"int"' + "}" * levels)
+        with pytest.raises(UnsupportedSchema, match="more than 60 levels"):
+            parse(text)
+
+
+def test_a_type_in_itself_is_text_and_its_name_says_of_what() -> None:
+    link = record(
+        {"name": "value", "type": "long"}, {"name": "next", "type": ["null", "Link"]}, name="Link", namespace="p"
+    )
+    found = parse_with_remarks(json.dumps(link))
+    following = found.root.fields[1][1]
+    assert (following.kind, following.name, following.nullable) == (RECURSION, "p.Link", True)
+    assert following.definition is found.root
+    assert arrow_schema(found.root).field("next").type == pa.string()
+    assert [(str(one)) for one in found.remarks] == [
+        "next: type p.Link holds itself: from here on it is kept as JSON text"
+    ]
+    assert parse(json.dumps(link)) == found.root != parse(one("long"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "ends"),
+    [
+        ("R", False),
+        (["R", "R2"], False),
+        (["null", "R"], True),
+        (["R", "int"], True),
+        ({"type": "array", "items": "R"}, True),
+        ({"type": "map", "values": "R"}, True),
+        (record({"name": "g", "type": ["null", record({"name": "h", "type": "R"}, name="C")]}, name="B"), True),
+        (record({"name": "g", "type": record({"name": "h", "type": "R"}, name="C")}, name="B"), False),
+    ],
+)
+def test_a_type_of_which_no_value_ends_is_refused(kind: Any, ends: bool) -> None:
+    second = record({"name": "g", "type": "R"}, name="R2")
+    kind = [second if branch == "R2" else branch for branch in kind] if isinstance(kind, list) else kind
+    if ends:
+        assert parse(one(kind)).fields
+        return
+    with pytest.raises(UnsupportedSchema, match=r"^f\S*: type R always holds itself again: no value of it ends"):
+        parse(one(kind))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ({"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 6}, "scale 6, above its precision 4"),
+        ({"type": "bytes", "logicalType": "decimal"}, "precision None"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": True}, "precision True"),
+        ({"type": "bytes", "logicalType": "decimal", "precision": 39}, "39 digits: tables hold 38"),
+        (
+            {"type": "fixed", "name": "F", "size": 2, "logicalType": "decimal", "precision": 5},
+            "5 digits in a fixed that holds 4",
+        ),
+        ({"type": "string", "logicalType": "decimal", "precision": 5}, "decimal does not belong on string"),
+        ({"type": "int", "logicalType": "timestamp-millis"}, "timestamp-millis does not belong on int"),
+        ({"type": "string", "logicalType": "geometry"}, "geometry is unknown"),
+        ({"type": "long", "logicalType": 7}, "7 is unknown"),
+        ({"type": "array", "items": {"type": "int", "logicalType": "odd"}}, "odd is unknown"),
+    ],
+)
+def test_an_invalid_logical_type_is_ignored_with_a_word(kind: Any, said: str) -> None:
+    found = parse_with_remarks(one(kind))
+    assert not any(node.logical for node in found.root.walk())
+    (remark,) = found.remarks
+    assert remark.kind == "logical_type"
+    assert said in remark.sentence
+    assert remark.path == ("f[]" if "items" in kind else "f")
+
+
+def test_a_logical_type_beside_the_type_and_a_wrong_default_are_told() -> None:
+    found = parse_with_remarks(one("long", logicalType="timestamp-millis", default="now"))
+    assert [remark.kind for remark in found.remarks] == ["logical_type", "default"]
+    assert found.root.defaults == {}
+    good = parse_with_remarks(one(["string", "int"], default=7))
+    assert (good.remarks, good.root.defaults) == ((), {"f": 7})
+
+
+def test_members_have_names_of_their_own_whatever_the_case() -> None:
+    def empty(name: str) -> dict[str, Any]:
+        return record({"name": "x", "type": "int"}, name=name)
+
+    union = [empty("com.a.X"), empty("com.b.X"), empty("com.a.Y"), "string", empty("p.String"), empty("q.y")]
+    assert member_names(field(one(union))) == ["com_a_X", "com_b_X", "Y", "string", "String_2", "y_2"]
+    inner = record(*({"name": name, "type": "int"} for name in ("Id", "id", "ID", "id_2", "other")), name="I")
+    node = field(one(inner))
+    assert member_names(node) == ["Id", "id_2", "ID_3", "id_2_2", "other"]
+    assert [child.name for child in arrow_schema(parse(one(inner))).field("f").type] == member_names(node)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_comments_are_left_out_and_texts_are_not(ends: str) -> None:
+    lines = [
+        "/* a licence",
+        'with // and " */',
+        '{"type": "record", // a name: "x"',
+        '"name": "R", "doc": "see // http://x /* */",',
+    ]
+    text = ends.join([*lines, '"fields": [{"name": "f", "type": "int"} /**/ ]}'])
+    assert parse(text).fields[0][0] == "f"
+    with pytest.raises(UnsupportedSchema, match=r"it is not JSON: .* line 2 column 1"):
+        parse('{"type": // what\nx}')
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (record({"name": "f", "type": "Missing"}, namespace="p"), "f: type p.Missing is defined neither here nor"),
+        (record({"name": "f"}), "f: a field without a type"),
+        (record({"type": "int"}), "a field without a name"),
+        (
+            record({"name": "f", "type": "int"}, {"name": "f", "type": "int"}),
+            "f: the record has two fields of this name",
+        ),
+        (record({"name": "f", "type": {"type": "array"}}), "f: a type array without items"),
+        (record({"name": "f", "type": {"type": "fixed", "name": "F", "size": "5"}}), "f: a fixed whose size is '5'"),
+        (record({"name": "f", "type": {"type": "enum", "name": "E"}}), "f: an enum without symbols"),
+        (record({"name": "f", "type": {"type": "enum", "name": "E", "symbols": ["A", "A"]}}), "a symbol twice"),
+        (record({"name": "f", "type": {"type": "enum", "name": "E", "symbols": ["a b"]}}), "the symbol 'a b'"),
+        (
+            record({"name": "f", "type": {"type": "enum", "name": "E", "symbols": ["A"], "default": "B"}}),
+            "none of its symbols",
+        ),
+        (
+            record({"name": "f", "type": ["string", {"type": "string", "logicalType": "uuid"}]}),
+            "a union with string twice",
+        ),
+        (record({"name": "f", "type": []}), "f: a union without branches"),
+        (record({"name": "f", "type": record({"name": "g", "type": "int"})}), "f: type R is defined twice"),
+        (record({"name": "f", "type": 7}), "f: 7 is not a type"),
+        (record({"name": "f", "type": record(name="int")}), "the name of a type of Avro, int"),
+        ({"type": "record", "name": "R"}, "record R without a list of fields"),
+    ],
+)
+def test_what_is_not_avro_is_refused_with_its_place(schema: Any, said: str) -> None:
+    with pytest.raises(UnsupportedSchema) as raised:
+        parse(json.dumps(schema))
+    assert said in raised.value.message
+
+
+def test_a_name_is_looked_for_in_its_own_namespace_and_then_without() -> None:
+    inner = record({"name": "x", "type": "int"}, name="T", namespace="")
+    outer = record({"name": "a", "type": inner}, {"name": "b", "type": "T"}, namespace="p")
+    assert parse(json.dumps(outer)).fields[1][1].name == "T"
+
+
+def test_aliases_docs_and_attributes_of_its_own_are_kept_and_change_no_type() -> None:
+    told = record(
+        {"name": "f", "type": {"type": "long", "arg.properties": {"min": 1}}, "doc": "of it", "aliases": ["old"]},
+        aliases=["Before", "q.Other"],
+        namespace="p",
+    )
+    root = parse(json.dumps(told))
+    assert (root.field_aliases, root.field_docs, root.aliases) == (
+        {"f": ("old",)},
+        {"f": "of it"},
+        ("p.Before", "q.Other"),
+    )
+    assert root.fields[0][1].properties == {"arg.properties": {"min": 1}}
+    assert root == parse(json.dumps(record({"name": "f", "type": "long"}, namespace="p")))
+
+
+def test_a_record_without_fields_is_there_or_not() -> None:
+    empty = record(name="E")
+    schema = arrow_schema(parse(json.dumps(record({"name": "f", "type": ["null", empty]}, {"name": "g", "type": "E"}))))
+    assert [column.type for column in schema] == [pa.bool_(), pa.bool_()]
+    found = parse_with_remarks(json.dumps(record()))
+    assert arrow_schema(found.root).names == ["_"]
+    assert [remark.kind for remark in found.remarks] == ["no_fields"]
