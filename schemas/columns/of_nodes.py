@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from schemas.columns.column_type import NULL, ColumnType
-from schemas.types.arrow import branch_names
-from schemas.types.tree import Node
+from schemas.types.node import RECURSION, Node, member_names
 
 _SCALARS = {
     "null": NULL,
@@ -17,6 +16,7 @@ _SCALARS = {
     "enum": "VARCHAR",
     "bytes": "BLOB",
     "fixed": "BLOB",
+    RECURSION: "VARCHAR",
 }
 _LOGICAL = {
     "date": "DATE",
@@ -38,13 +38,13 @@ def columns_of(node: Node) -> ColumnType:
     branch = node.name or node.kind
     match node.kind:
         case "record":
-            members = tuple((name, columns_of(child)) for name, child in node.fields)
+            members = tuple(zip(member_names(node), map(columns_of, node.below()), strict=True))
             names = tuple((name, *node.field_aliases.get(name, ())) for name, _ in node.fields)
             return ColumnType("STRUCT", members, branch, names)
         case "union":
             types = [columns_of(each) for each in node.branches]
             fields = tuple((each.branch,) for each in types)
-            return ColumnType("UNION", tuple(zip(branch_names(node), types, strict=True)), branch, fields)
+            return ColumnType("UNION", tuple(zip(member_names(node), types, strict=True)), branch, fields)
         case "array":
             return ColumnType("LIST", (("child", columns_of(node.element())),), branch)
         case "map":
