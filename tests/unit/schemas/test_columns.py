@@ -186,7 +186,7 @@ def test_a_record_without_fields_grows_as_any_other() -> None:
     first, last = judged(record(("c", empty)), record(("c", REC)))
     assert spelled(first) == {"c": "BOOLEAN"}
     assert spelled(last) == {"c": 'STRUCT("x" INTEGER)'}
-    assert judged(record())[0].columns == ()
+    assert [placed.column for placed in judged(record())[0].columns] == ["_"]  # a table has columns
 
 
 def test_documents_come_back_as_they_went_and_nothing_else_is_read() -> None:
