@@ -20,7 +20,8 @@ Hashes = NDArray[np.uint64]
 
 NO_KEY = -1  # stands for the CRC-32 of a key that is not there: an empty one has 0
 NO_TIME = -1
-LAST_TIMESTAMP_MS = 253_402_300_799_999  # the end of the year 9999: no calendar knows what is later
+# The years 1 to 9999: no calendar knows what is earlier or later.
+FIRST_TIMESTAMP_MS, LAST_TIMESTAMP_MS = -62_135_596_800_000, 253_402_300_799_999
 
 _FIRST_SIZE = 256
 _LARGEST_SIZE = 1 << 48
@@ -31,7 +32,7 @@ _BY = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 def mixed(partitions: Numbers, offsets: Numbers, at_ms: Numbers, crcs: Numbers, key_crcs: Numbers) -> Hashes:
-    """Return one number per record. Times that a record does not carry, or no calendar knows, count as ``NO_TIME``.
+    """Return one number per record. Times that a record does not carry, or before 1970 or after 9999: ``NO_TIME``.
 
     :param key_crcs: as :func:`crcs_of_keys` gives them.
     """

@@ -100,7 +100,8 @@ def _joined(groups: list[EventGroup]) -> EventGroup | None:
     """Return the parts of one group as one. Joined tables are copied: DuckDB must never see a slice of nested Arrow."""
     if len(groups) <= 1:
         return groups[0] if groups else None
-    table = pa.concat_tables([group.table for group in groups]).combine_chunks()
+    # A part of which no record has headers has no column for them.
+    table = pa.concat_tables([group.table for group in groups], promote_options="default").combine_chunks()
     return EventGroup(groups[0].schema_id, np.concatenate([group.rows for group in groups]), table)
 
 

@@ -5,7 +5,7 @@ A *chunk* is what one fetch gave. A *batch* is what one transaction stores: seve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
@@ -14,13 +14,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cluster.records import Records, Rows, Span
+from cluster.records import Headers, Records, Rows, Span
 from schemas.identity import IDENTITY_FIELD, id_in_header
-from schemas.places import LAST_TIMESTAMP_MS
+from schemas.places import FIRST_TIMESTAMP_MS, LAST_TIMESTAMP_MS, NO_TIME
 from schemas.undecodable import UndecodableValue
 
+# Columns of the record, beside those of its value, that every store has.
+RECORD_COLUMNS = (
+    "_partition", "_offset", "_timestamp", "_key", "_schema_id", "_crc32", "_batch", "_headers", "_timestamp_ms",
+)  # fmt: skip
 ID_COLUMN = "_event_id"  # identities from headers; there only where a schema without the field event_id was met
-METADATA_COLUMNS = ("_partition", "_offset", "_timestamp", "_key", "_schema_id", "_crc32", "_batch", ID_COLUMN)
+KEY_COLUMN = "_key_json"  # there only where a key was decoded
+NAME_COLUMN = "_record_name"  # there only where values of several record types were met
+OPTIONAL_COLUMNS = (ID_COLUMN, KEY_COLUMN, NAME_COLUMN)
+METADATA_COLUMNS = (*RECORD_COLUMNS, *OPTIONAL_COLUMNS)
+HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
 
 
 class Fate(IntEnum):
@@ -38,15 +46,27 @@ def has_identity(schema: pa.Schema) -> bool:
 
 
 def metadata(records: Records, rows: Rows, schema_id: int) -> dict[str, pa.Array[Any]]:
-    """Return the metadata columns of ``rows``, without ``_batch``: the store knows its number."""
-    return {
+    """Return the metadata columns of ``rows``, without ``_batch``: the store knows its number.
+
+    Without ``_headers`` and ``_timestamp_ms`` where they would hold nothing but nulls.
+    """
+    columns: dict[str, pa.Array[Any]] = {
         "_partition": pa.array(records.partitions[rows]),
         "_offset": pa.array(records.offsets[rows]),
-        "_timestamp": timestamps(records, rows),
+        **times(records, rows),
         "_key": pa.array(records.keys(rows), pa.binary()),
         "_schema_id": pa.repeat(pa.scalar(schema_id, pa.int32()), len(rows)),
         "_crc32": pa.array(records.crcs[rows]),
     }
+    headers = records.headers(rows)
+    return columns | {"_headers": headers_column(headers)} if any(headers) else columns
+
+
+def headers_column(headers: Sequence[Headers | None]) -> pa.Array[Any]:
+    """Return headers as a column of name and value, in their order; null where a record has none."""
+    return pa.array(
+        [[{"name": name, "value": value} for name, value in each] if each else None for each in headers], HEADERS
+    )
 
 
 def ids_in_headers(records: Records, rows: Rows) -> pa.Array[Any]:
@@ -55,10 +75,15 @@ def ids_in_headers(records: Records, rows: Rows) -> pa.Array[Any]:
     return pa.array([None if each is None else each.decode(errors="replace") for each in found], pa.string())
 
 
-def timestamps(records: Records, rows: Rows) -> pa.Array[Any]:
-    """Return the timestamps of ``rows``; null where a record carries none, or one that no calendar knows."""
+def times(records: Records, rows: Rows) -> dict[str, pa.Array[Any]]:
+    """Return the times of ``rows``: ``_timestamp``, and where one is in no calendar, ``_timestamp_ms`` with that one.
+
+    Both are null where a record carries no time.
+    """
     at_ms = records.times_ms(rows)
-    return pa.array(at_ms, pa.timestamp("ms", tz="UTC"), mask=(at_ms < 0) | (at_ms > LAST_TIMESTAMP_MS))
+    strange = ((at_ms < FIRST_TIMESTAMP_MS) | (at_ms > LAST_TIMESTAMP_MS)) & (at_ms != NO_TIME)
+    moments = pa.array(at_ms, pa.timestamp("ms", tz="UTC"), mask=strange | (at_ms == NO_TIME))
+    return {"_timestamp": moments} | ({"_timestamp_ms": pa.array(at_ms, mask=~strange)} if strange.any() else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cluster.records import Headers, Records
-from consumer.sinks.batch import Chunk, Reject, ids_in_headers, timestamps
-
-_HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
+from cluster.records import Records
+from consumer.sinks.batch import Chunk, Reject, headers_column, ids_in_headers, times
 
 
 def quarantine_rows(records: Records, rejects: list[Reject]) -> pa.Table:
@@ -21,10 +17,10 @@ def quarantine_rows(records: Records, rejects: list[Reject]) -> pa.Table:
         {
             "_partition": records.partitions[rows],
             "_offset": records.offsets[rows],
-            "_timestamp": timestamps(records, rows),
+            **times(records, rows),
             "key": pa.array(records.keys(rows), pa.binary()),
             "value": pa.array([records.values[row] for row in rows.tolist()], pa.binary()),
-            "headers": pa.array([_named(headers) for headers in records.headers(rows)], _HEADERS),
+            "headers": headers_column(records.headers(rows)),
             "schema_id": pa.array([reject.schema_id for reject in rejects], pa.int32()),
             "phase": [reject.phase for reject in rejects],
             "error_class": [reject.kind for reject in rejects],
@@ -44,14 +40,10 @@ def named_tombstones(chunk: Chunk) -> pa.Table | None:
         {
             "_partition": records.partitions[rows],
             "_offset": records.offsets[rows],
-            "_timestamp": timestamps(records, rows),
+            **times(records, rows),
             "key": pa.array(records.keys(rows), pa.binary()),
             "event_id": ids_in_headers(records, rows),
         }
     )
     named = table.filter(pc.is_valid(table.column("event_id")))
     return named if len(named) else None
-
-
-def _named(headers: Headers | None) -> list[dict[str, Any]] | None:
-    return [{"name": name, "value": value} for name, value in headers] if headers else None

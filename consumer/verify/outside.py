@@ -25,7 +25,7 @@ from schemas.fingerprint import fingerprint, number_of
 from schemas.formats import FRAMED, ValueDecoder, WrittenSchema, named_schema
 from schemas.formats.frame import Frames
 from schemas.identity import IDENTITY_HEADER
-from schemas.places import LAST_TIMESTAMP_MS
+from schemas.places import NO_TIME
 from schemas.registry.gate import Registry
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
@@ -46,8 +46,9 @@ _DRAWN = """
 """
 _GONE = 'SELECT count(*) FROM {table} JOIN ends ON _partition = partition WHERE _offset < "start"'
 _TABLES = {"events": "events", "quarantine": "quarantined records", "tombstones": "tombstones"}
-_HELD = "SELECT epoch_ms(_timestamp), key, value, headers FROM quarantine WHERE _partition = ? AND _offset = ?"
-_VOID = "SELECT epoch_ms(_timestamp), key, event_id FROM tombstones WHERE _partition = ? AND _offset = ?"
+_TIME = "coalesce(_timestamp_ms, epoch_ms(_timestamp))"
+_HELD = f"SELECT {_TIME}, key, value, headers FROM quarantine WHERE _partition = ? AND _offset = ?"  # noqa: S608 - a constant
+_VOID = f"SELECT {_TIME}, key, event_id FROM tombstones WHERE _partition = ? AND _offset = ?"  # noqa: S608 - a constant
 
 Place = tuple[int, int]
 # What reads the values of a schema, and how many bytes stand before what it takes.
@@ -253,7 +254,7 @@ def _rows_at(warehouse: Warehouse, places: Iterable[Place]) -> dict[Place, dict[
     wanted = pa.table({"p": pa.array(partitions, pa.int32()), "o": pa.array(offsets, pa.int64())})
     warehouse.connection.register("wanted", wanted)
     with warehouse.errors():
-        query = "SELECT events.*, epoch_ms(_timestamp) AS _ms FROM events JOIN wanted ON _partition = p AND _offset = o"
+        query = f"SELECT events.*, {_TIME} AS _ms FROM events JOIN wanted ON _partition = p AND _offset = o"  # noqa: S608 - a constant
         rows: list[dict[str, Any]] = warehouse.connection.sql(query).to_arrow_table().to_pylist()
     warehouse.connection.unregister("wanted")
     return {(row["_partition"], row["_offset"]): row for row in rows}
@@ -266,6 +267,8 @@ def _of_record(row: dict[str, Any], message: Message) -> Iterator[str]:
         yield "its key is another"
     if row["_ms"] != _time(message):
         yield "its time is another"
+    if _pairs(row["_headers"]) != _pairs(message.headers()):
+        yield "its headers are others"
     if row["_crc32"] != zlib.crc32(value):
         yield "its bytes are not those of the checksum"
     if row["_schema_id"] != _named(value, row["_schema_id"]):
@@ -318,12 +321,11 @@ def differing_leaves(said: Any, stored: Any, path: str) -> tuple[list[str], int]
 def _compare_held(warehouse: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
     for place, message in records.items():
         at_ms, key, value, headers = warehouse.rows(_HELD, list(place))[0]
-        kept = [(header["name"], header["value"]) for header in headers or ()]
         for what, before, now in (
             ("time", at_ms, _time(message)),
             ("key", key, message.key()),
             ("bytes", value, message.value()),
-            ("headers", kept, [(name, value) for name, value in message.headers() or ()]),
+            ("headers", _pairs(headers), _pairs(message.headers())),
         ):
             if before != now:
                 found.faults.append(
@@ -351,7 +353,12 @@ _COMPARE = {"events": _compare_events, "quarantine": _compare_held, "tombstones"
 
 def _time(message: Message) -> int | None:
     at_ms = int(message.timestamp()[1])
-    return at_ms if 0 <= at_ms <= LAST_TIMESTAMP_MS else None
+    return None if at_ms == NO_TIME else at_ms
+
+
+def _pairs(headers: Iterable[Any] | None) -> list[tuple[str, bytes | None]]:
+    """Return headers, of a message or as they are stored, in one form."""
+    return [(one["name"], one["value"]) if isinstance(one, dict) else tuple(one) for one in headers or ()]
 
 
 def _identity(message: Message) -> str | None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from duckdb.sqltypes import DuckDBPyType
 
 from cluster.errors import StoreFailed
-from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
+from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, RECORD_COLUMNS, has_identity
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.columns.column_type import ColumnType, SchemaConflict, quote
 from schemas.columns.merging import column_names, merge
@@ -101,7 +101,7 @@ class EventColumns:
         there = self._types_in_table()
         named = {*METADATA_COLUMNS, *self._columns.values()}
         found = [f"column {name} of events belongs to no schema" for name in there if name not in named]
-        found += [f"column {name} of events is missing" for name in METADATA_COLUMNS[:-1] if name not in there]
+        found += [f"column {name} of events is missing" for name in RECORD_COLUMNS if name not in there]
         taken = [name.lower() for name in self._columns.values()]
         for field, column in self._columns.items():
             if field not in fields:

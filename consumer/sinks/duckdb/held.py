@@ -16,7 +16,8 @@ _SIZES = f"""
 """  # noqa: S608 - a constant
 # Written out: DuckDB 2.0 makes a BETWEEN of two comparisons of pairs, and then cannot compare pairs.
 _PAGE = """
-    SELECT _partition, _offset, epoch_ms(_timestamp), key, value, headers, crc32, schema_id, phase, error_class
+    SELECT _partition, _offset, coalesce(_timestamp_ms, epoch_ms(_timestamp)), key, value, headers, crc32,
+           schema_id, phase, error_class
     FROM quarantine
     WHERE (_partition > $1 OR (_partition = $1 AND _offset > $2))
       AND (_partition < $3 OR (_partition = $3 AND _offset <= $4))

@@ -5,11 +5,13 @@
 CREATE TABLE events (
     _partition INTEGER,
     _offset    BIGINT,
-    _timestamp TIMESTAMPTZ,   -- of the Kafka record; NULL when it carries none
+    _timestamp TIMESTAMPTZ,   -- of the Kafka record; NULL when it carries none, or one that is in _timestamp_ms
     _key       BLOB,          -- of the Kafka record; NULL when it carries none
     _schema_id INTEGER,
     _crc32     UINTEGER,      -- zlib.crc32 of the whole framed value
-    _batch     BIGINT
+    _batch     BIGINT,
+    _headers   STRUCT(name VARCHAR, value BLOB)[], -- of the Kafka record, in their order; NULL when it has none
+    _timestamp_ms BIGINT      -- a time before the year 1 or after 9999, in milliseconds since 1970; NULL for all others
 );
 
 -- Which column holds which Avro field. The names differ only where a name was taken (docs/consumer.md).
@@ -31,7 +33,8 @@ CREATE TABLE quarantine (
     error_class VARCHAR NOT NULL,
     error       VARCHAR NOT NULL,
     crc32       UINTEGER NOT NULL,
-    batch       BIGINT NOT NULL
+    batch       BIGINT NOT NULL,
+    _timestamp_ms BIGINT      -- as in events
 );
 
 -- Records without a value that carry an identity in a header: a rehearsal's. Others are only counted.
@@ -41,7 +44,8 @@ CREATE TABLE tombstones (
     _timestamp TIMESTAMPTZ,
     key        BLOB,
     event_id   VARCHAR NOT NULL,
-    batch      BIGINT NOT NULL
+    batch      BIGINT NOT NULL,
+    _timestamp_ms BIGINT      -- as in events
 );
 
 -- Where to read on: the resume point of every partition, moved by compare-and-set in the transaction of the rows.
@@ -83,6 +87,13 @@ CREATE TABLE schema_versions (
     schema     VARCHAR NOT NULL,
     first_seen TIMESTAMPTZ NOT NULL,
     format     VARCHAR DEFAULT 'avro' -- of the values that name it
+);
+
+-- The schemas of keys that were decoded, for the same reason.
+CREATE TABLE key_schemas (
+    schema_id  INTEGER NOT NULL,
+    schema     VARCHAR NOT NULL,
+    first_seen TIMESTAMPTZ NOT NULL
 );
 
 -- What is newest below is the highest number, given in the transaction that adds the row: a clock may be set back.

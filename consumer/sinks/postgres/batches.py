@@ -132,12 +132,14 @@ class RowsInto:
     def __init__(self, warehouse: PostgresWarehouse, columns: EventColumns) -> None:
         self._warehouse = warehouse
         self._columns = columns
-        self._copied: dict[int, list[CopiedColumn]] = {}  # by schema: it takes a millisecond to find out
+        # By schema and columns, as some are there only where a record fills them: it takes a millisecond to find out.
+        self._copied: dict[tuple[int, tuple[str, ...]], list[CopiedColumn]] = {}
 
     def events(self, group: EventGroup, number: int) -> None:
         """Store decoded records as part of batch ``number``."""
         with self._warehouse.errors():
-            self._copy("events", _numbered(group.table, "_batch", number), self._columns_of(group))
+            rows = _numbered(group.table, "_batch", number)
+            self._copy("events", rows, self._columns_of(group.schema_id, rows.schema))
 
     def others(self, table: str, rows: pa.Table, number: int) -> None:
         """Store records that are not events; no character in them keeps one out."""
@@ -152,27 +154,26 @@ class RowsInto:
 
     def without_refused(self, chunk: Chunk) -> Chunk:
         """Return the chunk with the rows that PostgreSQL refuses as rejects; each try is rolled back."""
-        columns = {group.schema_id: self._columns_of(group) for group in chunk.groups}
 
         def attempt(rows: pa.Table) -> None:
-            schema_id = int(rows.column("_schema_id")[0].as_py())
+            rows = _numbered(rows, "_batch", 0)
+            columns = self._columns_of(int(rows.column("_schema_id")[0].as_py()), rows.schema)
             self._warehouse.begin()
             try:
-                self._copy("events", _numbered(rows, "_batch", 0), columns[schema_id])
+                self._copy("events", rows, columns)
             finally:
                 self._warehouse.rollback()
 
         with self._warehouse.errors():
             return set_apart(chunk, attempt, reason_of)
 
-    def _columns_of(self, group: EventGroup) -> list[CopiedColumn]:
-        found = self._copied.get(group.schema_id)
+    def _columns_of(self, schema_id: int, schema: pa.Schema) -> list[CopiedColumn]:
+        found = self._copied.get((schema_id, tuple(schema.names)))
         if found is None:
-            schema = _numbered(group.table, "_batch", 0).schema
             arrived = types_of(self._warehouse.converts, schema)
             stored = self._columns.stored
             found = [CopiedColumn(name, kind, stored[name]) for name, kind in zip(schema.names, arrived, strict=True)]
-            self._copied[group.schema_id] = found
+            self._copied[schema_id, tuple(schema.names)] = found
         return found
 
     def _copy(self, table: str, rows: pa.Table, columns: list[CopiedColumn]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from cluster.errors import WarehouseDamaged
-from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS
+from consumer.sinks.batch import RECORD_COLUMNS
 from consumer.sinks.postgres.values.copying import StoredColumn, converter
 from consumer.sinks.postgres.values.types import postgres_type, read_type
 from schemas.columns.column_type import ColumnType, quote
@@ -81,7 +81,7 @@ def event_columns(connection: psycopg.Connection[Any], where: str) -> list[Store
         except ValueError as error:
             raise damaged([f"the type of {column} in {TYPES} is none"], where) from error
     ours = our_tables()[GROWS]
-    return found + [StoredColumn(name, name, ours[name]) for name in METADATA_COLUMNS if name != ID_COLUMN]
+    return found + [StoredColumn(name, name, ours[name]) for name in RECORD_COLUMNS]
 
 
 def check_tables(connection: psycopg.Connection[Any], schema: str, where: str) -> None:

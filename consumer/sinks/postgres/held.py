@@ -27,6 +27,7 @@ _COLUMNS = (
     "phase",
     "error_class",
     "crc32",
+    "_timestamp_ms",
 )
 _SUMMARY = """
     SELECT phase, error_class, count(*), (array_agg(error ORDER BY _partition, _offset))[1],
@@ -70,7 +71,7 @@ def _page(warehouse: PostgresWarehouse, after: tuple[int, int], last: tuple[int,
                 records.HeldRecord(
                     row["_partition"],
                     row["_offset"],
-                    timestamp_ms,
+                    timestamp_ms if row["_timestamp_ms"] is None else row["_timestamp_ms"],
                     row["key"],
                     row["value"],
                     row["headers"],

@@ -99,7 +99,9 @@ SELECT
     encode('user-' || customer) AS _key,
     1::INTEGER AS _schema_id,
     (h % 4294967291)::UINTEGER AS _crc32,
-    1::BIGINT AS _batch
+    1::BIGINT AS _batch,
+    NULL::STRUCT(name VARCHAR, value BLOB)[] AS _headers,
+    NULL::BIGINT AS _timestamp_ms
 FROM placed
 """
 _LEDGER = """
@@ -342,7 +344,7 @@ class Lab:
             f"""INSERT INTO quarantine
                 SELECT _partition, _offset, _timestamp, _key, from_hex('{value.hex()}'),
                        [{{'name': '{IDENTITY_HEADER}', 'value': encode(event_id)}}], NULL, '{phase}', '{kind}', 'x',
-                       {zlib.crc32(value)}, 1
+                       {zlib.crc32(value)}, 1, NULL
                 FROM events WHERE {named}""",
             f"DELETE FROM events WHERE {named}",
         )

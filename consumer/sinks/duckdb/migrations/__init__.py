@@ -8,17 +8,22 @@ read and write anything in the file. It must not rely on how ``warehouse.sql`` l
 from __future__ import annotations
 
 import re
+from itertools import count
 from pathlib import Path
 
 import duckdb
 
 from cluster.errors import Misconfigured, WarehouseDamaged
+from schemas.columns.column_type import quote
 
 _FOLDER = Path(__file__).parent
 _FIRST = _FOLDER / "format_1.sql"
 _TABLE = re.compile(r"^CREATE TABLE (\w+) \(.*?^\);", re.MULTILINE | re.DOTALL)
 _THERE = "SELECT table_name FROM duckdb_tables() WHERE NOT temporary"
 _NOTE = "UPDATE meta SET value = ? WHERE key = 'format'"
+# Columns of events that a format takes for itself; a field of before may have one of them.
+_TAKES = {6: ("_headers", "_timestamp_ms", "_key_json", "_record_name")}
+_EVENT_COLUMNS = "SELECT column_name FROM duckdb_columns() WHERE table_name = 'events' ORDER BY column_index"
 
 NEWEST = 1 + len(list(_FOLDER.glob("to_*.sql")))
 
@@ -63,6 +68,8 @@ def migrate(connection: duckdb.DuckDBPyConnection, from_format: int) -> None:
 def _step(connection: duckdb.DuckDBPyConnection, statements: str, number: int) -> None:
     connection.execute("BEGIN TRANSACTION")
     try:
+        for name in _TAKES.get(number, ()):
+            _give_way(connection, name)
         connection.execute(statements)
         connection.execute(_NOTE, [str(number)])
         connection.execute("COMMIT")
@@ -74,6 +81,16 @@ def _step(connection: duckdb.DuckDBPyConnection, statements: str, number: int) -
                 hint="Somebody changed it. Restore a copy of the file, or load the topic into a new one",
             ) from error
         raise
+
+
+def _give_way(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Give the column of a field that is called like one of ours a number, as new fields get one."""
+    there = [str(column) for (column,) in connection.execute(_EVENT_COLUMNS).fetchall()]
+    lower = {column.lower() for column in there}
+    for column in [column for column in there if column.lower() == name]:
+        free = next(f"{column}_{number}" for number in count(2) if f"{column}_{number}".lower() not in lower)
+        connection.execute(f"ALTER TABLE events RENAME COLUMN {quote(column)} TO {quote(free)}")
+        connection.execute("UPDATE event_columns SET column_name = ? WHERE column_name = ?", [free, column])
 
 
 def _lacking(connection: duckdb.DuckDBPyConnection) -> str:

@@ -167,7 +167,7 @@ def test_a_quarantined_event_without_header_is_known_by_its_first_bytes(lab: Any
 def test_a_quarantined_record_without_identity_is_mentioned(lab: Any) -> None:
     lab.sql(
         f"INSERT INTO quarantine VALUES (0, 999, NULL, NULL, '\\x00'::BLOB, NULL, NULL, 'frame', 'short', 'x', "
-        f"{zlib.crc32(bytes(1))}, 1)",
+        f"{zlib.crc32(bytes(1))}, 1, NULL)",
         f"DELETE FROM events WHERE {where(1, 9)}",
     )
     result = lab.audit()

@@ -61,7 +61,7 @@ BREAKS: dict[str, list[list[str]]] = {
     "ledger_counts": [
         [f"DELETE FROM events WHERE {ONE}"],
         ["UPDATE load_batches SET tombstones = 1 WHERE partition = 0"],
-        ["INSERT INTO quarantine VALUES (0, 9999, NULL, NULL, ''::BLOB, NULL, NULL, 'frame', 'empty', 'x', 0, 1)"],
+        ["INSERT INTO quarantine VALUES (0, 9999, NULL, NULL, '', NULL, NULL, 'frame', 'empty', 'x', 0, 1, NULL)"],
         ["DELETE FROM load_batches WHERE partition = 0"],
     ],
     "one_row_per_offset": [[f"INSERT INTO events SELECT * FROM events WHERE {ONE}"]],
@@ -101,7 +101,7 @@ BREAKS: dict[str, list[list[str]]] = {
         ["DELETE FROM events"],
     ],
     "quarantine_empty": [
-        ["INSERT INTO quarantine VALUES (0, 9999, NULL, NULL, ''::BLOB, NULL, NULL, 'frame', 'empty', 'x', 0, 1)"],
+        ["INSERT INTO quarantine VALUES (0, 9999, NULL, NULL, '', NULL, NULL, 'frame', 'empty', 'x', 0, 1, NULL)"],
     ],
 }
 

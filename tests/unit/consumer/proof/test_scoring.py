@@ -140,7 +140,7 @@ def test_an_undecodable_record_is_found_by_its_header(lab: Any) -> None:
 
 def test_a_tombstone_is_found_and_is_no_event(lab: Any) -> None:
     lab.sql(
-        "INSERT INTO tombstones SELECT _partition, _offset, _timestamp, _key, event_id, 1 FROM events "
+        "INSERT INTO tombstones SELECT _partition, _offset, _timestamp, _key, event_id, 1, NULL FROM events "
         f"WHERE {where(0, 4)}"
     )
     drop(lab, 0, 4)

@@ -179,7 +179,7 @@ def hostile_lab(lab: Any) -> None:
                 )
             warehouse.connection.execute(
                 "INSERT INTO quarantine SELECT _partition, 9000 + $number, _timestamp, _key, '\\x01'::BLOB, "
-                "[{'name': 'streamproof-event-id', 'value': encode(event_id)}], 1, 'decode', $text, $text, 1, 1 "
+                "[{'name': 'streamproof-event-id', 'value': encode(event_id)}], 1, 'decode', $text, $text, 1, 1, NULL "
                 "FROM events LIMIT 1",
                 {"text": text, "number": number},
             )

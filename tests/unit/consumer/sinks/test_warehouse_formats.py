@@ -171,3 +171,17 @@ def test_a_file_that_names_an_earlier_format_than_its_own_is_damage(old: Path) -
 
 def test_every_step_is_there_and_none_is_left_out() -> None:
     assert sorted(path.name for path in FOLDER.glob("to_*.sql")) == sorted(f"to_{n}.sql" for n in range(2, NEWEST + 1))
+
+
+def test_a_field_that_is_called_as_a_later_format_calls_its_own_keeps_its_values_under_a_number(old: Path) -> None:
+    with duckdb.connect(str(old)) as file:
+        for name in ("_headers", "_Headers_2", "_RECORD_NAME"):
+            file.execute(f'ALTER TABLE events ADD COLUMN "{name}" VARCHAR')
+            file.execute(f"UPDATE events SET {name} = 'of {name}'")
+            file.execute("INSERT INTO event_columns VALUES (?, ?)", [name, name])
+    with open_warehouse(old, topic="t") as warehouse:
+        places = dict(warehouse.rows("SELECT field, column_name FROM event_columns"))
+        assert places == {"_headers": "_headers_3", "_Headers_2": "_Headers_2", "_RECORD_NAME": "_RECORD_NAME_2"}
+        for field, column in places.items():
+            assert warehouse.rows(f'SELECT "{column}" FROM events') == [(f"of {field}",)]
+        assert warehouse.rows("SELECT _headers FROM events") == [(None,)]

@@ -41,7 +41,7 @@ def warehouse_of(lake: LakeFolder, path: Path, change: str = "") -> Path:
         first = listed.next_offsets[0] - len(ASIDE)
         for number, each in enumerate(ASIDE):
             file.execute(
-                "INSERT INTO quarantine VALUES (0, ?, NULL, NULL, ?, NULL, NULL, 'decode', ?, 'x', 0, 0)",
+                "INSERT INTO quarantine VALUES (0, ?, NULL, NULL, ?, NULL, NULL, 'decode', ?, 'x', 0, 0, NULL)",
                 [first + number, each.value, each.error_class],
             )
         file.execute(change or "SELECT 1")

@@ -97,7 +97,7 @@ ROWS = edits(
          "DELETE FROM events WHERE {event}", "{id}"),
         ("event moved to quarantine, ledger evened out",
          "INSERT INTO quarantine SELECT _partition, _offset, _timestamp, _key, 'gone', [{{'name': 'streamproof-event-id', 'value': CAST('{id}' AS BLOB)}}],"
-         " _schema_id, 'decode', 'truncated', 'by hand', _crc32, _batch FROM events WHERE {event};"
+         " _schema_id, 'decode', 'truncated', 'by hand', _crc32, _batch, NULL FROM events WHERE {event};"
          "UPDATE load_batches SET events = events - 1, quarantined = quarantined + 1 WHERE partition = {p} AND batch = {event_batch};"
          "DELETE FROM events WHERE {event}", "{id}"),
     ],
