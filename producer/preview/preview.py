@@ -97,7 +97,8 @@ def preview(
     schema = contract.version(schema_version or contract.active)
     encoder = value_format(chosen.format).encoder(schema.text, 0)
     started_at = now or dt.datetime.now(dt.UTC)
-    stream = chosen.open(seed, 0, chosen.settings(events, int(started_at.timestamp() * 1000), asking))
+    started_at_ms = int(started_at.timestamp() * 1000)
+    stream = chosen.open(seed, 0, chosen.settings(events, started_at_ms, asking))
     events = min(events, stream.limit)
     if not events:
         raise Misconfigured(f"{chosen.name} has no event: there is nothing to show")
@@ -123,6 +124,8 @@ def preview(
                 # One from the middle, where sessions are well under way.
                 places = [place for place, kind in enumerate(types) if kind == name]
                 samples[name] = _readable(whole.slice(places[len(places) // 2], 1).to_pylist()[0])
+    # Of a run of any length: blocks are smaller where few events are planned.
+    endless = chosen.open(seed, 0, chosen.settings(None, started_at_ms, asking)) if calibrating else None
     lengths = np.concatenate(sizes)
     loads = np.zeros(partitions)
     for key, number in keys.items():
@@ -145,7 +148,7 @@ def preview(
         event_time=(_utc(min(times)), _utc(max(times))) if times else None,
         samples=[samples[name] for name, _ in mix.most_common() if name in samples],
         limit=stream.limit,
-        calibration=calibrate(stream, encoder, key=chosen.key, identity=chosen.identity) if calibrating else None,
+        calibration=calibrate(endless, encoder, key=chosen.key, identity=chosen.identity) if endless else None,
     )
 
 

@@ -16,7 +16,7 @@ from producer.scenarios.declared.field_paths import scope_of
 from producer.scenarios.declared.rules import MAX_LENGTH, Rule
 from producer.scenarios.declared.typing_of_values import laid_out
 from producer.scenarios.declared.values import MAP_KEYS, Values, amounts, generator, ranked, shifted, whole
-from producer.scenarios.declared.vocabulary import Rows, simple
+from producer.scenarios.declared.vocabulary import Faked, Rows, simple, vocabulary_of
 from producer.toolkit.arrays import column, taken
 from schemas.types.arrow import typed_type
 from schemas.types.node import Node, member_names
@@ -50,7 +50,7 @@ class Block:
     def __init__(
         self,
         rules: Mapping[str, Rule],
-        vocabularies: Mapping[str, Values],
+        vocabularies: Mapping[str, Faked],
         pools: Mapping[str, Rows],
         seeds: tuple[int, int, int],
     ) -> None:
@@ -163,8 +163,8 @@ class Block:
             if rule.timestamp.back_s is not None:
                 found = shifted(found, times=None, plus=-amounts(rng, rule.timestamp.back_s, frame.size))
         elif rule.faker is not None:
-            pool = self._vocabularies[path]
-            found = pool.take(ranked(rng, frame.size, len(pool.data), rule.faker.skew))
+            rows = ranked(rng, frame.size, rule.faker.pool, rule.faker.skew)
+            found = self._vocabularies[vocabulary_of(rule.faker)].take(rows)
         else:
             found = simple(rule, rng, frame.size, frame.number)
         self._known[path] = found

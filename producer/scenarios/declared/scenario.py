@@ -13,7 +13,7 @@ from cluster.errors import Misconfigured
 from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
 from producer.scenarios.declared.columns import Block, Frame
 from producer.scenarios.declared.document import Declaration, read_declaration
-from producer.scenarios.declared.vocabulary import fill, filled
+from producer.scenarios.declared.vocabulary import fill, vocabularies
 from schemas.identity import IDENTITY_FIELD
 from schemas.registry.contract import Contract
 
@@ -36,7 +36,7 @@ def declared_scenario(path: Path, *, registry: RegistrySettings | None = None) -
 class DeclaredScenario(BaseScenario):
     """Events as a file declares them."""
 
-    version = 1
+    version = 2
     identity: Identity = "header"
 
     def __init__(self, declaration: Declaration) -> None:
@@ -53,7 +53,7 @@ class DeclaredScenario(BaseScenario):
     def settings(
         self, planned: int | None, started_at_ms: int, asked: Asked = NOTHING_MORE
     ) -> dict[str, int | float | str | None]:
-        """Return number of shards and start of event time, which ends when the run starts.
+        """Return number of shards, start of event time, which ends when the run starts, and the events of a block.
 
         :raises Misconfigured: more events than ten years of event time hold.
         """
@@ -66,6 +66,7 @@ class DeclaredScenario(BaseScenario):
         return {
             "shards": asked.shards,
             "event_time_start_ms": started_at_ms - min(back_ms, _HORIZON_MS),
+            "block_events": _block_events(self.declaration, planned),
             **self.libraries(),
         }
 
@@ -75,29 +76,39 @@ class DeclaredScenario(BaseScenario):
 
     def open(self, seed: int, shard: int, settings: Settings) -> DeclaredStream:
         """Fill the pools."""
-        start_ms, shards = settings["event_time_start_ms"], settings["shards"]
-        if not isinstance(start_ms, int) or not isinstance(shards, int):
-            raise Misconfigured(f"the settings of {self.name} lack event_time_start_ms or shards")
-        return DeclaredStream(self.declaration, seed, shard, shards, start_ms, limit=self.most)
+        names = ("event_time_start_ms", "shards", "block_events")
+        numbers = [number for name in names if isinstance(number := settings.get(name), int)]
+        if len(numbers) < len(names):
+            raise Misconfigured(f"the settings of {self.name} lack one of {', '.join(names)}")
+        start_ms, shards, block_events = numbers
+        return DeclaredStream(
+            self.declaration, seed, shard, shards, start_ms, block_events=block_events, limit=self.most
+        )
 
 
 class DeclaredStream(BaseStream):
     """The events of one shard. Blocks may be asked for in any order and by any thread."""
 
     def __init__(
-        self, declaration: Declaration, seed: int, shard: int, shards: int, start_ms: int, *, limit: int
+        self,
+        declaration: Declaration,
+        seed: int,
+        shard: int,
+        shards: int,
+        start_ms: int,
+        *,
+        block_events: int,
+        limit: int,
     ) -> None:
         self.limit = limit
-        self.block_events = min(BLOCK_EVENTS, max(16, _BLOCK_BYTES // _most_bytes(declaration)))
+        self.block_events = block_events
         self._declaration = declaration
         self._seed = seed
         self._shard = shard
         self._shards = shards
         self._start_ms = start_ms
-        rules = declaration.rules.items()
-        self._vocabularies = {
-            path: filled(rule.faker, seed=seed, path=path) for path, rule in rules if rule.faker is not None
-        }
+        faked = [rule.faker for rule in declaration.rules.values() if rule.faker is not None]
+        self._vocabularies = vocabularies(faked, seed=seed)
         self._pools = {name: fill(name, pool, seed=seed) for name, pool in declaration.pools.items()}
         # A field of this name and type holds the identity; whoever writes the run fills it in.
         self._left_out = frozenset(
@@ -116,6 +127,15 @@ class DeclaredStream(BaseStream):
         frame = Frame("", size, counted, event_us)
         block = Block(self._declaration.rules, self._vocabularies, self._pools, (self._seed, self._shard, number))
         return block.columns(self._declaration.root, frame, without=self._left_out)
+
+
+def _block_events(declaration: Declaration, planned: int | None) -> int:
+    """Return how many events a block has: no more than are planned, and about as many in each."""
+    most = min(BLOCK_EVENTS, max(16, _BLOCK_BYTES // _most_bytes(declaration)))
+    if planned is None:
+        return most
+    blocks = max(1, -(-planned // most))
+    return max(1, -(-planned // blocks))
 
 
 def _most_bytes(declaration: Declaration) -> int:

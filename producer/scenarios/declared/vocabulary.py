@@ -1,20 +1,29 @@
-"""Pools: values of Faker providers and rows of columns, filled once for a run and drawn from for every event."""
+"""Pools: values of Faker providers and rows of columns, the same for a whole run, drawn from for every event.
+
+Rows of columns are there from the start. A value of a Faker provider costs a hundred times as much and is made when it
+is first drawn: so a short run starts at once, and fields of one provider share what was made.
+"""
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cluster.text.nearest import meant
 from producer.scenarios.declared.patterns import Pattern
 from producer.scenarios.declared.rules import MAX_BYTES, Faker, Pool, Rule
 from producer.scenarios.declared.values import (
+    Ints,
     Kind,
     Values,
     amounts,
@@ -34,11 +43,44 @@ _OF_TODAY = re.compile(
 )
 
 
+_FIRST = np.zeros(1, dtype=np.int64)
+# Faker has one generator of a locale, which is seeded anew for each value.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class Faked:
+    """The values of one Faker rule. Value ``n`` is a function of the seed and ``n``, whenever it is made.
+
+    :param seed: of the first value; further ones have seeds beside it.
+    :param size: how many values there can be.
+    """
+
+    def __init__(self, rule: Faker, *, seed: int, size: int) -> None:
+        self._rule = rule
+        self._seed = seed
+        self._made = _faked(rule, _FIRST, seed=seed)
+        self._kind: Kind = kind_of(self._made) or "text"
+        self._values = of_python(self._made, self._kind)
+        self._place = np.full(size, -1, dtype=np.int64)  # of each value among those that were made
+        self._place[_FIRST] = 0
+        self._growing = threading.Lock()
+
+    def take(self, rows: Ints) -> Values:
+        """Return the values at ``rows``, each below the size."""
+        with self._growing:
+            missing = np.unique(rows[self._place[rows] < 0])
+            if len(missing):
+                self._made += _faked(self._rule, missing, seed=self._seed)
+                self._place[missing] = np.arange(len(self._made) - len(missing), len(self._made))
+                self._values = of_python(self._made, self._kind)
+            return self._values.take(self._place[rows])
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A filled pool."""
+    """A pool: rows of columns."""
 
-    columns: dict[str, Values]
+    columns: dict[str, Values | Faked]
     size: int
     skew: float
 
@@ -54,7 +96,7 @@ def faker_faults(rule: Faker) -> list[str]:
     if _OF_TODAY.match(rule.provider) and rule.provider != "timezone":
         return [f"Faker's {rule.provider} depends on the clock, so that a run could not be repeated: use timestamp"]
     try:
-        sample = _faked(rule, 1, seed=1)
+        sample = _faked(rule, _FIRST, seed=1)
     except Exception as error:  # noqa: BLE001 - whatever a provider says to its arguments
         return [f"Faker's {rule.provider} refuses its arguments: {type(error).__name__}: {error}"]
     if kind_of(sample) is None:
@@ -64,13 +106,21 @@ def faker_faults(rule: Faker) -> list[str]:
 
 def faker_kind(rule: Faker) -> Kind:
     """Return what a provider gives."""
-    return kind_of(_faked(rule, 1, seed=1)) or "text"
+    return kind_of(_faked(rule, _FIRST, seed=1)) or "text"
 
 
-def filled(rule: Faker, *, seed: int, path: str, size: int | None = None) -> Values:
-    """Fill the pool of a Faker rule, or ``size`` rows of a column."""
-    found = _faked(rule, size or rule.pool, seed=zlib.crc32(f"{seed}/{path}".encode()))
-    return of_python(found, kind_of(found) or "text")
+def vocabularies(rules: Iterable[Faker], *, seed: int) -> dict[str, Faked]:
+    """Return the values of Faker rules by :func:`vocabulary_of`, as many as the largest of their pools has."""
+    sizes: dict[str, tuple[Faker, int]] = {}
+    for rule in rules:
+        name = vocabulary_of(rule)
+        sizes[name] = rule, max(rule.pool, sizes[name][1] if name in sizes else 0)
+    return {name: Faked(rule, seed=_seed_of(seed, name), size=size) for name, (rule, size) in sizes.items()}
+
+
+def vocabulary_of(rule: Faker) -> str:
+    """Return what rules have in common that give the same values."""
+    return json.dumps([rule.locale, rule.provider, rule.arguments], sort_keys=True, default=str)
 
 
 def fill(name: str, pool: Pool, *, seed: int) -> Rows:
@@ -102,10 +152,10 @@ def simple_kind(rule: Rule) -> Kind | None:
     return kinds.get(rule.way)
 
 
-def _pooled(rule: Rule, seed: int, path: str, numbers: Any) -> Values:
+def _pooled(rule: Rule, seed: int, path: str, numbers: Any) -> Values | Faked:
     rng, size = generator(seed, "pool", path), len(numbers)
     if rule.faker is not None:
-        return filled(rule.faker, seed=seed, path=path, size=size)
+        return Faked(rule.faker, seed=_seed_of(seed, path), size=size)
     return simple(rule, rng, size, numbers)
 
 
@@ -144,8 +194,16 @@ def _source(locale: str) -> Any:
         return None
 
 
-def _faked(rule: Faker, size: int, *, seed: int) -> list[Any]:
+def _seed_of(seed: int, name: str) -> int:
+    return zlib.crc32(f"{seed}/{name}".encode()) << 32
+
+
+def _faked(rule: Faker, numbers: NDArray[np.int64], *, seed: int) -> list[Any]:
     source = _source(rule.locale)
-    source.seed_instance(seed)
     make = getattr(source, rule.provider)
-    return [make(**rule.arguments) for _ in range(size)]
+    found = []
+    with _ONE_AT_A_TIME:
+        for number in numbers.tolist():
+            source.seed_instance(seed + number)
+            found.append(make(**rule.arguments))
+    return found

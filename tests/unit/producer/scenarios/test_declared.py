@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cluster.errors import Misconfigured
 from producer.preview.preview import preview
 from producer.scenarios import Asked, contract_of, find_scenario
+from producer.scenarios.declared import vocabulary
 from producer.scenarios.declared.defaults import words
 from producer.scenarios.declared.rules import PARAMETERS, WAYS
 from producer.send.supply import identified
@@ -194,6 +195,40 @@ def test_a_new_field_changes_no_other(declare):
     before = block(declare(RULES))
     after = block(declare(RULES, [{"name": "first", "type": "string"}, *FIELDS]))
     assert after.drop_columns(["first"]).equals(before)
+
+
+def test_values_of_faker_are_made_when_they_are_drawn_and_shared_by_fields_of_one_provider(declare, monkeypatch):
+    made: list[int] = []
+    faked = vocabulary._faked
+
+    def counted(rule, numbers, *, seed):
+        made.extend(numbers)
+        return faked(rule, numbers, seed=seed)
+
+    monkeypatch.setattr(vocabulary, "_faked", counted)
+    names = [f"name{place}" for place in range(30)]
+    fields = [{"name": name, "type": "string"} for name in names]
+    scenario = find_scenario(declare({"fields": {name: {"faker": "first_name"} for name in names}}, fields))
+    made.clear()
+    short = scenario.open(1, 0, scenario.settings(60, START_MS))
+    assert len(made) == 1
+    assert len(short.block(0)) == 60
+    assert len(made) < 1000
+    made.clear()
+    scenario = find_scenario(declare({"fields": {"name0": {"faker": "first_name"}}}, fields[:1]))
+    made.clear()
+    alone = scenario.open(1, 0, scenario.settings(60, START_MS)).block(0)
+    assert len(made) <= 61
+    assert alone.column(0).equals(short.block(0).column(0))
+
+
+def test_values_of_faker_are_the_same_in_whatever_order_blocks_are_made(declare):
+    path = declare({"fields": {"x": {"faker": {"provider": "name", "pool": 9000}}}}, [{"name": "x", "type": "string"}])
+    scenario = find_scenario(path)
+    stream = scenario.open(1, 0, scenario.settings(1000, START_MS))
+    first = [stream.block(number) for number in (0, 1)]
+    assert first[1].equals(block(path, 1))
+    assert stream.block(0).equals(first[0])
 
 
 def test_a_sequence_is_dense_over_the_shards(declare):
