@@ -80,7 +80,7 @@ def connect(
     """
     given: dict[str, object] = {}
     if properties is not None:
-        from cluster.settings.properties import read_properties  # deferred: it loads the library of the stores
+        from cluster.settings.java.client_file import read_properties  # deferred: it loads the library of the stores
 
         read = read_properties(properties, state_dir() / "keystores")
         given |= read.settings

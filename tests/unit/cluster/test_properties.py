@@ -26,8 +26,8 @@ from pydantic import SecretStr
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, StoreFull
 from cluster.machine.disk import no_space
-from cluster.settings import keystores
-from cluster.settings.properties import parse, read_properties
+from cluster.settings.java import keystores
+from cluster.settings.java.client_file import parse, read_properties
 
 PASSWORD = "hunter2-store"
 

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from cluster.errors import Misconfigured
-from cluster.settings.keystores import identity_of_pem, keep, read_keystore, read_truststore
+from cluster.settings.java.keystores import identity_of_pem, keep, read_keystore, read_truststore
 from cluster.settings.secret_files import check_private
 
 _LINE = re.compile(r"(?P<key>(?:\\.|[^\\\s=:])+)\s*[=:]?\s*(?P<value>.*)", re.DOTALL)
