@@ -13,10 +13,10 @@ WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 2)))
 # Airflow's tasks and the commands of the tests import the same modules some hundred times: compile each once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup lake demo demo-lake test test-deep test-lake check format docs vendor bench up down status lock clean
+.PHONY: help setup lake demo demo-lake test test-deep test-lake check format docs vendor client-keys bench up down status lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Create .venv and install the lock, by hash
 
@@ -69,6 +69,9 @@ docs: $(STAMP) ## Write docs/commands.md from the commands
 
 vendor: $(STAMP) ## Fetch the plots of the live page anew, and hold them to their hashes (needs npm)
 	@$(BIN)/python -m consumer.live.page.vendored
+
+client-keys: $(STAMP) ## Write the known keys of Kafka's clients anew, from their own definitions
+	@$(BIN)/python -m stack.parts.client_keys
 
 bench: $(STAMP) $(LAKE_STAMP) ## Measure against Kafka's and DuckDB's own tools, as ratios in one run
 	@$(BIN)/python -m bench
