@@ -112,6 +112,7 @@ class Connection:
         allow_plaintext: bool = False,
         given: Mapping[str, object] | None = None,
         otherwise: Mapping[str, object] | None = None,
+        refused: Mapping[str, tuple[str, str]] | None = None,
         uses: Collection[str] = ("kafka", "registry"),
         env: Mapping[str, str] = os.environ,
     ) -> Self:
@@ -121,6 +122,7 @@ class Connection:
 
         :param given: further settings that a flag brought, by their names in the settings file.
         :param otherwise: settings by the same names that hold where none of these but the local stack has them.
+        :param refused: of a half that may not be used, what is wrong with it, and where that is said.
         :param uses: the halves that are certain to be used; what is wrong with another is told when it is asked for.
         :raises Misconfigured: a setting is unknown or invalid.
         """
@@ -137,6 +139,7 @@ class Connection:
                 told[part] = _laid_over(told[part], settings)
         stack = _of_stack(env)
         halves = {part: _told_or_missing(part, _with_stack(part, told[part], stack), env) for part in told}
+        halves |= {part: Missing(message, where) for part, (message, where) in (refused or {}).items()}
         return cls.of(**{part: half if part in uses else cls._deferred(part, half) for part, half in halves.items()})
 
     @classmethod

@@ -52,6 +52,18 @@ class KafkaSettings(BaseModel):
     ssl_certificate_location: str | None = None
     ssl_key_location: str | None = None
     ssl_key_password: SecretStr | None = None
+    client_id: str | None = Field(default=None, min_length=1, description="for quotas and the broker's logs")
+    client_rack: str | None = Field(default=None, description="read from replicas of this rack, where brokers allow it")
+    client_dns_lookup: Literal["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"] | None = None
+    connections_max_idle_ms: int | None = Field(default=None, ge=0, le=2**31 - 1)
+    metadata_max_age_ms: int | None = Field(default=None, ge=1, le=86_400_000)
+    reconnect_backoff_ms: int | None = Field(default=None, ge=0, le=3_600_000)
+    reconnect_backoff_max_ms: int | None = Field(default=None, ge=0, le=3_600_000)
+    retry_backoff_ms: int | None = Field(default=None, ge=1, le=300_000)
+    retry_backoff_max_ms: int | None = Field(default=None, ge=1, le=300_000)
+    socket_connection_setup_timeout_ms: int | None = Field(default=None, ge=1000, le=2**31 - 1)
+    socket_send_buffer_bytes: int | None = Field(default=None, ge=0, le=100_000_000)
+    socket_receive_buffer_bytes: int | None = Field(default=None, ge=0, le=100_000_000)
 
     @field_validator("security_protocol", mode="before")
     @classmethod

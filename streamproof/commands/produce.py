@@ -17,7 +17,6 @@ from streamproof.flags.run import (
     DeliveryTimeoutFlag,
     EventLogFlag,
     MtlsFlag,
-    PropertiesFlag,
     RequireRateFlag,
     RunIdFlag,
     ScenarioPathFlag,
@@ -75,7 +74,6 @@ def produce(
     option: OptionFlag = None,
     event_log: EventLogFlag = None,
     scenario_path: ScenarioPathFlag = None,
-    properties: PropertiesFlag = None,
     ssl: SslFlag = False,
     mtls: MtlsFlag = False,
     addresses: Addresses,
@@ -95,7 +93,7 @@ def produce(
     from streamproof.views.produce_progress import shown_progress
 
     located = locate(scenario, scenario_folders(scenario_path))
-    connection = connect(addresses, located, properties=properties, ssl=ssl, mtls=mtls)
+    connection = connect(addresses, located, ssl=ssl, mtls=mtls)
     options = pairs(option or ())
     request = ProduceRequest(
         topic=topic,

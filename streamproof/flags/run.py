@@ -1,20 +1,17 @@
-"""Flags of ``produce`` that say more than one setting: a Java properties file, TLS at all, a scenario's own pace."""
+"""Flags of ``produce`` that say more than one setting: TLS at all, a scenario's own pace."""
 
 from __future__ import annotations
 
 import datetime as dt
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
 
 from cluster.connection import ENV_PREFIX, Connection
 from cluster.errors import Misconfigured
-from cluster.local import state_dir
 from streamproof.flags.connection import Addresses
 
 ScenarioPathFlag = Annotated[
@@ -25,9 +22,6 @@ ScenarioPathFlag = Annotated[
         metavar="FOLDERS",
         help="Folders in which scenarios are looked for, separated as in PATH.",
     ),
-]
-PropertiesFlag = Annotated[
-    Path | None, typer.Option("--properties", metavar="FILE", help="A Java client's properties file, for the settings.")
 ]
 SecondsFlag = Annotated[float | None, typer.Option("--seconds", help="End after this long.")]
 ShapeFlag = Annotated[
@@ -54,8 +48,6 @@ EventLogFlag = Annotated[
 SslFlag = Annotated[bool, typer.Option("--ssl", help="Connect to Kafka with TLS.")]
 MtlsFlag = Annotated[bool, typer.Option("--mtls", help="Connect with TLS, and show a client certificate.")]
 
-log = structlog.get_logger()
-
 
 def new_run_id() -> str:
     """Return a name for a run that nobody named."""
@@ -66,7 +58,6 @@ def connect(
     addresses: Addresses,
     scenario: str,
     *,
-    properties: Path | None,
     ssl: bool,
     mtls: bool,
     otherwise: Mapping[str, object] | None = None,
@@ -78,18 +69,7 @@ def connect(
     :raises Misconfigured: a fault in the properties file or the settings, an address that nobody told, or no client
         certificate for ``--mtls``.
     """
-    given: dict[str, object] = {}
-    if properties is not None:
-        from cluster.settings.java.client_file import read_properties  # deferred: it loads the library of the stores
-
-        read = read_properties(properties, state_dir() / "keystores")
-        given |= read.settings
-        for key, why in read.without_meaning.items():
-            log.info("property without a meaning here", key=key, reason=why)
-    if ssl or mtls:
-        login = "sasl_mechanism" in given or os.environ.get(f"{ENV_PREFIX}SASL_MECHANISM")
-        given["security_protocol"] = "sasl_ssl" if login else "ssl"
-    connection = addresses.connect(given, otherwise=otherwise)
+    connection = addresses.connect(tls=ssl or mtls, otherwise=otherwise)
     if connection.missing and not (connection.known_kafka is not None and _needs_no_registry(scenario)):
         connection.whole()
     if mtls and connection.kafka.ssl_certificate_location is None:

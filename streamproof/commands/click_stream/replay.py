@@ -36,7 +36,6 @@ from streamproof.flags.run import (
     DeliveryTimeoutFlag,
     EventLogFlag,
     MtlsFlag,
-    PropertiesFlag,
     RequireRateFlag,
     RunIdFlag,
     SecondsFlag,
@@ -91,7 +90,6 @@ def replay(
     event_log: EventLogFlag = None,
     wait: ReadyWaitFlag = None,
     env_file: EnvFileFlag = None,
-    properties: PropertiesFlag = None,
     ssl: SslFlag = False,
     mtls: MtlsFlag = False,
     addresses: Addresses,
@@ -143,7 +141,6 @@ def replay(
     connection = connect(
         addresses,
         (framed or feeds)[0].scenario,
-        properties=properties,
         ssl=ssl,
         mtls=mtls,
         otherwise=env.kafka,

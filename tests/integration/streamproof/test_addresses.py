@@ -120,12 +120,29 @@ def test_every_command_says_which_addresses_it_uses() -> None:
     assert COMMANDS.keys() == TAKES.keys() | TAKES_WHAT_VALUES_NEED | TAKES_WITH_SPARK | TAKE_NONE
     taking = {name for name, flags in COMMANDS.items() if flags & {*FLAGS.values()}}
     assert taking == TAKES.keys() | TAKES_WHAT_VALUES_NEED | TAKES_WITH_SPARK
+    assert {name for name, flags in COMMANDS.items() if "--properties" in flags} == taking
 
 
 @pytest.mark.parametrize("command", TAKES)
 def test_a_command_asks_for_no_address_that_it_does_not_use(place: Place, tmp_path: Path, command: str) -> None:
     ended = place.run(command, tmp_path, TAKES[command][1])
     assert ended.exit_code == 0, ended.text
+
+
+@pytest.mark.parametrize("command", ["topics diff", "schemas diff", "audit"])
+def test_a_java_clients_file_is_enough_and_what_means_nothing_is_told_in_one_line(
+    place: Place, tmp_path: Path, command: str
+) -> None:
+    file = tmp_path / "client.properties"
+    file.write_text(
+        f"bootstrap.servers = {place.addresses['kafka']} \r\nschema.registry.url={place.addresses['registry']}\t\r\n"
+        "acks=all\r\nsession.timeout.ms=45000\r\nkey.serializer=x\r\n"
+    )
+    words = [*command.split(), *TAKES[command][0].format(**place.at(tmp_path)).split(), "--properties", file]
+    ended = streamproof(*words, env={"STREAMPROOF_STATE_DIR": str(tmp_path / "nowhere")})
+    assert ended.exit_code == 0, ended.text
+    (line,) = (line for line in ended.text.splitlines() if "left out of the properties file" in line)
+    assert all(key in line for key in ("acks", "session.timeout.ms", "key.serializer"))
 
 
 @pytest.mark.parametrize(("command", "half"), LACKS)

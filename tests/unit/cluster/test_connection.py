@@ -39,7 +39,23 @@ SHARED = {
     "ssl_certificate_location": "/cert.pem",
     "ssl_key_location": "/key.pem",
     "ssl_key_password": "hunter2-key",
+    "client_id": "rehearsal",
+    "client_rack": "eu-west-1a",
+    "client_dns_lookup": "use_all_dns_ips",
 }
+# Of these librdkafka takes the numbers.
+NUMBERS = {
+    "connections_max_idle_ms": "540000",
+    "metadata_max_age_ms": "300000",
+    "reconnect_backoff_ms": "50",
+    "reconnect_backoff_max_ms": "1000",
+    "retry_backoff_ms": "100",
+    "retry_backoff_max_ms": "1000",
+    "socket_connection_setup_timeout_ms": "10000",
+    "socket_send_buffer_bytes": "131072",
+    "socket_receive_buffer_bytes": "65536",
+}
+SHARED |= NUMBERS
 KAFKA = SHARED | {"sasl_mechanism": "plain", "sasl_username": "user", "sasl_password": "hunter2-sasl"}
 KAFKA_OAUTH = SHARED | {
     "sasl_mechanism": "oauthbearer",
@@ -126,6 +142,7 @@ def test_the_tables_of_this_test_name_every_setting():
 def assert_complete(connection, kafka, registry):
     expected = {name.replace("_", "."): value for name, value in kafka.items() if name not in OURS}
     expected |= {"security.protocol": "sasl_ssl", "sasl.mechanism": kafka["sasl_mechanism"].upper()}
+    expected |= {name.replace("_", "."): int(value) for name, value in NUMBERS.items()}
     expected |= {"enable.ssl.certificate.verification": True, "ssl.endpoint.identification.algorithm": "https"}
     assert connection.kafka.as_librdkafka() == expected
     assert connection.kafka.allow_plaintext

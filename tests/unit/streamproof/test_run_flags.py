@@ -27,8 +27,9 @@ def test_visitors_set_the_pace_unless_something_else_is_asked_for():
 
 
 def settings(**more):
-    asked = {"properties": None, "ssl": False, "mtls": False} | more
-    return connect(Addresses("kafka.example:9093", "https://r.example"), "customer_events", **asked).kafka
+    asked = {"ssl": False, "mtls": False} | more
+    addresses = Addresses("kafka.example:9093", "https://r.example", asked.pop("properties", None))
+    return connect(addresses, "customer_events", **asked).kafka
 
 
 def test_tls_is_asked_for_by_a_flag_and_keeps_a_login(tmp_path):

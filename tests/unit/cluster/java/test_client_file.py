@@ -26,8 +26,10 @@ from pydantic import SecretStr
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, StoreFull
 from cluster.machine.disk import no_space
-from cluster.settings.java import keystores
-from cluster.settings.java.client_file import parse, read_properties
+from cluster.settings.java import client_file, keystores
+from cluster.settings.java.client_file import read_client_file
+from cluster.settings.java.known_keys import is_known, known_keys, meant_by
+from tests.kit import ROOT
 
 PASSWORD = "hunter2-store"
 
@@ -74,14 +76,9 @@ def read(tmp_path):
         path = base / "client.properties"
         path.write_text(text)
         path.chmod(mode)
-        return read_properties(path, tmp_path / "pem")
+        return read_client_file(path, tmp_path / "pem")
 
     return read
-
-
-def test_the_format_is_that_of_java():
-    text = "# no\n! no\na=1\nb : two words \\\n   more\nc\\:d = x\\u00e9\ne\n  f   g\n"
-    assert parse(text) == {"a": "1", "b": "two words more", "c:d": "xé", "e": "", "f": "g"}
 
 
 def test_addresses_login_and_registry_become_settings(read):
@@ -97,7 +94,7 @@ def test_addresses_login_and_registry_become_settings(read):
     assert connection.kafka.sasl_username == "nancy"
     assert connection.registry.url == "https://r1.example"
     assert connection.registry.password == SecretStr("hunter2-registry")
-    assert list(found.without_meaning) == ["acks"]
+    assert list(found.left_out) == ["acks"]
     assert "hunter2" not in repr(found) + str(connection)
 
 
@@ -106,7 +103,7 @@ def test_the_names_of_javas_constants_are_keys_too(read):
         "BOOTSTRAP_SERVERS_CONFIG=one:9092\nSCHEMA_REGISTRY_URL_CONFIG=http://localhost:8081\nLINGER_MS_CONFIG=5"
     )
     assert found.settings == {"bootstrap_servers": "one:9092", "registry_url": "http://localhost:8081"}
-    assert "linger.ms" in found.without_meaning
+    assert list(found.left_out) == ["linger.ms"]
 
 
 @pytest.mark.parametrize("trust", ["trust.jks", "trust.p12", "cert.pem"])
@@ -178,8 +175,207 @@ def test_every_fault_is_named_at_once_with_the_nearest_key(read):
     message = str(raised.value)
     assert "unknown key ssl.truststore.locatoin, did you mean ssl.truststore.location?" in message
     assert "unknown key batchsize, did you mean batch.size?" in message
+    assert "remove it" in message
     assert "always verified" in message
     assert "sasl.jaas.config" in message
+
+
+CASES = ROOT / "tests" / "cases"
+PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
+OAUTH = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule"
+
+
+@pytest.fixture
+def connect(tmp_path):
+    """Return the connection of a file of the cases."""
+
+    def connect(name):
+        path = tmp_path / name
+        path.write_bytes((CASES / name).read_bytes())
+        path.chmod(0o600)
+        found = read_client_file(path, tmp_path / "pem")
+        return Connection.discover(given=found.settings, env={}), found
+
+    return connect
+
+
+def test_confluent_clouds_own_file_works_as_it_is(connect):
+    connection, found = connect("confluent_cloud.properties")
+    told = connection.kafka.as_librdkafka()
+    assert (told["sasl.username"], told["sasl.password"]) == ("KEY", "SEC/ret+=")
+    assert (told["client.id"], told["client.dns.lookup"]) == ("example-client", "use_all_dns_ips")
+    assert (connection.registry.username, connection.registry.password) == ("KEY", SecretStr("SECRET"))
+    assert list(found.left_out) == ["session.timeout.ms", "acks"]
+
+
+def test_blanks_at_the_ends_of_lines_are_not_of_the_values(connect):
+    kafka = connect("trailing_space.properties")[0].kafka
+    assert (kafka.bootstrap_servers, kafka.security_protocol) == ("127.0.0.1:9092", "plaintext")
+
+
+def test_the_registrys_keys_may_have_its_prefix(connect):
+    registry = connect("registry_prefix.properties")[0].registry
+    assert (registry.username, registry.password) == ("a", SecretStr("b"))
+
+
+def test_a_login_by_iam_is_refused_in_one_sentence_with_what_there_is_instead(connect):
+    with pytest.raises(Misconfigured, match=r"^login by IAM is not supported; use .*SCRAM.*mTLS") as raised:
+        connect("msk_iam.properties")
+    assert ";" not in raised.value.message.removeprefix("login by IAM is not supported;")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("max.poll.records", "heartbeat.interval.ms", "isolation.level", "fetch.min.bytes", "default.api.timeout.ms"),
+        *("enable.metrics.push", "sasl.login.refresh.buffer.seconds", "normalize.schemas", "auto.include.jmx.reporter"),
+        *(
+            "internal.leave.group.on.close",
+            "num.stream.threads",
+            "main.consumer.max.poll.records",
+            "topic.retention.ms",
+        ),
+        *("request.header.Authorization", "schema.registry.ssl.protocol", "apicurio.registry.url", "fetch.wait.max.ms"),
+        *("partition.grouper", "share.acknowledgement.mode", "offset.flush.interval.ms", "group.protocol"),
+    ],
+)
+def test_a_key_that_clients_know_is_never_called_unknown(read, key):
+    assert list(read(f"bootstrap.servers=localhost:9092\n{key}=1").left_out) == [key]
+
+
+def test_the_known_keys_hold_all_that_is_translated():
+    translated = client_file._UNDERSTOOD - {"config.providers"}
+    assert [key for key in translated if not is_known(key)] == []
+    assert len(known_keys()) > 600
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("bootstrap.server", "bootstrap.servers"),
+        ("sasl.jass.config", "sasl.jaas.config"),
+        ("schema.registry.ssl.truststore.loction", "schema.registry.ssl.truststore.location"),
+        ("schema.registry.basic.auth.user-info", "schema.registry.basic.auth.user.info"),
+        ("max.poll.record", "max.poll.records"),
+        ("enable.idempotance", "enable.idempotence"),
+        ("consumer.max.poll.record", "consumer.max.poll.records"),
+        ("security_protocol", "security.protocol"),
+    ],
+)
+def test_a_typing_error_is_named_with_what_was_meant(read, wrong, meant):
+    assert not is_known(wrong)
+    assert meant_by(wrong) == meant
+    with pytest.raises(Misconfigured, match=f"unknown key {wrong}, did you mean {meant}") as raised:
+        read(f"client.id=x\n{wrong}=hunter2")
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [
+        (f'{PLAIN} required username="u" password="p" serviceName="kafka";', "serviceName"),
+        (f'{PLAIN} required username="u" password="p" user_admin="x";', "user_admin"),
+        (
+            'org.apache.kafka.common.security.scram.ScramLoginModule required username="u" tokenauth="true";',
+            "tokenauth",
+        ),
+        (f'{OAUTH} required unsecuredLoginStringClaim_sub="me";', "unsecuredLoginStringClaim_sub"),
+        (f'{OAUTH} required clientId="a" ssl.protocol="TLS";', "ssl.protocol"),
+    ],
+)
+def test_an_option_of_a_login_line_that_is_not_taken_is_refused_by_name(read, line, option):
+    with pytest.raises(Misconfigured, match=f"option {option} of .*LoginModule is not taken"):
+        read(f"sasl.jaas.config={line}")
+
+
+def test_every_option_of_a_token_login_is_taken(read, stores):
+    found = read(
+        f"sasl.mechanism=OAUTHBEARER\nsasl.jaas.config={OAUTH} required clientId='id' clientSecret='hunter2' scope='s' "
+        "extension_logicalCluster='lkc-1' extension_identityPoolId='pool' "
+        f"ssl.truststore.location='{stores}/trust.p12' ssl.truststore.password='{PASSWORD}';\nsasl.oauthbearer.token.endpoint.url=https://login.example/token\n"
+        "sasl.login.callback.handler.class=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler"
+    ).settings
+    assert found["sasl_oauthbearer_client_id"] == "id"
+    assert found["sasl_oauthbearer_client_secret"] == SecretStr("hunter2")
+    assert found["sasl_oauthbearer_extensions"] == "logicalCluster=lkc-1,identityPoolId=pool"
+    assert b"BEGIN CERTIFICATE" in Path(found["https_ca_location"]).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sasl.mechanism=GSSAPI\nsasl.kerberos.service.name=kafka", "Kerberos"),
+        ("sasl.jaas.config=com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true;", "Kerberos"),
+        ("sasl.jaas.config=com.example.VaultLoginModule required path=x;", "VaultLoginModule .* none of Kafka's own"),
+        ("sasl.client.callback.handler.class=com.example.Vault", "com.example.Vault logs in by code of its own"),
+        (f"sasl.jaas.config={PLAIN} required username=u password=p", "does not end with a semicolon"),
+        ("sasl.oauthbearer.assertion.file=/a", "tokens are asked for by client id and secret"),
+        ("ssl.engine.factory.class=com.example.Tls", "makes TLS by code of its own"),
+        ("security.protocol=TLS", "security.protocol TLS is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"),
+        ("bootstrap.servers=", "bootstrap.servers is empty"),
+        ("retry.backoff.ms=fast", "retry.backoff.ms is not a whole number"),
+        ("schema.registry.url=mock://a", "an address with http or https is needed"),
+        ("basic.auth.credentials.source=SASL_INHERIT", "needs a user in sasl.jaas.config"),
+        ("basic.auth.credentials.source=USER_INFO", "basic.auth.user.info is missing"),
+        ("bearer.auth.credentials.source=OAUTHBEARER", "OAUTHBEARER is not supported: give a token"),
+        ("enable.ssl.certificate.verification=false", "certificates are always verified"),
+        ("spring.kafka.bootstrap-servers=a:1", "a file of Spring Boot"),
+        ("ssl.key.password=\\u12", "line 1 cannot be read as Java reads it"),
+    ],
+)
+def test_what_cannot_be_done_as_the_file_says_is_told_in_words(read, text, said):
+    with pytest.raises(Misconfigured, match=said) as raised:
+        read(text)
+    assert "Input should" not in str(raised.value)
+
+
+def test_the_registry_takes_kafkas_login_or_that_of_its_address(read):
+    line = f'sasl.jaas.config={PLAIN} required username="u" password="hunter2";'
+    found = read(f"{line}\nbasic.auth.credentials.source=SASL_INHERIT\nschema.registry.url=https://r.example").settings
+    assert (found["registry_username"], found["registry_password"]) == ("u", SecretStr("hunter2"))
+    found = read("schema.registry.url=https://a%40b:hunter2@r.example/x").settings
+    assert (found["registry_url"], found["registry_username"]) == ("https://r.example/x", "a@b")
+    assert found["registry_password"] == SecretStr("hunter2")
+
+
+def test_librdkafkas_names_are_taken_too(read):
+    found = read("sasl.mechanisms=PLAIN\nsasl.username=u\nsasl.password=hunter2\nssl.ca.location=/ca.pem").settings
+    assert found == {
+        "sasl_mechanism": "PLAIN",
+        "sasl_username": "u",
+        "sasl_password": SecretStr("hunter2"),
+        "ssl_ca_location": "/ca.pem",
+    }
+
+
+def test_numbers_outside_of_what_librdkafka_takes_become_the_nearest(read):
+    found = read("connections.max.idle.ms=-1\nretry.backoff.ms=0\nsend.buffer.bytes=-1\nclient.dns.lookup=default")
+    assert found.settings == {"connections_max_idle_ms": 0, "retry_backoff_ms": 1, "socket_send_buffer_bytes": 0}
+
+
+def test_values_may_come_from_kafkas_own_config_providers(read, tmp_path):
+    secrets = tmp_path / "more.properties"
+    secrets.touch(mode=0o600)
+    secrets.write_text("password = hunter2\n")
+    providers = "config.providers=f,e\n" + "".join(
+        f"config.providers.{name}.class=org.apache.kafka.common.config.provider.{kind}ConfigProvider\n"
+        for name, kind in (("f", "File"), ("e", "EnvVar"))
+    )
+    line = f'sasl.jaas.config={PLAIN} required username="u" password="${{f:{secrets}:password}}";\n'
+    assert read(providers + line).settings["sasl_password"] == SecretStr("hunter2")
+    assert read(line).settings["sasl_password"] != SecretStr("hunter2")
+    with pytest.raises(Misconfigured, match="the config provider e has nothing under NOBODY_SETS_THIS"):
+        read(providers + "bearer.auth.token=${e:NOBODY_SETS_THIS}")
+    with pytest.raises(Misconfigured, match=r"com\.example\.Vault is none of Kafka's own config providers"):
+        read("config.providers=v\nconfig.providers.v.class=com.example.Vault\nbearer.auth.token=${v:a:b}")
+
+
+def test_what_is_wrong_with_a_half_that_is_not_used_stops_nobody(tmp_path):
+    path = tmp_path / "client.properties"
+    path.write_text("sasl.mechanism=AWS_MSK_IAM\nschema.registry.url=http://localhost:8081\n")
+    found = read_client_file(path, tmp_path / "pem", uses=("registry",))
+    assert found.settings["registry_url"] == "http://localhost:8081"
+    assert "IAM" in found.refused["kafka"]
 
 
 def test_nothing_is_quoted_of_a_file_that_is_no_client_configuration(read):
