@@ -10,6 +10,7 @@ nullable               the rows that hold something are written alone and dealt 
 union                  the same for each branch
 array, map             the items of all rows are one column; a list is a stretch of its bytes
 decimal                Arrow's 128 bits, the other way round, without the bytes that only repeat the sign
+type inside itself     JSON text, each by itself: what is in it has no columns
 =====================  ==============================================================================
 """
 
@@ -23,8 +24,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from schemas.formats.avro.json_text import text_writer
 from schemas.types.arrow import Column
-from schemas.types.tree import Node
+from schemas.types.node import RECURSION, Node
 
 # Binary columns of equal length, or scalars that stand for such a column. One behind the other they are the payloads.
 Pieces = list[Any]
@@ -154,6 +156,8 @@ def _union(node: Node, path: str) -> Writer:
     tags = [pa.scalar(_varint(branch), pa.binary()) for branch in range(len(node.branches))]
 
     def write(array: Column) -> Pieces:
+        if not len(array):
+            return [_joined([], 0)]
         # Of a slice, PyArrow's type_codes are those of the whole.
         codes = np.frombuffer(array.buffers()[1], np.int8)[array.offset : array.offset + len(array)]
         written, places, dealt = [], np.empty(len(array), dtype=np.int64), 0
@@ -166,6 +170,18 @@ def _union(node: Node, path: str) -> Writer:
             places[rows] = np.arange(dealt, dealt + len(rows))
             dealt += len(rows)
         return [_dealt_out(written, places)]
+
+    return write
+
+
+def _json_text(node: Node, path: str) -> Writer:
+    write_text = text_writer(node)
+
+    def write(array: Column) -> Pieces:
+        try:
+            return [pa.array([write_text(text) for text in array.to_pylist()], pa.binary())]
+        except ValueError as error:
+            raise ValueError(f"column {path}: {error}") from None
 
     return write
 
@@ -281,4 +297,5 @@ _COMPOSITE: dict[str, Callable[[Node, str], Writer]] = {
     "array": _array,
     "map": _map,
     "union": _union,
+    RECURSION: _json_text,
 }
