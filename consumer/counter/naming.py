@@ -66,7 +66,7 @@ class FieldNames:
         self.declared: list[str] = []
         self._topic = topic
         self._path = tuple(field.split("."))
-        self._naming = AnyNaming(TopicNaming(partial(plain_schema, kafka, topic, told, written)))
+        self._naming = AnyNaming(TopicNaming(partial(plain_schema, kafka, topic, told, written), registry.id_of))
         self._readers = Readers(registry, {}, self._adopt, lambda: self._naming.known.plain)
         self._place: dict[int, tuple[int, ...] | None] = {}
         self._members = _MemberDecoder(self._path)

@@ -91,7 +91,9 @@ class _Keeper:
         self._store = store
         self._stop = stop
         self._shelf = Shelf(request.application, request.fields, request.topic)
-        self._naming = naming = TopicNaming(finder(request.plain, request.written, kafka, request.topic, []))
+        self._naming = naming = TopicNaming(
+            finder(request.plain, request.written, kafka, request.topic, []), registry.id_of
+        )
         self._readers = Readers(registry, {}, self._shelf.adopt, lambda: naming.plain)
         self._told_at = 0.0
         self.told = told

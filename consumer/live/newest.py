@@ -142,7 +142,8 @@ class _Tail(AbstractContextManager["_Tail"]):
 
     def _revealed(self, messages: Sequence[Message]) -> list[Revealed]:
         try:
-            return self._reveal([message.value() for message in messages])
+            values = [message.value() for message in messages]
+            return self._reveal(values, [message.headers() for message in messages])
         except StreamproofError as error:  # the registry: the records are there all the same
             return [Revealed(BYTES, fault=("registry", error.message)) for _ in messages]
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cluster.records import Records, Span
+from consumer.load.naming import InHeader, heads_of, named_by
 from consumer.load.unforeseen import barrier
 from consumer.sinks.batch import ID_COLUMN, Chunk, EventGroup, Reject, has_identity, ids_in_headers, metadata
 from schemas.formats import Naming, ValueDecoder, ValueFormat
@@ -51,8 +52,12 @@ class Reader:
                 raise
         return self._columns
 
-    def read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
+    def read(
+        self, records: Records, rows: NDArray[np.int64], head_bytes: int | None = None
+    ) -> tuple[EventGroup | None, list[Reject]]:
         """Decode ``rows``, all written with this schema, into one group and the faults of the rest.
+
+        :param head_bytes: how much stands before what the decoder takes, where it is not as in the format.
 
         A group about which a library raises what nobody foresaw is halved until the records at fault stand alone.
         """
@@ -63,7 +68,7 @@ class Reader:
             part = pending.pop()
             try:
                 with barrier("decode"):
-                    group, faulty = self._read(records, part)
+                    group, faulty = self._read(records, part, self._head_bytes if head_bytes is None else head_bytes)
             except UndecodableValue as fault:
                 if len(part) == 1:
                     rejects.append(Reject.of(int(part[0]), self.schema_id, fault))
@@ -83,9 +88,11 @@ class Reader:
         names = [*columns, *group.table.column_names[len(columns) :]]
         return replace(group, table=group.table.rename_columns(names)), rejects
 
-    def _read(self, records: Records, rows: NDArray[np.int64]) -> tuple[EventGroup | None, list[Reject]]:
+    def _read(
+        self, records: Records, rows: NDArray[np.int64], head_bytes: int
+    ) -> tuple[EventGroup | None, list[Reject]]:
         """Decode rows. The columns of their fields have numbers for names."""
-        salvaged = self._decoder.salvage(records.payloads(rows, self._head_bytes))
+        salvaged = self._decoder.salvage(records.payloads(rows, head_bytes))
         rejects = [Reject.of(int(rows[i]), self.schema_id, fault) for i, fault in salvaged.faults.items()]
         if not salvaged.kept:
             return None, rejects
@@ -118,13 +125,13 @@ def decode(records: Records, spans: list[Span], reader_of: ReaderOf, naming: Nam
     began = time.perf_counter()
     groups: list[EventGroup] = []
     rows_of, rejects = _by_schema(records, naming)
-    for schema_id, rows in rows_of.items():
+    for (schema_id, head_bytes), rows in rows_of.items():
         try:
             reader = reader_of(schema_id)
         except UndecodableValue as fault:
             rejects += [Reject.of(int(row), schema_id, fault) for row in rows]
             continue
-        group, faulty = reader.read(records, rows)
+        group, faulty = reader.read(records, rows, head_bytes)
         rejects += faulty
         if group is not None:
             groups.append(group)
@@ -132,9 +139,13 @@ def decode(records: Records, spans: list[Span], reader_of: ReaderOf, naming: Nam
     return Chunk(spans, records, groups, rejects, decode_s=time.perf_counter() - began)
 
 
-def _by_schema(records: Records, naming: Naming) -> tuple[dict[int, NDArray[np.int64]], list[Reject]]:
-    """Return the rows of each schema id, and the rejects whose frame names none. Tombstones are in neither."""
-    heads = [None if value is None else value[: naming.head_bytes] for value in records.values]
+# A schema, and how many bytes stand before its values where it is not as in their format.
+_Named = tuple[int, int | None]
+
+
+def _by_schema(records: Records, naming: Naming) -> tuple[dict[_Named, NDArray[np.int64]], list[Reject]]:
+    """Return the rows of each schema id, and the rejects that name none. Tombstones are in neither."""
+    heads = heads_of(records, naming.head_bytes)
     # In the order of arrival: a table takes its schemas one by one, and the order decides what it looks like.
     distinct = list(dict.fromkeys(heads))
     if len(distinct) == 1:  # the usual batch: one writer schema, no tombstones
@@ -142,17 +153,18 @@ def _by_schema(records: Records, naming: Naming) -> tuple[dict[int, NDArray[np.i
     else:
         number_of = {head: number for number, head in enumerate(distinct)}
         numbers = np.fromiter([number_of[head] for head in heads], np.int64, len(heads))
-    rows_of: dict[int, NDArray[np.int64]] = {}
+    rows_of: dict[_Named, NDArray[np.int64]] = {}
     rejects: list[Reject] = []
     for number, head in enumerate(distinct):
         if head is None:
             continue
         rows = np.flatnonzero(numbers == number)
         try:
-            schema_id = naming.schema_id(head)
+            named = named_by(naming, head)
         except UndecodableValue as fault:
             rejects += [Reject.of(int(row), None, fault) for row in rows]
             continue
         # Values without a frame are of one schema, and begin in more than one way.
-        rows_of[schema_id] = np.sort(np.concatenate([rows_of[schema_id], rows])) if schema_id in rows_of else rows
+        key = (named, 0 if isinstance(head, InHeader) else None)
+        rows_of[key] = np.sort(np.concatenate([rows_of[key], rows])) if key in rows_of else rows
     return rows_of, rejects

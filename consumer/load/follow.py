@@ -100,7 +100,9 @@ def follow(
             with opened() as sink:
                 sink.verify()
                 shelf = SchemaShelf(sink, topic, registry)
-                naming = TopicNaming(finder(plain, written, connection.kafka, topic, list(shelf.kept.values())))
+                naming = TopicNaming(
+                    finder(plain, written, connection.kafka, topic, list(shelf.kept.values())), registry.id_of
+                )
                 onlookers = onlookers or Onlookers(follower.tell, sink.totals(), meter.add)
                 transfer = Transfer(sink, shelf, naming, load_id, stop, onlookers.add, limit, batch_rows, not_compared)
                 while True:

@@ -82,7 +82,9 @@ def load(
             ends = {partition: marks.high for partition, marks in there.items() if partition in chosen}
             meter = Meter(sum(ends.values()) - sum(starts.values()), progress)
             shelf = SchemaShelf(sink, topic, registry)
-            naming = TopicNaming(finder(plain, written, connection.kafka, topic, list(shelf.kept.values())))
+            naming = TopicNaming(
+                finder(plain, written, connection.kafka, topic, list(shelf.kept.values())), registry.id_of
+            )
             onlookers = Onlookers(source.tell, sink.totals(), meter.add)
             transfer = Transfer(sink, shelf, naming, load_id, stop, onlookers.add, limit, batch_rows)
             # 3. and 4.

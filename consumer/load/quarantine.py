@@ -70,7 +70,7 @@ def replay(
         shelf = SchemaShelf(sink, topic, registry)
         if connection.known_registry is None and plain is None and not any_plain(shelf.kept.values()):
             Registry(connection.registry).close()  # says whose address is missing
-        naming = TopicNaming(finder(plain, None, None, topic, list(shelf.kept.values())))
+        naming = TopicNaming(finder(plain, None, None, topic, list(shelf.kept.values())), registry.id_of)
         readers = shelf.readers(shelf.adopt, naming)
         replayed = 0
         for page in sink.held():

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
+from uuid import UUID
 
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from consumer.load.naming import TopicNaming
 from consumer.load.unforeseen import barrier
 from consumer.sinks import Sink
 from schemas.formats import FRAMED, WrittenSchema
+from schemas.formats.headers import guid_of_nobody
 from schemas.manifest import SchemaUsed
 from schemas.registry.client import UnknownSchema
 from schemas.registry.contract import subject_for
@@ -76,6 +78,10 @@ class SchemaSource(Protocol):
         """Return the schema of an id; :meth:`schemas.registry.client.Registry.schema` has the errors."""
         ...
 
+    def id_of(self, guid: UUID) -> int:
+        """Return the id of the schema with a GUID; :meth:`schemas.registry.client.Registry.id_of` has the errors."""
+        ...
+
     def lookup(self, subject: str, text: str, written: str) -> SchemaUsed | None:
         """Return how a subject holds a contract."""
         ...
@@ -92,6 +98,13 @@ class Unregistered:
         :raises UnknownSchema: always.
         """
         raise UnknownSchema(f"no address of a registry is known that could have schema {schema_id}")
+
+    def id_of(self, guid: UUID) -> int:
+        """Know no GUID: a record that names one waits in the quarantine.
+
+        :raises UnknownGuid: always.
+        """
+        return guid_of_nobody(guid)
 
     def lookup(self, subject: str, text: str, written: str) -> SchemaUsed | None:  # noqa: ARG002
         """Return nothing."""

@@ -1,6 +1,6 @@
 """From the bytes of a value to what a person reads, whatever they are; no value is an error.
 
-A value with a frame is decoded by the schema that the registry has for its id, and shown as docs/json.md writes it.
+A value whose record names a schema, in a header or in its frame, is decoded by it, and shown as docs/json.md writes it.
 JSON without a frame is shown as it stands, text as text, and the rest as bytes, with what is wrong with them.
 """
 
@@ -11,10 +11,14 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
+from cluster.records import Headers
+from consumer.load.naming import TopicNaming
 from consumer.load.unforeseen import barrier
 from schemas.formats import PLAIN_JSON_NAME, value_format
 from schemas.formats.frame import HEADER_BYTES, MAGIC, Frames
+from schemas.formats.headers import VALUE_SCHEMA, guid_of_nobody, said_in
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 if TYPE_CHECKING:
@@ -35,6 +39,10 @@ class Schemas(Protocol):
 
     def named(self, schema_id: int) -> list[tuple[str, int]]:
         """Return the subjects that have it, with their versions."""
+        ...
+
+    def id_of(self, guid: UUID) -> int:
+        """Return the id of the schema with a GUID."""
         ...
 
 
@@ -75,25 +83,38 @@ class Reveal:
         self._open = registry
         self._registry: Schemas | None = None
         self._decoders: dict[int, tuple[SchemaSeen, str, Decode]] = {}
+        self._naming = TopicNaming(lambda: None, self._id_of)
 
-    def __call__(self, values: Sequence[bytes | None]) -> list[Revealed]:
+    def __call__(self, values: Sequence[bytes | None], headers: Sequence[Headers | None]) -> list[Revealed]:
         """Return what each of some values is.
 
+        :param headers: of the same records: one of them may name the schema.
         :raises RegistryUnreachable: a schema is not known yet and the registry does not answer.
         """
-        found = [_unframed(value) if value is None or value[:1] != MAGIC else None for value in values]
-        framed: dict[int, list[int]] = {}
+        found: dict[int, Revealed] = {}
+        named: dict[tuple[int, int], list[int]] = {}
         for row, value in enumerate(values):
-            if value is not None and value[:1] == MAGIC:
-                try:
-                    framed.setdefault(_FRAMES.schema_id(value[:HEADER_BYTES]), []).append(row)
-                except UndecodableValue as fault:
-                    found[row] = Revealed(BYTES, fault=(fault.kind, fault.message))
-        for number, rows in framed.items():
-            payloads = [(values[row] or b"")[HEADER_BYTES:] for row in rows]
-            for row, one in zip(rows, self._of_schema(number, payloads), strict=True):
-                found[row] = one
-        return [one for one in found if one is not None]
+            said = None if value is None else said_in(headers[row], VALUE_SCHEMA)
+            if value is None or (said is None and value[:1] != MAGIC):
+                found[row] = _unframed(value)
+                continue
+            try:
+                if said is None:
+                    named.setdefault((_FRAMES.schema_id(value[:HEADER_BYTES]), HEADER_BYTES), []).append(row)
+                else:
+                    named.setdefault((self._naming.schema_id_in_header(said), 0), []).append(row)
+            except UndecodableValue as fault:
+                found[row] = Revealed(BYTES, fault=(fault.kind, fault.message))
+        for (number, head_bytes), rows in named.items():
+            payloads = [(values[row] or b"")[head_bytes:] for row in rows]
+            found |= zip(rows, self._of_schema(number, payloads), strict=True)
+        return [found[row] for row in range(len(values))]
+
+    def _id_of(self, guid: UUID) -> int:
+        if self._open is None:
+            return guid_of_nobody(guid)
+        self._registry = self._registry or self._open()
+        return self._registry.id_of(guid)
 
     def _of_schema(self, number: int, payloads: list[bytes]) -> list[Revealed]:
         try:

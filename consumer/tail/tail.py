@@ -221,7 +221,8 @@ def _watermarks(follower: TopicFollower, asked: Asked) -> Mapping[int, Watermark
 def _seen(records: Records, asked: Asked, reveal: Reveal) -> Iterator[Seen]:
     """Yield the records that are wanted, revealed; a value is decoded only if the key of its record is wanted."""
     messages = [message for message in records.messages if asked.wanted.has_key(message.key())]
-    for message, revealed in zip(messages, reveal([message.value() for message in messages]), strict=True):
+    values, headers = [message.value() for message in messages], [message.headers() for message in messages]
+    for message, revealed in zip(messages, reveal(values, headers), strict=True):
         if revealed.kind in {BYTES, TOMBSTONE} and asked.wanted.where:
             continue
         if not asked.wanted.has_fields(revealed.value):

@@ -24,6 +24,7 @@ from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.fingerprint import fingerprint, number_of
 from schemas.formats import FRAMED, ValueDecoder, WrittenSchema, named_schema
 from schemas.formats.frame import Frames
+from schemas.formats.headers import VALUE_SCHEMA, said_in
 from schemas.identity import IDENTITY_HEADER
 from schemas.places import NO_TIME
 from schemas.registry.gate import Registry
@@ -220,7 +221,7 @@ def _compare_events(warehouse: Warehouse, records: dict[Place, Message], found: 
     rows = _rows_at(warehouse, records) if records else {}
     by_schema: dict[int, dict[Place, Message]] = defaultdict(dict)
     for place, message in records.items():
-        by_schema[_named(message.value() or b"", rows[place]["_schema_id"])][place] = message
+        by_schema[_named(message, rows[place]["_schema_id"])][place] = message
     kept = {int(schema_id): WrittenSchema(str(text), str(name)) for schema_id, text, name in warehouse.rows(_TEXTS)}
     for schema_id, messages in sorted(by_schema.items()):
         reading = _reading(kept.get(schema_id))
@@ -234,12 +235,14 @@ def _compare_events(warehouse: Warehouse, records: dict[Place, Message], found: 
             found.faults += [f"{where}: {fault}" for fault in faults]
 
 
-def _named(value: bytes, stored: int | None) -> int:
-    """Return the schema that a value names; 0, which nothing has, where it names none.
+def _named(message: Message, stored: int | None) -> int:
+    """Return the schema that a record names; 0, which nothing has, where it names none.
 
-    :param stored: the schema that its row is of. Below zero it is one of values without a frame.
+    :param stored: the schema that its row is of. Below zero it is one of values without a frame. Which schema a GUID is
+        of is believed.
     """
-    return named_schema(Frames(stored if stored is not None and stored < 0 else None), value) or 0
+    frames = Frames(stored if stored is not None and stored < 0 else None, of_guid=stored)
+    return named_schema(frames, message.value() or b"", message.headers()) or 0
 
 
 def _reading(schema: WrittenSchema | None) -> _Reading | None:
@@ -271,7 +274,7 @@ def _of_record(row: dict[str, Any], message: Message) -> Iterator[str]:
         yield "its headers are others"
     if row["_crc32"] != zlib.crc32(value):
         yield "its bytes are not those of the checksum"
-    if row["_schema_id"] != _named(value, row["_schema_id"]):
+    if row["_schema_id"] != _named(message, row["_schema_id"]):
         yield "its schema id is another"
     if row.get(ID_COLUMN) is not None and row[ID_COLUMN] != _identity(message):
         yield "the identity in its header is another"
@@ -283,7 +286,8 @@ def _of_value(
     """Return the leaves of a value that are not as the columns say."""
     decoder, head_bytes = reading
     try:
-        value = decoder.decode_one((message.value() or b"")[head_bytes:])
+        in_header = said_in(message.headers(), VALUE_SCHEMA) is not None
+        value = decoder.decode_one((message.value() or b"")[0 if in_header else head_bytes :])
     except UndecodableValue as error:
         return [f"its bytes cannot be decoded: {error}"]
     faults = []

@@ -7,10 +7,11 @@ one whole. Who produces, loads or proves asks :func:`value_format` for it, and k
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from schemas.formats.headers import VALUE_SCHEMA, said_in
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 if TYPE_CHECKING:  # who only asks which formats there are loads no Arrow
@@ -202,6 +203,13 @@ class Naming(Protocol):
         """
         ...
 
+    def schema_id_in_header(self, header: bytes) -> int:
+        """Return the schema that a record names in a header (``headers.py``).
+
+        :raises UndecodableValue: in phase ``frame``, or ``schema`` where nobody knows its GUID.
+        """
+        ...
+
 
 def value_format(name: str = AVRO_NAME) -> ValueFormat:
     """Return a format by its name.
@@ -231,9 +239,12 @@ def of_schema_type(schema_type: str) -> ValueFormat | None:
     return next((one for one in named if one.schema_type == schema_type and one.head_bytes), None)
 
 
-def named_schema(naming: Naming, value: bytes) -> int | None:
-    """Return the schema that a value names, ``None`` where it names none."""
+def named_schema(naming: Naming, value: bytes, headers: Sequence[tuple[str, bytes | None]] | None = None) -> int | None:
+    """Return the schema that a record names, in a header or in its value; ``None`` where it names none."""
+    header = said_in(headers, VALUE_SCHEMA)
     try:
+        if header is not None:
+            return naming.schema_id_in_header(header)
         return naming.schema_id(value[: naming.head_bytes])
     except UndecodableValue:
         return None

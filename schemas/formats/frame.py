@@ -1,13 +1,14 @@
-"""The frame around every value.
+"""The frame around a value.
 
 A value on the topic is ``0x00``, the schema id as four bytes, big endian, then the payload
-(Confluent's wire format).
+(Confluent's wire format). A record may name its schema in a header instead (``headers.py``): its value has no frame.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from schemas.formats.headers import guid_of_nobody, named_in
 from schemas.undecodable import UndecodableValue
 
 MAGIC = b"\x00"
@@ -56,9 +57,11 @@ class Frames:
 
     :param plain: the schema of values that have none, where that is known. They begin with anything but the frame's
         first byte.
+    :param of_guid: the schema of records that name a GUID in a header, where that is known.
     """
 
     plain: int | None = None
+    of_guid: int | None = None
 
     @property
     def head_bytes(self) -> int:
@@ -73,3 +76,13 @@ class Frames:
         if self.plain is not None and head and head[:1] != MAGIC:
             return self.plain
         return schema_id_in(head)
+
+    def schema_id_in_header(self, header: bytes) -> int:
+        """Return the id in a header, or what is known of a GUID.
+
+        :raises UndecodableValue: in phase ``frame``, or ``schema`` for a GUID of which nothing is known.
+        """
+        named = named_in(header)
+        if isinstance(named, int):
+            return named
+        return guid_of_nobody(named) if self.of_guid is None else self.of_guid

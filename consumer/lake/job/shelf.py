@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,7 @@ from consumer.load.readers import Readers, SchemaSource
 from schemas.columns.held import Held, Place
 from schemas.fingerprint import number_of
 from schemas.formats import WrittenSchema
+from schemas.formats.headers import UnknownGuid
 from schemas.registry.client import Registry
 from schemas.registry.contract import subject_for
 from schemas.types.tree import Node, parse
@@ -66,6 +68,7 @@ class Shelf:
         self.columns = LakeColumns()
         self._read_columns()
         self.plain: int | None = None
+        self.guids: dict[UUID, int | UnknownGuid] = {}
         self.judged: dict[int, Judged] = {}
         self._readers = Readers(registry, self.kept, self._adopt, self._plain_by_number)
         self._plain: Mapping[int, WrittenSchema] = {}
@@ -97,6 +100,19 @@ class Shelf:
             else:
                 places, kept = self._places[schema_id], self.kept[schema_id]
                 self.judged[schema_id] = Judged(kept, places, self._time_column(kept, places))
+
+    def learn_guids(self, guids: Iterable[UUID]) -> None:
+        """Ask which schemas GUIDs are of, and judge those.
+
+        :raises RegistryUnreachable: the registry does not answer.
+        """
+        for guid in guids:
+            try:
+                self.guids[guid] = schema_id = self._registry.id_of(guid)
+            except UnknownGuid as fault:
+                self.guids[guid] = fault
+            else:
+                self.learn([schema_id])
 
     def learn_plain(self, schema: WrittenSchema | None) -> None:
         """Take the schema of values without a frame; ``None`` when nobody knows one."""

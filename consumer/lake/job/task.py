@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -25,10 +26,11 @@ from consumer.lake.job.files import HourlyFiles, open_parquet
 from consumer.lake.job.records import SparkRecords
 from consumer.lake.job.shelf import Judged
 from consumer.load.decode import Reader, decode
-from consumer.load.naming import TopicNaming
+from consumer.load.naming import TopicNaming, heads_of, named_by
 from consumer.sinks.batch import ID_COLUMN, Chunk, EventGroup, Fate, ids_in_headers
 from consumer.sinks.rows import quarantine_rows
 from schemas.formats import WrittenSchema
+from schemas.formats.headers import UnknownGuid
 from schemas.identity import IDENTITY_FIELD
 
 # The one column of what a task says.
@@ -64,6 +66,7 @@ class BatchPlan:
     :ivar judged: what is known of each schema.
     :ivar plain: the number of the schema of values without a frame.
     :ivar plain_asked: nobody needs to look for it any more.
+    :ivar guids: the ids of schemas that records name by a GUID in a header, or why nobody knows one.
     """
 
     folder: str
@@ -72,6 +75,7 @@ class BatchPlan:
     judged: Mapping[int, Judged]
     plain: int | None = None
     plain_asked: bool = False
+    guids: Mapping[UUID, int | UnknownGuid] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -90,11 +94,19 @@ class _PlainNotKnown(Exception):
     """A value names no schema, and nobody has looked yet which one those have."""
 
 
+class _GuidNotKnown(Exception):
+    """A record names a GUID of which nobody has asked yet."""
+
+    def __init__(self, guid: UUID) -> None:
+        super().__init__(guid)
+        self.guid = guid
+
+
 def run_task(plan: BatchPlan, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Do the share of one task, and yield one row: what it says.
 
-    It says ``files`` and ``quarantine`` with what stands in them, or ``unknown`` and ``plain``: what the driver has to
-    find out before the batch is done again; or ``failed``: what the disk had against it.
+    It says ``files`` and ``quarantine`` with what stands in them, or ``unknown``, ``guids`` and ``plain``: what the
+    driver has to find out before the batch is done again; or ``failed``: what the disk had against it.
     """
     from pyspark import TaskContext
 
@@ -123,15 +135,16 @@ class Share:
         self._rejected: Any = None
         self._counts: dict[int, Counts] = {}
         self._unknown: set[int] = set()
+        self._guids: set[UUID] = set()
         self._needs_plain = False
         schema = None if plan.plain is None else plan.judged[plan.plain].written
-        self._naming = _Naming(schema, asked=plan.plain_asked)
+        self._naming = _Naming(schema, asked=plan.plain_asked, guids=plan.guids)
 
     def take(self, batch: pa.RecordBatch) -> None:
         """Decode and write some records; once something is not known, only look what else is not."""
         records = SparkRecords.of_batch(batch)
         self._look(records)
-        if self._unknown or self._needs_plain:
+        if self._asks:
             return
         chunk = decode(records, _spans(records), self._reader, self._naming)
         for group in chunk.groups:
@@ -142,9 +155,10 @@ class Share:
 
     def end(self) -> dict[str, Any]:
         """Finish the files, and return what is to be said."""
-        if self._unknown or self._needs_plain:
+        if self._asks:
             self.abandon()
-            return {"unknown": sorted(self._unknown), "plain": self._needs_plain}
+            guids = sorted(map(str, self._guids))
+            return {"unknown": sorted(self._unknown), "guids": guids, "plain": self._needs_plain}
         files = list(self._events.close())
         quarantine = []
         if self._rejected is not None:
@@ -163,13 +177,20 @@ class Share:
         if self._rejected is not None:
             self._rejected.abandon()
 
+    @property
+    def _asks(self) -> bool:
+        """Tell whether the driver has to find out something."""
+        return bool(self._unknown or self._guids or self._needs_plain)
+
     def _look(self, records: SparkRecords) -> None:
         """Note which schemas the driver has to judge."""
-        for head in {value[: self._naming.head_bytes] for value in records.values if value is not None}:
+        for head in {head for head in heads_of(records, self._naming.head_bytes) if head is not None}:
             try:
-                schema_id = self._naming.schema_id(head)
+                schema_id = named_by(self._naming, head)
             except _PlainNotKnown:
                 self._needs_plain = True
+            except _GuidNotKnown as unknown:
+                self._guids.add(unknown.guid)
             except ValueError:  # the frame is broken: a reject
                 continue
             else:
@@ -241,14 +262,23 @@ class Share:
 class _Naming(TopicNaming):
     """How the values of a batch name their schemas, as far as the driver knows."""
 
-    def __init__(self, plain: WrittenSchema | None, *, asked: bool) -> None:
-        super().__init__(lambda: plain)
+    def __init__(self, plain: WrittenSchema | None, *, asked: bool, guids: Mapping[UUID, int | UnknownGuid]) -> None:
+        super().__init__(lambda: plain, self._id_of_guid)
         self._known = plain is not None or asked
+        self._guids = guids
 
     def schema_id(self, head: bytes) -> int:
         if head and head[:1] != b"\x00" and not self._known:
             raise _PlainNotKnown
         return super().schema_id(head)
+
+    def _id_of_guid(self, guid: UUID) -> int:
+        if guid not in self._guids:
+            raise _GuidNotKnown(guid)
+        found = self._guids[guid]
+        if isinstance(found, UnknownGuid):
+            raise found
+        return found
 
 
 @lru_cache(_READERS_CACHED)

@@ -191,6 +191,7 @@ class TopicJob:
                 dict(self._shelf.judged),
                 self._shelf.plain,
                 self._plain_asked,
+                dict(self._shelf.guids),
             )
             task: Any = partial(run_task, plan)
             found = rows.selectExpr(*_COLUMNS).mapInArrow(task, f"{SAID} string").collect()
@@ -204,13 +205,15 @@ class TopicJob:
                         hint="What is published stays as it is; make room, and the same command continues",
                     )
             unknown = {schema_id for one in said for schema_id in one.get("unknown", ())}
+            guids = {uuid.UUID(guid) for one in said for guid in one.get("guids", ())}
             plain = any(one.get("plain") for one in said)
-            if not unknown and not plain:
+            if not unknown and not guids and not plain:
                 return said
             shutil.rmtree(staged, ignore_errors=True)
             if plain:
                 self._plain_asked = True
                 self._shelf.learn_plain(self._find_plain())
+            self._shelf.learn_guids(sorted(guids))
             self._shelf.learn(sorted(unknown))
 
     def _starts(self, ends: dict[int, int]) -> dict[int, int]:

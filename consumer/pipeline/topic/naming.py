@@ -51,3 +51,10 @@ class AnyNaming:
                 raise
             self.any_without_contract = True
             return WITHOUT_A_CONTRACT
+
+    def schema_id_in_header(self, header: bytes) -> int:
+        """Return the schema that a record names in a header.
+
+        :raises UndecodableValue: as :meth:`TopicNaming.schema_id_in_header`.
+        """
+        return self.known.schema_id_in_header(header)

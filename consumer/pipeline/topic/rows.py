@@ -36,7 +36,7 @@ from cluster.reading import TopicReader, Watermarks
 from cluster.records import Records
 from cluster.topics import TopicInfo
 from consumer.load.decode import Reader, decode
-from consumer.load.naming import TopicNaming
+from consumer.load.naming import Head, InHeader, TopicNaming, heads_of, named_by
 from consumer.load.readers import Readers, SchemaSource, Unregistered, source_of_schemas
 from consumer.pipeline.topic.columns import TopicColumns
 from consumer.pipeline.topic.json_members import MemberDecoder, Members, read_object
@@ -81,7 +81,7 @@ def open_topic(
         types.execute("SET TimeZone = 'UTC'")
         info = source.identify()
         marks = source.watermarks(range(info.partitions))
-        naming = TopicNaming(partial(plain_schema, connection.kafka, topic, plain))
+        naming = TopicNaming(partial(plain_schema, connection.kafka, topic, plain), registry.id_of)
         yield TopicRows(
             connection, source, registry=registry, info=info, marks=marks, naming=naming, types=types, stop=stop
         )
@@ -174,13 +174,12 @@ class TopicRows:
         """Look at every record once: which schemas and members there are, and whether headers carry identities."""
         starts = {partition: marks.low for partition, marks in self.marks.items()}
         ends = {partition: marks.high for partition, marks in self.marks.items()}
-        looked_at: set[bytes] = set()
+        looked_at: set[Head] = set()
         for records, _ in self._fetched(starts, ends):
-            heads = [None if value is None else value[:HEADER_BYTES] for value in records.values]
-            for head in dict.fromkeys(heads):
+            for head in dict.fromkeys(heads_of(records, HEADER_BYTES)):
                 if head is not None and head not in looked_at:
                     self._meet(head)
-                    if head[:1] == MAGIC:
+                    if isinstance(head, InHeader) or head[:1] == MAGIC:
                         looked_at.add(head)
             if self._naming.any_without_contract:
                 self._meet_members(records)
@@ -191,9 +190,9 @@ class TopicRows:
         self._naming.takes_any = not self._columns.met
         self._columns.settle(self._members.names if self._naming.takes_any else ())
 
-    def _meet(self, head: bytes) -> None:
+    def _meet(self, head: Head) -> None:
         try:
-            schema_id = self._naming.schema_id(head)
+            schema_id = named_by(self._naming, head)
             if schema_id != WITHOUT_A_CONTRACT:
                 self._readers(schema_id).placed()
         except UndecodableValue as fault:

@@ -19,13 +19,14 @@ from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.held import HeldRecord
 from schemas.formats import FRAMED, Naming, WrittenSchema, named_schema
 from schemas.formats.frame import Frames
+from schemas.formats.headers import UNKNOWN_GUID
 from schemas.registry.client import UNKNOWN_SCHEMA
 from schemas.undecodable import UndecodableValue
 
 MAX_EXAMPLES = 10
 _SHOWN = 3
 # Why a schema could not be read when its values came. What a library raised has the name of its class.
-_OF_SCHEMAS = frozenset({UNKNOWN_SCHEMA, "unsupported_schema", "invalid_schema", "schema_conflict"})
+_OF_SCHEMAS = frozenset({UNKNOWN_SCHEMA, "unsupported_schema", "invalid_schema", "schema_conflict", UNKNOWN_GUID})
 
 _TEXTS = "SELECT schema_id, min(schema), arg_min(format, schema) FROM schema_versions GROUP BY schema_id"
 _IDENTITIES = """
@@ -98,7 +99,7 @@ def _may_be_held(record: HeldRecord, phase: str, kind: str, naming: Naming) -> b
     """
     if phase == "frame" or record.held_phase == "frame":
         return (record.held_phase, record.held_class, record.held_schema_id) == (phase, kind, None)
-    if record.held_schema_id != named_schema(naming, record.held_value):
+    if record.held_schema_id != named_schema(naming, record.held_value, record.headers()):
         return False
     if record.held_phase == "decode":
         # Of a schema of which nothing could be read no text is kept.
@@ -130,10 +131,10 @@ class KeptReaders:
         return self._made[schema_id]
 
     def naming(self, record: HeldRecord) -> Frames:
-        """Return how a record names its schema: one without a frame has the one that it is held with."""
+        """Return how a record names its schema: without a frame, or by a GUID, it is the one that it is held with."""
         held = record.held_schema_id
         known = self._kept.get(held) if held is not None else None
-        return Frames(held if known is not None and known.format not in FRAMED else None)
+        return Frames(held if known is not None and known.format not in FRAMED else None, of_guid=held)
 
 
 def rejects_of(page: list[HeldRecord], reader_of: KeptReaders) -> dict[int, Reject]:

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaIncompatible, StreamproofError
+from schemas.formats.headers import UnknownGuid
 from schemas.registry import http as registry_http
 from schemas.registry.client import NEGATIVE_S
 from schemas.registry.contract import Contract, ContractVersion, load_contract
@@ -479,3 +481,28 @@ def test_an_unknown_level_is_named(stub):
     Held(stub)
     with client(stub.url) as registry, pytest.raises(Misconfigured, match="unknown compatibility level SIDEWAYS"):
         gate(registry, contract(ONE), "s", level="SIDEWAYS")
+
+
+@pytest.mark.parametrize(
+    ("reply", "found"),
+    [
+        ((200, [{"context": ".", "id": 12}]), 12),
+        ((200, [{"context": ":.other:", "id": 3}, {"context": ".", "id": 12}]), 12),
+        ((200, [{"context": ":.other:", "id": 3}]), 3),
+        ((200, []), None),
+        ((404, {"error_code": 40403, "message": "no such GUID"}), None),
+        ((404, b"<html>no such place</html>"), None),
+        ((404, {"error_code": 404, "message": "HTTP 404 Not Found"}), None),
+    ],
+)
+def test_a_guid_gives_the_id_of_its_schema_where_the_registry_tells(
+    stub: StubRegistry, reply: Reply, found: int | None
+) -> None:
+    guid = UUID("6da336d8-f1d3-0f98-4c47-d03ee8a14a10")
+    stub.replies[f"GET /schemas/guids/{guid}/ids"] = reply
+    with client(stub.url) as registry:
+        if found is not None:
+            assert registry.id_of(guid) == found
+            return
+        with pytest.raises(UnknownGuid, match=str(guid)):
+            registry.id_of(guid)

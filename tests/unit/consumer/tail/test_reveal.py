@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +14,7 @@ from consumer.tail.reveal import Reveal, SchemaSeen, json_value
 from consumer.tail.wanted import Wanted
 from schemas.formats import WrittenSchema, value_format
 from schemas.formats.frame import frame_header
+from schemas.formats.headers import VALUE_SCHEMA, guid_of_nobody
 from schemas.undecodable import UnsupportedSchema
 
 CONTRACT = json.dumps(
@@ -25,6 +28,9 @@ CONTRACT = json.dumps(
         ],
     }
 )
+
+
+GUID = UUID(int=42)
 
 
 class Shelf:
@@ -41,6 +47,9 @@ class Shelf:
     def named(self, schema_id: int) -> list[tuple[str, int]]:
         return [("other-value", 1), ("t-value", 4)]
 
+    def id_of(self, guid: UUID) -> int:
+        return 7 if guid == GUID else guid_of_nobody(guid)
+
 
 def row(number: int) -> bytes:
     import datetime as dt
@@ -55,7 +64,7 @@ def row(number: int) -> bytes:
 
 
 def test_a_framed_value_is_shown_as_json_with_its_schema_and_the_topics_own_subject():
-    (found,) = Reveal("t-value", Shelf)([row(1)])
+    (found,) = Reveal("t-value", Shelf)([row(1)], [None])
     assert (found.kind, found.schema) == ("avro", SchemaSeen(7, "t-value", 4))
     assert found.value == {"id": 1, "at": "2026-01-31T12:00:00.000Z", "tags": {"a": "b"}}
 
@@ -76,7 +85,7 @@ def test_values_of_all_kinds_are_told_apart_in_one_fetch_and_in_order():
         b"NaN",
     ]
     shelf = Shelf()
-    found = Reveal("t-value", lambda: shelf)(values)
+    found = Reveal("t-value", lambda: shelf)(values, [None] * len(values))
     assert [one.kind for one in found] == [
         *("avro", "tombstone", "plain-json", "bytes", "text", "bytes", "text"),
         *("json", "bytes", "bytes", "avro", "text"),
@@ -87,7 +96,7 @@ def test_values_of_all_kinds_are_told_apart_in_one_fetch_and_in_order():
 
 
 def test_without_a_registry_a_framed_value_is_bytes_and_says_why():
-    (found,) = Reveal("t-value", None)([row(1)])
+    (found,) = Reveal("t-value", None)([row(1)], [None])
     assert (found.kind, found.fault) == ("bytes", ("unknown_schema", "no registry is known that could tell the schema"))
 
 
@@ -95,8 +104,8 @@ def test_no_bytes_are_an_error():
     reveal = Reveal("t-value", Shelf)
     for size in range(1, 200):
         for head in (b"", frame_header(7), frame_header(8), b"{"):
-            assert len(reveal([head + os.urandom(size)])) == 1
-    assert reveal([b"[" * 200_000])[0].kind == "text"
+            assert len(reveal([head + os.urandom(size)], [None])) == 1
+    assert reveal([b"[" * 200_000], [None])[0].kind == "text"
 
 
 @pytest.mark.parametrize(("text", "value"), [("9007199254740993", 9007199254740993), ("1e999", "1e999"), ("0.1", 0.1)])
@@ -140,3 +149,14 @@ def test_a_key_is_compared_as_text():
     assert Wanted(key="ä").has_key("ä".encode())
     assert not Wanted(key="a").has_key(None)
     assert Wanted().has_key(None)
+
+
+def test_a_schema_in_a_header_is_the_one_that_counts() -> None:
+    values: list[bytes | None] = [row(1)[5:], row(2)[5:], row(3), b"\0\0\0\0\0", None]
+    said: list[Any] = [b"\0\0\0\0\7", b"\1" + GUID.bytes, None, b"\1" + bytes(16), b"\0\0\0\0\7"]
+    headers = [None if each is None else [(VALUE_SCHEMA, each)] for each in said]
+    found = Reveal("t-value", Shelf)(values, headers)
+    assert [one.value and one.value["id"] for one in found] == [1, 2, 3, None, None]
+    assert [one.kind for one in found] == ["avro", "avro", "avro", "bytes", "tombstone"]
+    assert found[3].fault is not None
+    assert found[3].fault[0] == "unknown_guid"

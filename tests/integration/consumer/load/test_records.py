@@ -1,0 +1,64 @@
+"""What a record carries beside its value, from the broker into both stores and back out of the quarantine."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+from uuid import UUID
+
+import duckdb
+from confluent_kafka import Producer
+
+from consumer.load.quarantine import replay
+from schemas.formats.headers import VALUE_SCHEMA
+from tests.kit.commands import streamproof
+
+ANY_TIME = {"message_timestamp_after_max_ms": str((1 << 63) - 1)}
+TIMES = [1_700_000_000_000, 1_000, -2, -62_135_596_800_001, 253_402_300_800_000, 1_700_000_000_000_000]
+
+
+def produce(rig: Any, values: list[bytes], **carried: Any) -> None:
+    producer = Producer(rig.connection.kafka.as_librdkafka(linger_ms=5))
+    for value in values:
+        producer.produce(rig.topic, value, partition=0, **carried)
+    assert producer.flush(30) == 0
+
+
+def stored(rig: Any, columns: str) -> list[dict[str, Any]]:
+    """Rows of events, as a proof reads them from either store."""
+    with rig.place.to_look() as warehouse:
+        relation: duckdb.DuckDBPyRelation = warehouse.connection.sql(f"SELECT {columns} FROM events ORDER BY _offset")
+        return list(relation.to_arrow_table().to_pylist())
+
+
+def test_headers_times_and_schemas_in_headers_come_through_the_quarantine_as_well(each_rig: Any) -> None:
+    rig = each_rig
+    rig.create(**ANY_TIME)
+    (good,) = rig.values([1])
+    head, payload = good[:5], good[5:]
+    headers = [("trace", b"\xff\x00"), ("empty", b""), ("nothing", None), ("trace", b"again")]
+    for time_ms in TIMES:
+        produce(rig, [good], timestamp=time_ms, headers=headers)
+    produce(rig, [payload, payload[:-1]], headers=[(VALUE_SCHEMA, head)])
+    produce(rig, [payload], headers=[(VALUE_SCHEMA, b"\1" + UUID(int=7).bytes), *headers], timestamp=TIMES[-1])
+    result = rig.load()
+    assert (result.rows, result.quarantined) == (len(TIMES) + 1, 2)
+    held = rig.rows("SELECT phase, error_class, _timestamp_ms FROM quarantine ORDER BY _offset")
+    assert held == [("decode", "truncated", None), ("schema", "unknown_guid", TIMES[-1])]
+    rows = stored(
+        rig, "n, _headers, coalesce(_timestamp_ms, epoch_ms(_timestamp)) AS ms, _timestamp IS NULL AS strange"
+    )
+    assert [row["n"] for row in rows] == [1] * len(rows)
+    named = [{"name": name, "value": value} for name, value in headers]
+    assert [row["_headers"] for row in rows] == [named] * len(TIMES) + [[{"name": VALUE_SCHEMA, "value": head}]]
+    assert [row["ms"] for row in rows][: len(TIMES)] == TIMES
+    assert [row["strange"] for row in rows] == [False, False, False, True, True, True, False]
+    rig.prove()
+    again = replay(rig.connection, rig.place, stop=threading.Event())
+    assert (again.replayed, again.remaining) == (0, 2)
+    shown = streamproof("tail", rig.topic, "--from", "start", "--json").stdout.splitlines()
+    assert [json.loads(line)["format"] for line in shown][-3:] == ["avro", "bytes", "bytes"]
+    verified = streamproof("verify", rig.where, "--topic", rig.topic, "--sample", "100", "--json")
+    faults = [proof for proof in verified.document["proofs"] if proof["faults"]]
+    assert faults == [], verified.text
