@@ -53,6 +53,7 @@ OTHER_VARIABLES = frozenset(
     }
 )
 _FILE = "_file"
+_WITHOUT_PREFIX = frozenset({"column_conflicts"})  # of the registry's half; what the gate and producers do with it
 _MODELS: dict[str, type[BaseModel]] = {"kafka": KafkaSettings, "registry": RegistrySettings}
 _ADDRESS = {"kafka": "bootstrap_servers", "registry": "url"}
 _SHOWN = {"kafka": "Kafka", "registry": "the Schema Registry"}
@@ -216,7 +217,7 @@ def setting_names() -> dict[str, tuple[tuple[str, str], ...]]:
         prefix = "" if part == "kafka" else f"{part}_"
         for field in (*model.model_fields, *(name + _FILE for name in _secret_fields(part))):
             if field != "allow_plaintext":
-                names[prefix + field] = ((part, field),)
+                names[field if field in _WITHOUT_PREFIX else prefix + field] = ((part, field),)
     return names
 
 

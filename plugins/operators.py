@@ -129,6 +129,8 @@ class SchemaGateOperator(StreamproofOperator):
             self.log.info("%s v%s: %s", result.subject, version.version, version.status)
             for change in version.changes:
                 self.log.info("  %s %s: %s -> %s", change.path, change.kind, change.old, change.new)
+            for remark in version.remarks:
+                self.log.warning("  %s", remark)
         return {"subject": result.subject, "schema_id": result.current.id if result.current else None}
 
 

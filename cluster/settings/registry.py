@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -24,6 +24,9 @@ class RegistrySettings(BaseModel):
     ssl_certificate_location: str | None = None
     ssl_key_location: str | None = None
     ssl_key_password: SecretStr | None = None
+    column_conflicts: Literal["refuse", "warn"] = Field(
+        default="refuse", description="what to do about a field that no column holds beside what it holds already"
+    )
     timeout_s: float = Field(default=5.0, gt=0, le=120, description="deadline of one request, seconds")
 
     @field_validator("url")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # who only names a sink loads no Arrow
     from consumer.sinks.duckdb.warehouse import Warehouse
     from consumer.sinks.held import HeldRecord, QuarantineClass
     from consumer.sinks.limit import Limit
+    from schemas.columns.at_hand import AtHand
     from schemas.formats import WrittenSchema
 from schemas.manifest import SchemaUsed
 
@@ -228,6 +229,13 @@ class Place(Protocol):
 
     def to_look(self, *, topic: str | None = None, wait_s: float = DEFAULT_WAIT_S) -> AbstractContextManager[Warehouse]:
         """Open the same to read it, whatever is in it: nothing is made, brought to today's format or refused."""
+        ...
+
+    def at_hand(self, topic: str) -> AtHand | None:
+        """Return what a table of it holds of a topic, without waiting for anybody, ``None`` where there is none yet.
+
+        :raises StreamproofError: it cannot be read: somebody loads into it, it does not answer, it is damaged.
+        """
         ...
 
 

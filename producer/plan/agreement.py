@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
+
+import structlog
 
 from cluster.admin import CALL_TIMEOUT_S
 from cluster.connection import Connection
@@ -36,7 +38,10 @@ from schemas.manifest import Manifest, SchemaUsed
 from schemas.packs import find_pack, queries_of
 from schemas.registry.contract import Contract, ContractVersion, subject_for
 from schemas.registry.gate import Registry
+from schemas.registry.history import refuse_conflicts
 from schemas.undecodable import UnsupportedSchema
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ def agree(
     :raises BrokerUnreachable: no broker answers (within 15 s).
     :raises TopicMissing: the topic or its control topic does not exist.
     :raises TopicRecreated: the run was begun on a former topic of the same name.
+    :raises SchemaIncompatible: a field would get a column of its own, and nobody allowed it.
     :raises Misconfigured: the schema is not registered, or the run id was used with other settings, by this shard or
         by another one.
     """
@@ -150,6 +156,7 @@ def agree(
             lease=said.lease,
             control_ends=said.control_ends,
         )
+    _refuse_conflicts(connection, plan, scenario, [schema, *([] if newer is None else [newer])])
     now = dt.datetime.now(dt.UTC)
     targets = None
     if plan.faults:
@@ -283,6 +290,29 @@ def _schema(connection: Connection, plan: Plan, scenario: Scenario) -> tuple[Con
             hint=_how_to_register(contract, plan.topic, connection.registry.shown) + version + as_format + "`",
         )
     return schema, used
+
+
+def _refuse_conflicts(
+    connection: Connection, plan: Plan, scenario: Scenario, written: Sequence[ContractVersion]
+) -> None:
+    """Return if the table that the events come to holds them beside all that the subject had before.
+
+    What a run has begun with is not asked again.
+
+    :raises SchemaIncompatible: a field would get a column of its own, and nobody allowed it.
+    """
+    conflicts = plan.column_conflicts
+    texts = [version.text for version in written]
+    subject = subject_for(plan.topic)
+    if scenario.format not in FRAMED:
+        said = refuse_conflicts(None, subject, texts, table=plan.table, column_conflicts=conflicts)
+    else:
+        with Registry(connection.registry) as registry:
+            said = refuse_conflicts(
+                registry, subject, texts, table=plan.table, column_conflicts=conflicts, written=scenario.format
+            )
+    for sentence in said:
+        log.warning("a column is not as the schema has it", field=sentence)
 
 
 def _fingerprint(registry: Registry, schema_id: int) -> str | None:

@@ -13,7 +13,9 @@ from producer.plan.mixing import Mixing
 from producer.scenarios.options import Options
 from producer.shapes import Shape, ShardSchedule, WholeSchedule, duration_s, to_text
 from producer.toolkit.sharing import share
+from schemas.columns.at_hand import AtHand
 from schemas.incidents import Incident
+from schemas.registry.history import ColumnConflicts
 
 # How the settings call what the whole run was asked for, where each shard has its share.
 OF_ALL_SHARDS = "all_"
@@ -39,6 +41,8 @@ class Plan:
     :param next_version: share of the events that are written with the next version of the schema, or a ramp to it;
         ``None`` for a run of one version.
     :param incidents: what is done to the local stack meanwhile; nothing of the data depends on it.
+    :param table: the warehouse that the events will come to, if there is one at hand.
+    :param column_conflicts: what to do about a field that no column of it holds; ``None`` for what the settings say.
     """
 
     topic: str
@@ -66,6 +70,8 @@ class Plan:
     incidents: tuple[Incident, ...]
     event_log: Path | None
     delivery_timeout_s: float
+    table: AtHand | None = None
+    column_conflicts: ColumnConflicts | None = None
 
     def for_shard(self, shard: int) -> Plan:
         """Return the same run's plan for another shard."""

@@ -18,9 +18,11 @@ from producer.scenarios.find import options_of
 from producer.scenarios.options import fit, in_words
 from producer.shapes import Constant, Shape, duration_s, parse
 from producer.shapes.kinds import MAX_DURATION_S, MAX_RATE
+from schemas.columns.at_hand import AtHand
 from schemas.identity import MAX_SHARDS
 from schemas.incidents import Incident
 from schemas.ledgers import RUN_PREFIX, is_ledger_id
+from schemas.registry.history import ColumnConflicts
 
 _MAX_RUN_ID = 240
 CATCH_UP = ("report", "skip")
@@ -47,6 +49,8 @@ class ProduceRequest:
     :param next_version_ramp: write none of the events with the next version at first, and all at last.
     :param endless: no bound: only a signal ends it.
     :param delivery_timeout_s: how long an event may wait for its acknowledgement before it counts as unknown.
+    :param table: the warehouse that the events will come to, if there is one at hand.
+    :param column_conflicts: ``refuse`` or ``warn`` where no column of it holds a field; as the settings say by default.
     :param plan: what all of this means; made here, for everything that follows.
     :raises Misconfigured: names every fault at once.
     """
@@ -73,6 +77,8 @@ class ProduceRequest:
     options: Mapping[str, object] = field(default_factory=dict)
     event_log: Path | None = None
     delivery_timeout_s: float = 30.0
+    table: AtHand | None = None
+    column_conflicts: ColumnConflicts | None = None
     plan: Plan = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -119,6 +125,8 @@ class ProduceRequest:
             incidents=incidents,
             event_log=self.event_log,
             delivery_timeout_s=self.delivery_timeout_s,
+            table=self.table,
+            column_conflicts=self.column_conflicts,
         )
         object.__setattr__(self, "plan", plan)
         if late := beyond_the_end(incidents, plan.lasts_s):

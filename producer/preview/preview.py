@@ -25,6 +25,7 @@ from producer.send.event_log import readable
 from producer.send.supply import identified, keys_of, with_later_columns
 from producer.toolkit.arrays import plain
 from schemas.formats import value_format
+from schemas.registry.history import told_of_contract
 
 MAX_EVENTS = 1_000_000
 _PREVIEW_RUN = "preview"
@@ -36,8 +37,8 @@ _MAX_SAMPLES = 8
 class Preview:
     """Figures of the first events of a run. ``value_bytes`` counts the whole framed value.
 
-    ``limit`` is where a shard ends at the latest, such as where an option says so; ``calibration`` is what this machine
-    reaches, if that was asked for.
+    ``limit`` is where a shard ends at the latest, such as where an option says so; ``remarks`` are what a table makes
+    of the schema otherwise than it is written; ``calibration`` is what this machine reaches, if that was asked for.
 
     ``event_time`` is from the earliest to the latest event; events that come late are counted as all others.
 
@@ -56,6 +57,7 @@ class Preview:
     event_time: tuple[str, str] | None
     samples: list[dict[str, Any]]
     limit: int
+    remarks: list[str]
     calibration: Calibration | None
 
     def document(self) -> dict[str, Any]:
@@ -148,6 +150,7 @@ def preview(
         event_time=(_utc(min(times)), _utc(max(times))) if times else None,
         samples=[samples[name] for name, _ in mix.most_common() if name in samples],
         limit=stream.limit,
+        remarks=told_of_contract(contract, schema.version),
         calibration=calibrate(endless, encoder, key=chosen.key, identity=chosen.identity) if endless else None,
     )
 

@@ -47,6 +47,19 @@ class Remark:
     kind: Kind
     sentence: str
 
+    def __str__(self) -> str:
+        """Return path and sentence."""
+        return f"{self.path}: {self.sentence}"
+
+
+# Functions with names: rules go to other processes.
+def _any_type(_old: ColumnType, _new: ColumnType) -> bool:
+    return True
+
+
+def _as_it_is(name: str) -> str:
+    return name
+
 
 @dataclass(frozen=True, slots=True)
 class StoreRules:
@@ -59,9 +72,9 @@ class StoreRules:
     """
 
     reserved: tuple[str, ...] = ()
-    may_become: Callable[[ColumnType, ColumnType], bool] = lambda _old, _new: True
+    may_become: Callable[[ColumnType, ColumnType], bool] = _any_type
     renames: bool = True
-    column_name: Callable[[str], str] = lambda name: name
+    column_name: Callable[[str], str] = _as_it_is
 
 
 @dataclass(frozen=True, slots=True)

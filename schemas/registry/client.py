@@ -67,6 +67,7 @@ class Registry:
     """
 
     def __init__(self, settings: RegistrySettings) -> None:
+        self.column_conflicts = settings.column_conflicts  # what the gate does about them unless told otherwise
         self.url = settings.shown  # for errors; a secret may stand in the address itself
         self._http = RegistryHttp(settings)
         self._schemas: dict[int, WrittenSchema] = {}

@@ -7,16 +7,19 @@ Open :func:`gate` first. ``client.py`` talks to the registry, ``diff.py`` says w
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from cluster.errors import Misconfigured, SchemaIncompatible
+from schemas.columns.at_hand import AtHand
 from schemas.formats import AVRO_NAME, value_format
 from schemas.manifest import SchemaUsed
 from schemas.registry.client import Registered, Registry, UnknownSchema
 from schemas.registry.compatibility import reasons, remarks
 from schemas.registry.contract import COMPATIBILITY_LEVELS, Contract, ContractVersion
 from schemas.registry.diff import Change, diff_schemas
+from schemas.registry.history import ColumnConflicts, told_of_history
 from schemas.registry.normal import normal_text
 from schemas.undecodable import UnsupportedSchema
 
@@ -103,10 +106,12 @@ def gate(
     level: str | None = None,
     dry_run: bool = False,
     written: str = AVRO_NAME,
+    table: AtHand | None = None,
+    column_conflicts: ColumnConflicts | None = None,
 ) -> GateResult:
     """Register the contract's versions under ``subject``, in order, or refuse and register nothing.
 
-    1. inspect: what the subject holds, what is missing, what changed, what speaks against it
+    1. inspect: what the subject holds, what is missing, what changed, what a table makes of it, what speaks against it
     2. refuse: if anything does
     3. guard: give the subject its level, so that the registry holds everyone to it
     4. register: in order
@@ -116,12 +121,24 @@ def gate(
     :param level: use this level instead of the contract's, and loosen the subject's own if need be.
     :param dry_run: stop after step 2.
     :param written: the format of the values that are to name the versions.
+    :param table: the warehouse at hand; one that is yet to be made unless given.
+    :param column_conflicts: what to do about a field that no column holds beside what it holds already: ``refuse``, or
+        ``warn``, so that it gets a column of its own; as the settings say unless given.
     :raises SchemaIncompatible: a version does not fit, or the registry holds one of somebody else's that does not.
     :raises Misconfigured: the contract would loosen the level that the subject has, or lacks a version.
     """
     # 1. inspect
     newest = contract.after(up_to) if mixing else up_to
-    seen = inspect_subject(registry, contract, subject, up_to=newest, level=level, written=written)
+    seen = inspect_subject(
+        registry,
+        contract,
+        subject,
+        up_to=newest,
+        level=level,
+        written=written,
+        table=table,
+        column_conflicts=column_conflicts,
+    )
     # 2. refuse
     if seen.reasons:
         raise SchemaIncompatible(
@@ -160,6 +177,8 @@ def inspect_subject(
     up_to: int | None = None,
     level: str | None = None,
     written: str = AVRO_NAME,
+    table: AtHand | None = None,
+    column_conflicts: ColumnConflicts | None = None,
 ) -> GateResult:
     """Compare and ask, and change nothing. What speaks against the contract is in ``reasons``, not raised.
 
@@ -196,6 +215,14 @@ def inspect_subject(
         results.append(missing)
         history.append(_Step(f"v{version.version}", version.schema))
 
+    results = _with_table(
+        results,
+        contract,
+        held,
+        table or AtHand(),
+        column_conflicts=column_conflicts or registry.column_conflicts,
+        written=written,
+    )
     promised = level_in_force if strangers else own_level
     loosens = level is None and promised is not None and not _keeps(wanted, promised)
     return GateResult(
@@ -217,6 +244,33 @@ class _Step:
 
     name: str
     schema: dict[str, Any] | None
+
+
+def _with_table(
+    results: Sequence[VersionResult],
+    contract: Contract,
+    held: Sequence[Registered],
+    table: AtHand,
+    *,
+    column_conflicts: ColumnConflicts,
+    written: str,
+) -> list[VersionResult]:
+    """Add what a table says that takes the subject's whole history, and then the versions that are new.
+
+    What is registered already is remarked on and not refused: its events may be in the topic.
+    """
+    missing = [contract.version(result.version).text for result in results if result.used is None]
+    of_id, of_missing = told_of_history(table, held, missing, written)
+    said = iter(of_missing)
+    judged = []
+    for result in results:
+        told = next(said) if result.used is None else of_id[result.used.id]
+        refused = result.used is None and column_conflicts == "refuse"
+        against = [f"{conflict}; --column-conflicts warn allows it" for conflict in told.conflicts] if refused else []
+        against += [told.impossible] if told.impossible and result.used is None else []
+        notes = [*(() if refused else told.conflicts), *(told.remarks if result.used is None else ())]
+        judged.append(replace(result, reasons=(*result.reasons, *against), remarks=(*result.remarks, *notes)))
+    return judged
 
 
 def _present(version: ContractVersion, present: SchemaUsed, held: list[Registered], written: str) -> VersionResult:

@@ -79,10 +79,13 @@ def preview(
     output.document(found.document() | ({} if planned is None else {"load": planned.document()}))
     if not as_json:
         from rich.json import JSON
+        from rich.text import Text
 
         for sample in found.samples:
             output.show(JSON(json.dumps(sample, ensure_ascii=False)))
         output.show(_figures(found))
+        for remark in found.remarks:
+            output.show(Text(f"note: {remark}", style="yellow"))
         if planned is not None:
             from streamproof.views.shape_plot import shape_plot
 

@@ -8,6 +8,7 @@ import typer
 from rich.text import Text
 
 from streamproof.console import Output, shown, warn
+from streamproof.flags.columns import AskedWarehouseFlag, ColumnConflictsFlag, column_conflicts, table_at_hand
 from streamproof.flags.common import JsonFlag
 from streamproof.flags.connection import Addresses, takes_addresses
 from streamproof.flags.faults import FaultFlag, IncidentFlag, NextVersionRampFlag, NextVersionShareFlag
@@ -72,6 +73,8 @@ def produce(
     next_version_ramp: NextVersionRampFlag = False,
     delivery_timeout: DeliveryTimeoutFlag = 30.0,
     option: OptionFlag = None,
+    warehouse: AskedWarehouseFlag = None,
+    conflicts: ColumnConflictsFlag = None,
     event_log: EventLogFlag = None,
     scenario_path: ScenarioPathFlag = None,
     ssl: SslFlag = False,
@@ -118,6 +121,8 @@ def produce(
         next_version_share=next_version_share,
         next_version_ramp=next_version_ramp,
         delivery_timeout_s=delivery_timeout,
+        table=table_at_hand(warehouse, topic),
+        column_conflicts=column_conflicts(conflicts),
     )
     chosen = tuple(range(shards)) if shard is None else (shard,)
     with stop_on_signals() as stop, shown_progress(request, chosen) as progress:

@@ -9,6 +9,7 @@ import typer
 from cluster.errors import Misconfigured, SchemaIncompatible
 from cluster.text.names import DEFAULT_NAME, check_topic_name
 from streamproof.console import Output, warn
+from streamproof.flags.columns import AskedWarehouseFlag, ColumnConflictsFlag, column_conflicts, table_at_hand
 from streamproof.flags.common import ExitCodeFlag, JsonFlag
 from streamproof.flags.connection import RegistryAddress, takes_addresses
 from streamproof.views.schemas import gate_lines
@@ -53,6 +54,8 @@ def diff(
     up_to: UpToFlag = None,
     compatibility: LevelFlag = None,
     written: FormatFlag = None,
+    warehouse: AskedWarehouseFlag = None,
+    conflicts: ColumnConflictsFlag = None,
     exit_code: ExitCodeFlag = False,
     addresses: RegistryAddress,
     as_json: JsonFlag = False,
@@ -64,10 +67,20 @@ def diff(
     output = Output(as_json)
     known = load_contract(contract)
     subject = _subject(contract, topic, known.name)
-    level, format_ = _level(compatibility), _format(written)
+    level, format_, chosen = _level(compatibility), _format(written), column_conflicts(conflicts)
     settings = addresses.connect().registry
+    table = table_at_hand(warehouse, topic or known.name)
     with Registry(settings) as registry:
-        seen = inspect_subject(registry, known, subject, up_to=up_to, level=level, written=format_)
+        seen = inspect_subject(
+            registry,
+            known,
+            subject,
+            up_to=up_to,
+            level=level,
+            written=format_,
+            table=table,
+            column_conflicts=chosen,
+        )
     output.show_all(gate_lines(seen))
     return output.ended(_document(seen), _difference(seen) if exit_code else None)
 
@@ -80,6 +93,8 @@ def run_gate(
     up_to: UpToFlag = None,
     compatibility: LevelFlag = None,
     written: FormatFlag = None,
+    warehouse: AskedWarehouseFlag = None,
+    conflicts: ColumnConflictsFlag = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, register nothing.")] = False,
     addresses: RegistryAddress,
     as_json: JsonFlag = False,
@@ -91,8 +106,9 @@ def run_gate(
     output = Output(as_json)
     known = load_contract(contract)
     subject = _subject(contract, topic, known.name)
-    level, format_ = _level(compatibility), _format(written)
+    level, format_, chosen = _level(compatibility), _format(written), column_conflicts(conflicts)
     settings = addresses.connect().registry
+    table = table_at_hand(warehouse, topic or known.name)
     with Registry(settings) as registry:
         result = gate(
             registry,
@@ -102,6 +118,8 @@ def run_gate(
             level=level,
             dry_run=dry_run,
             written=format_,
+            table=table,
+            column_conflicts=chosen,
         )
     output.show_all(gate_lines(result))
     output.document(_document(result))

@@ -18,12 +18,14 @@ from cluster.topics import TopicInfo
 from consumer.sinks import DEFAULT_WAIT_S, Origin, Totals
 from consumer.sinks.batch import Chunk, Tally
 from consumer.sinks.duckdb import ledger
+from consumer.sinks.duckdb.at_hand import at_hand
 from consumer.sinks.duckdb.batches import INSERT_EVENTS, DuckDBBatches, insert_rows, without_refused
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.warehouse import Warehouse, open_as_it_is, open_warehouse
 from consumer.sinks.held import HeldRecord, QuarantineClass
 from consumer.sinks.limit import Limit
+from schemas.columns.at_hand import AtHand
 from schemas.formats import WrittenSchema
 from schemas.manifest import SchemaUsed
 
@@ -180,6 +182,13 @@ class DuckDBFile:
     def to_look(self, *, topic: str | None = None, wait_s: float = DEFAULT_WAIT_S) -> Warehouse:  # noqa: ARG002
         """Open the file itself, whatever it holds."""
         return open_as_it_is(self.path, wait_s=wait_s)
+
+    def at_hand(self, topic: str) -> AtHand | None:
+        """Read the file without waiting for whoever loads into it; see :mod:`consumer.sinks.duckdb.at_hand`."""
+        if not self.exists():
+            return None
+        with open_as_it_is(self.path, wait_s=0) as warehouse:
+            return at_hand(warehouse, topic)
 
     def set_aside(self) -> str:
         """Rename the file. It must be closed: then there is no write-ahead log left beside it. Nothing is deleted."""

@@ -31,6 +31,7 @@ from consumer.sinks.postgres.migrations import lock_name
 from consumer.sinks.postgres.place import Address, aside_of, schema_of
 from consumer.sinks.postgres.proving import to_look, to_prove
 from consumer.sinks.postgres.warehouse import PostgresWarehouse, open_warehouse
+from schemas.columns.at_hand import AtHand
 from schemas.columns.column_type import quote
 from schemas.formats import WrittenSchema
 from schemas.manifest import SchemaUsed
@@ -228,6 +229,11 @@ class PostgresSchema:
         """Give a copy of the tables."""
         self._hold_to(topic)
         return to_look(self.address, self.topic, wait_s=wait_s)
+
+    def at_hand(self, topic: str) -> AtHand | None:
+        """Say nothing: what a schema's fields have is not asked yet."""
+        self._hold_to(topic)
+        return None
 
     def set_aside(self) -> str:
         """Rename the schema. Nothing is deleted; a loader that is at work in it ends."""

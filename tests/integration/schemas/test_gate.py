@@ -121,7 +121,7 @@ def test_each_level_decides_as_the_registry_does(registry, subject, contract, le
     assert (registry.compatible(subject, json.dumps(newer)) == []) is fits
     both = contract(older, newer, compatibility=level)
     if fits:
-        assert gate(registry, both, subject).versions[1].status == "registered"
+        assert gate(registry, both, subject, column_conflicts="warn").versions[1].status == "registered"
     else:
         with pytest.raises(SchemaIncompatible, match=r"v2: b: .*readers of the (new|old) schema fail"):
             gate(registry, both, subject)
@@ -138,7 +138,7 @@ def test_a_transitive_level_looks_past_the_last_version(registry, subject, contr
     gate(registry, contract(*steps[:2], compatibility="BACKWARD_TRANSITIVE"), subject)
     with pytest.raises(SchemaIncompatible, match="v3: b: string is not readable as int"):
         gate(registry, contract(*steps, compatibility="BACKWARD_TRANSITIVE"), subject)
-    gate(registry, contract(*steps, compatibility="BACKWARD"), subject, level="BACKWARD")
+    gate(registry, contract(*steps, compatibility="BACKWARD"), subject, level="BACKWARD", column_conflicts="warn")
     assert len(registry.versions(subject)) == 3
 
 
@@ -234,6 +234,33 @@ def test_a_file_without_a_topic_is_told_whose_subject_it_gets(stack, topic_name,
     assert "No --topic" not in streamproof("schemas", "gate", str(tmp_path / f"{name}.avsc"), "--topic", name).text
 
 
+def test_a_column_that_conflicts_is_refused_by_gate_and_producer_until_somebody_allows_it(
+    connection, topic_name, tmp_path
+):
+    topic = topic_name("cli")
+    streamproof("topics", "apply", "--topic", topic)
+    (tmp_path / "money.avsc").write_text(json.dumps(record(a="int", amount="double")))
+    (tmp_path / "money.yaml").write_text("schema: money.avsc")
+    with Registry(connection.registry) as registry:
+        registry.set_compatibility(f"{topic}-value", "NONE")
+        registry.register(f"{topic}-value", json.dumps(record(a="int", amount="long")))
+    asked = ("gate", str(tmp_path / "money.avsc"), "--topic", topic, "--compatibility", "NONE")
+    code, document, printed = command(*asked)
+    assert (code, document["error"]["kind"]) == (65, "SchemaIncompatible")
+    assert "amount: " in printed
+    assert "amount_2" in printed
+    code, document, _ = command(*asked, "--column-conflicts", "warn")
+    assert (code, document["versions"][0]["status"]) == (0, "registered")
+    assert "amount_2" in document["versions"][0]["remarks"][0]
+    send = ("produce", str(tmp_path / "money.yaml"), "--topic", topic, "--events", "20", "--json")
+    refused = streamproof(*send)
+    assert (refused.exit_code, refused.document["error"]["kind"]) == (65, "SchemaIncompatible")
+    assert "amount_2" in refused.text
+    assert streamproof(*send, "--column-conflicts", "warn").exit_code == 0
+    assert streamproof(*send, env={"STREAMPROOF_COLUMN_CONFLICTS": "warn"}).exit_code == 0
+    assert streamproof(*send, "--column-conflicts", "no").exit_code == 78
+
+
 def test_local_and_registered_versions_are_told_apart_and_compared_once(connection, topic_name, tmp_path):
     topic = topic_name("cli")
     (tmp_path / "one.avsc").write_text(json.dumps(OPTIONAL))
@@ -304,7 +331,8 @@ def test_the_gate_judges_contracts_of_json_as_those_of_avro(registry, subject, c
     gate(registry, contract(older, compatibility=level), subject, written="json")
     both = contract(older, newer, compatibility=level)
     if fits:
-        assert gate(registry, both, subject, written="json").versions[1].status == "registered"
+        newer = gate(registry, both, subject, written="json", column_conflicts="warn").versions[1]
+        assert newer.status == "registered"
     else:
         with pytest.raises(SchemaIncompatible):
             gate(registry, both, subject, written="json")

@@ -29,6 +29,8 @@ ADDRESSES = {
 }
 # What librdkafka is not told.
 OURS = {"allow_plaintext", "shard_fence"}
+# Settings of the registry's half that go by their own names.
+UNPREFIXED = ("allow_plaintext", "column_conflicts")
 # Values that each setting takes, as text, the way an environment gives them. What does not go together is apart.
 SHARED = {
     "bootstrap_servers": "h:1,h:2",
@@ -77,13 +79,19 @@ REGISTRY = {
     "ssl_key_location": "/key2.pem",
     "ssl_key_password": "hunter2-key2",
     "timeout_s": "2.5",
+    "column_conflicts": "warn",
 }
-REGISTRY_TOKEN = {"url": "https://registry.example/", "bearer_token": "hunter2-bearer"}
+REGISTRY_TOKEN = {
+    "url": "https://registry.example/",
+    "bearer_token": "hunter2-bearer",
+    "column_conflicts": "refuse",
+}
 
 
 def flat(kafka, registry):
     """The names of the settings file."""
-    return kafka | {f"registry_{name}": value for name, value in registry.items() if name != "allow_plaintext"}
+    prefixed = {f"registry_{name}": value for name, value in registry.items() if name not in UNPREFIXED}
+    return kafka | {name: registry[name] for name in UNPREFIXED if name in registry} | prefixed
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +17,17 @@ import pytest
 
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaIncompatible, StreamproofError
+from consumer.sinks.duckdb.at_hand import RULES
+from schemas.columns.at_hand import AtHand
+from schemas.columns.held import Held as Columns
+from schemas.columns.judge import judge
 from schemas.formats.headers import UnknownGuid
 from schemas.registry import http as registry_http
 from schemas.registry.client import NEGATIVE_S
 from schemas.registry.contract import Contract, ContractVersion, load_contract
 from schemas.registry.gate import Registry, UnknownSchema, gate, inspect_subject
+from schemas.registry.history import refuse_conflicts
+from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
 from tests.kit.seconds import within
 
@@ -506,3 +513,82 @@ def test_a_guid_gives_the_id_of_its_schema_where_the_registry_tells(
             return
         with pytest.raises(UnknownGuid, match=str(guid)):
             registry.id_of(guid)
+
+
+LONG, DOUBLE = record(a="int", amount="long"), record(a="int", amount="double")
+CONFLICT = "amount: amount is BIGINT in the table and DOUBLE here, so it gets the column amount_2"
+
+
+def test_a_field_that_no_column_holds_beside_its_history_is_refused_before_anything_is_registered(stub):
+    held = Held(stub)
+    held.texts = [json.dumps(LONG)]
+    with client(stub.url) as registry:
+        with pytest.raises(SchemaIncompatible) as raised:
+            gate(registry, contract(LONG, DOUBLE), "s")
+        assert f"v2: {CONFLICT}; --column-conflicts warn allows it" in str(raised.value)
+        assert len(held.texts) == 1
+        passed = gate(registry, contract(LONG, DOUBLE), "s", column_conflicts="warn")
+        assert passed.versions[1].remarks[0] == CONFLICT
+        again = gate(registry, contract(LONG, DOUBLE), "s")
+    assert [(version.status, version.remarks) for version in again.versions] == [
+        ("present", ()),
+        ("present", (CONFLICT,)),
+    ]
+
+
+def test_the_setting_holds_where_no_flag_says_otherwise(stub):
+    held = Held(stub)
+    held.texts = [json.dumps(LONG)]
+    with client(stub.url, column_conflicts="warn") as registry:
+        assert gate(registry, contract(LONG, DOUBLE), "s", dry_run=True).versions[1].remarks[0] == CONFLICT
+        with pytest.raises(SchemaIncompatible, match="amount_2"):
+            gate(registry, contract(LONG, DOUBLE), "s", column_conflicts="refuse")
+
+
+def test_what_fits_into_one_column_is_said_and_not_refused(stub):
+    Held(stub)
+    steps = contract(record(a="int"), record(a="long"), record(a=["null", "long", "string"]), compatibility="NONE")
+    with client(stub.url) as registry:
+        result = gate(registry, steps, "s")
+    assert [len(version.remarks) for version in result.versions] == [0, 1, 1]
+    assert "a: the column becomes BIGINT" in result.versions[1].remarks[0]
+
+
+def test_a_version_of_somebody_else_far_back_counts(stub):
+    held = Held(stub, level="NONE")
+    held.texts = [json.dumps(LONG), json.dumps(record(a="int"))]
+    with client(stub.url) as registry, pytest.raises(SchemaIncompatible, match="amount_2"):
+        gate(registry, contract(record(a="int"), DOUBLE, compatibility="NONE"), "s", level="NONE")
+
+
+def test_a_warehouse_at_hand_is_asked_and_what_it_decided_is_not_asked_again(stub):
+    stored = judge(Columns(), parse(json.dumps(LONG))).held
+    table = AtHand("/w.duckdb", stored)
+    Held(stub)
+    with client(stub.url) as registry:
+        with pytest.raises(SchemaIncompatible, match="amount_2"):
+            gate(registry, contract(DOUBLE), "s", table=table)
+        used = gate(registry, contract(DOUBLE), "s").current
+        assert used is not None
+        with pytest.raises(SchemaIncompatible, match="--column-conflicts warn") as raised:
+            refuse_conflicts(registry, "s", [json.dumps(DOUBLE)], table=table)
+        assert raised.value.exit_code == 65
+        assert raised.value.where == "/w.duckdb"
+        assert refuse_conflicts(registry, "s", [json.dumps(DOUBLE)], table=table, column_conflicts="warn") == [CONFLICT]
+        decided = AtHand("/w.duckdb", stored, known=frozenset({used.id}))
+        assert refuse_conflicts(registry, "s", [json.dumps(DOUBLE)], table=decided) == []
+    assert refuse_conflicts(None, "s", [json.dumps(LONG)], table=table) == []
+    with pytest.raises(SchemaIncompatible):
+        refuse_conflicts(None, "s", [json.dumps(DOUBLE)], table=table)
+
+
+def test_the_rules_of_a_store_reach_another_process():
+    assert pickle.loads(pickle.dumps(AtHand("x", rules=RULES))) == AtHand("x", rules=RULES)
+
+
+def test_an_invalid_logical_type_is_remarked_on(stub):
+    Held(stub)
+    wrong = record(d={"type": {"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 9}})
+    with client(stub.url) as registry:
+        result = gate(registry, contract(wrong), "s")
+    assert [remark.partition(":")[0] for remark in result.versions[0].remarks] == ["d"]

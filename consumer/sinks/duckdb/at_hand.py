@@ -1,0 +1,24 @@
+"""What a DuckDB file holds of a topic, for whoever asks before anything is sent."""
+
+from __future__ import annotations
+
+import json
+
+from consumer.sinks.batch import METADATA_COLUMNS
+from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.columns.at_hand import AtHand
+from schemas.columns.held import Held
+from schemas.columns.judge import StoreRules
+
+RULES = StoreRules(reserved=METADATA_COLUMNS)
+_TABLES = "SELECT table_name FROM duckdb_tables() WHERE table_name IN ('event_layout', 'schema_places')"
+
+
+def at_hand(warehouse: Warehouse, topic: str) -> AtHand | None:
+    """Return the columns of a warehouse; ``None`` for one of another topic, or of a format that does not note them."""
+    if len(warehouse.rows(_TABLES)) < 2 or warehouse.meta().get("topic") not in (None, topic):
+        return None
+    layouts = warehouse.rows("SELECT document FROM event_layout")
+    known = frozenset(int(number) for (number,) in warehouse.rows("SELECT DISTINCT schema_id FROM schema_places"))
+    held = Held.from_document(json.loads(layouts[0][0])) if layouts else Held()
+    return AtHand(str(warehouse.path), held, RULES, known)
