@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cluster.records import Records, Span
+from consumer.load.keys import KeyReader
 from consumer.load.naming import InHeader, heads_of, named_by
 from consumer.load.unforeseen import barrier
 from consumer.sinks.batch import ID_COLUMN, Chunk, EventGroup, Reject, has_identity, ids_in_headers, metadata
@@ -116,10 +117,13 @@ def _joined(groups: list[EventGroup]) -> EventGroup | None:
 ReaderOf = Callable[[int], Reader]
 
 
-def decode(records: Records, spans: list[Span], reader_of: ReaderOf, naming: Naming) -> Chunk:
+def decode(
+    records: Records, spans: list[Span], reader_of: ReaderOf, naming: Naming, keys: KeyReader | None = None
+) -> Chunk:
     """Turn fetched records into a chunk: groups of events, rejects, and (what is in neither) tombstones.
 
     :param naming: how the values name their schemas; each schema has a format of its own.
+    :param keys: decodes keys that Avro wrote, where anybody wants them.
     :raises RegistryUnreachable: a schema is not known yet and the registry does not answer; nothing is rejected for it.
     """
     began = time.perf_counter()
@@ -135,6 +139,8 @@ def decode(records: Records, spans: list[Span], reader_of: ReaderOf, naming: Nam
         rejects += faulty
         if group is not None:
             groups.append(group)
+    if keys is not None:
+        groups = [keys.added(records, group, naming) for group in groups]
     rejects.sort(key=lambda reject: reject.row)
     return Chunk(spans, records, groups, rejects, decode_s=time.perf_counter() - began)
 

@@ -71,13 +71,13 @@ def replay(
         if connection.known_registry is None and plain is None and not any_plain(shelf.kept.values()):
             Registry(connection.registry).close()  # says whose address is missing
         naming = TopicNaming(finder(plain, None, None, topic, list(shelf.kept.values())), registry.id_of)
-        readers = shelf.readers(shelf.adopt, naming)
+        readers, keys = shelf.readers(shelf.adopt, naming), shelf.keys(shelf.keep_key)
         replayed = 0
         for page in sink.held():
             if stop.is_set():
                 raise Interrupted(f"stopped; {replayed:,} records were moved", where=sink.where)
             _check_bytes(sink, page)
-            replayed += sink.readmit(load_id, decode(Records.of(page), [], readers, naming))
+            replayed += sink.readmit(load_id, decode(Records.of(page), [], readers, naming, keys))
         sink.checkpoint()
         remaining = sink.totals().quarantined
     return ReplayResult(topic, sink.where, replayed, remaining)

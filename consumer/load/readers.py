@@ -13,6 +13,7 @@ import pyarrow as pa
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaReplaced, StreamproofError
 from consumer.load.decode import Reader
+from consumer.load.keys import KeyReader, KeySchemas
 from consumer.load.naming import TopicNaming
 from consumer.load.unforeseen import barrier
 from consumer.sinks import Sink
@@ -36,6 +37,7 @@ class SchemaShelf:
 
     def __init__(self, sink: Sink, topic: str, registry: SchemaSource) -> None:
         self._sink = sink
+        self._topic = topic
         self._subject = subject_for(topic)
         self._registry = registry
         self.kept = sink.schemas()
@@ -51,6 +53,17 @@ class SchemaShelf:
             self._sink.keep_schema(schema_id, written, self._named(written))
             self.kept[schema_id] = written
         return columns
+
+    def keys(self, keep: Callable[[int, str], None]) -> KeyReader:
+        """Return what decodes keys.
+
+        :param keep: :meth:`keep_key`, where the warehouse is written.
+        """
+        return KeyReader(KeySchemas(self._registry, self._topic, self._sink.key_schemas()), keep)
+
+    def keep_key(self, schema_id: int, text: str) -> None:
+        """Make room for decoded keys in the sink, and keep the text of their schema."""
+        self._sink.keep_key_schema(schema_id, text)
 
     def readers(self, adopt: Adopt, naming: TopicNaming) -> Readers:
         """Return the readers of the topic's values.
@@ -78,6 +91,10 @@ class SchemaSource(Protocol):
         """Return the schema of an id; :meth:`schemas.registry.client.Registry.schema` has the errors."""
         ...
 
+    def named(self, schema_id: int) -> list[tuple[str, int]]:
+        """Return the subjects that have a schema, each with its version; empty where nobody says."""
+        ...
+
     def id_of(self, guid: UUID) -> int:
         """Return the id of the schema with a GUID; :meth:`schemas.registry.client.Registry.id_of` has the errors."""
         ...
@@ -98,6 +115,10 @@ class Unregistered:
         :raises UnknownSchema: always.
         """
         raise UnknownSchema(f"no address of a registry is known that could have schema {schema_id}")
+
+    def named(self, schema_id: int) -> list[tuple[str, int]]:  # noqa: ARG002
+        """Return none."""
+        return []
 
     def id_of(self, guid: UUID) -> int:
         """Know no GUID: a record that names one waits in the quarantine.

@@ -60,10 +60,11 @@ class Transfer:
         source.assign({partition: at for partition, at in self.sink.positions().items() if partition in ends}, ends)
         with Writer(batches, self.stop, self.stored) as writer:
             readers = self.shelf.readers(lambda *schema: writer.call(self.shelf.adopt, *schema), self.naming)
+            keys = self.shelf.keys(lambda *schema: writer.call(self.shelf.keep_key, *schema))
             while not (source.finished or self.stop.is_set()):
                 # fetch and decode
                 records, spans = source.fetch(batches.chunk_rows, self.stop)
-                chunk = replace(decode(records, spans, readers, self.naming), left=source.left)
+                chunk = replace(decode(records, spans, readers, self.naming, keys), left=source.left)
                 self.not_compared.update(readers.not_compared)
                 # commit
                 writer.submit(chunk if batches.careful else chunk.lean())
@@ -87,13 +88,14 @@ class Transfer:
         going_on = True
         with Writer(batches, self.stop, self.stored) as writer:
             readers = self.shelf.readers(lambda *schema: writer.call(self.shelf.adopt, *schema), self.naming)
+            keys = self.shelf.keys(lambda *schema: writer.call(self.shelf.keep_key, *schema))
             while going_on:
                 due = time.monotonic() + commit_s
                 while (left_s := due - time.monotonic()) > 0 and not self.stop.is_set():
                     # fetch and decode
                     records, spans = source.fetch(batches.chunk_rows, self.stop, wait_s=min(left_s, _LOOK_S))
                     if spans:
-                        chunk = decode(records, spans, readers, self.naming)
+                        chunk = decode(records, spans, readers, self.naming, keys)
                         self.not_compared.update(readers.not_compared)
                         meter.handed_over(chunk)
                         writer.submit(chunk.lean())

@@ -161,6 +161,14 @@ class Sink(Protocol):
         """Keep the text and the format of a schema that is new."""
         ...
 
+    def key_schemas(self) -> dict[int, str]:
+        """Return the texts of the schemas of keys that it has met, by id."""
+        ...
+
+    def keep_key_schema(self, schema_id: int, text: str) -> None:
+        """Make room for decoded keys, and keep the text of a schema of them that is new."""
+        ...
+
     def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> Batches:
         """Return what stores chunks."""
         ...

@@ -21,6 +21,7 @@ from consumer.sinks.limit import NO_LIMIT
 from schemas.formats import WrittenSchema
 from schemas.formats.headers import guid_of_nobody
 from schemas.manifest import SchemaUsed
+from schemas.registry.client import UnknownSchema, unknown_in_words
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class KnownSchemas:
 
     def schema(self, schema_id: int) -> WrittenSchema:
         """Return a schema."""
+        if schema_id not in self.schemas:
+            raise UnknownSchema(unknown_in_words(schema_id))
         return WrittenSchema(json.dumps(self.schemas[schema_id]))
 
     def id_of(self, guid: UUID) -> int:
@@ -98,14 +101,14 @@ class ByHand:
         self.sink = sink
         self.naming = TopicNaming(lambda: None, registry.id_of)
         shelf = SchemaShelf(sink, "t", registry)
-        self.readers = shelf.readers(shelf.adopt, self.naming)
+        self.readers, self.keys = shelf.readers(shelf.adopt, self.naming), shelf.keys(shelf.keep_key)
         self._at = sink.positions()[0]
 
     def load(self, *records: Carried) -> Chunk:
         """Store records as one batch."""
         messages = [replace(each, at=self._at + n) for n, each in enumerate(records)]
         span = Span(0, self._at, self._at + len(records))
-        chunk = decode(Records.of(messages), [span], self.readers, self.naming)
+        chunk = decode(Records.of(messages), [span], self.readers, self.naming, self.keys)
         batches = self.sink.batches("load", limit=NO_LIMIT, batch_rows=10_000)
         batches.add(chunk)
         batches.commit()
@@ -115,6 +118,6 @@ class ByHand:
     def replay(self) -> int:
         """Try what is held again, and return how many records moved."""
         return sum(
-            self.sink.readmit("replay", decode(Records.of(page), [], self.readers, self.naming))
+            self.sink.readmit("replay", decode(Records.of(page), [], self.readers, self.naming, self.keys))
             for page in self.sink.held()
         )

@@ -17,7 +17,7 @@ from cluster.records import Span
 from cluster.topics import TopicInfo
 from consumer.sinks import DEFAULT_WAIT_S, Origin, Totals
 from consumer.sinks.batch import Chunk, Tally
-from consumer.sinks.duckdb import ledger
+from consumer.sinks.duckdb import ledger, record_columns
 from consumer.sinks.duckdb.at_hand import at_hand
 from consumer.sinks.duckdb.batches import INSERT_EVENTS, DuckDBBatches, insert_rows, without_refused
 from consumer.sinks.duckdb.columns import EventColumns
@@ -105,6 +105,14 @@ class DuckDBSink:
                 "INSERT INTO schema_versions VALUES (?, ?, ?, ?, now(), ?)",
                 [schema_id, used and used.subject, used and used.version, schema.text, schema.format],
             )
+
+    def key_schemas(self) -> dict[int, str]:
+        """Return the kept schemas of keys."""
+        return record_columns.key_schemas(self._warehouse)
+
+    def keep_key_schema(self, schema_id: int, text: str) -> None:
+        """Make room for decoded keys, and keep a schema of them."""
+        record_columns.keep_key_schema(self._warehouse, schema_id, text)
 
     def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> DuckDBBatches:
         """Return what stores chunks."""

@@ -17,11 +17,11 @@ from cluster.errors import Misconfigured, WarehouseLocked
 from cluster.records import Span
 from cluster.topics import TopicInfo
 from consumer.sinks import DEFAULT_WAIT_S, Origin, Totals
-from consumer.sinks.batch import Chunk, Tally
+from consumer.sinks.batch import KEY_COLUMN, Chunk, Tally
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.held import HeldRecord, QuarantineClass
 from consumer.sinks.limit import Limit
-from consumer.sinks.postgres import ledger
+from consumer.sinks.postgres import ledger, record_columns
 from consumer.sinks.postgres.batches import PostgresBatches, RowsInto
 from consumer.sinks.postgres.columns import LOCK, EventColumns
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
@@ -116,6 +116,15 @@ class PostgresSink:
         with self._warehouse.transaction() as connection:
             connection.execute(LOCK, [lock_name(self._warehouse.schema)])
             connection.execute(_KEEP, [schema_id, *named, schema.text, schema.format, schema_id])
+
+    def key_schemas(self) -> dict[int, str]:
+        """Return the kept schemas of keys."""
+        return record_columns.key_schemas(self._warehouse)
+
+    def keep_key_schema(self, schema_id: int, text: str) -> None:
+        """Make room for decoded keys, and keep a schema of them, unless another loader did."""
+        record_columns.keep_key_schema(self._warehouse, schema_id, text)
+        self._columns.stored[KEY_COLUMN] = record_columns.TEXT
 
     def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> PostgresBatches:
         """Return what stores chunks."""

@@ -12,6 +12,8 @@ from confluent_kafka import Producer
 
 from consumer.load.quarantine import replay
 from schemas.formats.headers import VALUE_SCHEMA
+from schemas.registry.gate import Registry
+from tests.integration.consumer.load.conftest import framed
 from tests.kit.commands import streamproof
 
 ANY_TIME = {"message_timestamp_after_max_ms": str((1 << 63) - 1)}
@@ -62,3 +64,24 @@ def test_headers_times_and_schemas_in_headers_come_through_the_quarantine_as_wel
     verified = streamproof("verify", rig.where, "--topic", rig.topic, "--sample", "100", "--json")
     faults = [proof for proof in verified.document["proofs"] if proof["faults"]]
     assert faults == [], verified.text
+
+
+def test_keys_of_avro_are_text_beside_their_bytes(each_rig: Any) -> None:
+    rig = each_rig
+    rig.create()
+    (good,) = rig.values([1])
+    key = {"type": "record", "name": "K", "fields": [{"name": "id", "type": "long"}]}
+    with Registry(rig.connection.registry) as registry:
+        schema_id = registry.register(f"{rig.topic}-key", json.dumps(key)).id
+    framed_key = framed(schema_id, key, {"id": 7})
+    numbers = [good[:5] + b"\0\0\1", b"user"]  # eight bytes that begin like a value of this topic
+    for raw in [framed_key, *numbers, None, framed_key]:
+        produce(rig, [good], key=raw)
+    assert rig.load().rows == 5
+    rows = stored(rig, "_key, _key_json")
+    assert [row["_key"] for row in rows] == [framed_key, *numbers, None, framed_key]
+    assert [row["_key_json"] for row in rows] == ['{"id":7}', None, None, None, '{"id":7}']
+    produce(rig, [good], key=framed(schema_id, key, {"id": 8}))
+    assert rig.load().rows == 1
+    assert stored(rig, "_key_json")[-1] == {"_key_json": '{"id":8}'}
+    rig.prove()
