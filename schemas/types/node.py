@@ -2,7 +2,7 @@
 
 Named types are shared: a type that is used in many places is one object in all of them. The place where a type is
 used inside itself is a node of kind ``recursion``, so the tree always ends: its values are text, and
-``schemas/types/json_text.py`` is told what stands in it by :attr:`Node.definition`.
+``schemas/formats/avro/json_text`` is told what stands in it by :attr:`Node.definition`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ from typing import Any
 
 from producer.scenarios.declared.field_paths import Place
 from producer.scenarios.declared.rules import Rule
+from producer.scenarios.declared.texts_of_types import texts_of
+from schemas.types.node import member_names
 
 _NULLS = 0.1
 _PRICE = {"kind": "lognormal", "median": 30, "sigma": 0.8, "min": 0.5, "max": 5000, "round": 2}
@@ -94,17 +96,15 @@ def _way(place: Place, *, own_id: bool) -> dict[str, Any]:  # noqa: C901, PLR091
         case "map":
             return {"length": [0, 3]}
         case "union":
-            return {"branches": dict.fromkeys((_branch(branch) for branch in node.branches), 1.0)}
+            return {"branches": dict.fromkeys(member_names(node), 1.0)}
+        case "recursion":
+            return {"choice": texts_of(node)}
     if node.logical == "decimal":
         most = 10 ** (node.precision - node.scale) - 1
         return {"distribution": _PRICE | {"min": 0, "max": min(5000, most), "round": node.scale}}
     if node.kind in ("bytes", "fixed"):
-        return {"bytes": node.size or [4, 16]}
+        return {"bytes": node.size if node.kind == "fixed" else [4, 16]}
     return {"nulls": 1.0} if node.kind == "null" else {"nulls": 0.0}  # a record's fields have rules of their own
-
-
-def _branch(node: Any) -> str:
-    return str(node.name.rsplit(".", 1)[-1] or node.kind)
 
 
 def _text(name: str, *, uuid: bool, own_id: bool) -> dict[str, Any]:

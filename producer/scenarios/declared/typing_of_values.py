@@ -11,7 +11,7 @@ from cluster.errors import Misconfigured
 from producer.scenarios.declared.rules import Written
 from producer.scenarios.declared.values import Kind, Values
 from schemas.types.arrow import typed_type
-from schemas.types.tree import Node
+from schemas.types.node import RECURSION, Node
 
 _DAY_US = 86_400_000_000
 _UNITS_US = {"seconds": 1_000_000, "milliseconds": 1000, "microseconds": 1, "days": _DAY_US}
@@ -27,6 +27,7 @@ _TAKES: dict[str, frozenset[Kind]] = {
     "boolean": frozenset({"truth"}),
     "bytes": frozenset({"bytes", "text"}),
     "fixed": frozenset({"bytes", "text"}),
+    RECURSION: frozenset({"text"}),
 }
 
 

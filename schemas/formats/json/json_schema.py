@@ -48,7 +48,7 @@ def _schema(node: Node) -> dict[str, Any]:
     return {"anyOf": [{"type": "null"}, plain]} if node.null_branch is not None else plain
 
 
-def _plain(node: Node) -> dict[str, Any]:  # noqa: PLR0911 - one return for each type
+def _plain(node: Node) -> dict[str, Any]:  # noqa: C901, PLR0911 - one return for each type
     if node.logical:
         return _text(node)
     match node.kind:
@@ -75,6 +75,8 @@ def _plain(node: Node) -> dict[str, Any]:  # noqa: PLR0911 - one return for each
             return {"anyOf": [{"type": "number"}, {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}]}
         case "bytes" | "fixed":
             return {"type": "string", "contentEncoding": "base64"}
+        case "recursion":
+            return {"type": "string", "contentMediaType": "application/json"}
         case _:
             return {"type": node.kind}  # null, boolean, string
 

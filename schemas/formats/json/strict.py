@@ -10,6 +10,7 @@ with fewer digits. An absent member is the default of its field, or null where i
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ import pyarrow as pa
 from schemas.formats.json.logical import OutOfRange, base64, converter
 from schemas.formats.json.scanning import after, expect, key, number, skip, string, truncated
 from schemas.types.defaults import fits
-from schemas.types.node import Node, member_names
+from schemas.types.node import RECURSION, Node, member_names
 from schemas.undecodable import UndecodableValue
 
 # (text, position) -> (value, next position)
@@ -57,6 +58,8 @@ def default_of(node: Node, said: Any) -> Any:  # noqa: PLR0911 - one return for 
         return None
     if node.kind in ("bytes", "fixed"):
         return str(said).encode("latin-1")
+    if node.kind == RECURSION:
+        return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
     if node.kind == "record":
         return {name: default_of(child, said.get(name, node.defaults.get(name))) for name, child in node.fields}
     if node.kind == "array":
@@ -283,6 +286,7 @@ _KINDS: dict[str, Callable[[Node], Reader]] = {
     "float": _floating,
     "double": _floating,
     "string": _text,
+    RECURSION: _text,
     "enum": _enum,
     "bytes": _bytes,
     "fixed": _fixed,

@@ -18,6 +18,7 @@ timestamp-*                      text, 2026-01-31T23:59:59.999Z; always UTC
 local-timestamp-*                text, the same without Z
 record, map                      object
 array                            array
+a type inside itself             text that holds JSON
 null and one other               null, or the other's
 other unions                     null, or an object of one member, whose name is the branch's
 ===============================  ==================================================================
@@ -37,7 +38,7 @@ from schemas.formats.frame import frame_header
 from schemas.formats.json.reading import Decoder
 from schemas.formats.json.texts import is_text, numbers_text, text_of
 from schemas.types.arrow import Column, arrow_schema
-from schemas.types.node import Node, member_names
+from schemas.types.node import RECURSION, Node, member_names
 from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
 
@@ -164,7 +165,7 @@ def _present(array: Column, node: Node) -> list[_Piece]:  # noqa: PLR0911 - one 
         return ["{", _lists(ends, _joined([*keys, ":", *items], last - first)), "}"]
     if node.kind == "union":
         return [_union(array, node)]
-    if node.kind == "string":
+    if node.kind in ("string", RECURSION):
         return _quoted(array)
     if node.kind == "enum":
         return ['"', array, '"']

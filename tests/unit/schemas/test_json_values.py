@@ -213,6 +213,18 @@ def test_two_branches_of_one_name_are_told_apart_by_their_whole_names() -> None:
     assert tags.type_codes.to_pylist() == [1, 0]
 
 
+def test_a_type_in_itself_and_a_record_without_fields_are_written_and_read() -> None:
+    tree = {"type": "record", "name": "T", "fields": [{"name": "t", "type": {"type": "array", "items": "T"}}]}
+    nothing = {"type": "record", "name": "Nothing", "fields": []}
+    whole = {"type": "record", "name": "N", "fields": [{"name": "e", "type": tree}, {"name": "n", "type": nothing}]}
+    coder = encoder(one(whole))
+    row = {"a": {"e": {"t": ['{"t":[]}']}, "n": True}, "z": "x"}
+    batch = pa.RecordBatch.from_pylist([row, row], schema=coder.arrow_schema)
+    coder.verify(batch)
+    value: Any = coder.encode(batch).to_pylist()[0]
+    assert value.endswith(b'{"a":{"e":{"t":["{\\"t\\":[]}"]},"n":{}},"z":"x"}')
+
+
 def test_a_sample_that_another_program_reads_differently_is_a_bug(monkeypatch) -> None:
     coder = encoder(one("string"))
     batch = pa.RecordBatch.from_pylist([{"a": "x", "z": ""}], schema=coder.arrow_schema)

@@ -474,3 +474,19 @@ def test_names_are_compared_as_words():
     assert [words(name) for name in ("customerName", "URL", "created-at", "e_mail")] == [
         *("customer_name", "url", "created_at", "e_mail"),
     ]
+
+
+def test_a_type_in_itself_is_filled_with_values_that_end(declare):
+    again = {"type": "record", "name": "B", "fields": [{"name": "a", "type": "A"}]}
+    tree = {"type": "record", "name": "A", "fields": [
+        {"name": "value", "type": "long"},
+        {"name": "either", "type": ["A", "int", {"type": "array", "items": "A"}]},
+        {"name": "other", "type": {"type": "map", "values": ["null", again]}},
+        {"name": "nothing", "type": {"type": "record", "name": "N", "fields": []}},
+    ]}  # fmt: skip
+    path = declare("fields: {}", [{"name": "tree", "type": tree}])
+    encoder = Encoder(contract_of(find_scenario(path)).version(1).text, 1)
+    rows = identified(block(path).slice(0, 200), encoder, "run", 0, np.arange(200), identity="header")
+    encoder.verify(rows)
+    # What the rows hold of the type itself is JSON text, of several shapes.
+    assert len({str(row["other"]) for row in rows.column(0).to_pylist()}) > 5
