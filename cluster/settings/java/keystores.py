@@ -34,7 +34,10 @@ _KEYTOOL_TIMEOUT_S = 30.0
 _JKS = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 _PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _PEM_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
-_KEY_ENTRY = re.compile(r"^(.+?), .*PrivateKeyEntry", re.MULTILINE)
+# An alias may hold a comma, as the date behind it does.
+_KEY_ENTRY = re.compile(r"^(.+), [A-Z][a-z]+ \d+, \d+, PrivateKeyEntry", re.MULTILINE)
+# Java reads its environment and its arguments in the locale's encoding, whatever the caller's own locale is.
+_LOCALE = {"LC_ALL": "C.UTF-8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +149,24 @@ def _plain(password: SecretStr) -> bytes:
 
 
 def _pkcs12(path: Path, content: bytes, password: SecretStr | None) -> pkcs12.PKCS12KeyAndCertificates:
-    try:
-        return pkcs12.load_pkcs12(content, _plain(password) if password else None)
-    except ValueError:
-        hint = "Check the password" if password else "It seems to need a password; none is given"
-        raise Misconfigured("the store cannot be opened as PKCS#12, JKS or PEM", where=str(path), hint=hint) from None
+    for tried in _spellings(password):
+        try:
+            return pkcs12.load_pkcs12(content, tried)
+        except ValueError:
+            continue
+    hint = "Check the password" if password else "It seems to need a password; none is given"
+    raise Misconfigured("the store cannot be opened as PKCS#12, JKS or PEM", where=str(path), hint=hint)
+
+
+def _spellings(password: SecretStr | None) -> list[bytes | None]:
+    """Return a password in the ways in which tools have written letters outside ASCII.
+
+    UTF-8 is what the standard comes to. OpenSSL before 1.1.0 took each byte of it for a letter.
+    """
+    if password is None:
+        return [None]
+    text = password.get_secret_value()
+    return list(dict.fromkeys((text.encode(), text.encode().decode("latin-1").encode())))
 
 
 def _as_pkcs12(path: Path, password: SecretStr | None, key_password: SecretStr | None) -> tuple[bytes, SecretStr]:
@@ -190,12 +206,13 @@ def _keytool(
     command = [
         str(tool),
         "-J-Duser.language=en",
+        "-J-Duser.country=US",
         "-J-XX:TieredStopAtLevel=1",
         *arguments,
         f"-{source}keystore",
         str(path),
     ]
-    environment = {name: value.get_secret_value() for name, value in (more or {}).items()}
+    environment = _LOCALE | {name: value.get_secret_value() for name, value in (more or {}).items()}
     if password is not None:
         command += [f"-{source}storepass:env", "SOURCE"]
         environment["SOURCE"] = password.get_secret_value()
@@ -205,7 +222,8 @@ def _keytool(
             env=environment,
             input="\n",
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             check=False,
             timeout=_KEYTOOL_TIMEOUT_S,
         )

