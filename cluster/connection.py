@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from cluster.errors import Misconfigured
 from cluster.local import read_local_stack, state_dir
@@ -341,8 +342,36 @@ def _faults(part: str, error: ValidationError) -> list[str]:
     """Name each fault by its setting, without the value: it may be a secret."""
     faults = []
     for fault in error.errors(include_input=False):
-        place = "_".join(map(str, (part, *fault["loc"])))
-        whole = not fault["loc"]  # several settings of one part do not fit together, and the message names them
-        message = fault["msg"].removeprefix("Value error, ")
-        faults.append(message if whole and fault["type"] == "value_error" else f"{place}: {message}")
+        place = "_".join(map(str, fault["loc"]))
+        if not place and fault["type"] == "value_error":
+            # Several settings of one part do not fit together, and the message names them.
+            faults.append(fault["msg"].removeprefix("Value error, "))
+        else:
+            faults.append(f"{place if part == 'kafka' else f'{part}_{place}'} {_in_words(fault)}")
     return faults
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    """Return what is wrong with a setting: the end of a sentence that its name begins."""
+    for kind, sentence in _SENTENCES.items():
+        if fault["type"].startswith(kind):
+            return sentence.format(**fault.get("ctx") or {})
+    return f"is not valid: {fault['msg'].removeprefix('Value error, ')}"
+
+
+# By the beginning of pydantic's kinds of error.
+_SENTENCES = {
+    "missing": "is missing",
+    "extra_forbidden": "is an unknown setting",
+    "string_too_short": "is empty",
+    "string_pattern_mismatch": "is not an address with http:// or https://",
+    "string": "is not text",
+    "literal_error": "is none of {expected}",
+    "int": "is not a whole number",
+    "float": "is not a number",
+    "finite_number": "is not a number",
+    "bool": "is neither true nor false",
+    "greater_than_equal": "is too small, it must be {ge} or more",
+    "greater_than": "is too small, it must be above {gt}",
+    "less_than_equal": "is too large, it must be {le} or less",
+}

@@ -254,14 +254,16 @@ def test_all_faults_are_named_at_once_and_no_value_is_shown():
         )
     text = str(raised.value)
     for name in (
-        "kafka_bootstrap_servers",
-        "kafka_security_protocol",
-        "kafka_sasl_mechanism",
-        "registry_url",
-        "registry_timeout_s",
-        "registry_nonsense",
+        "bootstrap_servers is empty",
+        "security_protocol is none of 'plaintext', 'ssl', 'sasl_plaintext' or 'sasl_ssl'",
+        "sasl_mechanism is none of 'PLAIN'",
+        "registry_url is not an address with http:// or https://",
+        "registry_timeout_s is not a number",
+        "registry_nonsense is an unknown setting",
     ):
         assert name in text
+    assert "Input should" not in text
+    assert "kafka_" not in text
     assert "hunter2" not in text
 
 

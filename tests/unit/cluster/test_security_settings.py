@@ -151,7 +151,7 @@ def test_nothing_switches_the_verification_off(setting):
     assert settings["enable.ssl.certificate.verification"] is True
     assert settings["ssl.endpoint.identification.algorithm"] == "https"
     for extra in ({"verify": False}, {"ssl_verify": False}):
-        assert "Extra inputs" in fault(registry=REGISTRY | extra)
+        assert "unknown setting" in fault(registry=REGISTRY | extra)
 
 
 # Secrets in files -----------------------------------------------------------------------------------------------

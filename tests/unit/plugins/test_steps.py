@@ -173,12 +173,15 @@ def test_plaintext_to_another_machine_is_allowed_by_the_extra_or_by_the_variable
 @pytest.mark.parametrize(
     ("kafka", "fault"),
     [
-        ('{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1", "group.id": "g"}}', "kafka_group_id"),
-        ('{"conn_type": "kafka", "extra": {}}', "kafka_bootstrap_servers"),
+        (
+            '{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1", "group.id": "g"}}',
+            "group_id is an unknown setting",
+        ),
+        ('{"conn_type": "kafka", "extra": {}}', "bootstrap_servers"),
         ('{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1"}}', "unencrypted to b:1"),
         (
             '{"conn_type": "kafka", "extra": {"bootstrap.servers": "b:1", "enable.ssl.certificate.verification": 0}}',
-            "kafka_enable_ssl_certificate_verification",
+            "enable_ssl_certificate_verification is an unknown setting",
         ),
         ("", "Airflow has no connection 'kafka_default'"),
     ],

@@ -153,7 +153,8 @@ def test_a_jks_store_opens_with_a_password_outside_ascii(read, tmp_path, monkeyp
 def test_a_pkcs12_store_opens_with_a_password_outside_ascii(read, issued, tmp_path, by_byte):
     word = "p\u00e4ssw\u00f6rd"
     protected = BestAvailableEncryption((word.encode().decode("latin-1") if by_byte else word).encode())
-    (tmp_path / "key.p12").write_bytes(pkcs12.serialize_key_and_certificates(b"c", *issued, None, protected))
+    key, certificate = issued
+    (tmp_path / "key.p12").write_bytes(pkcs12.serialize_key_and_certificates(b"c", key, certificate, None, protected))
     assert read(f"ssl.keystore.location=key.p12\nssl.keystore.password={word}").settings["ssl_certificate_location"]
 
 
