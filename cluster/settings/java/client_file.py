@@ -11,6 +11,7 @@ What is not understood is never passed over. All faults are told at once.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -90,6 +91,10 @@ _OWN_TLS = "ssl.engine.factory.class"
 _SECRET_KEYS = ("password", "secret", ".token", "ssl.keystore.key", "basic.auth.user.info")
 _SPRING = "spring.kafka."
 _NEXT = "Correct the key, or remove it: what no client knows has no effect. docs/properties.md tells what is taken"
+# As Kafka has it: the protocol in front is the listener's name, and the port is not left out.
+_SERVER = re.compile(r"([\w-]+://)?(\[[0-9a-fA-F:.%]+\]|[\w.-]+):[0-9]{1,5}")
+# What a console or a guide leaves for a person to fill in.
+_PLACEHOLDER = re.compile(r"\{\{ ?[\w.-]{3,} ?\}\}|<[A-Z][A-Z_ -]{3,}>")
 _SHORTEST = 3  # of a key that another one may be like: anything is like a letter
 
 
@@ -132,7 +137,7 @@ def read_client_file(
     if not any(is_known(key) for key in given):
         raise Misconfigured(*_foreign(given), where=str(path), hint="docs/properties.md says what such a file is like")
     values, unresolved = resolved(given, env)
-    faults = {"": [*_unknown(given), *unresolved], "kafka": [], "registry": []}
+    faults = {"": [*_unknown(given), *_unfilled(values), *unresolved], "kafka": [], "registry": []}
     reading = _Reading(values, path.parent, folder, faults)
     settings = reading.settings()
     told = [sentence for part in ("", *sorted(uses)) for sentence in faults[part]]
@@ -149,6 +154,8 @@ def _text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise Misconfigured(f"the properties file cannot be read: {error.strerror}", where=str(path)) from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise Misconfigured("the properties file is UTF-16, which Java does not read: save it as UTF-8")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -174,6 +181,8 @@ def _is_secret(key: str, value: str) -> bool:
 
 def _foreign(given: Mapping[str, str]) -> tuple[str]:
     """Say what a file without a known key is; nothing of it is quoted: it may be any file."""
+    if not given:
+        return ("the properties file is empty, but for comments",)
     if any(key.startswith(_SPRING) for key in given):
         return (f"this is a file of Spring Boot: write what stands behind {_SPRING}properties. into a file of its own",)
     near = [key for key in given if len(key) > _SHORTEST and meant_by(key)]
@@ -187,6 +196,12 @@ def _unknown(given: Mapping[str, str]) -> Iterator[str]:
         if not is_known(key):
             near = meant_by(key)
             yield f"unknown key {key[:100]}" + (f", did you mean {near}?" if near else "")
+
+
+def _unfilled(given: Mapping[str, str]) -> Iterator[str]:
+    for key, value in given.items():
+        if key in _UNDERSTOOD and _PLACEHOLDER.search(value) and not value.startswith("-----"):
+            yield f"{key} has a placeholder in it: put your own value in its place"
 
 
 class _Reading:
@@ -220,6 +235,9 @@ class _Reading:
         )
 
     def _wrong_words(self) -> Iterator[str]:
+        for server in filter(None, map(trimmed, self.given.get("bootstrap.servers", "").split(","))):
+            if not _SERVER.fullmatch(server) and "@" not in server:
+                yield f"bootstrap.servers: {server[:100]} is not host:port"
         protocol = self.given.get("security.protocol")
         if protocol and protocol.upper() not in _PROTOCOLS:
             yield f"security.protocol {protocol} is none of {', '.join(_PROTOCOLS)}"

@@ -12,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cluster.connection import kafka_settings
 from cluster.errors import Misconfigured
+from cluster.settings.java.client_file import read_client_file
 from stack.certificates import Authority, Identity
 from stack.parts.artifacts import Artifacts
 from stack.record import ProcessRecord, Security
@@ -92,7 +93,12 @@ def test_the_settings_of_a_client_are_settings_that_it_takes(tmp_path: Path, sec
         assert settings.is_encrypted
         password = settings.sasl_password.get_secret_value() if settings.sasl_password is not None else None
         assert password == (f"{PLANTED}-{user}" if security == "scram" else None)
-        assert "truststore" in properties_file(tmp_path / "security", user).read_text()
+        file = properties_file(tmp_path / "security", user)
+        assert "truststore" in file.read_text()
+        taken = read_client_file(file, tmp_path / "keystores")
+        assert taken.settings["security_protocol"] == settings.security_protocol.upper()
+        assert taken.settings.get("sasl_password") == settings.sasl_password
+        assert not taken.left_out
 
 
 def test_a_start_keeps_what_lasts_and_makes_anew_what_does_not(tmp_path: Path) -> None:

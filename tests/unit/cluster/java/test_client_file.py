@@ -353,6 +353,20 @@ def test_what_cannot_be_done_as_the_file_says_is_told_in_words(read, text, said)
     assert "Input should" not in str(raised.value)
 
 
+@pytest.mark.parametrize("servers", ["a:1", "SSL://a-b.c_d:9093, b:9092", "[::1]:9092", "PLAINTEXT://[fe80::1%1]:9"])
+def test_addresses_are_taken_as_kafka_writes_them(read, servers):
+    assert read(f"bootstrap.servers={servers}").settings == {"bootstrap_servers": servers}
+
+
+def test_a_file_of_another_encoding_is_told_and_a_byte_order_mark_is_not_of_the_first_key(tmp_path):
+    path = tmp_path / "client.properties"
+    path.write_text("client.id=x", encoding="utf-8-sig")
+    assert read_client_file(path, tmp_path).settings == {"client_id": "x"}
+    path.write_text("client.id=x", encoding="utf-16")
+    with pytest.raises(Misconfigured, match="UTF-16, which Java does not read: save it as UTF-8"):
+        read_client_file(path, tmp_path)
+
+
 def test_the_registry_takes_kafkas_login_or_that_of_its_address(read):
     line = f'sasl.jaas.config={PLAIN} required username="u" password="hunter2";'
     found = read(f"{line}\nbasic.auth.credentials.source=SASL_INHERIT\nschema.registry.url=https://r.example").settings
