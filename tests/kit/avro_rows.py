@@ -54,8 +54,20 @@ def weightless(schema: Any) -> bool:
 
 
 def _branch(schema: Any) -> str:
-    """Return what a union may hold once: types without a name by their kind."""
-    return str(schema) if schema["type"] in ("record", "enum", "fixed") else schema["type"]
+    """Return what a union has once, so that fastavro takes the branch that a value was drawn for."""
+    kind: str = schema["type"]
+    if kind in ("int", "long", "float", "double"):
+        return "number"
+    if kind in ("record", "map"):
+        return "members"
+    if kind in ("bytes", "fixed", "array"):
+        return "items"
+    return str(schema) if kind == "enum" else kind
+
+
+def _is_plain(schema: Any) -> bool:
+    """True for what a union may have: fastavro takes texts for dates."""
+    return not isinstance(schema, list) and schema.get("logicalType") in (None, "decimal")
 
 
 @st.composite
@@ -80,7 +92,7 @@ def types(draw: st.DrawFn, depth: int, leaves: list[Any], *, unions: bool) -> An
         return {"type": "map", "values": draw(below)}
     if kind == "union":
         plain = [{"type": kind} for kind in ("null", "long", "string", "boolean", "bytes")]
-        branch = st.one_of(st.sampled_from(plain), below.filter(lambda one: not isinstance(one, list)))
+        branch = st.one_of(st.sampled_from(plain), below.filter(_is_plain))
         return draw(st.lists(branch, min_size=1, max_size=4, unique_by=_branch))
     other = draw(below.filter(lambda item: not isinstance(item, list) and item["type"] != "null"))
     return draw(st.permutations([{"type": "null"}, other]))

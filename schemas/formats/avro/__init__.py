@@ -1,5 +1,5 @@
 """Avro in Confluent's frame: open ``codec.py`` first.
 
-``strict.py`` is the reader that names what is wrong, ``rows.py`` the way out for types that the fast encoder lacks. The
-frame is ``schemas/formats/frame.py``.
+``by_columns.py`` and ``lockstep.py`` write and read the types that pyruhvro lacks; ``strict.py`` is the reader that
+names what is wrong. The frame is ``schemas/formats/frame.py``.
 """

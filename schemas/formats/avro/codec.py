@@ -12,6 +12,8 @@ path proves both for each group of values:
 3. check: Arrow's full validation, which reads all text as UTF-8
 4. type: narrow and label the columns; what does not fit raises
 
+Schemas with other types are read by ``lockstep.py``, by columns too; it sees bytes left over by itself.
+
 A group that fails is halved until the faulty values stand alone; ``strict.py`` says what is wrong with each.
 """
 
@@ -29,9 +31,10 @@ import pyruhvro
 from cluster.errors import Misconfigured
 from schemas.formats import CodecMismatch, Salvaged
 from schemas.formats.avro.by_columns import compile_writer
+from schemas.formats.avro.lockstep import UnevenLists, can_read, compile_columns
 from schemas.formats.conform import conform
 from schemas.formats.frame import HEADER_BYTES, frame_header
-from schemas.formats.salvage import salvage
+from schemas.formats.salvage import STRICT_GROUP, salvage
 from schemas.types.arrow import arrow_schema, raw_array, typed
 from schemas.types.node import RECURSION, Node, member_names
 from schemas.types.tree import parse
@@ -126,6 +129,7 @@ class Decoder:
         self._strict: Any = None
         self.arrow_schema = arrow_schema(self._root)
         self.fast = all(_is_fast(node) for node in self._root.walk()) and bool(self._root.fields)
+        self._by_columns = compile_columns(self._root) if not self.fast and can_read(self._root) else None
         if self.fast:
             self._proof, self._proof_bits = _new_proof()
             proof_field = "proof"
@@ -162,6 +166,11 @@ class Decoder:
             return self._empty()
         if self.fast and len(group) > 1:
             return self._read_fast(group)
+        if self._by_columns is not None and len(group) > STRICT_GROUP:
+            try:
+                return self._typed(self._by_columns(group))
+            except UnevenLists:
+                pass
         return self.decode_strictly(group)
 
     def _read_fast(self, group: list[bytes]) -> pa.RecordBatch:

@@ -19,6 +19,7 @@ from cluster.errors import Misconfigured
 from schemas.formats import CodecMismatch
 from schemas.formats.avro.by_columns import compile_writer
 from schemas.formats.avro.codec import Decoder, Encoder
+from schemas.formats.avro.lockstep import UnevenLists, compile_columns
 from schemas.formats.frame import HEADER_BYTES, frame_header, split_frame
 from schemas.registry.contract import load_contract
 from schemas.registry.gate import UnknownSchema
@@ -70,6 +71,18 @@ def test_what_fastavro_writes_in_any_type_is_read(sample):
     assert decoder.decode([]).schema.equals(decoder.arrow_schema)
 
 
+@given(records(FAST_PRIMITIVES + FAST_LOGICAL + SLOW, unions=True))
+@RELAXED
+def test_all_rows_in_lockstep_read_what_the_strict_reader_reads(sample):
+    schema, rows = sample
+    decoder = Decoder(json.dumps(schema))
+    payloads = [write(schema, row) for row in rows]
+    columns = compile_columns(parse(json.dumps(schema)))(payloads)
+    for column in columns:
+        column.validate(full=True)
+    assert decoder._typed(columns).equals(decoder.decode_strictly(payloads))
+
+
 MUTANT = {
     "type": "record",
     "name": "Mutant",
@@ -113,6 +126,56 @@ def test_the_fast_path_and_the_strict_reader_accept_the_same_values(row, data):
     except UndecodableValue:
         fast = None
     assert repr(fast) == repr(strict)  # repr: a flipped double may be a NaN
+    try:
+        lockstep = decoder._typed(compile_columns(decoder._root)([good, bytes(payload), good])).to_pylist()[1]
+    except UndecodableValue:
+        lockstep = None
+    assert repr(lockstep) == repr(strict)
+
+
+KINDS = {
+    "type": "record",
+    "name": "Kinds",
+    "fields": [
+        {"name": "u", "type": ["null", "string", {"type": "array", "items": ["bytes", "null"]}]},
+        {"name": "x", "type": {"type": "fixed", "name": "X", "size": 2}},
+        {"name": "m", "type": {"type": "map", "values": {"type": "bytes", "logicalType": "decimal", "precision": 4}}},
+        {"name": "b", "type": "bytes"},
+        {"name": "f", "type": "float"},
+        {"name": "r", "type": {"type": "array", "items": "Kinds"}},
+    ],
+}
+
+
+@given(st.lists(st.binary(max_size=24), min_size=1, max_size=3), st.data())
+@settings(max_examples=examples(100), deadline=None)
+def test_any_bytes_are_read_in_lockstep_as_strictly_or_not_at_all(payloads, data):
+    good = b"\x04\x02\x00\x02a\x00" + b"xx" + b"\x00" + b"\x02b" + b"\x00\x00\x80\x3f"
+    good = good + b"\x02" + good + b"\x00\x00"
+    changed = bytearray(good)
+    changed[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
+    decoder = Decoder(json.dumps(KINDS))
+    read = compile_columns(decoder._root)
+    for payload in (*payloads, good, bytes(changed)):
+        try:
+            strict = decoder.decode_strictly([payload]).to_pylist()
+        except UndecodableValue:
+            strict = None
+        try:
+            # Beside the bytes of others, which must not be taken for its own.
+            lockstep = decoder._typed(read([good, payload, good])).to_pylist()[1:2]
+        except UndecodableValue:
+            lockstep = None
+        assert repr(lockstep) == repr(strict)
+
+
+def test_a_list_that_is_much_longer_than_others_is_read_all_the_same():
+    schema = {"type": "record", "name": "R", "fields": [{"name": "a", "type": {"type": "array", "items": "bytes"}}]}
+    rows = [{"a": [b""] * (20_000 if number == 7 else number % 3)} for number in range(100)]
+    payloads = [write(schema, row) for row in rows]
+    with pytest.raises(UnevenLists):
+        compile_columns(parse(json.dumps(schema)))(payloads)
+    assert Decoder(json.dumps(schema)).decode(payloads).to_pylist() == rows
 
 
 def zigzag(number: int) -> bytes:
