@@ -57,6 +57,11 @@ class KeySchemas:
         self._silent = False
         self._strangers = 0
 
+    @property
+    def settled(self) -> bool:
+        """Tell whether nobody is asked for an id in a frame any more: those that are not known are of no key."""
+        return self._silent or self._strangers >= _MOST_STRANGERS
+
     def __call__(self, schema_id: int, *, in_header: bool) -> str | None:
         """Return the text of a schema; ``None`` for an id that is none of a key of this topic.
 
@@ -65,7 +70,7 @@ class KeySchemas:
         """
         if schema_id in self._known:
             return self._known[schema_id]
-        if self._silent or not schema_id or self._strangers >= _MOST_STRANGERS:
+        if self.settled or not schema_id:
             return None
         text = self._asked(schema_id, in_header=in_header)
         if text is None:

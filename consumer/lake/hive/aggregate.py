@@ -18,7 +18,7 @@ QUERY = Path(__file__).with_name("clicks_by_category.sql")
 _CLICKED, _ARTICLE = "click_article_id", "article_id"
 _OF_KAFKA = frozenset(
     {"kafka_partition", "kafka_offset", "kafka_timestamp", "kafka_key", "schema_id", "event_id", "value_crc"}
-    | {"date", "hour", "batch_id"}
+    | {"kafka_headers", "kafka_timestamp_ms", "kafka_key_json", "kafka_record_name", "date", "hour", "batch_id"}
 )
 _TOP = 10
 # An hour of the table: day (ISO 8601, UTC) and number.

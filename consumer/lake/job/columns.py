@@ -24,7 +24,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from consumer.sinks.batch import has_identity
+from consumer.sinks.batch import HEADERS, has_identity
 from schemas.columns.column_type import NULL, ColumnType
 from schemas.columns.held import Held, Place
 from schemas.columns.judge import StoreRules, judge
@@ -46,6 +46,10 @@ METADATA = pa.schema(
         ("schema_id", pa.int32()),
         ("event_id", pa.string()),
         ("value_crc", pa.int64()),
+        ("kafka_headers", HEADERS),
+        ("kafka_timestamp_ms", pa.int64()),
+        ("kafka_key_json", pa.string()),
+        ("kafka_record_name", pa.string()),
     ]
 )
 FOLDERS = ("date", "hour", "batch_id")
@@ -96,9 +100,14 @@ class LakeColumns:
         return IDENTITY_FIELD if place is None else self.held.record.members[place.at][0]
 
     def arrow_schema(self) -> pa.Schema:
-        """Return the columns of a file of events."""
+        """Return the columns of a file of events.
+
+        A field that took the name of one of ours when there was none keeps it: ours is left out then.
+        """
+        taken = {name.lower() for name, _ in self.held.record.members}
+        ours = [one for one in METADATA if one.name not in taken]
         value = [(name, arrow_type(kind)) for name, kind in self.held.record.members if not _holds_nothing(kind)]
-        return pa.schema([*METADATA, *(pa.field(name, kind) for name, kind in value)])
+        return pa.schema([*ours, *(pa.field(name, kind) for name, kind in value)])
 
 
 def identity_of(root: Node) -> str | None:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from cluster.errors import Misconfigured, StreamproofError, WarehouseDamaged
 from consumer.lake.job.columns import LakeColumns
+from consumer.load.keys import KeySchemas, full_name
 from consumer.load.readers import Readers, SchemaSource
 from schemas.columns.held import Held, Place
 from schemas.fingerprint import number_of
@@ -40,13 +41,16 @@ class Judged:
     """What the driver knows of a schema: how to read its values, or why nobody can.
 
     :ivar places: of each field among the columns of the lake, in the order of the schema; ``None`` for the identity.
+        ``None`` in place of all where there are no columns: nobody has read a value of it, or nothing can hold it.
     :ivar event_time: the column of the time that the folders go by; ``None`` where the schema has none.
+    :ivar record_name: the full name of its records.
     """
 
     written: WrittenSchema | None
-    places: tuple[Place | None, ...] = ()
+    places: tuple[Place | None, ...] | None = ()
     event_time: str | None = None
     fault: UndecodableValue | None = None
+    record_name: str | None = None
 
 
 class Shelf:
@@ -69,6 +73,8 @@ class Shelf:
         self._read_columns()
         self.plain: int | None = None
         self.guids: dict[UUID, int | UnknownGuid] = {}
+        self.keys: dict[tuple[int, bool], str | None] = {}
+        self.key_schemas = KeySchemas(registry, topic, {})
         self.judged: dict[int, Judged] = {}
         self._readers = Readers(registry, self.kept, self._adopt, self._plain_by_number)
         self._plain: Mapping[int, WrittenSchema] = {}
@@ -94,12 +100,43 @@ class Shelf:
             if schema_id in self.judged:
                 continue
             try:
-                self._readers(schema_id).placed()
+                self._readers(schema_id)
             except UndecodableValue as fault:
                 self.judged[schema_id] = Judged(None, fault=fault)
+                continue
+            if self._is_own(schema_id):
+                self.place(schema_id)
             else:
-                places, kept = self._places[schema_id], self.kept[schema_id]
-                self.judged[schema_id] = Judged(kept, places, self._time_column(kept, places))
+                self.judged[schema_id] = Judged(self._registry.schema(schema_id), None)
+
+    def place(self, schema_id: int) -> None:
+        """Make columns for a schema that was judged; for a foreign one, once a first value of it was decoded.
+
+        :raises Misconfigured: the time that the folders go by is no time.
+        """
+        try:
+            self._readers(schema_id).placed()
+        except UndecodableValue as fault:
+            written = self.kept.get(schema_id) or self._plain.get(schema_id) or self._registry.schema(schema_id)
+            self.judged[schema_id] = Judged(written, None, fault=fault)
+            return
+        places, kept = self._places[schema_id], self.kept[schema_id]
+        time, name = self._time_column(kept, places), full_name(kept.text)
+        self.judged[schema_id] = Judged(kept, places, time, record_name=name)
+
+    def _is_own(self, schema_id: int) -> bool:
+        """Tell whether a schema is one of the topic's: kept already, or registered under its subject."""
+        if schema_id in self.kept or schema_id in self._plain:
+            return True
+        return any(subject == subject_for(self._topic) for subject, _ in self._registry.named(schema_id))
+
+    def learn_keys(self, asked: Iterable[tuple[int, bool]]) -> None:
+        """Ask which ids are of schemas of keys, each with whether a header names it.
+
+        :raises RegistryUnreachable: the registry does not answer, and keys of this topic were decoded before.
+        """
+        for schema_id, in_header in asked:
+            self.keys[schema_id, in_header] = self.key_schemas(schema_id, in_header=in_header)
 
     def learn_guids(self, guids: Iterable[UUID]) -> None:
         """Ask which schemas GUIDs are of, and judge those.

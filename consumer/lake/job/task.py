@@ -26,8 +26,9 @@ from consumer.lake.job.files import HourlyFiles, open_parquet
 from consumer.lake.job.records import SparkRecords
 from consumer.lake.job.shelf import Judged
 from consumer.load.decode import Reader, decode
+from consumer.load.keys import KeyReader
 from consumer.load.naming import TopicNaming, heads_of, named_by
-from consumer.sinks.batch import ID_COLUMN, Chunk, EventGroup, Fate, ids_in_headers
+from consumer.sinks.batch import ID_COLUMN, KEY_COLUMN, Chunk, EventGroup, Fate, ids_in_headers
 from consumer.sinks.rows import quarantine_rows
 from schemas.formats import WrittenSchema
 from schemas.formats.headers import UnknownGuid
@@ -38,6 +39,13 @@ SAID = "said"
 _VALUE = "value "  # before the number of a field
 _NO_TIME = np.iinfo(np.int64).min
 _READERS_CACHED = 64
+# Columns of the record that are there only where one has something in them.
+_MORE = {
+    ID_COLUMN: "event_id",
+    "_headers": "kafka_headers",
+    "_timestamp_ms": "kafka_timestamp_ms",
+    KEY_COLUMN: "kafka_key_json",
+}
 
 QUARANTINE = pa.schema(
     [
@@ -67,6 +75,8 @@ class BatchPlan:
     :ivar plain: the number of the schema of values without a frame.
     :ivar plain_asked: nobody needs to look for it any more.
     :ivar guids: the ids of schemas that records name by a GUID in a header, or why nobody knows one.
+    :ivar keys: the texts of schemas of keys, by id and whether a header names it; ``None`` for one of no key.
+    :ivar keys_asked: all others are of none.
     """
 
     folder: str
@@ -76,6 +86,8 @@ class BatchPlan:
     plain: int | None = None
     plain_asked: bool = False
     guids: Mapping[UUID, int | UnknownGuid] = field(default_factory=dict)
+    keys: Mapping[tuple[int, bool], str | None] = field(default_factory=dict)
+    keys_asked: bool = False
 
 
 @dataclass(slots=True)
@@ -102,11 +114,20 @@ class _GuidNotKnown(Exception):
         self.guid = guid
 
 
+class _FirstValue(Exception):
+    """The first value of a schema was decoded, for which no columns were made yet."""
+
+    def __init__(self, schema_id: int) -> None:
+        super().__init__(schema_id)
+        self.schema_id = schema_id
+
+
 def run_task(plan: BatchPlan, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Do the share of one task, and yield one row: what it says.
 
-    It says ``files`` and ``quarantine`` with what stands in them, or ``unknown``, ``guids`` and ``plain``: what the
-    driver has to find out before the batch is done again; or ``failed``: what the disk had against it.
+    It says ``files`` and ``quarantine`` with what stands in them; or what the driver has to find out before the batch
+    is done again: ``unknown`` schemas, those that were ``read`` first, ``guids``, ``keys``, the ``plain`` schema; or
+    ``failed``: what the disk had against it.
     """
     from pyspark import TaskContext
 
@@ -136,6 +157,9 @@ class Share:
         self._counts: dict[int, Counts] = {}
         self._unknown: set[int] = set()
         self._guids: set[UUID] = set()
+        self._read: set[int] = set()
+        self._keys: set[tuple[int, bool]] = set()
+        self._key_reader = KeyReader(self._text_of_key, lambda *_: None)
         self._needs_plain = False
         schema = None if plan.plain is None else plan.judged[plan.plain].written
         self._naming = _Naming(schema, asked=plan.plain_asked, guids=plan.guids)
@@ -146,7 +170,13 @@ class Share:
         self._look(records)
         if self._asks:
             return
-        chunk = decode(records, _spans(records), self._reader, self._naming)
+        try:
+            chunk = decode(records, _spans(records), self._reader, self._naming, self._key_reader)
+        except _FirstValue as first:
+            self._read.add(first.schema_id)
+            return
+        if self._asks:
+            return
         for group in chunk.groups:
             self._write(group)
         if chunk.rejects:
@@ -157,8 +187,9 @@ class Share:
         """Finish the files, and return what is to be said."""
         if self._asks:
             self.abandon()
-            guids = sorted(map(str, self._guids))
-            return {"unknown": sorted(self._unknown), "guids": guids, "plain": self._needs_plain}
+            others = {"read": sorted(self._read), "guids": sorted(map(str, self._guids)), "keys": sorted(self._keys)}
+            said = {"unknown": sorted(self._unknown), "plain": self._needs_plain}
+            return said | {what: asked for what, asked in others.items() if asked}
         files = list(self._events.close())
         quarantine = []
         if self._rejected is not None:
@@ -180,7 +211,7 @@ class Share:
     @property
     def _asks(self) -> bool:
         """Tell whether the driver has to find out something."""
-        return bool(self._unknown or self._guids or self._needs_plain)
+        return bool(self._unknown or self._read or self._guids or self._keys or self._needs_plain)
 
     def _look(self, records: SparkRecords) -> None:
         """Note which schemas the driver has to judge."""
@@ -199,9 +230,21 @@ class Share:
 
     def _reader(self, schema_id: int) -> Reader:
         judged = self._plan.judged[schema_id]
-        if judged.fault is not None or judged.written is None:
+        if judged.written is None:
             raise judged.fault or ValueError("neither read nor judged")
+        if judged.places is None:
+
+            def first() -> list[str]:
+                raise judged.fault or _FirstValue(schema_id)
+
+            return Reader(schema_id, judged.written.written.decoder(judged.written.text), first, judged.written.written)
         return _reader(schema_id, judged.written)
+
+    def _text_of_key(self, schema_id: int, *, in_header: bool) -> str | None:
+        asked = schema_id, in_header
+        if asked not in self._plan.keys and not self._plan.keys_asked:
+            self._keys.add(asked)
+        return self._plan.keys.get(asked)
 
     def _write(self, group: EventGroup) -> None:
         table, judged = group.table, self._plan.judged[group.schema_id]
@@ -213,11 +256,12 @@ class Share:
             "schema_id": table["_schema_id"],
             "value_crc": table["_crc32"],
         }
-        if ID_COLUMN in table.column_names:
-            found["event_id"] = table[ID_COLUMN]
+        found |= {name: table[ours] for ours, name in _MORE.items() if ours in table.column_names}
+        if judged.record_name is not None:
+            found["kafka_record_name"] = pa.repeat(pa.scalar(judged.record_name), len(table))  # type: ignore[assignment]
         found = {name: _as(_one(column), METADATA.field(name).type) for name, column in found.items()}
         held = self._plan.columns.held.record.members
-        for number, place in enumerate(judged.places):
+        for number, place in enumerate(judged.places or ()):
             value = _one(table[f"{_VALUE}{number}"])
             if place is None:
                 found[IDENTITY_FIELD] = value

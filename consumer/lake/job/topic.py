@@ -192,6 +192,8 @@ class TopicJob:
                 self._shelf.plain,
                 self._plain_asked,
                 dict(self._shelf.guids),
+                dict(self._shelf.keys),
+                self._shelf.key_schemas.settled,
             )
             task: Any = partial(run_task, plan)
             found = rows.selectExpr(*_COLUMNS).mapInArrow(task, f"{SAID} string").collect()
@@ -207,14 +209,19 @@ class TopicJob:
             unknown = {schema_id for one in said for schema_id in one.get("unknown", ())}
             guids = {uuid.UUID(guid) for one in said for guid in one.get("guids", ())}
             plain = any(one.get("plain") for one in said)
-            if not unknown and not guids and not plain:
+            read = {schema_id for one in said for schema_id in one.get("read", ())}
+            keys = {(schema_id, in_header) for one in said for schema_id, in_header in one.get("keys", ())}
+            if not (unknown or read or guids or keys or plain):
                 return said
             shutil.rmtree(staged, ignore_errors=True)
             if plain:
                 self._plain_asked = True
                 self._shelf.learn_plain(self._find_plain())
             self._shelf.learn_guids(sorted(guids))
+            self._shelf.learn_keys(sorted(keys))
             self._shelf.learn(sorted(unknown))
+            for schema_id in sorted(read):
+                self._shelf.place(schema_id)
 
     def _starts(self, ends: dict[int, int]) -> dict[int, int]:
         """Return where a batch begins: the listed positions; a partition that came since begins at its first record."""
