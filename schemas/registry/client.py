@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -15,6 +16,9 @@ from schemas.formats import AVRO_NAME, FRAMED, WrittenSchema, of_schema_type, va
 from schemas.formats.headers import UnknownGuid
 from schemas.manifest import SchemaUsed
 from schemas.registry.http import Answer, RegistryHttp
+from schemas.registry.normal import normal_text
+from schemas.registry.referred import referred_schemas
+from schemas.types.references import self_contained
 from schemas.undecodable import UnsupportedSchema
 
 __all__ = ["Registered", "Registry", "UnknownSchema"]
@@ -49,6 +53,7 @@ class Registered:
     id: int
     text: str = field(repr=False)
     kind: str = AVRO_TYPE
+    refers: bool = False  # to schemas of other subjects, whose types its text holds
 
     @property
     def used(self) -> SchemaUsed:
@@ -93,7 +98,9 @@ class Registry:
         """Return the contract of a schema id, and the format of its values; cached for the life of the client.
 
         :raises UnknownSchema: the registry knows no such id; asked again after a minute at the earliest.
-        :raises UnsupportedSchema: it is Protobuf, a JSON Schema without a contract, or refers to other subjects.
+        The contract holds the types of the schemas that it refers to.
+
+        :raises UnsupportedSchema: it is Protobuf, a JSON Schema without a contract, or refers to what is not there.
         """
         if schema_id in self._schemas:
             return self._schemas[schema_id]
@@ -112,10 +119,8 @@ class Registry:
         written = of_schema_type(kind)
         if written is None:
             raise UnsupportedSchema(f"schema {schema_id} is {kind}: none of {', '.join(FRAMED)}")
-        if answer.get("references"):
-            raise UnsupportedSchema(f"schema {schema_id} refers to schemas of other subjects")
         try:
-            found = WrittenSchema(written.contract(self._text(answer)), written.name)
+            found = WrittenSchema(written.contract(self._whole_text(answer)), written.name)
         except UnsupportedSchema as error:
             raise UnsupportedSchema(f"schema {schema_id} is {error.message}") from None
         self._schemas[schema_id] = found
@@ -166,6 +171,8 @@ class Registry:
     def lookup(self, subject: str, text: str, written: str = AVRO_NAME) -> SchemaUsed | None:
         """Return how the subject holds this contract, or ``None`` if it does not. Formatting makes no difference.
 
+        Nor does it matter whether the subject's schema holds all types itself or refers to others.
+
         :param written: the format whose values are to name it.
         """
         doing = f"looking up a schema of subject {subject}"
@@ -173,9 +180,16 @@ class Registry:
             answer = self._http.ask("POST", f"/subjects/{_quoted(subject)}", doing=doing, body=_body(text, written))
         except Answer as missing:
             if missing.status == 404:
-                return None
+                return self._referring(subject, text) if written == AVRO_NAME else None
             raise _unexpected(missing, doing) from None
         return SchemaUsed(subject=subject, version=answer["version"], id=answer["id"])
+
+    def _referring(self, subject: str, text: str) -> SchemaUsed | None:
+        """Return the newest version that refers to others, and says the same as a text that holds their types."""
+        for version in reversed(self.versions(subject)):
+            if version.refers and _says_the_same(version.text, text):
+                return version.used
+        return None
 
     def register(self, subject: str, text: str, written: str = AVRO_NAME) -> SchemaUsed:
         """Register a contract, as values of a format name it, or find it registered.
@@ -246,16 +260,40 @@ class Registry:
             raise _unexpected(refusal, doing) from None
 
     def _version(self, subject: str, number: int | str) -> Registered | None:
+        answer = self._answered(subject, number)
+        if answer is None:
+            return None
+        try:
+            text = self._whole_text(answer)
+        except UnsupportedSchema:
+            text = self._text(answer)  # whoever reads it says which type is missing
+        kind = answer.get("schemaType") or AVRO_TYPE
+        return Registered(subject, answer["version"], answer["id"], text, kind, refers=bool(answer.get("references")))
+
+    def _whole_text(self, answer: dict[str, Any]) -> str:
+        """Return the text of a schema with the types that it takes from schemas of other subjects.
+
+        :raises UnsupportedSchema: one of them is not there, or it is not of Avro.
+        """
+        if not answer.get("references"):
+            return self._text(answer)
+        if (answer.get("schemaType") or AVRO_TYPE) != AVRO_TYPE:
+            raise UnsupportedSchema("a JSON Schema that refers to others")
+        referred = referred_schemas(answer, self._answered)
+        return self_contained(self._text(answer), map(self._text, referred))
+
+    def _answered(self, subject: str, number: int | str) -> dict[str, Any] | None:
+        """Return what the registry says of one version, ``None`` where it has none."""
         doing = f"reading version {number} of subject {subject}"
         try:
-            answer = self._http.ask("GET", f"/subjects/{_quoted(subject)}/versions/{number}", doing=doing)
+            answer: dict[str, Any] = self._http.ask(
+                "GET", f"/subjects/{_quoted(subject)}/versions/{number}", doing=doing
+            )
         except Answer as missing:
             if missing.status == 404:
                 return None
             raise _unexpected(missing, doing) from None
-        return Registered(
-            subject, answer["version"], answer["id"], self._text(answer), answer.get("schemaType") or AVRO_TYPE
-        )
+        return answer
 
     def _text(self, answer: dict[str, Any]) -> str:
         text = answer.get("schema")
@@ -268,6 +306,13 @@ def _unexpected(answer: Answer, doing: str) -> Misconfigured:
     return Misconfigured(
         f"the registry rejects the request while {doing}: {answer.said} (HTTP {answer.status}, code {answer.code})"
     )
+
+
+def _says_the_same(one: str, other: str) -> bool:
+    try:
+        return normal_text(json.loads(one)) == normal_text(json.loads(other))
+    except (ValueError, UnsupportedSchema):
+        return False
 
 
 def _body(contract: str, written: str) -> dict[str, Any]:

@@ -91,6 +91,16 @@ class Node:
         return self.kind == "null" or (self.kind == "fixed" and self.size == 0)
 
 
+def full_name(name: str, namespace: Any) -> str:
+    """Return a type's name with its namespace; a name with a point has its own.
+
+    :param namespace: as a schema says it: what is not text is none.
+    """
+    if "." in name or not isinstance(namespace, str) or not namespace:
+        return name.removeprefix(".")
+    return f"{namespace}.{name}"
+
+
 def member_names(node: Node) -> list[str]:
     """Return the name of each member of a record or a union, as stores have them: all different, whatever the case.
 

@@ -16,7 +16,7 @@ from schemas.types import schema_text
 from schemas.types.defaults import fits
 from schemas.types.limits import MAX_LEVELS, too_deep, within
 from schemas.types.logical import labelled
-from schemas.types.node import RECURSION, Definition, Node
+from schemas.types.node import RECURSION, Definition, Node, full_name
 from schemas.types.remarks import Remark, RemarkKind
 from schemas.undecodable import UnsupportedSchema
 
@@ -126,7 +126,7 @@ class _Reading:
 
     def _named(self, name: str, path: str, namespace: str) -> Node:
         """Return a type by its name: that of its own namespace, or else the one without."""
-        whole = f"{namespace}.{name}" if namespace and "." not in name else name
+        whole = full_name(name, namespace)
         for one in (whole, name):
             if one in self.open:
                 self.met.setdefault(one, (self.open[one], path))
@@ -171,7 +171,7 @@ class _Reading:
             raise _invalid(path, f"type {name} is defined twice")
         shared: dict[str, Any] = {
             "name": name,
-            "aliases": tuple(_whole(one, inner) for one in _texts(schema, "aliases", path)),
+            "aliases": tuple(full_name(one, inner) for one in _texts(schema, "aliases", path)),
             "properties": _properties(schema),
         }
         if kind == "enum":
@@ -192,7 +192,7 @@ class _Reading:
         if not isinstance(name, str) or not name:
             raise _invalid(path, f"a type {kind} without a name")
         given = schema.get("namespace", namespace)
-        whole = _whole(name, given if isinstance(given, str) else "")
+        whole = full_name(name, given)
         if not _NAME.fullmatch(whole.rpartition(".")[2]):
             raise _invalid(path, f"the type's name {_shown(name)} is not one of letters, digits and underscores")
         if whole in PRIMITIVES:
@@ -312,10 +312,6 @@ def _called(branch: Any) -> str:
     if isinstance(branch, dict):
         branch = branch.get("name") or branch.get("type")
     return str(branch).rsplit(".", 1)[-1][:_SHOWN]
-
-
-def _whole(name: str, namespace: str) -> str:
-    return f"{namespace}.{name}" if namespace and "." not in name else name.removeprefix(".")
 
 
 def _texts(schema: Mapping[str, Any], key: str, path: str) -> list[str]:

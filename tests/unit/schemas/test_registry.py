@@ -22,6 +22,7 @@ from schemas.columns.at_hand import AtHand
 from schemas.columns.held import Held as Columns
 from schemas.columns.judge import judge
 from schemas.formats.headers import UnknownGuid
+from schemas.manifest import SchemaUsed
 from schemas.registry import http as registry_http
 from schemas.registry.client import NEGATIVE_S
 from schemas.registry.contract import Contract, ContractVersion, load_contract
@@ -239,12 +240,53 @@ def test_an_unknown_id_is_the_values_fault_and_asked_once_a_minute(stub, code, m
 
 def test_an_id_of_another_format_is_unsupported(stub):
     stub.replies["GET /schemas/ids/1"] = (200, {"schema": "{}", "schemaType": "JSON"})
-    stub.replies["GET /schemas/ids/2"] = (200, {"schema": "{}", "references": [{"name": "x"}]})
+    stub.replies["GET /schemas/ids/2"] = (200, {"schema": "x", "schemaType": "PROTOBUF"})
     with client(stub.url) as registry:
         with pytest.raises(UnsupportedSchema, match="a JSON Schema without a contract"):
             registry.schema_text(1)
-        with pytest.raises(UnsupportedSchema, match="refers to schemas of other subjects"):
+        with pytest.raises(UnsupportedSchema, match="schema 2 is PROTOBUF"):
             registry.schema_text(2)
+
+
+def referring(stub: StubRegistry) -> None:
+    """An order that refers to a customer, who refers to an address."""
+    address = {"type": "record", "name": "Address", "namespace": "p", "fields": [{"name": "city", "type": "string"}]}
+    customer = {"type": "record", "name": "Customer", "namespace": "q", "fields": [{"name": "at", "type": "p.Address"}]}
+    fields = [{"name": "buyer", "type": "q.Customer"}, {"name": "to", "type": ["null", "p.Address"]}]
+    order = {"type": "record", "name": "Order", "fields": fields}
+    refers = {"name": "q.Customer", "subject": "customer", "version": 2}
+    written = {"schema": json.dumps(order), "references": [refers]}
+    stub.replies["GET /schemas/ids/7"] = (200, written)
+    stub.replies["GET /subjects/t-value/versions"] = (200, [1])
+    stub.replies["GET /subjects/t-value/versions/1"] = (200, {**written, "version": 1, "id": 7, "subject": "t-value"})
+    deeper = {"name": "p.Address", "subject": "address", "version": 1}
+    stub.replies["GET /subjects/customer/versions/2"] = (200, {"schema": json.dumps(customer), "references": [deeper]})
+    stub.replies["GET /subjects/address/versions/1"] = (200, {"schema": json.dumps(address)})
+
+
+def test_a_schema_that_refers_to_others_holds_their_types(stub):
+    referring(stub)
+    with client(stub.url) as registry:
+        text = registry.schema_text(7)
+        (_, buyer), (_, to) = parse(text).fields
+        assert [node.name for node in buyer.walk()][:2] == ["q.Customer", "p.Address"]
+        assert (to.name, to.nullable) == ("p.Address", True)
+        # Neither the file that holds all types nor the text with names is unknown to the subject.
+        spaced = json.dumps(json.loads(text), indent=1)
+        assert registry.lookup("t-value", spaced) == SchemaUsed(subject="t-value", version=1, id=7)
+        assert registry.lookup("t-value", json.dumps(record(a="int"))) is None
+
+
+def test_a_reference_that_leads_nowhere_is_named(stub):
+    referring(stub)
+    del stub.replies["GET /subjects/address/versions/1"]
+    words = "schema 7 is one that refers to p.Address: subject address has no version 1"
+    with client(stub.url) as registry:
+        with pytest.raises(UnsupportedSchema, match=words):
+            registry.schema_text(7)
+        (held,) = registry.versions("t-value")
+        with pytest.raises(UnsupportedSchema, match=r"type q\.Customer is defined neither here nor"):
+            parse(held.text)
 
 
 def test_subjects_are_quoted_in_addresses(stub):

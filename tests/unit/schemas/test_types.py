@@ -13,6 +13,7 @@ import pytest
 from schemas.types.arrow import arrow_schema
 from schemas.types.limits import MAX_LEAVES, MAX_LEVELS
 from schemas.types.node import RECURSION, Node, member_names
+from schemas.types.references import self_contained
 from schemas.types.tree import parse, parse_with_remarks
 from schemas.undecodable import UnsupportedSchema
 
@@ -256,3 +257,32 @@ def test_a_record_without_fields_is_there_or_not() -> None:
     found = parse_with_remarks(json.dumps(record()))
     assert arrow_schema(found.root).names == ["_"]
     assert [remark.kind for remark in found.remarks] == ["no_fields"]
+
+
+def test_types_of_other_schemas_are_put_where_their_names_are_met_first() -> None:
+    inner = record({"name": "x", "type": "int"}, name="Inner", namespace="p")
+    outer = record({"name": "a", "type": inner}, {"name": "b", "type": "Inner"}, name="p.Outer")
+    free = record({"name": "o", "type": "p.Outer"}, name="Free")
+    fields = [
+        {"name": "first", "type": {"type": "array", "items": "Inner"}},
+        {"name": "free", "type": ["null", "Free"]},
+        {"name": "outer", "type": {"type": "map", "values": "p.Outer"}},
+        {"name": "missing", "type": ["null", "q.Elsewhere"]},
+    ]
+    whole = self_contained(json.dumps(record(*fields, namespace="p")), [json.dumps(one) for one in (free, outer)])
+    with pytest.raises(UnsupportedSchema, match=r"missing<Elsewhere>: type q\.Elsewhere is defined neither here nor"):
+        parse(whole.replace('["null","q.Elsewhere"]', '["int","q.Elsewhere"]'))
+    root = parse(whole.replace('"q.Elsewhere"', '"int"'))
+    named = {node.name for node in root.walk() if node.name}
+    assert named == {"p.R", "p.Inner", "p.Outer", "Free"}
+    assert whole.count('"x"') == 1
+
+
+def test_many_schemas_that_use_each_other_are_joined_in_a_moment() -> None:
+    texts = [json.dumps(record({"name": "x", "type": "int"}, name="T0"))]
+    for level in range(1, 200):
+        uses = [{"name": f"f{place}", "type": f"T{level - 1}"} for place in range(5)]
+        texts.append(json.dumps(record(*uses, name=f"T{level}")))
+    whole = self_contained(json.dumps(record({"name": "f", "type": "T20"}, {"name": "g", "type": "T3"})), texts)
+    assert whole.count('"x"') == 1
+    assert len(whole) < 10_000
