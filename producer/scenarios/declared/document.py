@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,9 @@ from producer.scenarios.declared.targets import fault_targets
 from schemas.fault_targets import FaultTargets
 from schemas.registry.contract import Contract, ContractVersion, load_contract
 from schemas.registry.gate import Registry
+from schemas.types import schema_text
 from schemas.types.tree import Node, parse
+from schemas.undecodable import UnsupportedSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +133,16 @@ def _of_subject(subject: str, registry: RegistrySettings | None) -> Contract:
         used = known.latest(subject)
         if used is None:
             raise Misconfigured(f"the registry has no subject {subject}", where=registry.url)
-        text = known.schema_text(used.id)
-    return Contract(subject, (ContractVersion(1, Path(subject), json.loads(text), text),), subject=subject)
+        try:
+            text = known.schema_text(used.id)
+            parse(text)
+        except UnsupportedSchema as error:
+            raise Misconfigured(
+                f"subject {subject} has no schema that can be produced: {error.message}",
+                where=registry.url,
+                hint="Name a subject of Avro, or a schema file",
+            ) from None
+    return Contract(subject, (ContractVersion(1, Path(subject), schema_text.load(text), text),), subject=subject)
 
 
 def _rule(place: Place, named: Rule | None, *, own_id: bool) -> Rule:

@@ -18,6 +18,7 @@ import pytest
 from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaIncompatible, StreamproofError
 from consumer.sinks.duckdb.at_hand import RULES
+from producer.scenarios import find_scenario
 from schemas.columns.at_hand import AtHand
 from schemas.columns.held import Held as Columns
 from schemas.columns.judge import judge
@@ -634,3 +635,20 @@ def test_an_invalid_logical_type_is_remarked_on(stub):
     with client(stub.url) as registry:
         result = gate(registry, contract(wrong), "s")
     assert [remark.partition(":")[0] for remark in result.versions[0].remarks] == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ({"schema": "message M {}", "schemaType": "PROTOBUF"}, "schema 3 is PROTOBUF"),
+        ({"schema": "{}", "schemaType": "JSON"}, "a JSON Schema without a contract"),
+        ({"schema": '"string"'}, "the value is of type string; a table needs a record"),
+        ({"schema": "{}", "references": [{"name": "p.T", "subject": "x", "version": 1}]}, "refers to p.T: subject x"),
+    ],
+)
+def test_a_subject_that_nothing_can_be_produced_from_is_refused_in_words(stub, tmp_path, held, words):
+    stub.replies["GET /subjects/s/versions/latest"] = (200, {**held, "version": 1, "id": 3})
+    stub.replies["GET /schemas/ids/3"] = (200, held)
+    (tmp_path / "s.yaml").write_text("subject: s\n")
+    with pytest.raises(Misconfigured, match=f"subject s has no schema that can be produced: .*{words}"):
+        find_scenario(str(tmp_path / "s.yaml"), registry=RegistrySettings(url=stub.url))

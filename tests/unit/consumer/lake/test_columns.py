@@ -145,7 +145,7 @@ def _plain(value: Any) -> Any:
 
 TYPES = [
     ("time", {"type": "long", "logicalType": "time-micros"}, 27_000_000_000, "07:30:00.000000"),
-    ("time-millis", {"type": "int", "logicalType": "time-millis"}, 27_000_000, "07:30:00.000000"),
+    ("time_millis", {"type": "int", "logicalType": "time-millis"}, 27_000_000, "07:30:00.000000"),
     ("fixed", {"type": "fixed", "name": "F", "size": 2}, b"ab", b"ab"),
     ("nothing", record("N", one("nothing", "null"), one("n", "int")), {"nothing": None, "n": 1},
      {"nothing": None, "n": 1}),
