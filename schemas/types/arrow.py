@@ -26,13 +26,13 @@ without a word, so it is made to read a ``long``.
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.types.decimals import decimals
 from schemas.types.node import RECURSION, Node, member_names
 from schemas.undecodable import UndecodableValue
 
@@ -188,7 +188,7 @@ def _refuse_duplicate_keys(array: Column) -> None:
 def _typed_leaf(array: Column, node: Node) -> Column:
     target = typed_type(node)
     if node.logical == "decimal":
-        return _decimals(array, node, target)
+        return decimals(array, node.precision, target)
     low, high = _limits(node)
     if low is not None:
         bounds: Any = pc.min_max(array).as_py()
@@ -210,15 +210,6 @@ def _limits(node: Node) -> tuple[int, int] | tuple[None, None]:
         per_second = _PER_SECOND[_UNIT[unit]]
         return _SECONDS_MIN * per_second, (_SECONDS_MAX + 1) * per_second - 1
     return (-(1 << 31), (1 << 31) - 1) if node.kind == "int" else (None, None)
-
-
-def _decimals(array: Column, node: Node, target: pa.DataType) -> Column:
-    """Turn big-endian two's complement numbers into decimals, exactly (the decimal module's context would round)."""
-    unscaled = [None if raw is None else int.from_bytes(raw, "big", signed=True) for raw in array.to_pylist()]
-    if any(number is not None and abs(number) >= 10**node.precision for number in unscaled):
-        raise UndecodableValue("out_of_range", f"a decimal has more than {node.precision} digits")
-    values = [None if number is None else Decimal(f"{number}E-{node.scale}") for number in unscaled]
-    return pa.array(values, type=target)
 
 
 def missing_value(array: Column, node: Node, path: str, present: Column | None = None) -> str | None:

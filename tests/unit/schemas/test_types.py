@@ -9,13 +9,17 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.types.arrow import arrow_schema
+from schemas.types.decimals import decimals
 from schemas.types.limits import MAX_LEAVES, MAX_LEVELS
 from schemas.types.node import RECURSION, Node, member_names
 from schemas.types.references import self_contained
 from schemas.types.tree import parse, parse_with_remarks
-from schemas.undecodable import UnsupportedSchema
+from schemas.undecodable import UndecodableValue, UnsupportedSchema
+from tests.kit.depth import examples
 
 CASES = Path(__file__).resolve().parents[2] / "cases"
 SHAPES = sorted((CASES / "shapes").glob("*.avsc"))
@@ -257,6 +261,37 @@ def test_a_record_without_fields_is_there_or_not() -> None:
     found = parse_with_remarks(json.dumps(record()))
     assert arrow_schema(found.root).names == ["_"]
     assert [remark.kind for remark in found.remarks] == ["no_fields"]
+
+
+@given(
+    st.integers(1, 38),
+    st.lists(
+        st.none()
+        | st.binary(max_size=20)
+        | st.integers(-(10**38) + 1, 10**38 - 1).map(lambda n: n.to_bytes(17, "big", signed=True))
+    ),
+    st.integers(0, 3),
+    st.booleans(),
+)
+@settings(max_examples=examples(100), deadline=None)
+def test_decimals_are_read_exactly_or_refused(precision: int, raws: list[bytes | None], cut: int, long: bool) -> None:
+    if long and raws and raws[-1]:
+        raws[-1] = (b"\xff" if raws[-1][0] >= 0x80 else b"\0") * 70 + raws[-1]
+    numbers = [None if raw is None else int.from_bytes(raw, "big", signed=True) for raw in raws][cut:]
+    column = pa.array(raws, pa.binary()).slice(cut)
+    if any(number is not None and abs(number) >= 10**precision for number in numbers):
+        with pytest.raises(UndecodableValue, match=f"more than {precision} digits"):
+            decimals(column, precision, pa.decimal128(precision, 0))
+        return
+    found = decimals(column, precision, pa.decimal128(precision, 0))
+    found.validate(full=True)
+    assert [None if one is None else int(one) for one in found.to_pylist()] == numbers
+
+
+def test_decimals_of_one_width_are_read_by_their_width() -> None:
+    raws = [b"\xff\xff\x85", None, b"\x00\x00\x7b"]
+    column = pa.array([b"\x7f\xff\xff", *raws], pa.binary(3)).slice(1)
+    assert [str(one) for one in decimals(column, 3, pa.decimal128(3, 2)).to_pylist()] == ["-1.23", "None", "1.23"]
 
 
 def test_types_of_other_schemas_are_put_where_their_names_are_met_first() -> None:
