@@ -42,13 +42,13 @@ class SchemaShelf:
         self._registry = registry
         self.kept = sink.schemas()
 
-    def adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:
+    def adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:  # noqa: ARG002
         """Make the sink accept a schema, keep its text and format, and return the columns of its fields.
 
         :raises SchemaConflict: the sink cannot hold it beside what it holds.
         """
         with barrier("schema"):
-            columns = self._sink.adopt(schema)
+            columns = self._sink.adopt(schema_id, parse(written.text))
         if schema_id not in self.kept:
             self._sink.keep_schema(schema_id, written, self._named(written))
             self.kept[schema_id] = written

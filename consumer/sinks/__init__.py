@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, Protocol
 from cluster.local import warehouse_path
 
 if TYPE_CHECKING:  # who only names a sink loads no Arrow
-    import pyarrow as pa
-
     from cluster.records import Span
     from cluster.topics import TopicInfo
     from consumer.sinks.batch import Chunk
@@ -27,6 +25,7 @@ if TYPE_CHECKING:  # who only names a sink loads no Arrow
     from consumer.sinks.limit import Limit
     from schemas.columns.at_hand import AtHand
     from schemas.formats import WrittenSchema
+    from schemas.types.node import Node
 from schemas.manifest import SchemaUsed
 
 # How long to wait for another process that has the sink open.
@@ -150,8 +149,8 @@ class Sink(Protocol):
         """Return the schemas that it has met, by id."""
         ...
 
-    def adopt(self, schema: pa.Schema) -> list[str]:
-        """Make room for rows of a schema, and return the columns of its fields.
+    def adopt(self, schema_id: int, root: Node) -> list[str]:
+        """Make room for records of a schema, and return what decoded rows call the columns of its fields.
 
         :raises SchemaConflict: it cannot hold them beside what it holds.
         """

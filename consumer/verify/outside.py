@@ -17,9 +17,10 @@ from cluster.reading import TopicReader, Watermarks, look_at_topic
 from cluster.records import Message
 from cluster.topics import TopicInfo
 from consumer.sinks.batch import ID_COLUMN
-from consumer.sinks.duckdb.columns import columns_of_fields
+from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.proof import Proof
+from schemas.columns.column_type import quote
 from schemas.control_topic import ControlTopic, read_control_topic
 from schemas.fingerprint import fingerprint, number_of
 from schemas.formats import FRAMED, ValueDecoder, WrittenSchema, named_schema
@@ -28,6 +29,7 @@ from schemas.formats.headers import VALUE_SCHEMA, said_in
 from schemas.identity import IDENTITY_HEADER
 from schemas.places import NO_TIME
 from schemas.registry.gate import Registry
+from schemas.types.tree import parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 DEFAULT_SAMPLE = 200
@@ -52,6 +54,8 @@ _HELD = f"SELECT {_TIME}, key, value, headers FROM quarantine WHERE _partition =
 _VOID = f"SELECT {_TIME}, key, event_id FROM tombstones WHERE _partition = ? AND _offset = ?"  # noqa: S608 - a constant
 
 Place = tuple[int, int]
+# What the columns of an event say of its fields, and whether they hold more than its schema has.
+_Value = tuple[dict[str, Any], bool]
 # What reads the values of a schema, and how many bytes stand before what it takes.
 _Reading = tuple[ValueDecoder, int]
 
@@ -217,7 +221,7 @@ def _read(source: TopicReader, places: Iterable[Place]) -> dict[Place, Message]:
 
 
 def _compare_events(warehouse: Warehouse, records: dict[Place, Message], found: _Compared) -> None:
-    column_of = columns_of_fields(warehouse)
+    columns = EventColumns(warehouse)
     rows = _rows_at(warehouse, records) if records else {}
     by_schema: dict[int, dict[Place, Message]] = defaultdict(dict)
     for place, message in records.items():
@@ -225,13 +229,14 @@ def _compare_events(warehouse: Warehouse, records: dict[Place, Message], found: 
     kept = {int(schema_id): WrittenSchema(str(text), str(name)) for schema_id, text, name in warehouse.rows(_TEXTS)}
     for schema_id, messages in sorted(by_schema.items()):
         reading = _reading(kept.get(schema_id))
+        values = {} if reading is None else _values_at(warehouse, columns, schema_id, kept[schema_id], messages)
         for place, message in messages.items():
             where = f"partition {place[0]} offset {place[1]}"
             faults = list(_of_record(rows[place], message))
             if reading is None:
                 faults.append(f"its schema id is {schema_id}, of which the file has no text that can be used")
             else:
-                faults += _of_value(rows[place], message, reading, column_of, found)
+                faults += _of_value(values.get(place), message, reading, found)
             found.faults += [f"{where}: {fault}" for fault in faults]
 
 
@@ -280,10 +285,35 @@ def _of_record(row: dict[str, Any], message: Message) -> Iterator[str]:
         yield "the identity in its header is another"
 
 
-def _of_value(
-    row: dict[str, Any], message: Message, reading: _Reading, column_of: dict[str, str], found: _Compared
-) -> list[str]:
+def _values_at(
+    warehouse: Warehouse, columns: EventColumns, schema_id: int, schema: WrittenSchema, places: Iterable[Place]
+) -> dict[Place, _Value]:
+    """Return what the columns of events of one schema say, in its own fields; nothing where nobody knows which."""
+    root = parse(schema.text)
+    try:
+        fields, odd = columns.values_of(schema_id, root), columns.odd_values(schema_id, root)
+    except LookupError:
+        return {}
+    partitions, offsets = zip(*places, strict=True)
+    wanted = pa.table({"p": pa.array(partitions, pa.int32()), "o": pa.array(offsets, pa.int64())})
+    warehouse.connection.register("wanted", wanted)
+    selected = [f"{value} AS {quote(f'f{number}')}" for number, value in enumerate(fields.values())]
+    with warehouse.errors():
+        said = ", ".join([*selected, "p", "o", f"{odd} AS odd"])
+        query = f"SELECT {said} FROM events JOIN wanted ON _partition = p AND _offset = o"  # noqa: S608 - quoted
+        rows = warehouse.connection.sql(query).to_arrow_table().to_pylist()
+    warehouse.connection.unregister("wanted")
+    return {
+        (row["p"], row["o"]): ({name: row[f"f{number}"] for number, name in enumerate(fields)}, row["odd"])
+        for row in rows
+    }
+
+
+def _of_value(value_there: _Value | None, message: Message, reading: _Reading, found: _Compared) -> list[str]:
     """Return the leaves of a value that are not as the columns say."""
+    if value_there is None:
+        return ["the file does not say in which columns its fields are"]
+    there, odd = value_there
     decoder, head_bytes = reading
     try:
         in_header = said_in(message.headers(), VALUE_SCHEMA) is not None
@@ -292,16 +322,10 @@ def _of_value(
         return [f"its bytes cannot be decoded: {error}"]
     faults = []
     for name, said in value.items():
-        if name not in column_of or column_of[name] not in row:
-            faults.append(f"its field {name} has no column")
-            continue
-        paths, leaves = differing_leaves(said, row[column_of[name]], name)
+        paths, leaves = differing_leaves(said, there[name], name)
         found.leaves += leaves
         faults += [f"{path} is another value" for path in paths]
-    others = {column for field_, column in column_of.items() if field_ not in value} & row.keys()
-    return faults + [
-        f"column {name} is filled, and its schema has no such field" for name in sorted(others) if row[name] is not None
-    ]
+    return faults + (["a column holds what its schema has no place for"] if odd else [])
 
 
 def differing_leaves(said: Any, stored: Any, path: str) -> tuple[list[str], int]:

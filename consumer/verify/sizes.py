@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from cluster.errors import Misconfigured
-from consumer.sinks.duckdb.columns import columns_of_fields
+from consumer.proof.inside.fitting import fitted
+from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.verify.contents import see_all_events
 from consumer.verify.proof import NOTHING, Proof
 from schemas.columns.column_type import quote
 from schemas.formats import value_format
+from schemas.types.tree import parse
 
 _CHUNK_ROWS = 20_480
 _SCHEMAS = """
@@ -39,7 +42,7 @@ def prove_sizes(warehouse: Warehouse) -> Proof:
     said = warehouse.rows(_SAID)
     try:
         sizes = _sizes(warehouse)
-    except (Misconfigured, ValueError, KeyError):
+    except (Misconfigured, ValueError, LookupError):
         sizes = None
     promise, looked = "the ledger counts the bytes that came", f"{len(said)} partitions"
     if sizes is None or warehouse.rows(_UNKNOWN) != [(0,)]:
@@ -55,15 +58,19 @@ def prove_sizes(warehouse: Warehouse) -> Proof:
 def _sizes(warehouse: Warehouse) -> Counter[int]:
     """Return the bytes of each partition's values."""
     sizes: Counter[int] = Counter({int(p): int(size) for p, size in warehouse.rows(_HELD) if p is not None})
-    column_of = columns_of_fields(warehouse)
+    columns = EventColumns(warehouse)
     for schema_id, text, written in warehouse.rows(_SCHEMAS):
         encoder = value_format(str(written)).encoder(str(text), int(schema_id))
         fields = encoder.arrow_schema.names
-        wanted = ", ".join(f"{quote(column_of[name])} AS {quote(f'f{place}')}" for place, name in enumerate(fields))
+        values = columns.values_of(int(schema_id), parse(str(text)))
+        wanted = ", ".join(f"{values[name]} AS {quote(f'f{place}')}" for place, name in enumerate(fields))
         query = f"SELECT {wanted}, _partition AS p FROM events WHERE _schema_id = {int(schema_id)}"  # noqa: S608 - quoted
         with warehouse.errors():
             for chunk in warehouse.connection.sql(query).to_arrow_reader(warehouse.rows_at_once(_CHUNK_ROWS)):
-                rows = chunk.select(range(len(fields))).rename_columns(fields)
+                columns_there = zip(chunk.columns, encoder.arrow_schema, strict=False)
+                rows = pa.RecordBatch.from_arrays(
+                    [fitted(column, field.type) for column, field in columns_there], names=fields
+                )
                 lengths = pc.binary_length(encoder.encode(rows)).to_numpy()
                 for partition in np.unique(chunk.column("p").to_numpy(zero_copy_only=False)).tolist():
                     inside = chunk.column("p").to_numpy(zero_copy_only=False) == partition

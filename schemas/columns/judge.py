@@ -256,12 +256,13 @@ class _Fitting:
         members: list[tuple[str, ColumnType]] = list(held.members) if was else [(_short(held.branch), held)]
         fields: list[tuple[str, ...]] = list(held.fields) if was else [(held.branch,)]
         branches = list(new.members) if new.name == "UNION" else [(_short(new.branch), new)]
-        places = self._known_branches(members, fields, branches, path, where)
+        names = list(new.fields) if new.name == "UNION" else [(new.branch,)]
+        places = self._known_branches(members, fields, list(zip(branches, names, strict=True)), path, where)
         for number, (name, kind) in enumerate(branches):
             if number not in places:
                 places[number] = replace(identity(kind), at=len(members))
                 members.append((self._free(name, [called for called, _ in members]), kind))
-                fields.append((kind.branch,))
+                fields.append(names[number])
         if len(members) > MAX_MEMBERS:
             return None
         if not was or len(members) > len(held.members):
@@ -275,7 +276,7 @@ class _Fitting:
         self,
         members: list[tuple[str, ColumnType]],
         fields: list[tuple[str, ...]],
-        branches: list[tuple[str, ColumnType]],
+        branches: list[tuple[tuple[str, ColumnType], tuple[str, ...]]],
         path: tuple[str, ...],
         where: tuple[str, ...],
     ) -> dict[int, Place]:
@@ -283,9 +284,9 @@ class _Fitting:
         places: dict[int, Place] = {}
         claimed: set[int] = set()
         for same in (_one_name, _short_name):
-            for number, (_, kind) in enumerate(branches):
+            for number, ((_, kind), names) in enumerate(branches):
                 for at in () if number in places else range(len(members)):
-                    if at in claimed or not same(kind.branch, fields[at]):
+                    if at in claimed or not same(names, fields[at]):
                         continue
                     fit = self._tried(members[at][1], kind, path, (*where, members[at][0]))
                     if fit is None:
@@ -293,7 +294,7 @@ class _Fitting:
                     claimed.add(at)
                     places[number] = replace(fit[1], at=at)
                     members[at] = (members[at][0], fit[0])
-                    fields[at] = tuple(dict.fromkeys((*fields[at], kind.branch)))
+                    fields[at] = tuple(dict.fromkeys((*fields[at], *names)))
                     break
         return places
 
@@ -351,13 +352,13 @@ def _by_alias(
     return (at for at in range(len(members)) if set(names[1:]) & set(fields[at]))
 
 
-def _one_name(branch: str, held: tuple[str, ...]) -> bool:
-    return branch in held
+def _one_name(names: tuple[str, ...], held: tuple[str, ...]) -> bool:
+    return bool(set(names) & set(held))
 
 
-def _short_name(branch: str, held: tuple[str, ...]) -> bool:
+def _short_name(names: tuple[str, ...], held: tuple[str, ...]) -> bool:
     """Unqualified names count, as in Avro's own libraries, where the full name is not there."""
-    return _short(branch) in {_short(name) for name in held}
+    return _short(names[0]) in {_short(name) for name in held}
 
 
 def _short(branch: str) -> str:

@@ -33,7 +33,7 @@ def columns_of(node: Node) -> ColumnType:
     """Return the type of a column for a type of a schema; for a record, a struct with one member for each field.
 
     Members have the names that Arrow's columns have (``schemas/types/arrow.py``); ``fields`` begins with the field's
-    own name, and its aliases follow.
+    own name, or a branch's, and its aliases follow.
     """
     branch = node.name or node.kind
     match node.kind:
@@ -43,7 +43,7 @@ def columns_of(node: Node) -> ColumnType:
             return ColumnType("STRUCT", members, branch, names)
         case "union":
             types = [columns_of(each) for each in node.branches]
-            fields = tuple((each.branch,) for each in types)
+            fields = tuple((branch.name or branch.kind, *branch.aliases) for branch in node.branches)
             return ColumnType("UNION", tuple(zip(member_names(node), types, strict=True)), branch, fields)
         case "array":
             return ColumnType("LIST", (("child", columns_of(node.element())),), branch)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
-from consumer.sinks.duckdb.columns import column_type
+from consumer.sinks.duckdb.column_types import column_type
 from schemas.columns.column_type import ColumnType, SchemaConflict, quote
 from schemas.columns.merging import column_names, merge
 from schemas.identity import IDENTITY_FIELD

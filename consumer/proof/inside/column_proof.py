@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from cluster.errors import Misconfigured
 from consumer.load.unforeseen import barrier
 from consumer.proof.found import Unproved
-from consumer.proof.inside.fitting import fitted, holds_more
-from consumer.sinks.batch import METADATA_COLUMNS
-from consumer.sinks.duckdb.columns import EventColumns, columns_of_fields
+from consumer.proof.inside.fitting import fitted
+from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.columns.column_type import quote
 from schemas.formats import RowEncoder, WrittenSchema
+from schemas.types.tree import parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _CHUNK_ROWS = 20_480
@@ -77,15 +77,13 @@ def _prove(warehouse: Warehouse, schema_id: int, schema: WrittenSchema) -> str:
         encoder = schema.written.encoder(schema.text, schema_id)
     except (Misconfigured, UnsupportedSchema):
         return "its schema cannot be encoded"
-    wrong = EventColumns(warehouse).misfits(encoder.arrow_schema)
+    columns, root = EventColumns(warehouse), parse(schema.text)
+    wrong = columns.misfits(schema_id, root)
     if wrong:
         return next(iter(wrong.values()))
-    column_of = columns_of_fields(warehouse)
-    fields = encoder.arrow_schema.names
-    wanted = [f"{quote(column_of[name])} AS {quote(f'f{place}')}" for place, name in enumerate(fields)]
-    others = _columns_of_others(warehouse, {column_of[name] for name in fields})
-    empty = " AND ".join(f"{quote(name)} IS NULL" for name in others) or "TRUE"
-    select = ", ".join([*wanted, _PLACE, f"NOT ({empty}) AS holds_more"])
+    values = columns.values_of(schema_id, root)
+    wanted = [f"{values[name]} AS {quote(f'f{place}')}" for place, name in enumerate(encoder.arrow_schema.names)]
+    select = ", ".join([*wanted, _PLACE, f"{columns.odd_values(schema_id, root)} AS holds_more"])
     query = f"SELECT {select} FROM run_events WHERE _schema_id = {schema_id}"  # noqa: S608 - names are quoted
     with warehouse.errors():
         reader = warehouse.connection.sql(query).to_arrow_reader(warehouse.rows_at_once(_CHUNK_ROWS))
@@ -95,12 +93,6 @@ def _prove(warehouse: Warehouse, schema_id: int, schema: WrittenSchema) -> str:
             warehouse.connection.execute("INSERT INTO columns_differ BY NAME FROM odd")
             warehouse.connection.unregister("odd")
     return ""
-
-
-def _columns_of_others(warehouse: Warehouse, own: set[str]) -> list[str]:
-    """Return the columns of ``events`` that rows of a schema leave empty: those of other schemas' fields."""
-    names = [str(name) for name in warehouse.connection.sql("SELECT * FROM events LIMIT 0").columns]
-    return [name for name in names if name not in own and name not in METADATA_COLUMNS]
 
 
 def _odd_rows(encoder: RowEncoder, chunks: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
@@ -120,8 +112,6 @@ def _odd_rows_of(encoder: RowEncoder, chunk: pa.RecordBatch) -> pa.RecordBatch:
     names = encoder.arrow_schema.names
     rows = pa.RecordBatch.from_arrays(chunk.columns[: len(names)], names=names)
     more = chunk.column("holds_more").to_numpy(zero_copy_only=False).astype(np.bool_)
-    for column, field in zip(rows.columns, encoder.arrow_schema, strict=True):
-        more |= holds_more(column, field.type)
     stored = chunk.column("crc32").to_numpy(zero_copy_only=False).astype(np.float64)
     odd = np.flatnonzero((_checksums(encoder, rows) != stored) | more)
     return chunk.select(["shard", "sequence", "partition", "offset"]).take(pa.array(odd, pa.int64()))

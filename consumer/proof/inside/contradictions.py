@@ -6,8 +6,8 @@ What the ledger says is ``consumer/sinks/duckdb/ledger.py``'s to judge.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from contextlib import suppress
 
 from cluster.connection import RegistrySettings
 from cluster.errors import StreamproofError
@@ -16,7 +16,7 @@ from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.fingerprint import fingerprint
 from schemas.manifest import Manifest, SchemaUsed
 from schemas.registry.gate import Registry
-from schemas.types.arrow import arrow_schema
+from schemas.types.node import Node
 from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
 
@@ -39,7 +39,7 @@ def contradictions(warehouse: Warehouse, manifests: list[Manifest]) -> list[str]
         *_of_topic(warehouse, manifests),
         *_of_schemas(warehouse, manifests, kept),
         *_of_formats(warehouse, manifests),
-        *EventColumns(warehouse).strangers({name for texts in kept.values() for name in _field_names(texts[0])}),
+        *EventColumns(warehouse).strangers(_roots(kept)),
     ]
 
 
@@ -136,11 +136,11 @@ def _of_text(warehouse: Warehouse, schema_id: int, text: str, prints: set[str]) 
     if len(prints) > 1 or (prints and _print(text) not in prints):
         yield f"the kept text of schema id {schema_id} is not the one that the manifests name"
     try:
-        schema = arrow_schema(parse(text))
+        root = parse(text)
     except UnsupportedSchema as fault:
         yield f"the kept text of schema id {schema_id} is not a schema that events can be loaded with: {fault.message}"
         return
-    yield from EventColumns(warehouse).misfits(schema).values()
+    yield from EventColumns(warehouse).misfits(schema_id, root).values()
 
 
 def _print(text: str) -> str:
@@ -151,9 +151,10 @@ def _print(text: str) -> str:
         return ""
 
 
-def _field_names(text: str) -> list[str]:
-    try:
-        schema = json.loads(text)
-        return [str(field["name"]) for field in schema["fields"]]
-    except (ValueError, TypeError, LookupError, RecursionError):
-        return []
+def _roots(kept: dict[int, list[str]]) -> dict[int, Node]:
+    """Return the schemas that are kept; a text that is none has no fields."""
+    roots = {}
+    for schema_id, texts in kept.items():
+        with suppress(UnsupportedSchema):
+            roots[schema_id] = parse(texts[0])
+    return roots

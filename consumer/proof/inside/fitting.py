@@ -88,39 +88,6 @@ def _has_union(kind: pa.DataType) -> bool:
     return _is.is_union(kind) or any(_has_union(kind.field(place).type) for place in range(kind.num_fields))
 
 
-def holds_more(array: Column, target: pa.DataType) -> NDArray[np.bool_]:
-    """Return which rows hold a value in a member that ``target`` does not have: no record of its schema can say it."""
-    rows = np.zeros(len(array), np.bool_)
-    kind = array.type
-    if kind == target:
-        return rows
-    if _is.is_struct(kind) and _is.is_struct(target):
-        for place, field in enumerate(kind.fields):
-            child, at = array.field(place), target.get_field_index(field.name)
-            rows |= _valid(child) if at < 0 else holds_more(child, target.field(at).type)
-        return rows & _valid(array)
-    if _is.is_map(kind) and _is.is_map(target):
-        return _rows_of(array, holds_more(array.items, target.item_type))
-    if _is.is_list(kind) and _is.is_list(target):
-        return _rows_of(array, holds_more(array.values, target.value_type))
-    if _is.is_union(kind) and _is.is_union(target):
-        wanted = {field.name: field.type for field in _fields(target)}
-        codes = array.type_codes.to_numpy(zero_copy_only=False)
-        for place, field in enumerate(_fields(kind)):
-            if field.name in wanted:
-                here = codes == kind.type_codes[place]
-                rows |= here & holds_more(array.field(place), wanted[field.name])
-    return rows
-
-
 def _valid(array: Column) -> NDArray[np.bool_]:
     valid: NDArray[np.bool_] = array.is_valid().to_numpy(zero_copy_only=False).astype(np.bool_)
     return valid
-
-
-def _rows_of(array: Column, items: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the rows of a list of which an item is marked."""
-    before = np.concatenate([[0], np.cumsum(items)])
-    ends = array.offsets.to_numpy()
-    marked: NDArray[np.bool_] = before[ends[1:]] > before[ends[:-1]]
-    return marked & _valid(array)

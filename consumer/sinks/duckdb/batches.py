@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from cluster.errors import StoreFailed
 from consumer.sinks import BATCH_ROWS, RowsRefused, Stored
-from consumer.sinks.batch import Chunk
+from consumer.sinks.batch import Chunk, EventGroup
 from consumer.sinks.duckdb import ledger
+from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.refused import DATA_ERRORS, reason_of
 from consumer.sinks.duckdb.settings import keep_row_groups_apart
 from consumer.sinks.duckdb.warehouse import Warehouse
@@ -25,20 +26,21 @@ from consumer.sinks.refused import set_apart
 from consumer.sinks.rows import named_tombstones, quarantine_rows
 
 _INCOMING = "incoming"
-INSERT_EVENTS = f"INSERT INTO events BY NAME SELECT *, ?::BIGINT AS _batch FROM {_INCOMING}"  # noqa: S608 - a constant
-_INSERT_REJECTS = f"INSERT INTO quarantine BY NAME SELECT *, ?::BIGINT AS batch FROM {_INCOMING}"  # noqa: S608
+_INSERT_REJECTS = f"INSERT INTO quarantine BY NAME SELECT *, ?::BIGINT AS batch FROM {_INCOMING}"  # noqa: S608 - a constant
 _INSERT_TOMBSTONES = f"INSERT INTO tombstones BY NAME SELECT *, ?::BIGINT AS batch FROM {_INCOMING}"  # noqa: S608
 
 
 class DuckDBBatches:
     """Writes chunks into a warehouse, in batches. One thread calls it. Any error rolls the open batch back.
 
+    :param columns: of the events, which have adopted the schemas of what comes.
     :param careful: try every row before it is stored, and make every chunk a batch of its own.
     """
 
     def __init__(
         self,
         warehouse: Warehouse,
+        columns: EventColumns,
         load_id: str,
         *,
         limit: Limit = NO_LIMIT,
@@ -46,6 +48,7 @@ class DuckDBBatches:
         careful: bool = False,
     ) -> None:
         self._warehouse = warehouse
+        self._columns = columns
         self._load_id = load_id
         self._limit = limit
         self._batch_rows = batch_rows
@@ -65,7 +68,7 @@ class DuckDBBatches:
         :raises StreamproofError: as :meth:`commit`.
         """
         if self.careful:
-            chunk = without_refused(self._warehouse, chunk)
+            chunk = without_refused(self._warehouse, self._columns, chunk)
         try:
             batch = self._insert(chunk)
         except StoreFailed as error:
@@ -126,7 +129,7 @@ class DuckDBBatches:
                 self._batch = OpenBatch(ledger.next_batch(connection))
                 self._warehouse.begin()
             for group in chunk.groups:
-                insert_rows(connection, INSERT_EVENTS, group.table, self._batch.number)
+                insert_events(connection, self._columns, group, self._batch.number)
             if chunk.rejects:
                 rows = quarantine_rows(chunk.records, chunk.rejects)
                 insert_rows(connection, _INSERT_REJECTS, rows, self._batch.number)
@@ -137,18 +140,25 @@ class DuckDBBatches:
         return self._batch
 
 
-def without_refused(warehouse: Warehouse, chunk: Chunk) -> Chunk:
+def without_refused(warehouse: Warehouse, columns: EventColumns, chunk: Chunk) -> Chunk:
     """Return the chunk with the rows that DuckDB refuses as rejects; each try is rolled back."""
 
     def attempt(rows: pa.Table) -> None:
+        schema_id = int(rows.column("_schema_id")[0].as_py())
         warehouse.connection.execute("BEGIN TRANSACTION")
         try:
-            insert_rows(warehouse.connection, INSERT_EVENTS, rows, 0)
+            insert_rows(warehouse.connection, columns.inserting(schema_id, rows.column_names, _INCOMING), rows, 0)
         finally:
             warehouse.rollback()
 
     with warehouse.errors():
         return set_apart(chunk, attempt, reason_of)
+
+
+def insert_events(connection: duckdb.DuckDBPyConnection, columns: EventColumns, group: EventGroup, number: int) -> None:
+    """Insert decoded records of one schema as part of batch ``number``."""
+    statement = columns.inserting(group.schema_id, group.table.column_names, _INCOMING)
+    insert_rows(connection, statement, group.table, number)
 
 
 def insert_rows(connection: duckdb.DuckDBPyConnection, statement: str, rows: pa.Table, number: int) -> None:

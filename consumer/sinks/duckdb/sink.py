@@ -19,7 +19,7 @@ from consumer.sinks import DEFAULT_WAIT_S, Origin, Totals
 from consumer.sinks.batch import Chunk, Tally
 from consumer.sinks.duckdb import ledger, record_columns
 from consumer.sinks.duckdb.at_hand import at_hand
-from consumer.sinks.duckdb.batches import INSERT_EVENTS, DuckDBBatches, insert_rows, without_refused
+from consumer.sinks.duckdb.batches import DuckDBBatches, insert_events, without_refused
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.warehouse import Warehouse, open_as_it_is, open_warehouse
@@ -28,6 +28,7 @@ from consumer.sinks.limit import Limit
 from schemas.columns.at_hand import AtHand
 from schemas.formats import WrittenSchema
 from schemas.manifest import SchemaUsed
+from schemas.types.node import Node
 
 _EXAMPLES = 3
 _SUMMARY = f"""
@@ -91,12 +92,10 @@ class DuckDBSink:
         rows = self._warehouse.rows("SELECT schema_id, schema, format FROM schema_versions")
         return {int(schema_id): WrittenSchema(str(text), str(written)) for schema_id, text, written in rows}
 
-    def adopt(self, schema: pa.Schema) -> list[str]:
-        """Let ``events`` grow by what a schema needs."""
-        if self._columns is None:
-            self._columns = EventColumns(self._warehouse)
+    def adopt(self, schema_id: int, root: Node) -> list[str]:
+        """Let ``events`` grow by what a schema needs; decoded rows name the columns of fields by their numbers."""
         with self._warehouse.errors():
-            return self._columns.fit(schema)
+            return self._event_columns().adopt(schema_id, root)
 
     def keep_schema(self, schema_id: int, schema: WrittenSchema, used: SchemaUsed | None) -> None:
         """Keep a text and a format."""
@@ -116,7 +115,8 @@ class DuckDBSink:
 
     def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> DuckDBBatches:
         """Return what stores chunks."""
-        return DuckDBBatches(self._warehouse, load_id, limit=limit, batch_rows=batch_rows, careful=careful)
+        columns = self._event_columns()
+        return DuckDBBatches(self._warehouse, columns, load_id, limit=limit, batch_rows=batch_rows, careful=careful)
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the file."""
@@ -132,7 +132,7 @@ class DuckDBSink:
 
     def readmit(self, load_id: str, chunk: Chunk) -> int:
         """Move the decoded records of a page, ledger included, so that a record is in exactly one place."""
-        chunk = without_refused(self._warehouse, chunk)
+        chunk = without_refused(self._warehouse, self._event_columns(), chunk)
         if not chunk.groups:
             return 0
         positions = self.positions()
@@ -142,7 +142,7 @@ class DuckDBSink:
         with self._warehouse.transaction() as connection:
             number = ledger.next_batch(connection)
             for group in chunk.groups:
-                insert_rows(connection, INSERT_EVENTS, group.table, number)
+                insert_events(connection, self._event_columns(), group, number)
             connection.register("moved", pa.table({"p": partitions, "o": offsets}))
             ((left,),) = connection.execute(_LEAVE).fetchall()
             connection.unregister("moved")
@@ -153,6 +153,11 @@ class DuckDBSink:
                 moved = Tally(nowhere, events=count, quarantined=-count, schema_ids=schema_ids)
                 ledger.record(connection, number, load_id, moved)
         return len(rows)
+
+    def _event_columns(self) -> EventColumns:
+        if self._columns is None:
+            self._columns = EventColumns(self._warehouse)
+        return self._columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,21 @@ CREATE TABLE events (
     _timestamp_ms BIGINT      -- a time before the year 1 or after 9999, in milliseconds since 1970; NULL for all others
 );
 
--- Which column holds which Avro field. The names differ only where a name was taken (docs/consumer.md).
+-- Which columns hold values of which Avro field (docs/consumer.md says when the names differ).
 CREATE TABLE event_columns (
     field       VARCHAR NOT NULL,
     column_name VARCHAR NOT NULL
+);
+
+-- What the columns of events hold, as JSON: their types, with the fields and branches in each member. One row.
+CREATE TABLE event_layout (
+    document VARCHAR NOT NULL
+);
+
+-- Where the fields of each schema are in them, as JSON: positions of columns and members, in the order of the schema.
+CREATE TABLE schema_places (
+    schema_id INTEGER NOT NULL,
+    document  VARCHAR NOT NULL
 );
 
 -- One row per record that could not be decoded or stored, with everything that is needed to try again.

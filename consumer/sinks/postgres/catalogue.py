@@ -51,7 +51,7 @@ _IS_TABLE = ("r", "p")
 @cache
 def our_tables() -> dict[str, dict[str, ColumnType]]:
     """Return the tables that a DuckDB warehouse has as well, with their columns; of ``events`` those of ours."""
-    from consumer.sinks.duckdb.columns import column_type
+    from consumer.sinks.duckdb.column_types import column_type
     from consumer.sinks.duckdb.warehouse import lay_tables
 
     with converter() as connection:

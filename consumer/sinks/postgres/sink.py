@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 import psycopg
-import pyarrow as pa
 
 from cluster.errors import Misconfigured, WarehouseLocked
 from cluster.records import Span
@@ -35,6 +34,8 @@ from schemas.columns.at_hand import AtHand
 from schemas.columns.column_type import quote
 from schemas.formats import WrittenSchema
 from schemas.manifest import SchemaUsed
+from schemas.types.arrow import arrow_schema
+from schemas.types.node import Node
 
 _TOPICS = "SELECT schemaname FROM pg_catalog.pg_tables WHERE tablename = 'load_offsets' ORDER BY 1"
 _EXISTS = "SELECT FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'alembic_version'"
@@ -106,9 +107,9 @@ class PostgresSink:
         rows = self._warehouse.rows("SELECT schema_id, schema, format FROM schema_versions")
         return {int(schema_id): WrittenSchema(str(text), str(written)) for schema_id, text, written in rows}
 
-    def adopt(self, schema: pa.Schema) -> list[str]:
+    def adopt(self, schema_id: int, root: Node) -> list[str]:  # noqa: ARG002
         """Let ``events`` grow by what a schema needs."""
-        return self._columns.fit(schema)
+        return self._columns.fit(arrow_schema(root))
 
     def keep_schema(self, schema_id: int, schema: WrittenSchema, used: SchemaUsed | None) -> None:
         """Keep a text and a format, unless another loader did."""

@@ -24,6 +24,7 @@ from cluster.topics import TopicInfo
 from consumer.proof.checks import run_checks
 from consumer.proof.result import AuditResult
 from consumer.publish.publish import publish
+from consumer.sinks.duckdb.migrations.to_6 import lay_out
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from schemas.control_topic import ControlTopic
 from schemas.fault_targets import FaultTargets, KeySample
@@ -193,6 +194,7 @@ def _encode(warehouse: Warehouse, start: str = "", schema: str = SCHEMA) -> None
     warehouse.connection.unregister("checked")
     if not start:
         warehouse.rows("INSERT INTO schema_versions VALUES (1, ?, 1, ?, now(), 'avro')", [f"{TOPIC}-value", SCHEMA])
+        lay_out(warehouse.connection)
 
 
 def _sums(warehouse: Warehouse, window: int, start: str = "") -> dict[tuple[int, int], int]:
@@ -313,6 +315,7 @@ class Lab:
             self.sql(f"INSERT INTO event_columns VALUES ('{more['name']}', '{more['name']}')")
         with self.open() as warehouse:
             warehouse.rows("UPDATE schema_versions SET schema = ?", [schema])
+            warehouse.rows("DELETE FROM event_layout; DELETE FROM schema_places")
         for shard in (0, 1):
             used = self.control.manifests[RUN, shard].schema_used
             self.amend(shard, schema_used=used.model_copy(update={"fingerprint": fingerprint(schema)}))
@@ -322,6 +325,8 @@ class Lab:
         """Run statements as if the events had been sent so: checksums, ledger and manifests are of what is there."""
         self.sql(*statements)
         with self.open() as warehouse:
+            if warehouse.rows("SELECT count(*) FROM event_layout") == [(0,)]:
+                lay_out(warehouse.connection)
             _encode(warehouse, event_id(RUN, 0, 0)[:15], schema)
             for shard in (0, 1):
                 claimed = self.control.manifests.get((RUN, shard))

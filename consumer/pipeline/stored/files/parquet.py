@@ -15,7 +15,7 @@ from cluster.machine.disk import says_refused
 from consumer.pipeline.stored import StoredColumn
 from consumer.pipeline.stored.files.found import DataFile
 from consumer.pipeline.stored.tabled import VECTOR_ROWS, gathered, names_apart, selected, types_in_a_session
-from consumer.sinks.duckdb.columns import column_type
+from consumer.sinks.duckdb.column_types import column_type
 from schemas.columns.column_type import ColumnType, SchemaConflict, quote
 from schemas.columns.merging import merge
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from cluster.errors import Misconfigured, WarehouseDamaged
+from consumer.sinks.duckdb.migrations.to_6 import lay_out
 from schemas.columns.column_type import quote
 
 _FOLDER = Path(__file__).parent
@@ -71,6 +72,8 @@ def _step(connection: duckdb.DuckDBPyConnection, statements: str, number: int) -
         for name in _TAKES.get(number, ()):
             _give_way(connection, name)
         connection.execute(statements)
+        if number == 6:
+            lay_out(connection)
         connection.execute(_NOTE, [str(number)])
         connection.execute("COMMIT")
     except BaseException as error:

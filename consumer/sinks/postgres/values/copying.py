@@ -13,7 +13,7 @@ import psycopg
 import pyarrow as pa
 from pyarrow import csv
 
-from consumer.sinks.duckdb.columns import column_type
+from consumer.sinks.duckdb.column_types import column_type
 from consumer.sinks.postgres.values.from_text import value_expression
 from consumer.sinks.postgres.values.into_text import CopiedColumn, line_expression
 from schemas.columns.column_type import ColumnType, quote

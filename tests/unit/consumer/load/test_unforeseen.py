@@ -116,9 +116,10 @@ def test_a_union_with_more_types_than_arrow_counts_is_refused_in_words(tmp_path:
     decoder = Decoder(text)
     with open_warehouse(tmp_path / "w.duckdb") as warehouse:
         warehouse.rows("INSERT INTO load_offsets VALUES ('c', 't', 'id', 0, 0)")
-        reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema), value_format())
+        columns = EventColumns(warehouse)
+        reader = Reader(1, decoder, columns.adopt(1, parse(text)), value_format())
         last = b"\0\0\0\0\1" + b"\xfc\x01" + b"\x0e"  # branch 126, x = 7
-        batches = DuckDBBatches(warehouse, "load")
+        batches = DuckDBBatches(warehouse, columns, "load")
         batches.add(decode(Records.of([FakeMessage(0, last)]), [Span(0, 0, 1)], lambda _: reader, Frames()))
         batches.commit()
         assert counts(warehouse) == (1, 0, 1)

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import fastavro
 import pytest
@@ -27,9 +28,17 @@ from consumer.sinks.limit import Limit, LimitBroken
 from schemas.formats import value_format
 from schemas.formats.avro.codec import Decoder
 from schemas.formats.frame import Frames
+from schemas.types.tree import parse
 
 SCHEMA = {"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}]}
+TEXT = json.dumps(SCHEMA)
 LOAD = "load"
+_COLUMNS: WeakKeyDictionary[Warehouse, EventColumns] = WeakKeyDictionary()
+
+
+def columns_of(warehouse: Warehouse) -> EventColumns:
+    """Return the columns of an open warehouse: one object, as a sink has."""
+    return _COLUMNS.setdefault(warehouse, EventColumns(warehouse))
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
 
 def chunk(warehouse: Warehouse, start: int, bodies: list[bytes | None], end: int | None = None) -> Chunk:
     decoder = Decoder(json.dumps(SCHEMA))
-    reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema), value_format())
+    reader = Reader(1, decoder, columns_of(warehouse).adopt(1, parse(TEXT)), value_format())
     records = Records.of([FakeMessage(start + at, body) for at, body in enumerate(bodies)])
     return decode(records, [Span(0, start, end or start + len(bodies))], lambda _: reader, Frames())
 
@@ -89,7 +98,7 @@ def counts(warehouse: Warehouse) -> tuple[int, int, int]:
 
 
 def test_rows_rejects_ledger_and_position_are_one_commit(warehouse: Warehouse) -> None:
-    batches = DuckDBBatches(warehouse, LOAD)
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD)
     assert batches.add(chunk(warehouse, 0, [value(1), None, b"junk"], end=5)) is None
     assert batches.add(chunk(warehouse, 5, [value(2)])) is None
     assert batches.commit() == Stored(events=2, quarantined=1, tombstones=1, absent=2)
@@ -101,7 +110,7 @@ def test_rows_rejects_ledger_and_position_are_one_commit(warehouse: Warehouse) -
 
 
 def test_nothing_is_stored_before_the_commit(warehouse: Warehouse) -> None:
-    batches = DuckDBBatches(warehouse, LOAD)
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD)
     batches.add(chunk(warehouse, 0, [value(1)]))
     batches.rollback()
     assert counts(warehouse) == (0, 0, 0)
@@ -112,14 +121,14 @@ def test_nothing_is_stored_before_the_commit(warehouse: Warehouse) -> None:
 
 
 def test_a_full_batch_commits_itself(warehouse: Warehouse) -> None:
-    batches = DuckDBBatches(warehouse, LOAD, batch_rows=3)
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD, batch_rows=3)
     assert batches.add(chunk(warehouse, 0, [value(1), value(2)])) is None
     assert batches.add(chunk(warehouse, 2, [value(3)])) == Stored(events=3, quarantined=0, tombstones=0, absent=0)
     assert counts(warehouse) == (3, 0, 3)
 
 
 def test_a_tail_smaller_than_a_batch_joins_the_last_one(warehouse: Warehouse) -> None:
-    batches = DuckDBBatches(warehouse, LOAD, batch_rows=3)
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD, batch_rows=3)
     parts: list[list[bytes | None]] = [[value(1), value(2), value(3)], [value(4), value(5), value(6)], [value(7)]]
     stored = []
     for at, (part, left) in enumerate(zip(parts, (4, 1, 0), strict=True)):
@@ -134,7 +143,7 @@ def test_a_tail_smaller_than_a_batch_joins_the_last_one(warehouse: Warehouse) ->
 
 def test_a_large_batch_is_committed_whatever_is_left(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("consumer.sinks.open_batch.MAX_BATCH_BYTES", 6)
-    batches = DuckDBBatches(warehouse, LOAD, batch_rows=3)
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD, batch_rows=3)
     assert batches.add(replace(chunk(warehouse, 0, [value(1)]), left=1)) is not None
     assert counts(warehouse) == (1, 0, 1)
 
@@ -144,7 +153,7 @@ def test_a_batch_of_large_values_is_small_and_followed_by_a_checkpoint(
 ) -> None:
     monkeypatch.setattr("consumer.sinks.open_batch.LARGE_VALUE_BYTES", 6)
     monkeypatch.setattr("consumer.sinks.open_batch.MAX_LARGE_BATCH_BYTES", 12)
-    batches = DuckDBBatches(warehouse, LOAD)
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD)
     assert batches.add(chunk(warehouse, 0, [value(1)])) is None
     assert batches.add(chunk(warehouse, 1, [value(2)])) is not None
     assert not warehouse.path.with_name(f"{warehouse.path.name}.wal").exists()
@@ -157,7 +166,7 @@ def test_a_chunk_of_events_alone_lets_go_of_the_messages(warehouse: Warehouse) -
     lean = whole.lean()
     assert (len(lean.records), lean.records.messages, lean.records.values) == (2, (), ())
     assert list(lean.tallies()) == list(whole.tallies())
-    DuckDBBatches(warehouse, LOAD, batch_rows=2).add(lean)
+    DuckDBBatches(warehouse, columns_of(warehouse), LOAD, batch_rows=2).add(lean)
     assert counts(warehouse) == (2, 0, 2)
     verify(warehouse)
 
@@ -169,7 +178,7 @@ def test_a_chunk_with_a_tombstone_or_a_reject_keeps_the_messages(warehouse: Ware
 
 
 def test_a_span_that_somebody_else_loaded_is_rolled_back(warehouse: Warehouse) -> None:
-    batches = DuckDBBatches(warehouse, LOAD)
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD)
     warehouse.rows("UPDATE load_offsets SET next_offset = 1")
     batches.add(chunk(warehouse, 0, [value(1)]))
     with pytest.raises(WarehouseLocked, match="another loader moved the position of partition 0"):
@@ -178,7 +187,7 @@ def test_a_span_that_somebody_else_loaded_is_rolled_back(warehouse: Warehouse) -
 
 
 def test_a_chunk_that_does_not_follow_the_last_one_is_never_stored(warehouse: Warehouse) -> None:
-    batches = DuckDBBatches(warehouse, LOAD)
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD)
     batches.add(chunk(warehouse, 0, [value(1)]))
     with pytest.raises(ValueError, match="does not follow"):
         batches.add(chunk(warehouse, 2, [value(3)]))
@@ -191,9 +200,9 @@ def test_a_record_that_carries_no_time_or_an_impossible_one_is_stored_without(wa
             return (0, -1) if self.at == 0 else (1, 2**62)
 
     decoder = Decoder(json.dumps(SCHEMA))
-    reader = Reader(1, decoder, EventColumns(warehouse).fit(decoder.arrow_schema), value_format())
+    reader = Reader(1, decoder, columns_of(warehouse).adopt(1, parse(TEXT)), value_format())
     records = Records.of([Timeless(0, value(1)), Timeless(1, value(2)), Timeless(2, b"junk")])
-    batches = DuckDBBatches(warehouse, LOAD)
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD)
     batches.add(decode(records, [Span(0, 0, 3)], lambda _: reader, Frames()))
     batches.commit()
     assert warehouse.rows(
@@ -202,10 +211,10 @@ def test_a_record_that_carries_no_time_or_an_impossible_one_is_stored_without(wa
 
 
 def test_the_limit_counts_what_the_warehouse_holds_in_all(warehouse: Warehouse) -> None:
-    batches = DuckDBBatches(warehouse, LOAD, limit=Limit(records=1))
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD, limit=Limit(records=1))
     batches.add(chunk(warehouse, 0, [b"junk", value(1)]))
     batches.commit()
-    batches = DuckDBBatches(warehouse, LOAD, limit=Limit(records=1))
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD, limit=Limit(records=1))
     batches.add(chunk(warehouse, 2, [value(2), b"junk"]))
     with pytest.raises(LimitBroken, match="would hold 2 records, the limit is 1"):
         batches.commit()
@@ -226,7 +235,7 @@ def test_what_is_no_limit_is_refused(text: str) -> None:
 
 
 def test_an_error_of_the_writer_is_raised_to_the_reader_and_nothing_later_is_stored(warehouse: Warehouse) -> None:
-    batches = DuckDBBatches(warehouse, LOAD, batch_rows=1)
+    batches = DuckDBBatches(warehouse, columns_of(warehouse), LOAD, batch_rows=1)
     good = [chunk(warehouse, at, [value(at)]) for at in range(12)]
     warehouse.rows("ALTER TABLE load_batches DROP COLUMN insert_s")
 
@@ -255,7 +264,9 @@ def test_after_an_error_of_the_writer_not_even_another_partition_is_stored(wareh
     other = replace(good, spans=[Span(1, 0, 1)], records=replace(good.records, partitions=good.records.partitions + 1))
 
     def hand_over() -> None:
-        with Writer(Failing(warehouse, LOAD, batch_rows=1), threading.Event(), lambda _: None) as writer:
+        with Writer(
+            Failing(warehouse, columns_of(warehouse), LOAD, batch_rows=1), threading.Event(), lambda _: None
+        ) as writer:
             writer.submit(good)
             writer.submit(other)
             handed_over.set()
@@ -279,7 +290,7 @@ def test_what_waits_is_bounded_by_its_bytes(warehouse: Warehouse, monkeypatch: p
             pending -= 1
             return stored
 
-    with Writer(Counting(warehouse, LOAD), threading.Event(), lambda _: None) as writer:
+    with Writer(Counting(warehouse, columns_of(warehouse), LOAD), threading.Event(), lambda _: None) as writer:
         for number, one in enumerate(chunks):
             if number >= 2:
                 threading.Timer(0.2, go_on.release).start()
@@ -295,7 +306,7 @@ def test_an_error_of_the_reader_rolls_the_open_batch_back(warehouse: Warehouse) 
     stored: list[Stored] = []
 
     def hand_over() -> None:
-        with Writer(DuckDBBatches(warehouse, LOAD), threading.Event(), stored.append) as writer:
+        with Writer(DuckDBBatches(warehouse, columns_of(warehouse), LOAD), threading.Event(), stored.append) as writer:
             writer.submit(chunk(warehouse, 0, [value(1)]))
             raise ZeroDivisionError
 
@@ -319,7 +330,7 @@ def test_a_stop_commits_what_was_added_and_drops_what_waits(warehouse: Warehouse
                 go_on.wait(10)
             return result
 
-    with Writer(Slow(warehouse, LOAD), stop, stored.append) as writer:
+    with Writer(Slow(warehouse, columns_of(warehouse), LOAD), stop, stored.append) as writer:
         for one in chunks:
             writer.submit(one)
         began.result(10)

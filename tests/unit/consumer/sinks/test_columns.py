@@ -1,19 +1,25 @@
-"""Columns: every name is possible, a table only grows, and what cannot grow is a conflict."""
+"""Columns: every name is possible, a table only grows, and every version is given back as it was."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.sinks.batch import METADATA_COLUMNS
-from consumer.sinks.duckdb.columns import EventColumns, column_type
+from cluster.errors import WarehouseDamaged
+from consumer.sinks.batch import METADATA_COLUMNS, RECORD_COLUMNS
+from consumer.sinks.duckdb.column_types import column_type
+from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
-from schemas.columns.column_type import SchemaConflict, quote
+from schemas.columns.column_type import quote
 from schemas.columns.merging import column_names
+from schemas.types.node import Node
+from schemas.types.tree import parse
 
 
 @pytest.fixture
@@ -45,84 +51,104 @@ def test_a_quoted_name_is_one_identifier_whatever_it_holds(name: str) -> None:
     assert quoted[1:-1].replace('""', '"') == name
 
 
+def record(*fields: Any) -> Node:
+    """Return a schema of fields: name, type, aliases."""
+    written = [{"name": name, "type": kind, "aliases": aliases} for name, kind, *aliases in fields]
+    return parse(json.dumps({"type": "record", "name": "R", "fields": written}))
+
+
+def keep(warehouse: Warehouse, schema_id: int) -> None:
+    warehouse.rows("INSERT INTO schema_versions VALUES (?, NULL, NULL, '', now(), 'avro')", [schema_id])
+
+
+def store(columns: EventColumns, warehouse: Warehouse, schema_id: int, root: Node, *rows: Any) -> None:
+    """Adopt a schema and store rows of it, as a loader does."""
+    names = columns.adopt(schema_id, root)
+    keep(warehouse, schema_id)
+    table = pa.table([*zip(*rows, strict=True)], names=names) if names else pa.table({})
+    ours = {"_schema_id": pa.array([schema_id] * len(rows), pa.int32())}
+    incoming = pa.table(dict(zip(table.column_names, table.columns, strict=True)) | ours)
+    warehouse.connection.register("incoming", incoming)
+    warehouse.connection.execute(columns.inserting(schema_id, incoming.column_names, "incoming"), [1])
+
+
+def stored(columns: EventColumns, warehouse: Warehouse, schema_id: int, root: Node) -> list[tuple[Any, ...]]:
+    """Return the rows of a schema as it has them."""
+    values = ", ".join(columns.values_of(schema_id, root).values())
+    odd = columns.odd_values(schema_id, root)
+    assert warehouse.rows(f"SELECT count(*) FROM events WHERE _schema_id = {schema_id} AND ({odd})") == [(0,)]
+    return warehouse.rows(f"SELECT {values} FROM events WHERE _schema_id = {schema_id} ORDER BY rowid")
+
+
 def test_the_events_columns_come_before_ours_in_the_order_of_the_schema(warehouse: Warehouse) -> None:
     columns = EventColumns(warehouse)
-    assert columns.fit(pa.schema([("b", pa.string()), ("a", pa.int32())])) == ["b", "a"]
+    assert columns.adopt(1, record(("b", "string"), ("a", "int"))) == ["0", "1"]
     described = [name for (name,) in warehouse.rows("SELECT column_name FROM (DESCRIBE events)")]
     # A schema without a field for the identity has a column of ours for it, from the headers, before the others.
-    assert described == ["b", "a", "_event_id", *(name for name in METADATA_COLUMNS if name != "_event_id")]
+    assert described == ["b", "a", "_event_id", *RECORD_COLUMNS]
 
 
-def test_names_are_kept_for_the_next_process(warehouse: Warehouse) -> None:
-    EventColumns(warehouse).fit(pa.schema([("_batch", pa.int32()), ("x", pa.int32()), ("X", pa.int32())]))
-    again = EventColumns(warehouse).fit(pa.schema([("X", pa.int32()), ("new", pa.int32()), ("_batch", pa.int32())]))
-    assert again == ["X_2", "new", "_batch_2"]
+VERSIONS = [
+    (record(("id", "int"), ("a", "string"), ("_batch", "int")), [(1, "x\\x41", 7), (2, "é", 8)]),
+    (record(("id", "long"), ("b", "bytes", "a")), [(2**40, b"\xff")]),
+    (record(("b", ["null", "bytes", "boolean"], "a")), [(None,)]),
+    (record(("id", "double"), ("a", "int")), [(0.5, 3)]),
+    (record(("X", "int"), ("x", "float")), [(1, 0.25)]),
+]
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "kind"),
-    [
-        (pa.int32(), pa.int64(), "BIGINT"),
-        (pa.int64(), pa.int32(), "BIGINT"),
-        (pa.float32(), pa.float64(), "DOUBLE"),
-        (pa.null(), pa.string(), "VARCHAR"),
-        (pa.list_(pa.int32()), pa.list_(pa.int64()), "BIGINT[]"),
-        (pa.map_(pa.string(), pa.int32()), pa.map_(pa.string(), pa.int64()), "MAP(VARCHAR, BIGINT)"),
-        (
-            pa.struct([("a", pa.int32()), ('odd "name', pa.int32())]),
-            pa.struct([("new", pa.string()), ("a", pa.int64())]),
-            'STRUCT(a BIGINT, "odd ""name" INTEGER, "new" VARCHAR)',
-        ),
-        (
-            pa.sparse_union([pa.field("long", pa.int64()), pa.field("string", pa.string())]),
-            pa.sparse_union([pa.field("string", pa.string()), pa.field("double", pa.float64())]),
-            'UNION(long BIGINT, string VARCHAR, "double" DOUBLE)',
-        ),
-    ],
-)
-def test_a_column_grows_to_hold_both_and_keeps_its_rows(
-    warehouse: Warehouse, before: pa.DataType, after: pa.DataType, kind: str
-) -> None:
+def test_every_version_is_given_back_as_it_was_by_every_process(warehouse: Warehouse) -> None:
     columns = EventColumns(warehouse)
-    columns.fit(pa.schema([("c", before)]))
-    warehouse.rows("INSERT INTO events (_offset) VALUES (1)")
-    columns.fit(pa.schema([("c", after)]))
-    assert types(warehouse) == {"c": kind}
-    assert warehouse.rows("SELECT count(*) FROM events") == [(1,)]
-    columns.fit(pa.schema([("c", before)]))
-    assert types(warehouse) == {"c": kind}
+    for number, (root, rows) in enumerate(VERSIONS):
+        store(columns, warehouse, number, root, *rows)
+    assert types(warehouse) == {
+        "id": "BIGINT",
+        # What is called as the alias of before goes where that is.
+        "b": 'UNION(bytes BLOB, "null" "NULL", "boolean" BOOLEAN, "int" INTEGER)',
+        "_batch_2": "INTEGER",
+        "id_2": "DOUBLE",
+        "X": "INTEGER",
+        "x_2": "FLOAT",
+    }
+    for known in (columns, EventColumns(warehouse)):
+        for number, (root, rows) in enumerate(VERSIONS):
+            assert stored(known, warehouse, number, root) == rows
+            assert known.misfits(number, root) == {}
+        assert known.strangers({number: root for number, (root, _) in enumerate(VERSIONS)}) == []
+    before = types(warehouse)
+    again = EventColumns(warehouse)
+    for number, (root, rows) in enumerate(VERSIONS):
+        again.adopt(number, root)
+        assert stored(again, warehouse, number, root) == rows
+    assert types(warehouse) == before
 
 
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (pa.string(), pa.int64()),
-        (pa.string(), pa.binary()),
-        (pa.int64(), pa.float64()),  # beyond 2^53 a double would round
-        (pa.struct([("a", pa.string())]), pa.struct([("a", pa.int32())])),
-        (pa.list_(pa.string()), pa.string()),
-    ],
-)
-def test_a_type_that_cannot_hold_both_is_a_conflict_and_changes_nothing(
-    warehouse: Warehouse, before: pa.DataType, after: pa.DataType
-) -> None:
+def test_a_schema_of_which_nothing_was_kept_is_judged_again(warehouse: Warehouse) -> None:
+    """A loader ended between the columns and the text; since then, the id may be another schema's."""
+    EventColumns(warehouse).adopt(1, record(("a", "int")))
     columns = EventColumns(warehouse)
-    columns.fit(pa.schema([("c", before)]))
-    there = types(warehouse)
-    with pytest.raises(SchemaConflict, match=r"^c"):
-        columns.fit(pa.schema([("c", after), ("more", pa.int32())]))
-    assert types(warehouse) == there
+    store(columns, warehouse, 1, record(("b", "string")), ("x",))
+    assert stored(columns, warehouse, 1, record(("b", "string"))) == [("x",)]
 
 
-def test_members_that_differ_in_case_only_are_a_conflict(warehouse: Warehouse) -> None:
-    with pytest.raises(SchemaConflict, match="nothing but case"):
-        EventColumns(warehouse).fit(pa.schema([("c", pa.list_(pa.struct([("a", pa.int32()), ("A", pa.int32())])))]))
-    assert types(warehouse) == {}
+def test_rows_of_a_record_without_fields_stay_when_the_first_fields_come(warehouse: Warehouse) -> None:
+    columns = EventColumns(warehouse)
+    empty, later = record(), record(("a", "int"))
+    store(columns, warehouse, 1, empty, (None,), (None,))
+    store(columns, warehouse, 2, later, (5,))
+    assert warehouse.rows("SELECT _schema_id, a FROM events ORDER BY ALL") == [(1, None), (1, None), (2, 5)]
 
 
-def test_a_record_without_fields_is_a_conflict(warehouse: Warehouse) -> None:
-    with pytest.raises(SchemaConflict, match="no fields"):
-        EventColumns(warehouse).fit(pa.schema([]))
+def test_places_that_lead_nowhere_are_said_and_a_layout_that_is_none_is_damage(warehouse: Warehouse) -> None:
+    columns, root = EventColumns(warehouse), record(("a", {"type": "array", "items": "int"}))
+    store(columns, warehouse, 1, root, ([1],))
+    for document in ("[[5, []]]", "[[0, []]]", "[]"):
+        warehouse.rows("UPDATE schema_places SET document = ?", [document])
+        assert "fields are where none can be" in EventColumns(warehouse).misfits(1, root)[""]
+    for document in ("[[-1, []]]", "{"):
+        warehouse.rows("UPDATE schema_places SET document = ?", [document])
+        with pytest.raises(WarehouseDamaged, match="what the warehouse says of its columns cannot be read"):
+            EventColumns(warehouse)
 
 
 @pytest.mark.parametrize(

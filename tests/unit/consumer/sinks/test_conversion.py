@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from consumer.sinks.conversion import converted, is_kept, returned
@@ -18,6 +18,7 @@ from schemas.columns.judge import Judgement, identity, judge, placed
 from schemas.columns.of_nodes import columns_of
 from schemas.types.arrow import raw_array, typed
 from schemas.types.tree import Node, parse
+from schemas.undecodable import UnsupportedSchema
 from tests.kit.depth import examples
 
 _LOGICAL = [
@@ -127,7 +128,10 @@ def test_what_was_written_with_any_version_comes_back_as_it_was(versions: list[A
         for number, (kind, aliases) in enumerate(versions):
             name = "f" if aliases else "old"
             field = {"name": name, "type": _written(kind), "aliases": aliases}
-            root = parse(json.dumps({"type": "record", "name": "Event", "fields": [field]}))
+            try:
+                root = parse(json.dumps({"type": "record", "name": "Event", "fields": [field]}))
+            except UnsupportedSchema:  # an array of items without bytes
+                reject()
             judgement = judge(held, root)
             _grow(connection, held, judgement)
             held = judgement.held

@@ -20,6 +20,7 @@ from schemas.formats import value_format
 from schemas.formats.avro.codec import Decoder
 from schemas.formats.frame import Frames, frame_header
 from schemas.places import FIRST_TIMESTAMP_MS, LAST_TIMESTAMP_MS
+from schemas.types.tree import parse
 from tests.kit.depth import examples
 
 SCHEMA = '{"type": "record", "name": "R", "fields": [{"name": "n", "type": "boolean"}]}'
@@ -70,7 +71,7 @@ def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
 
 def reader_of(sink: DuckDBSink) -> Any:
     decoder = Decoder(SCHEMA)
-    reader = Reader(1, decoder, sink.adopt(decoder.arrow_schema), value_format())
+    reader = Reader(1, decoder, sink.adopt(1, parse(SCHEMA)), value_format())
     return lambda _: reader
 
 

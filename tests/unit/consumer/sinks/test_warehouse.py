@@ -25,6 +25,7 @@ from cluster.errors import (
 )
 from consumer.proof.run_scope import enter_run
 from consumer.sinks.duckdb.batches import DuckDBBatches
+from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.errors import store_error
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from schemas.identity import MAX_SEQUENCE, MAX_SHARDS, event_id, run_prefix
@@ -32,6 +33,8 @@ from schemas.identity import MAX_SEQUENCE, MAX_SHARDS, event_id, run_prefix
 TABLES = {
     "events",
     "event_columns",
+    "event_layout",
+    "schema_places",
     "quarantine",
     "load_offsets",
     "load_batches",
@@ -204,7 +207,7 @@ def test_a_session_has_the_memory_and_the_threads_that_its_purpose_states(tmp_pa
         "current_setting('preserve_insertion_order'), current_setting('max_temp_directory_size')"
     )
     with open_warehouse(tmp_path / "w.duckdb") as warehouse:
-        DuckDBBatches(warehouse, "load")
+        DuckDBBatches(warehouse, EventColumns(warehouse), "load")
         assert warehouse.rows(settings) == [("381.4 MiB", 1, "UTC", False, "2.0 GiB")]
         enter_run(warehouse, None)
         assert warehouse.rows(settings) == [("953.6 MiB", psutil.cpu_count(), "UTC", False, "2.0 GiB")]
