@@ -23,7 +23,6 @@ from consumer.live.offsets import Marks
 from consumer.live.shortening import shown_bytes, shown_fields
 from consumer.live.snapshot import RecordSight
 from consumer.tail.reveal import BYTES, TEXT, TOMBSTONE, Reveal, Revealed, SchemaSeen
-from schemas.registry.contract import subject_for
 from schemas.registry.gate import Registry
 
 SHOWN = 20
@@ -91,7 +90,7 @@ class _Tail(AbstractContextManager["_Tail"]):
 
     def __init__(self, connection: Connection, topic: str, registry: Registry | None) -> None:
         self._reader = TopicReader(connection.kafka, topic, purpose="live", silence_s=_SILENCE_S)
-        self._reveal = Reveal(subject_for(topic), None if registry is None else lambda: registry)
+        self._reveal = Reveal(topic, None if registry is None else lambda: registry)
         self._stop = threading.Event()  # nobody sets it: what is waited for has a deadline
         self._back = _LOOK_BACK
         self._seen: dict[int, int] = {}

@@ -18,10 +18,12 @@ from consumer.load.naming import TopicNaming
 from consumer.load.unforeseen import barrier
 from schemas.formats import PLAIN_JSON_NAME, value_format
 from schemas.formats.frame import HEADER_BYTES, MAGIC, Frames
-from schemas.formats.headers import VALUE_SCHEMA, guid_of_nobody, said_in
+from schemas.formats.headers import KEY_SCHEMA, VALUE_SCHEMA, guid_of_nobody, said_in
+from schemas.registry.contract import subject_for
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 if TYPE_CHECKING:
+    from consumer.load.keys import KeyReader
     from schemas.formats import WrittenSchema
 
 TEXT, BYTES, TOMBSTONE = "text", "bytes", "tombstone"
@@ -73,14 +75,16 @@ class Revealed:
 class Reveal:
     """Tells what values of one topic are.
 
-    :param subject: the subject whose version is shown where several have a schema.
+    :param topic: the version of its subject is shown where several have a schema.
     :param registry: returns where schemas are asked for; called when the first value names one. ``None`` where no
         registry is known.
     """
 
-    def __init__(self, subject: str, registry: Callable[[], Schemas] | None) -> None:
-        self._subject = subject
+    def __init__(self, topic: str, registry: Callable[[], Schemas] | None) -> None:
+        self._subject = subject_for(topic)
         self._open = registry
+        self._topic = topic
+        self._keys: KeyReader | None = None
         self._registry: Schemas | None = None
         self._decoders: dict[int, tuple[SchemaSeen, str, Decode]] = {}
         self._naming = TopicNaming(lambda: None, self._id_of)
@@ -110,6 +114,32 @@ class Reveal:
             found |= zip(rows, self._of_schema(number, payloads), strict=True)
         return [found[row] for row in range(len(values))]
 
+    def keys(self, keys: Sequence[bytes | None], headers: Sequence[Headers | None]) -> list[Any]:
+        """Return what each key that Avro wrote says, as JSON has it; ``None`` for any other."""
+        said = [said_in(each, KEY_SCHEMA) for each in headers]
+        if not any(said) and not any(key is not None and key[:1] == MAGIC for key in keys):
+            return [None] * len(keys)
+        if self._keys is None:
+            from consumer.load.keys import KeyReader, KeySchemas  # deferred: it loads Arrow
+
+            self._keys = KeyReader(KeySchemas(self, self._topic, {}), lambda *_: None)
+        texts = self._keys.texts(keys, said, self._naming)
+        return [None if text is None else json_value(text.encode()) for text in texts]
+
+    def schema(self, schema_id: int) -> WrittenSchema:
+        """Return the schema of an id.
+
+        :raises UnsupportedSchema: nobody can tell it.
+        """
+        if self._open is None:
+            raise UnsupportedSchema("no registry is known that could tell the schema", kind="unknown_schema")
+        self._registry = self._registry or self._open()
+        return self._registry.schema(schema_id)
+
+    def named(self, schema_id: int) -> list[tuple[str, int]]:
+        """Return the subjects that have a schema, with their versions."""
+        return [] if self._registry is None else self._registry.named(schema_id)
+
     def _id_of(self, guid: UUID) -> int:
         if self._open is None:
             return guid_of_nobody(guid)
@@ -136,11 +166,8 @@ class Reveal:
 
         :raises UndecodableValue: nobody can read values of it.
         """
-        if self._open is None:
-            raise UnsupportedSchema("no registry is known that could tell the schema", kind="unknown_schema")
-        self._registry = self._registry or self._open()
-        written = self._registry.schema(number)
-        placed = self._registry.named(number)
+        written = self.schema(number)
+        placed = self.named(number)
         subject, version = next(
             (one for one in placed if one[0] == self._subject), placed[0] if placed else (None, None)
         )

@@ -21,7 +21,6 @@ from cluster.records import Headers, Message, Records
 from consumer.tail.reveal import BYTES, TOMBSTONE, Reveal, Revealed, Schemas
 from consumer.tail.start import Start
 from consumer.tail.wanted import Wanted
-from schemas.registry.contract import subject_for
 
 _FETCH_ROWS = 2_000
 _MOST_BACK = 1_000_000  # offsets that are looked at for the last records of a partition
@@ -33,6 +32,7 @@ class Seen:
 
     :param at_ms: its time, milliseconds since 1970; ``None`` where it carries none.
     :param raw: the bytes of its value; ``None`` for a tombstone.
+    :param key_json: what a key is that Avro wrote, as JSON has it.
     """
 
     topic: str
@@ -43,6 +43,7 @@ class Seen:
     headers: Headers
     raw: bytes | None
     revealed: Revealed
+    key_json: Any = None
 
     @property
     def at(self) -> str | None:
@@ -71,6 +72,8 @@ class Seen:
             else {"id": schema.id, "subject": schema.subject, "version": schema.version},
             "value": {"base64": base64.b64encode(self.raw or b"").decode()} if found.kind == BYTES else found.value,
         }
+        if self.key_json is not None:
+            document["key_json"] = self.key_json
         if found.fault is not None:
             document["undecodable"] = {"class": found.fault[0], "reason": found.fault[1]}
         return document
@@ -107,7 +110,7 @@ def tail(connection: Connection, asked: Asked, *, stop: threading.Event, show: C
     """
     shown = 0
     with ExitStack() as opened:
-        reveal = Reveal(subject_for(asked.topic), _registry(connection, opened))
+        reveal = Reveal(asked.topic, _registry(connection, opened))
         follower = opened.enter_context(TopicFollower(connection.kafka, asked.topic, purpose="tail"))
         for records in _fetched(follower, asked, stop):
             for seen in _seen(records, asked, reveal):
@@ -222,7 +225,8 @@ def _seen(records: Records, asked: Asked, reveal: Reveal) -> Iterator[Seen]:
     """Yield the records that are wanted, revealed; a value is decoded only if the key of its record is wanted."""
     messages = [message for message in records.messages if asked.wanted.has_key(message.key())]
     values, headers = [message.value() for message in messages], [message.headers() for message in messages]
-    for message, revealed in zip(messages, reveal(values, headers), strict=True):
+    keys = reveal.keys([message.key() for message in messages], headers)
+    for message, revealed, key in zip(messages, reveal(values, headers), keys, strict=True):
         if revealed.kind in {BYTES, TOMBSTONE} and asked.wanted.where:
             continue
         if not asked.wanted.has_fields(revealed.value):
@@ -237,6 +241,7 @@ def _seen(records: Records, asked: Asked, reveal: Reveal) -> Iterator[Seen]:
             message.headers() or [],
             message.value(),
             revealed,
+            key,
         )
 
 

@@ -38,7 +38,7 @@ class RecordLines:
         found, schema = seen.revealed, seen.revealed.schema
         document = seen.document()
         place = f"{seen.partition} @ {seen.offset}"
-        parts = [self._in(_BOLD, place), self._in(_DIM, seen.at or "no time"), f"key {_shown(document['key'])}"]
+        parts = [self._in(_BOLD, place), self._in(_DIM, seen.at or "no time"), f"key {_key(document)}"]
         if schema is not None:
             version = "" if schema.version is None else f", {visible(str(schema.subject))} v{schema.version}"
             parts.append(self._in(_DIM, f"{found.kind}, schema {schema.id}{version}"))
@@ -65,6 +65,13 @@ class RecordLines:
 
     def _in(self, style: str, text: str) -> str:
         return f"\x1b[{style}m{text}\x1b[{_PLAIN}m" if self._coloured else text
+
+
+def _key(document: dict[str, Any]) -> str:
+    """Return a key as one line shows it: decoded, where Avro wrote it."""
+    if "key_json" in document:
+        return visible(json.dumps(document["key_json"], ensure_ascii=False))
+    return _shown(document["key"])
 
 
 def _shown(part: Any) -> str:

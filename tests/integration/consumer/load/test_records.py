@@ -84,4 +84,6 @@ def test_keys_of_avro_are_text_beside_their_bytes(each_rig: Any) -> None:
     produce(rig, [good], key=framed(schema_id, key, {"id": 8}))
     assert rig.load().rows == 1
     assert stored(rig, "_key_json")[-1] == {"_key_json": '{"id":8}'}
+    lines = streamproof("tail", rig.topic, "--from", "start", "--json").stdout.splitlines()
+    assert [json.loads(line).get("key_json") for line in lines] == [{"id": 7}, None, None, None, {"id": 7}, {"id": 8}]
     rig.prove()

@@ -64,7 +64,7 @@ def row(number: int) -> bytes:
 
 
 def test_a_framed_value_is_shown_as_json_with_its_schema_and_the_topics_own_subject():
-    (found,) = Reveal("t-value", Shelf)([row(1)], [None])
+    (found,) = Reveal("t", Shelf)([row(1)], [None])
     assert (found.kind, found.schema) == ("avro", SchemaSeen(7, "t-value", 4))
     assert found.value == {"id": 1, "at": "2026-01-31T12:00:00.000Z", "tags": {"a": "b"}}
 
@@ -85,7 +85,7 @@ def test_values_of_all_kinds_are_told_apart_in_one_fetch_and_in_order():
         b"NaN",
     ]
     shelf = Shelf()
-    found = Reveal("t-value", lambda: shelf)(values, [None] * len(values))
+    found = Reveal("t", lambda: shelf)(values, [None] * len(values))
     assert [one.kind for one in found] == [
         *("avro", "tombstone", "plain-json", "bytes", "text", "bytes", "text"),
         *("json", "bytes", "bytes", "avro", "text"),
@@ -96,12 +96,12 @@ def test_values_of_all_kinds_are_told_apart_in_one_fetch_and_in_order():
 
 
 def test_without_a_registry_a_framed_value_is_bytes_and_says_why():
-    (found,) = Reveal("t-value", None)([row(1)], [None])
+    (found,) = Reveal("t", None)([row(1)], [None])
     assert (found.kind, found.fault) == ("bytes", ("unknown_schema", "no registry is known that could tell the schema"))
 
 
 def test_no_bytes_are_an_error():
-    reveal = Reveal("t-value", Shelf)
+    reveal = Reveal("t", Shelf)
     for size in range(1, 200):
         for head in (b"", frame_header(7), frame_header(8), b"{"):
             assert len(reveal([head + os.urandom(size)], [None])) == 1
@@ -155,7 +155,7 @@ def test_a_schema_in_a_header_is_the_one_that_counts() -> None:
     values: list[bytes | None] = [row(1)[5:], row(2)[5:], row(3), b"\0\0\0\0\0", None]
     said: list[Any] = [b"\0\0\0\0\7", b"\1" + GUID.bytes, None, b"\1" + bytes(16), b"\0\0\0\0\7"]
     headers = [None if each is None else [(VALUE_SCHEMA, each)] for each in said]
-    found = Reveal("t-value", Shelf)(values, headers)
+    found = Reveal("t", Shelf)(values, headers)
     assert [one.value and one.value["id"] for one in found] == [1, 2, 3, None, None]
     assert [one.kind for one in found] == ["avro", "avro", "avro", "bytes", "tombstone"]
     assert found[3].fault is not None
