@@ -6,7 +6,6 @@ Open :func:`gate` first. ``client.py`` talks to the registry, ``diff.py`` says w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -21,6 +20,7 @@ from schemas.registry.contract import COMPATIBILITY_LEVELS, Contract, ContractVe
 from schemas.registry.diff import Change, diff_schemas
 from schemas.registry.history import ColumnConflicts, told_of_history
 from schemas.registry.normal import normal_text
+from schemas.types.schema_text import load
 from schemas.undecodable import UnsupportedSchema
 
 __all__ = [
@@ -319,7 +319,7 @@ def _record(version: Registered | None, written: str) -> dict[str, Any] | None:
     if version is None or version.kind != value_format(written).schema_type:
         return None
     try:
-        schema = json.loads(value_format(written).contract(version.text))
+        schema = load(value_format(written).contract(version.text))
         normal_text(schema)
     except (UnsupportedSchema, ValueError):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -12,6 +11,7 @@ from schemas.formats import AVRO_NAME, value_format
 from schemas.registry.client import Registered, Registry
 from schemas.registry.contract import Contract
 from schemas.registry.normal import normal_text
+from schemas.types.schema_text import load
 from schemas.undecodable import UnsupportedSchema
 
 # What to do about a field that no column holds beside what it holds already.
@@ -85,6 +85,6 @@ def _contract_of(version: Registered, written: str) -> str:
 def _normal(text: str) -> str:
     """Return the normal form of a contract; what is no schema has none."""
     try:
-        return normal_text(json.loads(text))
+        return normal_text(load(text))
     except (UnsupportedSchema, ValueError):
         return ""
