@@ -34,6 +34,8 @@ _KEYTOOL_TIMEOUT_S = 30.0
 _JKS = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 _PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _PEM_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----.+?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
+_PEM_BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+_PEM_WIDTH = 64
 # An alias may hold a comma, as the date behind it does.
 _KEY_ENTRY = re.compile(r"^(.+), [A-Z][a-z]+ \d+, \d+, PrivateKeyEntry", re.MULTILINE)
 # Java reads its environment and its arguments in the locale's encoding, whatever the caller's own locale is.
@@ -68,6 +70,35 @@ def read_truststore(path: Path, password: SecretStr | None) -> bytes:
     return b"\n".join(found) + b"\n"
 
 
+def certificates_of_pem(text: str, *, where: str) -> bytes:
+    """Return the certificates of PEM text, as files have them.
+
+    :raises Misconfigured: it holds none.
+    """
+    found = _PEM_CERTIFICATE.findall(in_lines(text).encode())
+    if not found:
+        raise Misconfigured("the PEM text holds no certificate", where=where)
+    return b"\n".join(found) + b"\n"
+
+
+def in_lines(text: str) -> str:
+    """Return PEM text with the line ends that files have.
+
+    In a properties file it is one line, and to Kafka a blank is enough between a heading and what follows it.
+    """
+    return _PEM_BLOCK.sub(_block_in_lines, text)
+
+
+def _block_in_lines(found: re.Match[str]) -> str:
+    kind, body = found[1], found[2]
+    # Of an old, encrypted key: headings of its own, which end with an empty line.
+    if ":" in body:
+        return found[0]
+    letters = re.sub(r"\s", "", body)
+    lines = [letters[at : at + _PEM_WIDTH] for at in range(0, len(letters), _PEM_WIDTH)]
+    return "\n".join([f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----"]) + "\n"
+
+
 def read_keystore(path: Path, password: SecretStr | None, key_password: SecretStr | None) -> ClientIdentity:
     """Return the client's identity of a key store.
 
@@ -91,7 +122,11 @@ def read_keystore(path: Path, password: SecretStr | None, key_password: SecretSt
 
 
 def identity_of_pem(content: bytes, password: SecretStr | None, *, where: str) -> ClientIdentity:
-    """Return the client's identity of PEM text that holds a private key and its chain."""
+    """Return the client's identity of PEM text that holds a private key and its chain.
+
+    :raises Misconfigured: it does not, or the password is wrong.
+    """
+    content = in_lines(content.decode("latin-1")).encode("latin-1")
     chain, keys = _PEM_CERTIFICATE.findall(content), _PEM_KEY.findall(content)
     if not chain or len(keys) != 1:
         raise Misconfigured("the PEM text does not hold one private key and its certificates", where=where)

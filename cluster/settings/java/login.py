@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import SecretStr
 
 from cluster.settings.java.jaas import Login, UnreadableLogin, read_login
+from cluster.settings.java.tls import TRUST
 
 MECHANISM = "sasl.mechanism"
 LINE = "sasl.jaas.config"
@@ -49,7 +50,6 @@ _MODULES = {
 }
 _SECRET = ("password", "secret")
 _EXTENSION = "extension_"
-TRUST = tuple(f"ssl.truststore.{name}" for name in ("location", "password", "type", "certificates"))
 # Classes that do what is done here anyway.
 _OWN_CLASSES = re.compile(
     r"([a-z]+\.)?org\.apache\.kafka\.common\.security\.|"

@@ -167,6 +167,8 @@ SECRETS = {
     "basic.auth.user.info": "me:hunter2",
     "sasl.oauthbearer.client.credentials.client.secret": "hunter2",
     "bearer.auth.token": "hunter2",
+    "request.header.Authorization": "Bearer hunter2",
+    "schema.registry.url": "https://me:hunter2@registry.example",
 }
 
 
@@ -259,7 +261,7 @@ def test_a_login_by_iam_is_refused_in_one_sentence_with_what_there_is_instead(co
             "main.consumer.max.poll.records",
             "topic.retention.ms",
         ),
-        *("request.header.Authorization", "schema.registry.ssl.protocol", "apicurio.registry.url", "fetch.wait.max.ms"),
+        *("request.header.X-Tenant", "schema.registry.ssl.protocol", "apicurio.registry.url", "fetch.wait.max.ms"),
         *("partition.grouper", "share.acknowledgement.mode", "offset.flush.interval.ms", "group.protocol"),
     ],
 )
@@ -377,13 +379,51 @@ def test_the_registry_takes_kafkas_login_or_that_of_its_address(read):
 
 
 def test_librdkafkas_names_are_taken_too(read):
-    found = read("sasl.mechanisms=PLAIN\nsasl.username=u\nsasl.password=hunter2\nssl.ca.location=/ca.pem").settings
+    found = read(
+        "metadata.broker.list=a:1\nsasl.mechanisms=PLAIN\nsasl.username=u\nsasl.password=hunter2\nssl.ca.location=/ca.pem"
+    ).settings
     assert found == {
+        "bootstrap_servers": "a:1",
         "sasl_mechanism": "PLAIN",
         "sasl_username": "u",
         "sasl_password": SecretStr("hunter2"),
         "ssl_ca_location": "/ca.pem",
     }
+
+
+@pytest.mark.parametrize("between", [" ", "\\n"])
+@pytest.mark.parametrize(
+    "names", [("ssl.keystore.key", "ssl.keystore.certificate.chain"), ("ssl.key.pem", "ssl.certificate.pem")]
+)
+def test_pem_text_in_the_file_is_taken_however_its_lines_are_joined(read, stores, issued, between, names):
+    text = (stores / "key.pem").read_text()
+    key, chain = (
+        part.replace("\n", between)
+        for part in (text[: text.index("-----BEGIN CERT")], text[text.index("-----BEGIN CERT") :])
+    )
+    settings = read(f"{names[0]}={key}\n{names[1]}={chain}\nssl.truststore.certificates={chain}").settings
+    password = settings["ssl_key_password"].get_secret_value()
+    context = ssl.create_default_context(cafile=settings["ssl_ca_location"])
+    context.load_cert_chain(settings["ssl_certificate_location"], settings["ssl_key_location"], password)
+    with pytest.raises(Misconfigured, match="holds no certificate"):
+        read(f"ssl.truststore.certificates={key}")
+
+
+def test_a_store_lies_beside_the_file_or_in_the_working_folder(read, stores, tmp_path, monkeypatch):
+    (tmp_path / "beside.pem").write_bytes((stores / "cert.pem").read_bytes())
+    monkeypatch.chdir(stores)
+    for location in ("beside.pem", "trust.p12"):
+        assert read(f"ssl.truststore.location={location}\nssl.truststore.password={PASSWORD}").settings
+
+
+def test_the_registrys_login_may_be_a_header(read):
+    assert read("request.header.Authorization=Bearer hunter2").settings == {
+        "registry_bearer_token": SecretStr("hunter2")
+    }
+    found = read("request.header.Authorization=Basic YTpodW50ZXIy").settings
+    assert found == {"registry_username": "a", "registry_password": SecretStr("hunter2")}
+    with pytest.raises(Misconfigured, match="neither Basic nor Bearer"):
+        read("request.header.Authorization=hunter2")
 
 
 def test_numbers_outside_of_what_librdkafka_takes_become_the_nearest(read):
