@@ -13,6 +13,7 @@ from cluster.topics import admin_client, apply_topics, specs_for
 from schemas.registry.contract import load_contract, subject_for
 from schemas.registry.gate import Registry
 from streamproof.cli import run
+from tests.kit import ROOT
 
 KEYLESS = {
     "type": "record",
@@ -58,6 +59,22 @@ def test_a_compacted_topic_without_keys_is_named_as_the_reason_with_what_helps(t
     assert error["run"]["reasons"] == [
         {"reason": "INVALID_RECORD", "says": "Broker failed to validate record", "events": 500}
     ]
+
+
+def test_a_run_of_which_nothing_was_accepted_is_no_success_anywhere(topic_with, tmp_path, capsys):
+    scenario = ROOT / "tests" / "cases" / "keyless_to_compacted.yaml"
+    topic = topic_with(scenario.with_name("keyless.avsc").read_text(), cleanup_policy="compact")
+    error = error_of(capsys, str(scenario), "--topic", topic, "--events", "200")
+    assert "200 INVALID_RECORD" in error["message"]
+    assert "takes no event without a key" in error["hint"]
+    there = ("--warehouse", str(tmp_path / "w.duckdb"), "--json")
+    publications = ("--publications", str(tmp_path / "publications"))
+    assert run(["load", topic, *there]) == 0
+    capsys.readouterr()
+    assert run(["audit", topic, *publications, *there]) != 0
+    assert "Nothing was accepted" in capsys.readouterr().out
+    assert run(["publish", topic, *publications, *there]) != 0
+    assert not list((tmp_path / "publications").rglob("*.parquet"))
 
 
 def test_events_above_the_topics_limit_are_named_with_it_and_the_others_arrive(topic_with, capsys):
