@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import io
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import fastavro
-
+from schemas.formats.avro.strict import compile_finder
+from schemas.formats.avro.wire import varint
 from schemas.formats.frame import FRAME_KINDS, HEADER_BYTES, UNKNOWN_SCHEMA_ID
+from schemas.types.tree import parse
 
 _ID_BYTES = slice(1, HEADER_BYTES)
 KINDS = FRAME_KINDS | {f"undecodable.{why}" for why in ("truncated", "invalid_utf8", "trailing_bytes", "empty")}
@@ -53,26 +54,15 @@ class TextPlace:
     """
 
     def __init__(self, schemas: Mapping[int, Mapping[str, Any]], field: str) -> None:
-        self._before = {number: _fields_before(schema, field) for number, schema in schemas.items()}
+        roots = {number: parse(json.dumps(schema)) for number, schema in schemas.items()}
+        self._find = {number: compile_finder(root, field) for number, root in roots.items()}
+        texts = {number: dict(root.fields)[field] for number, root in roots.items()}
+        self._union = {number: node.nullable or node.kind == "union" for number, node in texts.items()}
 
     def __call__(self, value: bytes) -> int:
         """Return the place of the text's first byte. The text is there, and not empty."""
-        before, nullable = self._before[int.from_bytes(value[_ID_BYTES], "big")]
-        stream = io.BytesIO(value)
-        stream.seek(HEADER_BYTES)
-        if before is not None:
-            fastavro.schemaless_reader(stream, before, None)
-        for _ in range(2 if nullable else 1):  # the branch of the union, and the length
-            while stream.read(1)[0] & 0x80:
-                pass
-        return stream.tell()
-
-
-def _fields_before(schema: Mapping[str, Any], field: str) -> tuple[Any, bool]:
-    """Return the schema of what stands before a field, ``None`` for nothing, and whether the field is a union."""
-    names = [one["name"] for one in schema["fields"]]
-    place = names.index(field)
-    nullable = isinstance(schema["fields"][place]["type"], list)
-    if not place:
-        return None, nullable
-    return fastavro.parse_schema({**schema, "fields": schema["fields"][:place]}), nullable
+        number = int.from_bytes(value[_ID_BYTES], "big")
+        at = self._find[number](value, HEADER_BYTES)
+        for _ in range(2 if self._union[number] else 1):  # the branch of the union, and the length
+            _, at = varint(value, at)
+        return at

@@ -36,6 +36,21 @@ def compile_reader(root: Node) -> Callable[[bytes], dict[str, Any]]:
     return read_all
 
 
+def compile_finder(root: Node, name: str) -> Callable[[bytes, int], int]:
+    """Return a function that reads the fields before one: from where a payload begins to where the field begins."""
+    allowance = Allowance()
+    names = [field for field, _ in root.fields]
+    readers = [_reader(child, allowance) for _, child in root.fields[: names.index(name)]]
+
+    def find(payload: bytes, at: int) -> int:
+        allowance.left = MAX_WEIGHTLESS
+        for read in readers:
+            _, at = read(payload, at)
+        return at
+
+    return find
+
+
 def _reader(node: Node, allowance: Allowance) -> Reader:
     plain = _plain_reader(node, allowance)
     null = node.null_branch

@@ -308,7 +308,7 @@ def test_an_unknown_text_is_none_of_the_known() -> None:
     assert alter.unknown_text(("teleport",)) not in ("teleport", "")
 
 
-@pytest.mark.parametrize("before", [0, 1, 2, 3])
+@pytest.mark.parametrize("before", [0, 1, 2, 3, 5])
 def test_the_text_is_found_behind_whatever_stands_before_it(before: int) -> None:
     decimal = {"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 1}
     record = {"type": "record", "name": "O", "fields": [field("x", "double")]}
@@ -317,6 +317,8 @@ def test_the_text_is_found_behind_whatever_stands_before_it(before: int) -> None
         (field("m", {"type": "map", "values": ["null", "long"]}), counts),
         (field("d", decimal), pa.array([Decimal("3.5")])),
         (field("o", ["null", record]), pa.array([{"x": 2.0}])),
+        (field("again", ["null", "E"]), pa.array([None], pa.string())),
+        (field("i", {"type": "bytes", "logicalType": "decimal", "precision": 2, "scale": 5}), pa.array([b"\x7f"])),
     ][:before]
     for kind in ("string", ["null", "string"]):
         schema = {"type": "record", "name": "E", "fields": [*(each for each, _ in first), field("text", kind)]}
