@@ -12,6 +12,7 @@ from contextlib import suppress
 from cluster.connection import RegistrySettings
 from cluster.errors import StreamproofError
 from consumer.sinks.duckdb.columns import EventColumns
+from consumer.sinks.duckdb.record_columns import has_record_names, kept_record_names
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.fingerprint import fingerprint
 from schemas.manifest import Manifest, SchemaUsed
@@ -27,6 +28,7 @@ _USED = """
     FROM run_events GROUP BY 1 ORDER BY 1
 """
 _KEPT = "SELECT schema_id, schema, format FROM schema_versions ORDER BY ALL"
+_NAMED = "SELECT _schema_id, _record_name, count(*) FROM run_events GROUP BY 1, 2 ORDER BY 1, 2"
 _TOPIC_IDS = "SELECT DISTINCT topic_id FROM load_offsets ORDER BY 1"
 
 
@@ -39,6 +41,7 @@ def contradictions(warehouse: Warehouse, manifests: list[Manifest]) -> list[str]
         *_of_topic(warehouse, manifests),
         *_of_schemas(warehouse, manifests, kept),
         *_of_formats(warehouse, manifests),
+        *_of_record_names(warehouse),
         *EventColumns(warehouse).strangers(_roots(kept)),
     ]
 
@@ -115,6 +118,19 @@ def _of_schemas(warehouse: Warehouse, manifests: list[Manifest], kept: dict[int,
             yield f"the text of schema id {schema_id}, of {where}, {many}"
         if texts:
             yield from _of_text(warehouse, schema_id, texts[0], named.get(schema_id, set()))
+
+
+def _of_record_names(warehouse: Warehouse) -> Iterator[str]:
+    """Yield the events that are said to be of another record type than their schema's."""
+    if not has_record_names(warehouse):
+        return
+    names = kept_record_names(warehouse)
+    for schema_id, said, events in warehouse.rows(_NAMED):
+        if said != names.get(schema_id):
+            yield (
+                f"{events:,} events of schema id {schema_id} are said to be of record type {said}, and its text says "
+                f"{names.get(schema_id)}"
+            )
 
 
 def _of_formats(warehouse: Warehouse, manifests: list[Manifest]) -> Iterator[str]:

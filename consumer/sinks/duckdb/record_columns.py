@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import duckdb
 
-from consumer.sinks.batch import KEY_COLUMN
+from consumer.sinks.batch import KEY_COLUMN, NAME_COLUMN
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.columns.column_type import quote
+from schemas.types.tree import parse
+from schemas.undecodable import UnsupportedSchema
 
 _THERE = "SELECT count(*) > 0 FROM pragma_table_info('events') WHERE name = ?"
 _KEPT = "SELECT schema_id, schema FROM key_schemas ORDER BY ALL"
+_SCHEMAS = "SELECT DISTINCT schema_id, schema FROM schema_versions ORDER BY ALL"
 _IS_KEPT = "SELECT count(*) > 0 FROM key_schemas WHERE schema_id = ?"
 
 
@@ -26,6 +31,42 @@ def keep_key_schema(warehouse: Warehouse, schema_id: int, text: str) -> None:
             connection.execute("INSERT INTO key_schemas VALUES (?, ?, now())", [schema_id, text])
     # As after every change of a table: its log is kept out of the batches.
     warehouse.checkpoint()
+
+
+def kept_record_names(warehouse: Warehouse) -> dict[int, str]:
+    """Return the full names of the record types of the schemas that were loaded, by schema id."""
+    names: dict[int, str] = {}
+    for schema_id, text in warehouse.rows(_SCHEMAS):
+        try:
+            names[int(schema_id)] = parse(str(text)).name
+        except UnsupportedSchema:  # nothing of it is in the table
+            continue
+    return names
+
+
+def has_record_names(warehouse: Warehouse) -> bool:
+    """Tell whether events say which type their records are of."""
+    return bool(warehouse.rows(_THERE, [NAME_COLUMN])[0][0])
+
+
+def name_records(warehouse: Warehouse, names: Mapping[int, str]) -> None:
+    """Make the column of record types, and fill it for the events that are there.
+
+    :param names: of the types, by schema id.
+    """
+    known = " ".join(f"WHEN {schema_id} THEN {text_literal(name)}" for schema_id, name in sorted(names.items()))
+    with warehouse.transaction() as connection:
+        make_room(connection, NAME_COLUMN)
+        # Half of what an UPDATE takes: the column is written once, and no older version of it is kept.
+        connection.execute(
+            f"ALTER TABLE events ALTER COLUMN {NAME_COLUMN} SET DATA TYPE VARCHAR USING CASE _schema_id {known} END"
+        )
+    warehouse.checkpoint()
+
+
+def text_literal(text: str) -> str:
+    """Return a text as a literal of SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def make_room(connection: duckdb.DuckDBPyConnection, column: str) -> bool:
