@@ -12,7 +12,7 @@ from cluster.connection import RegistrySettings
 from cluster.errors import Misconfigured
 from cluster.text.yaml_files import read_yaml
 from producer.scenarios.declared.checking import Checking
-from producer.scenarios.declared.defaults import default_rule, is_own_id
+from producer.scenarios.declared.defaults import Defaults, defaults_of
 from producer.scenarios.declared.field_paths import Place, places
 from producer.scenarios.declared.rules import File, Pool, Rule
 from producer.scenarios.declared.targets import fault_targets
@@ -59,10 +59,9 @@ def read_declaration(path: Path, *, registry: RegistrySettings | None) -> Declar
     root = parse(version.text)
     there = {place.path: place for place in places(root)}
     checking.fields(named, there, pools)
-    rules = {
-        where: _rule(place, named.get(where), own_id=is_own_id(place, str(version.schema.get("name", ""))))
-        for where, place in there.items()
-    }
+    unsaid = defaults_of(root, there, named)
+    rules = {where: _rule(place, named.get(where), unsaid) for where, place in there.items()}
+    pools |= _used(unsaid.pools, rules)
     checking.ways(rules, there, pools)
     checking.columns(raw, root, rules, pools)
     if checking.faults or head is None:
@@ -75,7 +74,7 @@ def read_declaration(path: Path, *, registry: RegistrySettings | None) -> Declar
         pools=pools,
         key=head.key,
         mix=head.mix or _first(root, lambda name, node: node.kind == "enum" or rules[name].choice is not None),
-        event_time=head.event_time or _first(root, lambda _, node: node.logical.startswith("timestamp")),
+        event_time=head.event_time or _event_time(root, rules),
         spacing_ms=head.spacing_ms,
         digest=_digest(version.text, head, rules, pools),
         fault_targets=fault_targets(root, rules, pools, key=head.key, event_time=head.event_time),
@@ -145,13 +144,17 @@ def _of_subject(subject: str, registry: RegistrySettings | None) -> Contract:
     return Contract(subject, (ContractVersion(1, Path(subject), schema_text.load(text), text),), subject=subject)
 
 
-def _rule(place: Place, named: Rule | None, *, own_id: bool) -> Rule:
+def _rule(place: Place, named: Rule | None, unsaid: Defaults) -> Rule:
+    default = unsaid.rules[place.path]
     if named is None:
-        return default_rule(place, own_id=own_id)
-    rule = named
-    if named.way is None:
-        rule = default_rule(place, own_id=own_id).model_copy(update={"nulls": named.nulls})
+        return default
+    rule = named if named.way is not None else default.model_copy(update={"nulls": named.nulls})
     return _with_null_branch(rule, named.nulls) if place.node.kind == "union" else rule
+
+
+def _used(pools: Mapping[str, Pool], rules: Mapping[str, Rule]) -> dict[str, Pool]:
+    used = {rule.pool.partition(".")[0] for rule in rules.values() if rule.pool is not None}
+    return {name: pool for name, pool in pools.items() if name in used}
 
 
 def _with_null_branch(rule: Rule, nulls: float | None) -> Rule:
@@ -165,6 +168,15 @@ def _with_null_branch(rule: Rule, nulls: float | None) -> Rule:
     else:
         null = nulls / (1 - nulls) * total
     return rule.model_copy(update={"branches": {"null": null, **others}})
+
+
+def _event_time(root: Node, rules: Mapping[str, Rule]) -> str | None:
+    """Return the first timestamp, or else the first number or text that has the event's own time in its usual form."""
+    usual = Rule.model_validate({"timestamp": {}})
+    return _first(root, lambda _, node: node.logical.startswith("timestamp")) or _first(
+        root,
+        lambda name, node: node.kind in ("long", "string") and rules[name].model_copy(update={"nulls": None}) == usual,
+    )
 
 
 def _first(root: Node, wanted: Any) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from producer.faults.targets import FITS
-from producer.scenarios.declared.defaults import words
+from producer.scenarios.declared.defaults.words import phrase
 from producer.scenarios.declared.rules import Distribution, Pool, Rule
 from producer.scenarios.declared.typing_of_values import laid_out
 from producer.scenarios.declared.values import kind_of, of_python
@@ -20,7 +20,7 @@ MOST_CHOICES = 100
 # An event that is less behind the one before it is not late, one so far ahead is not dated ahead; detectors have some
 # room above.
 _JITTER_S = 20.0
-_LASTING = re.compile(r"duration|elapsed|latency|length|wait|(^|_)(s|secs?|seconds|ms|millis|minutes|hours)$")
+_LASTING = re.compile(r"\b(duration|elapsed|latency|length|wait|waiting)\b|\b(s|seconds|ms|us|ns|minutes|hours)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def fault_targets(
     return FaultTargets(
         event_time=_first(moments),
         date=_first([path for path in dates if path in moments] + dates),
-        duration=_first([path for path in numbers if _LASTING.search(words(path.rsplit(".", 1)[-1]))] + numbers),
+        duration=_first([path for path in numbers if _LASTING.search(phrase(path.rsplit(".", 1)[-1]))] + numbers),
         choice=few[0][0].path if few else None,
         choices=few[0][1] if few else (),
     )

@@ -14,6 +14,7 @@ from schemas.types.arrow import typed_type
 from schemas.types.node import RECURSION, Node
 
 _DAY_US = 86_400_000_000
+_SURE_DIGITS = 12
 _UNITS_US = {"seconds": 1_000_000, "milliseconds": 1000, "microseconds": 1, "days": _DAY_US}
 # The day on which the epoch begins, of those that astronomers count.
 _DAYS_OF_EPOCH = {"julian": 2_440_587.5, "modified_julian": 40_587.0}
@@ -65,7 +66,8 @@ def _laid_out(values: Values, node: Node, written: Written | None) -> Any:
     if values.kind != "number" or node.kind == "string":
         return data.cast(target)
     if node.logical == "decimal":
-        return pc.round(data.cast(pa.float64()), node.scale).cast(target)
+        digits = min(node.scale, _SURE_DIGITS)  # a float has no more that mean anything
+        return pc.round(data.cast(pa.float64()), digits).cast(pa.decimal128(38, digits)).cast(target)
     if node.kind in ("int", "long"):
         numbers = pc.round(data) if pa.types.is_floating(data.type) else data
         return numbers.cast(pa.int32() if node.kind == "int" else pa.int64()).view(target)

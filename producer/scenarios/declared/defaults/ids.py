@@ -1,0 +1,140 @@
+"""Identifiers: which field is the record's own, unlike in every event, and what refers to something that is met often."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from producer.scenarios.declared.defaults.field import Field
+from producer.scenarios.declared.defaults.words import singular
+
+_ENDING = r"(.*?)\s?\b(id|ids|uid|uuid|guid|identifier|key|number|ref|reference|code|sk|pk|oid)$"
+_TEXT_ENDING = r"\b(ids?|uid|identifier|key|reference|ref|number|sk|pk|oid|code)$"
+# What a record is called beside the thing that it is about.
+_ABOUT_WORDS = """
+    event events record records row rows data message msg value key envelope info information detail details changed change
+    summary description profile result results schema dto model entity object item log v payload request response
+    command notification snapshot state update report document history stream topic fact dim raw
+    created deleted placed submitted completed cancelled canceled received sent shipped started finished failed captured listed
+    registered opened closed issued booked paid posted published delivered added signed requested approved rejected
+    confirmed inserted ordered purchased raised reported filed granted processed returned refunded
+    """
+_ABOUT = frozenset(_ABOUT_WORDS.split())
+_MASTER_DATA = r"\b(description|profile|master|dim|dimension|catalog|directory|registry|metadata)\b"
+# Identifiers that belong to an event, whatever its record is called.
+_ONCE = r"^(event|message|impression|auction|bid request|end to end|tracking|receipt|idempotency|dedup|deduplication|delivery attempt|span|unique|record|notification|click|view|hit) (id|uuid|guid|number|key)$"
+# Things that fields are called after without saying that they hold an identifier of it.
+ENTITIES = (
+    r"^((source|target|from|to|debit|credit|sender|receiver|origin|destination|parent|home|current|serving|base) )?"
+    r"(account|station|sensor|terminal|meter|asset|machine|tenant|visit|detector|beacon|"
+    r"customer|visitor|session|antenna|turbine|inverter|pump|robot|rack|bay|shard|mrn|eui|(\w+ )?serial( number)?|warehouse|depot|"
+    r"cost center|profit center|ledger|portfolio|tracking number|locker|kiosk|pos terminal|gateway|circuit|feeder|substation)$"
+)
+_SIZE = 1000
+
+
+def own_ids(top: Mapping[str, Field]) -> frozenset[str]:
+    """Return which fields at the top identify the event itself: no value of them comes twice.
+
+    They are ``id``, ``event_id`` and the like, and ``<thing>_id`` where the record is about that thing.
+
+    :param top: the fields of the event itself, by name.
+    """
+    if not top:
+        return frozenset()
+    record = [singular(word) for word in next(iter(top.values())).record.split()]
+    around = next(iter(top.values())).around
+    named = {
+        name: match for name, field in top.items() if (match := re.fullmatch(_ENDING, field.says)) and _holds_id(field)
+    }
+    found = {name for name, field in top.items() if _holds_id(field) and re.fullmatch(_ONCE, field.says)}
+    if re.search(r"\bsyslog\b", around):
+        found -= {name for name in found if top[name].says.startswith("message")}
+    if not re.search(r"\btotal order\b", around):  # there it is an identifier of all events of one transaction
+        found |= {
+            name
+            for name, field in top.items()
+            if field.says in ("id", "guid", "uuid", "uid", "oid") and _holds_id(field)
+        }
+    about = record
+    while about:
+        own = {name for name, match in named.items() if _is_about(about, match[1].split(), match[2])}
+        if own:
+            return frozenset(found | own)
+        if about[-1] not in _ABOUT and not about[-1].isdigit():
+            break
+        about = about[:-1]
+    if not found and re.search(_MASTER_DATA, " ".join(record)) and named:
+        return frozenset({next(iter(named))})
+    if not found and " ".join(record) == "alert" and "candidate id" in around:
+        return frozenset(name for name, field in top.items() if field.says == "candidate id")
+    return frozenset(found)
+
+
+def _holds_id(field: Field) -> bool:
+    return field.node.kind in ("string", "int", "long") and not field.node.logical
+
+
+def _is_about(record: list[str], thing: list[str], ending: str) -> bool:
+    """Tell whether the record's last words are the thing; a code or a number of it is seldom its own."""
+    if not thing or ending in ("code", "ref", "reference"):
+        return False
+    thing = [singular(word) for word in thing]
+    if thing[0] in ("parent", "previous", "root", "related", "original", "source", "external", "last"):
+        return thing == record
+    same = record[-len(thing) :] == thing or (len(thing) > 1 and thing[-len(record) :] == record)
+    return same and (
+        ending != "number"
+        or thing[-1]
+        in ("order", "invoice", "block", "ticket", "shipment", "receipt", "claim", "policy", "booking", "bill")
+    )
+
+
+def is_reference(field: Field) -> bool:
+    """Tell whether a field refers to something, by its name."""
+    if field.is_named(ENTITIES) or (
+        field.node.kind == "string" and field.is_named(r"\b(uuid|guid|ifa|idfa|gaid|aaid)$")
+    ):
+        return True
+    if field.node.kind == "string":
+        return field.is_named(_TEXT_ENDING) and not field.is_named(r"^(key|code|number|reference)$")
+    return field.is_named(r"\b(ids?|uid|key|sk|pk|oid|fk)$") or field.is_named(
+        r"\b(visit|account|store|customer|device|station|product|order) number$"
+    )
+
+
+def own(field: Field) -> dict[str, Any]:
+    """Return the rule of the event's own identifier."""
+    if field.node.kind != "string":
+        return {"sequence": {}}
+    if field.is_named(r"\b(span|trace) id$"):
+        return {"pattern": f"[1-9a-f][0-9a-f]{{{15 if field.is_named('span') else 31}}}"}
+    if field.node.uuid or field.is_named(r"\b(uuid|guid)$") or (field.says == "event id"):
+        return {"uuid": True}
+    return {"sequence": {"prefix": f"{thing(field) or 'event'}-", "width": 9}}
+
+
+def thing(field: Field) -> str:
+    """Return what an identifier is of, as a part of a text: the words before its last one, or the record's."""
+    match = re.fullmatch(_ENDING, field.says)
+    named = (match[1] if match else field.says) or field.about or "id"
+    return re.sub(r"[^a-z0-9]+", "-", named).strip("-")[:24]
+
+
+def references(field: Field) -> tuple[str, dict[str, Any]]:
+    """Return the name and the rows of the pool of what a field refers to: some of them are met often."""
+    what = thing(field)
+    if field.node.uuid or field.is_named(r"\b(uuid|guid|ifa|idfa|gaid|advertising id)$"):
+        return f"(uuids of {what})", _rows({"uuid": True})
+    if field.is_named(r"\b(trace) id$"):
+        return f"(ids of {what} in hex)", _rows({"pattern": "[1-9a-f][0-9a-f]{31}"})
+    if field.is_named(r"\b(span|parent span) id$|\beui$"):
+        return f"(ids of {what} in hex)", _rows({"pattern": "[1-9a-f][0-9a-f]{15}"})
+    if field.node.kind == "string":
+        return f"(ids of {what})", _rows({"sequence": {"prefix": f"{what}-", "width": 6}})
+    return f"(numbers of {what})", _rows({"sequence": {}})
+
+
+def _rows(rule: dict[str, Any]) -> dict[str, Any]:
+    return {"size": _SIZE, "skew": 0.8, "columns": {"id": rule}}

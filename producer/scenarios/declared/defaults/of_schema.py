@@ -1,0 +1,212 @@
+"""From a schema to the rules of all fields that the file says nothing about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from producer.scenarios.declared.defaults import ids, numbers, text, times
+from producer.scenarios.declared.defaults.codes import FORMS
+from producer.scenarios.declared.defaults.field import Field, fields_of
+from producer.scenarios.declared.defaults.places import UNITED_STATES, WORLD, place_pools
+from producer.scenarios.declared.defaults.properties import rows_of, said_of
+from producer.scenarios.declared.field_paths import Place
+from producer.scenarios.declared.rules import Pool, Rule
+from producer.scenarios.declared.texts_of_types import texts_of
+from schemas.types.node import RECURSION, Node, member_names
+
+_NULLS = 0.1
+_SELDOM = re.compile(
+    r"\b(fraud|fraudulent|deleted|error|failed|deceased|refunded|test|bot|anomaly|outlier|banned|blocked|suspended|"
+    r"cancelled|canceled|retake|spam|duplicate|critical|emergency|recalled)\b"
+)
+# Faker fills a pool for each: a few hundred of what nobody tells apart are enough.
+_FAKER_POOL = {"sentence": 300, "word": 300, "street_address": 500}
+_CODE_ON_CARD = r"\b(expiration|expiry|exp)\b"
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """Rules by path, and the pools that they draw from; no pool of a file has such a name."""
+
+    rules: Mapping[str, Rule]
+    pools: Mapping[str, Pool]
+
+
+def defaults_of(root: Node, there: Mapping[str, Place], named: Mapping[str, Rule]) -> Defaults:
+    """Return a rule for every place of a schema, as if the file named none.
+
+    :param there: the places, by path.
+    :param named: the rules of the file: what stands in relation to a field that has one does not follow it.
+    """
+    fields = fields_of(root, there)
+    drawn = _Drawn(fields)
+    ways = {path: drawn.way(field) for path, field in fields.items()}
+    _follow(ways, fields, named)
+    ways |= drawn.listed(root, there)
+    rules = {}
+    for path, way in ways.items():
+        node = there[path].node
+        nulls = {"nulls": _NULLS} if node.nullable and node.kind != "null" and path not in drawn.own else {}
+        rules[path] = Rule.model_validate(nulls | way)
+    return Defaults(rules, {name: Pool.model_validate(pool) for name, pool in drawn.pools(ways).items()})
+
+
+class _Drawn:
+    """The ways of one schema's fields, and the pools that they need."""
+
+    def __init__(self, fields: Mapping[str, Field]) -> None:
+        top = {path: field for path, field in fields.items() if path == field.place.name}
+        self.own = ids.own_ids(top)
+        self._fields = fields
+        self._pools: dict[str, dict[str, Any]] = {}
+
+    def way(self, field: Field) -> dict[str, Any]:
+        """Return how the values of a field arise."""
+        node = field.node
+        if said := said_of(node):
+            return said
+        if node.logical and node.logical != "decimal":
+            return times.moment(field)
+        match node.kind:
+            case "string":
+                return self._text(field)
+            case "int" | "long" | "float" | "double":
+                return self._number(field)
+            case "boolean":
+                return {"choice": {True: 1.0, False: 19.0} if _SELDOM.search(field.says) else [True, False]}
+            case "enum":
+                return {"choice": {symbol: round(1 / rank, 3) for rank, symbol in enumerate(node.symbols, 1)}}
+            case "array" | "map":
+                return {"length": [0, 3]}
+            case "union":
+                return {"branches": dict.fromkeys(member_names(node), 1.0)}
+        return self._rest(field)
+
+    def _rest(self, field: Field) -> dict[str, Any]:
+        node = field.node
+        if node.logical == "decimal":
+            return numbers.number_rule(field) or {"distribution": numbers.fitted(numbers.PRICE, field)}
+        if node.kind in ("bytes", "fixed"):
+            return {"bytes": node.size if node.kind == "fixed" else [4, 16]}
+        if node.kind == RECURSION:
+            return {"choice": texts_of(node)}
+        return {"nulls": 1.0} if node.kind == "null" else {"nulls": 0.0}  # a record's fields have rules of their own
+
+    def _text(self, field: Field) -> dict[str, Any]:
+        if field.place.path in self.own:
+            return ids.own(field)
+        if field.node.uuid:
+            return self._reference(field) if ids.is_reference(field) else {"uuid": True}
+        if field.place.path.endswith("{}"):  # the keys of a map say what its values are, and nobody knows them
+            return _of_faker("word")
+        if times.is_moment(field) and not (
+            field.is_named(_CODE_ON_CARD) and field.is_near(r"\b(card|cards|cvv|pan)\b")
+        ):
+            return times.moment(field)
+        if field.is_named(ids.ENTITIES):
+            return self._reference(field)
+        if found := text.text_rule(field):
+            return self._with_pool(found)
+        if ids.is_reference(field):
+            return self._reference(field)
+        return numbers.number_rule(field) or _of_faker("word")
+
+    def _number(self, field: Field) -> dict[str, Any]:
+        if field.place.path in self.own:
+            return ids.own(field)
+        if times.is_moment(field):
+            return times.moment(field)
+        whole = field.node.kind in ("int", "long")
+        if whole and field.node.kind == "long" and field.is_named(r"\b(card number|pan|credit card)( number)?$"):
+            return text.rule_of("checked:card_number_whole", field)
+        if (
+            whole
+            and ids.is_reference(field)
+            and not field.is_named(r"\b(process|thread|partition|shard|sequence) (id|key)$")
+        ):
+            return self._reference(field)
+        return numbers.number_rule(field) or numbers.anything(field)
+
+    def _reference(self, field: Field) -> dict[str, Any]:
+        name, rows = ids.references(field)
+        self._pools[name] = rows
+        return {"pool": f"{name}.id"}
+
+    def _with_pool(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Keep the pool that a text's rule draws from: that of a form of which some values are met often, or Faker's."""
+        if "faker" in found:
+            return _of_faker(found["faker"])
+        name, _, column = found.get("pool", "").partition(".")
+        if column == "value":
+            form = name[1:].split(" of ")[0].replace(" ", "_")
+            self._pools[name] = {"size": 1000, "skew": 0.8, "columns": {"value": {"pattern": FORMS[form]}}}
+        return found
+
+    def listed(self, root: Node, there: Mapping[str, Place]) -> dict[str, dict[str, Any]]:
+        """Return the ways of the fields of records that the schema lists whole: those of one event are of one of them."""
+        found: dict[str, dict[str, Any]] = {}
+        for path, node in [("", root), *((path, place.node) for path, place in there.items())]:
+            rows = rows_of(node)
+            inside = path + "." if path else ""
+            columns = {
+                name: [row.get(name) for row in rows] for name, child in node.fields if rows and _is_plain(child)
+            }
+            whole = {
+                name: {"cycle": values} for name, values in columns.items() if all(_is_scalar(one) for one in values)
+            }
+            if whole:
+                name = f"(options of {path.replace('.', ' ') or 'the record'})"
+                self._pools[name] = {"size": len(rows), "columns": whole}
+                found |= {inside + column: {"pool": f"{name}.{column}"} for column in whole}
+        return found
+
+    def pools(self, ways: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return the pools that ways refer to."""
+        places = place_pools()
+        used = {str(way["pool"]).partition(".")[0] for way in ways.values() if "pool" in way}
+        known = dict(self._pools)
+        for name in used - set(known):
+            known[name] = places[UNITED_STATES if name.startswith(UNITED_STATES) else WORLD]
+        return {name: known[name] for name in sorted(used)}
+
+
+def _follow(ways: dict[str, dict[str, Any]], fields: Mapping[str, Field], named: Mapping[str, Rule]) -> None:
+    """Let the later of two times of one record follow the earlier, and the row before a change be the one after it."""
+    records: dict[str, dict[str, Field]] = {}
+    for path, field in fields.items():
+        is_time = "timestamp" in ways[path] and not field.node.logical.startswith("time-")
+        if path in field.beside and is_time and not said_of(field.node):
+            records.setdefault(field.inside, {})[path] = field
+    for record in records.values():
+        for path, (first, gap) in times.pairs(record).items():
+            if first in named and named[first].way not in (None, "timestamp"):
+                continue
+            if gap["high"] > times.SOON_S and "back_s" in ways[first].get("timestamp", {}):
+                ways[first] = times.earlier(ways[first], gap["high"])
+            written = times.written_as(fields[path])
+            ways[path] = {"reference": {"field": first, "plus": gap} | ({"written": written} if written else {})}
+    for path, field in fields.items():
+        other = re.sub(r"(^|\.)before\.", r"\1after.", path)
+        is_same = other != path and other in fields and fields[other].node == field.node
+        if (
+            is_same
+            and other not in named
+            and _is_plain(field.node)
+            and ("pool" in ways[path] or field.is_named(r"\b(id|created at|created)$"))
+        ):
+            ways[path] = {"reference": {"field": other}}
+
+
+def _of_faker(provider: str) -> dict[str, Any]:
+    return {"faker": {"provider": provider, "pool": _FAKER_POOL.get(provider, 1000)}}
+
+
+def _is_plain(node: Node) -> bool:
+    return node.kind in ("string", "int", "long", "float", "double", "boolean", "enum")
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float | bool)
