@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable
@@ -118,6 +119,9 @@ class KeyReader:
 
         :raises RegistryUnreachable: as :class:`KeySchemas`.
         """
+        # Most topics have no such key, and that is seen without a loop over their records.
+        if "_headers" not in group.table.column_names and not _any_framed(group.table["_key"]):
+            return group
         texts = self.texts(records.keys(group.rows), _headers(records, group.rows), naming)
         if not any(text is not None for text in texts):
             return group
@@ -222,6 +226,11 @@ def _as_record(text: str) -> str:
     except ValueError as error:
         raise UnsupportedSchema("the schema of a key is not JSON") from error
     return json.dumps({"type": "record", "name": "Key", "fields": [{"name": _ALONE, "type": schema}]})
+
+
+def _any_framed(keys: pa.ChunkedArray[Any]) -> bool:
+    looks_framed: Any = pc.starts_with(keys, MAGIC.decode())
+    return bool(pc.any(looks_framed).as_py())
 
 
 def _headers(records: Records, rows: NDArray[np.int64]) -> list[bytes | None]:

@@ -34,7 +34,10 @@ Head = bytes | InHeader
 def heads_of(records: Records, head_bytes: int) -> list[Head | None]:
     """Return where each record names its schema; ``None`` for a tombstone."""
     heads: list[Head | None] = [None if value is None else value[:head_bytes] for value in records.values]
-    for row, headers in enumerate(records.headers(np.arange(len(heads)))):
+    all_headers = records.headers(np.arange(len(heads)))
+    if not any(all_headers):
+        return heads
+    for row, headers in enumerate(all_headers):
         if headers and heads[row] is not None and (said := said_in(headers, VALUE_SCHEMA)) is not None:
             heads[row] = InHeader(said)
     return heads
