@@ -14,6 +14,16 @@ _MODULES = {
     "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
     "OAUTHBEARER": "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule",
 }
+# Of the same meaning in both clients, and of other names; the latter's 0 is -1 in Java: never, or the system's.
+_SAME = (
+    *("client_id", "client_rack", "client_dns_lookup", "metadata_max_age_ms", "socket_connection_setup_timeout_ms"),
+    *("reconnect_backoff_ms", "reconnect_backoff_max_ms", "retry_backoff_ms", "retry_backoff_max_ms"),
+)
+_ZERO_IS_ONE_LESS = {
+    "connections_max_idle_ms": "connections.max.idle.ms",
+    "socket_send_buffer_bytes": "send.buffer.bytes",
+    "socket_receive_buffer_bytes": "receive.buffer.bytes",
+}
 _OIDC = "org.apache.kafka.common.security.oauthbearer.secured.OAuthBearerLoginCallbackHandler"
 
 
@@ -25,6 +35,10 @@ def java_client(kafka: KafkaSettings) -> dict[str, str]:
     java = {
         "bootstrap.servers": kafka.bootstrap_servers,
         "security.protocol": kafka.security_protocol.upper(),
+    }
+    java |= {name.replace("_", "."): str(value) for name in _SAME if (value := getattr(kafka, name)) is not None}
+    java |= {
+        key: str(value or -1) for name, key in _ZERO_IS_ONE_LESS.items() if (value := getattr(kafka, name)) is not None
     }
     if kafka.is_encrypted:
         java["ssl.endpoint.identification.algorithm"] = "https"
@@ -72,7 +86,8 @@ def _login(kafka: KafkaSettings) -> str:
 
 
 def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"')
+    text = value.replace("\\", "\\\\").replace('"', '\\"')
+    return text.replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _key(kafka: KafkaSettings) -> str:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from cluster.connection import Connection, KafkaSettings
 from cluster.errors import Misconfigured
+from cluster.settings.java.client_file import read_client_file
 from consumer.lake.java_client import java_client
 
 
@@ -73,6 +74,26 @@ def test_a_password_with_quotes_stays_one_value() -> None:
     assert told["sasl.jaas.config"] == (
         'org.apache.kafka.common.security.scram.ScramLoginModule required username="me" password="a\\"b\\\\c";'
     )
+
+
+def test_a_java_clients_file_comes_back_as_it_was(tmp_path: Path) -> None:
+    said = {
+        "bootstrap.servers": "broker:9093",
+        "security.protocol": "SASL_SSL",
+        "ssl.endpoint.identification.algorithm": "https",
+        "sasl.mechanism": "PLAIN",
+        "sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule required "
+        'username="me" password="a\\"b\\\\c\\n\\r d";',
+        "client.id": "lake", "client.rack": "r1", "client.dns.lookup": "use_all_dns_ips",
+        "connections.max.idle.ms": "-1", "send.buffer.bytes": "-1", "receive.buffer.bytes": "65536",
+        "metadata.max.age.ms": "300000", "socket.connection.setup.timeout.ms": "10000",
+        "reconnect.backoff.ms": "50", "reconnect.backoff.max.ms": "1000",
+        "retry.backoff.ms": "100", "retry.backoff.max.ms": "1000",
+    }
+    text = "".join(f"{key}={value}\n".replace("\\", "\\\\") for key, value in said.items())
+    file = Path(private(tmp_path / "client.properties", text.encode()))
+    given = read_client_file(file, tmp_path / "keystores").settings
+    assert java_client(Connection.discover(given=given, env={}).kafka) == said
 
 
 def test_tokens_are_asked_for_with_the_login_and_its_extensions() -> None:
