@@ -52,6 +52,28 @@ def test_the_whole_path_works_without_a_word_about_security(secured: Secured, to
     assert "PASSED" in ended.text
 
 
+def test_the_whole_path_works_with_a_java_clients_file_and_nothing_else(
+    secured: Secured, topic: str, tmp_path: Path
+) -> None:
+    """The file of Kafka's own tools, with the addresses, in a state folder that knows of no stack."""
+    security = secured.local.state_dir / "security"
+    file = tmp_path / "theirs.properties"
+    file.touch(mode=0o600)
+    file.write_text(
+        f"{properties_file(security).read_text()}bootstrap.servers = {secured.local.bootstrap_servers} \r\n"
+        f"schema.registry.url={secured.local.registry_url}\nacks=all\n"
+        f"schema.registry.ssl.truststore.location={security / 'ca.crt'}\nschema.registry.ssl.truststore.type=PEM\n"
+    )
+    for step in (
+        ("schemas", "gate", "customer_events", "--topic", topic),
+        ("produce", "customer_events", "--topic", topic, "--events", "100", "--run-id", "theirs"),
+        ("load", topic),
+    ):
+        ended = secured.run(*step, "--properties", str(file), env={"STREAMPROOF_STATE_DIR": str(tmp_path)})
+        assert ended.exit_code == 0, ended.text
+    assert "100" in ended.text
+
+
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
 def test_every_kind_of_password_is_taken(secured: Secured, topic: str, mechanism: str) -> None:
     assert describe(admin_client(secured.client(sasl_mechanism=mechanism)), topic).partitions == 3

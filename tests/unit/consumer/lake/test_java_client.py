@@ -84,11 +84,18 @@ def test_a_java_clients_file_comes_back_as_it_was(tmp_path: Path) -> None:
         "sasl.mechanism": "PLAIN",
         "sasl.jaas.config": "org.apache.kafka.common.security.plain.PlainLoginModule required "
         'username="me" password="a\\"b\\\\c\\n\\r d";',
-        "client.id": "lake", "client.rack": "r1", "client.dns.lookup": "use_all_dns_ips",
-        "connections.max.idle.ms": "-1", "send.buffer.bytes": "-1", "receive.buffer.bytes": "65536",
-        "metadata.max.age.ms": "300000", "socket.connection.setup.timeout.ms": "10000",
-        "reconnect.backoff.ms": "50", "reconnect.backoff.max.ms": "1000",
-        "retry.backoff.ms": "100", "retry.backoff.max.ms": "1000",
+        "client.id": "lake",
+        "client.rack": "r1",
+        "client.dns.lookup": "use_all_dns_ips",
+        "connections.max.idle.ms": "-1",
+        "send.buffer.bytes": "-1",
+        "receive.buffer.bytes": "65536",
+        "metadata.max.age.ms": "300000",
+        "socket.connection.setup.timeout.ms": "10000",
+        "reconnect.backoff.ms": "50",
+        "reconnect.backoff.max.ms": "1000",
+        "retry.backoff.ms": "100",
+        "retry.backoff.max.ms": "1000",
     }
     text = "".join(f"{key}={value}\n".replace("\\", "\\\\") for key, value in said.items())
     file = Path(private(tmp_path / "client.properties", text.encode()))
