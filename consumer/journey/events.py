@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from cluster.errors import Misconfigured
 from cluster.text.nearest import meant
 from consumer.sinks.batch import Chunk, EventGroup, Reject, Tally
-from schemas.columns.column_type import SchemaConflict
 from schemas.formats import WrittenSchema
+from schemas.types.node import member_names
+from schemas.types.tree import parse
 
 
 class Application(StrEnum):
@@ -75,14 +76,14 @@ class Shelf:
     fields: Fields
     topic: str
     known: dict[int, pa.Schema] = field(default_factory=dict)
+    # What the fields are called in a document, where names that differ in nothing but case are one.
+    _members: dict[int, list[str]] = field(default_factory=dict)
 
-    def adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:  # noqa: ARG002
+    def adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:
         """Take a schema, and return the columns of its fields: numbers, which no column of ours is called.
 
         :raises Misconfigured: it lacks a field that the application needs.
-        :raises SchemaConflict: names in it differ in nothing but case.
         """
-        _refuse_twins(pa.struct(schema))
         needed = {"--user-field": self.fields.user}
         if self.application is Application.ANALYTIC:
             needed["--type-field"] = self.fields.type
@@ -99,6 +100,7 @@ class Shelf:
                     f"the field {name} of {self.topic} is no single value", where=flag, hint="Name a field inside it"
                 )
         self.known[schema_id] = schema
+        self._members[schema_id] = member_names(parse(written.text))
         return [str(number) for number in range(len(schema))]
 
     def batch(self, chunk: Chunk) -> Batch:
@@ -114,7 +116,8 @@ class Shelf:
     def _journey(self, group: EventGroup) -> pa.Table:
         table, schema = group.table, self.known[group.schema_id]
         columns = [table.column(number).combine_chunks() for number in range(len(schema))]
-        body = pa.StructArray.from_arrays(columns, fields=[schema.field(n) for n in range(len(schema))])
+        fields = [schema.field(n).with_name(name) for n, name in enumerate(self._members[group.schema_id])]
+        body = pa.StructArray.from_arrays(columns, fields=fields)
         return pa.table(
             {
                 "kafka_partition": table.column("_partition"),
@@ -181,15 +184,6 @@ def _kind_of(schema: pa.Schema, name: str) -> pa.DataType | None:
         place = kind.get_field_index(member) if kind is not None and pa.types.is_struct(kind) else -1
         kind = kind.field(place).type if kind is not None and place >= 0 else None
     return kind
-
-
-def _refuse_twins(kind: pa.DataType) -> None:
-    """Refuse a record whose fields differ in nothing but case: no document can be made of it, at any depth."""
-    inside = [kind.field(place) for place in range(kind.num_fields)]
-    if pa.types.is_struct(kind) and len({member.name.lower() for member in inside}) < len(inside):
-        raise SchemaConflict("a record has names that differ in nothing but case")
-    for member in inside:
-        _refuse_twins(member.type)
 
 
 def _as_text(values: pa.Array[Any]) -> pa.Array[Any]:

@@ -40,7 +40,8 @@ def taken_over(
             continue
         kinds, places[schema_id] = told, tuple(found)
     members = tuple(zip(columns, map(_whole, kinds), strict=True))
-    return Held(ColumnType("STRUCT", members, fields=tuple(map(tuple, of_columns)))), places
+    branch = next((root.name for root in roots.values()), "")
+    return Held(ColumnType("STRUCT", members, branch, tuple(map(tuple, of_columns)))), places
 
 
 def _told(held: ColumnType, source: ColumnType) -> tuple[ColumnType, Place]:
@@ -48,7 +49,7 @@ def _told(held: ColumnType, source: ColumnType) -> tuple[ColumnType, Place]:
 
     :raises KeyError: it has no place for them.
     """
-    if source.name == NULL:
+    if source.name == NULL and held.name != NULL:
         return held, Place(0)
     if not held.members:
         return replace(held, branch=held.branch or source.branch), identity(source)

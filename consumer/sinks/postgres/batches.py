@@ -11,24 +11,26 @@ import pyarrow as pa
 
 from consumer.sinks import BATCH_ROWS, RowsRefused, Stored
 from consumer.sinks.batch import Chunk, EventGroup
+from consumer.sinks.conversion import is_kept
 from consumer.sinks.limit import NO_LIMIT, Limit
 from consumer.sinks.open_batch import CHUNK_ROWS, OpenBatch
 from consumer.sinks.postgres import ledger
 from consumer.sinks.postgres.catalogue import our_tables
 from consumer.sinks.postgres.columns import EventColumns
 from consumer.sinks.postgres.errors import reason_of
-from consumer.sinks.postgres.values.copying import copy_in, types_of
+from consumer.sinks.postgres.values.copying import copy_in
 from consumer.sinks.postgres.values.into_text import CopiedColumn
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
 from consumer.sinks.refused import set_apart
 from consumer.sinks.rows import named_tombstones, quarantine_rows
-from schemas.columns.column_type import quote
+from schemas.columns.column_type import ColumnType, quote
+from schemas.columns.judge import Placed
 
 
 class PostgresBatches:
     """Writes chunks into a warehouse, in batches. One thread calls it, :meth:`interrupt` apart.
 
-    :param columns: of the events, as :meth:`EventColumns.fit` made them.
+    :param columns: of the events, which have adopted the schemas of what comes.
     :param careful: try every row before it is stored, and make every chunk a batch of its own.
     """
 
@@ -111,6 +113,7 @@ class PostgresBatches:
         if self._batch is None:
             self._warehouse.begin()
             self._batch = OpenBatch(0)  # a rollback must know that there is a transaction
+            self._rows.begin()
             self._batch.number = ledger.next_batch(self._warehouse)
         for span in chunk.spans:
             if span.partition not in self._batch.tallies:
@@ -127,13 +130,19 @@ class PostgresBatches:
 
 
 class RowsInto:
-    """Copies rows into the tables, inside the caller's transaction."""
+    """Copies rows into the tables, inside the caller's transaction: :meth:`begin` comes first in each."""
 
     def __init__(self, warehouse: PostgresWarehouse, columns: EventColumns) -> None:
         self._warehouse = warehouse
         self._columns = columns
+        self._layout = columns.layout
         # By schema and columns, as some are there only where a record fills them: it takes a millisecond to find out.
         self._copied: dict[tuple[int, tuple[str, ...]], list[CopiedColumn]] = {}
+
+    def begin(self) -> None:
+        """Let nobody change the columns of events, and see what they are now."""
+        with self._warehouse.errors():
+            self._columns.hold_still()
 
     def events(self, group: EventGroup, number: int) -> None:
         """Store decoded records as part of batch ``number``."""
@@ -143,12 +152,8 @@ class RowsInto:
 
     def others(self, table: str, rows: pa.Table, number: int) -> None:
         """Store records that are not events; no character in them keeps one out."""
-        rows = _numbered(rows, "batch", number)
-        arrived, stored = types_of(self._warehouse.converts, rows.schema), our_tables()[table]
-        columns = [
-            CopiedColumn(name, kind, stored[name], always=True)
-            for name, kind in zip(rows.column_names, arrived, strict=True)
-        ]
+        rows, stored = _numbered(rows, "batch", number), our_tables()[table]
+        columns = [CopiedColumn(name, name, stored[name], always=True) for name in rows.column_names]
         with self._warehouse.errors():
             self._copy(table, rows, columns)
 
@@ -157,9 +162,10 @@ class RowsInto:
 
         def attempt(rows: pa.Table) -> None:
             rows = _numbered(rows, "_batch", 0)
-            columns = self._columns_of(int(rows.column("_schema_id")[0].as_py()), rows.schema)
             self._warehouse.begin()
             try:
+                self.begin()
+                columns = self._columns_of(int(rows.column("_schema_id")[0].as_py()), rows.schema)
                 self._copy("events", rows, columns)
             finally:
                 self._warehouse.rollback()
@@ -168,13 +174,25 @@ class RowsInto:
             return set_apart(chunk, attempt, reason_of)
 
     def _columns_of(self, schema_id: int, schema: pa.Schema) -> list[CopiedColumn]:
+        if self._layout is not self._columns.layout:  # another loader changed it
+            self._layout, self._copied = self._columns.layout, {}
         found = self._copied.get((schema_id, tuple(schema.names)))
         if found is None:
-            arrived = types_of(self._warehouse.converts, schema)
-            stored = self._columns.stored
-            found = [CopiedColumn(name, kind, stored[name]) for name, kind in zip(schema.names, arrived, strict=True)]
+            values = {str(number): each for number, each in enumerate(self._columns.placed(schema_id))}
+            found = [
+                self._of_value(name, values[name]) if name in values else self._of_record(name) for name in schema.names
+            ]
             self._copied[schema_id, tuple(schema.names)] = found
         return found
+
+    def _of_value(self, name: str, each: Placed) -> CopiedColumn:
+        column = self._layout.columns[each.column]
+        if is_kept(each.source, each.place, each.target):
+            return CopiedColumn(name, column, each.target)
+        return CopiedColumn(name, column, each.target, (each.source, each.place))
+
+    def _of_record(self, name: str) -> CopiedColumn:
+        return CopiedColumn(name, name, our_tables()["events"].get(name, ColumnType("VARCHAR")))
 
     def _copy(self, table: str, rows: pa.Table, columns: list[CopiedColumn]) -> None:
         copy_in(self._warehouse.connection, self._warehouse.converts, quote(table), rows, columns)

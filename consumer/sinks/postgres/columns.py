@@ -1,29 +1,33 @@
 """Which column holds which field, and how the table ``events`` grows with the schemas that it meets.
 
-It grows as a DuckDB warehouse does (``consumer/sinks/duckdb/columns.py``), for loaders that may do so side by side:
-everything is read again under the lock of the warehouse, and changed in the same transaction. A member that is new
-inside a record changes nothing but what ``event_types`` says.
+The judge says what it becomes (``schemas/columns/judge.py``), as in a DuckDB warehouse. Loaders may do so side by side:
+everything is read again under the lock of the warehouse, and changed in the same transaction. A batch holds the table
+still before its first row, and looks whether it is as this loader knows it: another one may have given a column another
+type or another name meanwhile.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-import duckdb
 import psycopg
-import pyarrow as pa
 
-from cluster.errors import StreamproofError
+from cluster.errors import StreamproofError, WarehouseDamaged
 from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
+from consumer.sinks.postgres.catalogue import TYPES, damaged
 from consumer.sinks.postgres.connecting import BoundedConnection
 from consumer.sinks.postgres.migrations import lock_name
-from consumer.sinks.postgres.values.copying import types_of
-from consumer.sinks.postgres.values.types import cut_name, described, postgres_type
+from consumer.sinks.postgres.rewriting import write_anew
+from consumer.sinks.postgres.values.types import cut_name, described, is_nested, postgres_type
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
 from schemas.columns.column_type import NULL, ColumnType, SchemaConflict, quote
-from schemas.columns.merging import merge
+from schemas.columns.held import Held, NotAColumn, Place
+from schemas.columns.judge import Judgement, Placed, StoreRules, judge, placed
+from schemas.columns.of_nodes import columns_of
+from schemas.types.arrow import arrow_schema
+from schemas.types.node import Node
 
 # Of every table, for the server itself.
 _SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
@@ -33,106 +37,219 @@ _CHANGE_S = 3600.0
 _REFUSED = ("54000", "54011", "42804", "42846", "42704", "42601", "22021")
 _THERE = "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = 'events'::regclass AND NOT attisdropped"
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_HOLD_STILL = "LOCK TABLE events IN ROW EXCLUSIVE MODE"
+_LAYOUT = "SELECT document FROM event_layout"
+_PLACES = "SELECT schema_id, document FROM schema_places"
+_ADD_TYPE = "INSERT INTO event_types (column_name, name, type) VALUES (%s, %s, %s::jsonb)"
+_RENAME_TYPE = "UPDATE event_types SET column_name = %s, name = %s WHERE column_name = %s"
+_NOTE_PLACES = """
+    INSERT INTO schema_places (schema_id, document) VALUES (%s, %s)
+    ON CONFLICT (schema_id) DO UPDATE SET document = excluded.document
+"""
+_NOTE_FIELD = """
+    INSERT INTO event_columns (field, column_name)
+    SELECT %s, %s WHERE NOT EXISTS (SELECT FROM event_columns WHERE (field, column_name) = (%s, %s))
+"""
+_IS_KEPT = "SELECT EXISTS (SELECT FROM schema_versions WHERE schema_id = %s)"
+_SAME_NUMBERS = frozenset({("INTEGER", "BIGINT"), ("INTEGER", "DOUBLE"), ("FLOAT", "DOUBLE")})
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a field goes: its column, and what that is called where names are not cut."""
+class Layout:
+    """What the columns of ``events`` are.
 
-    column: str
-    name: str
-
-
-def places(fields: Iterable[str], known: Mapping[str, str], taken: Iterable[str]) -> dict[str, Place]:
-    """Return the place of each field, in the order of the fields. A field keeps the column that it has.
-
-    Names ignore case, as those of a DuckDB warehouse do: a field whose name is taken gets a number. A name of more than
-    63 bytes is cut, and taken both ways.
-
-    :param known: the columns of fields that have one.
-    :param taken: names that are taken.
+    :ivar document: what the table ``event_layout`` says of ``held``, nothing before there are columns; it differs
+        whenever anything else here does that matters to rows of a schema that was met.
+    :ivar columns: the column by its name in a DuckDB warehouse, which is not cut.
+    :ivar places: of the fields of each schema that was met, by id.
     """
-    found: dict[str, Place] = {}
-    used = {name.lower() for name in (*METADATA_COLUMNS, *_SYSTEM_COLUMNS, *known.values(), *taken)}
-    for field in fields:
-        if field in known:
-            found[field] = Place(known[field], known[field])
-            continue
-        name, number = field, 2
-        while {name.lower(), cut_name(name).lower()} & used:
-            name, number = f"{field}_{number}", number + 1
-        found[field] = Place(cut_name(name), name)
-        used |= {name.lower(), cut_name(name).lower()}
-    return found
+
+    document: str
+    held: Held
+    columns: Mapping[str, str]
+    places: Mapping[int, tuple[Place, ...]]
 
 
 class EventColumns:
     """The columns of ``events``, kept in step with the schemas that come in.
 
-    :ivar stored: the type of every column, as far as this loader has seen.
+    :ivar layout: as far as this loader has seen.
     """
 
     def __init__(self, warehouse: PostgresWarehouse) -> None:
         self._warehouse = warehouse
-        self.stored: dict[str, ColumnType] = {each.column: each.kind for each in warehouse.columns("events")}
+        self._sources: dict[int, ColumnType] = {}
+        self.layout = self._read()
 
-    def fit(self, schema: pa.Schema) -> list[str]:
-        """Make the table accept ``schema`` and return its columns' names, in the schema's order.
+    def adopt(self, schema_id: int, root: Node) -> list[str]:
+        """Make the table accept values of a schema.
 
-        :raises SchemaConflict: a type cannot be widened to hold both, or a nested record has one name twice.
+        :return: what the columns of its fields are called in the rows that come: their numbers.
+        :raises SchemaConflict: no table can hold it, or PostgreSQL none with so many columns.
         """
-        if not schema.names:
-            raise SchemaConflict("the record has no fields, so there is nothing to put into columns")
-        if any("\0" in name for name in schema.names):
+        if any("\0" in name for name, _ in root.fields):
             raise SchemaConflict("a field has the character NUL in its name")
         try:
-            kinds = types_of(self._warehouse.converts, schema)
-        except (duckdb.Error, pa.ArrowInvalid) as error:
-            raise SchemaConflict(f"there is no type for it: {type(error).__name__}") from error
-        try:
-            with self._warehouse.transaction() as connection, connection.patient(_CHANGE_S):
-                return self._fit(connection, schema, kinds)
+            if not self._is_known(schema_id):
+                with self._warehouse.transaction() as connection, connection.patient(_CHANGE_S):
+                    self._adopt(connection, schema_id, root)
+                self.layout = self._read()
         except StreamproofError as error:
             cause = error.__cause__
             if isinstance(cause, psycopg.Error) and cause.sqlstate in _REFUSED:
                 raise SchemaConflict(f"PostgreSQL has no column for it: {type(cause).__name__}") from error
             raise
+        self._sources[schema_id] = columns_of(root)
+        return [str(number) for number, _ in enumerate(root.fields)]
 
-    def _fit(self, connection: BoundedConnection, schema: pa.Schema, kinds: list[ColumnType]) -> list[str]:
+    def hold_still(self) -> None:
+        """Let nobody change the columns before the transaction ends, and see what they are now."""
+        self._warehouse.connection.execute(_HOLD_STILL)
+        known = [(self.layout.document,)] if self.layout.document else []
+        if self._warehouse.rows(_LAYOUT) != known:
+            self.layout = self._read()
+
+    def placed(self, schema_id: int) -> tuple[Placed, ...]:
+        """Return where the fields of a schema are that was adopted."""
+        return placed(self.layout.held, self._sources[schema_id], self.layout.places[schema_id])
+
+    def _is_known(self, schema_id: int) -> bool:
+        """Tell whether it was noted where the fields of a schema are. One that was not kept has no values yet."""
+        return schema_id in self.layout.places and self._warehouse.rows(_IS_KEPT, [schema_id]) == [(True,)]
+
+    def _read(self) -> Layout:
+        try:
+            documents = [str(document) for (document,) in self._warehouse.rows(_LAYOUT)]
+            if len(documents) > 1:
+                raise NotAColumn("it says so twice")
+            held = Held.from_document(json.loads(documents[0])) if documents else Held()
+            places = {
+                int(schema_id): tuple(map(Place.from_document, json.loads(said)))
+                for schema_id, said in self._warehouse.rows(_PLACES)
+            }
+        except (ValueError, TypeError) as error:
+            raise WarehouseDamaged(
+                f"what the warehouse says of its columns cannot be read: {error}",
+                where=self._warehouse.where,
+                hint="Somebody changed event_layout or schema_places. Restore them, or load with --set-aside",
+            ) from error
+        columns = {each.name: each.column for each in self._warehouse.columns("events")}
+        if missing := held.columns.keys() - columns.keys():
+            raise damaged([f"{TYPES} does not say what the column {name} is" for name in sorted(missing)], self._where)
+        return Layout("".join(documents), held, columns, places)
+
+    @property
+    def _where(self) -> str:
+        return self._warehouse.where
+
+    def _adopt(self, connection: BoundedConnection, schema_id: int, root: Node) -> None:
         connection.execute(LOCK, [lock_name(self._warehouse.schema)])
-        known = dict(self._warehouse.rows("SELECT field, column_name FROM event_columns"))
-        there = {each.column: each for each in self._warehouse.columns("events")}
-        taken = [name for (name,) in self._warehouse.rows(_THERE)]
-        fields = places(schema.names, known, [*taken, *(each.name for each in there.values())])
-        wanted = {place.column: kind for place, kind in zip(fields.values(), kinds, strict=True)}
-        for field, place in fields.items():
-            if place.column in there:
-                before = there[place.column].kind
-                self._change(connection, place.column, before, merge(before, wanted[place.column], place.column))
-            else:
-                wanted[place.column].refuse_twins()
-                self._add(connection, place, wanted[place.column])
-                connection.execute(
-                    "INSERT INTO event_columns (field, column_name) VALUES (%s, %s)", [field, place.column]
-                )
-        if not has_identity(schema) and ID_COLUMN not in there:
-            self._add(connection, Place(ID_COLUMN, ID_COLUMN), ColumnType("VARCHAR"))
-        self.stored = {each.column: each.kind for each in self._warehouse.columns("events")}
-        return [place.column for place in fields.values()]
+        self.layout = self._read()
+        if self._is_known(schema_id):  # another loader was faster
+            return
+        ours = set(self.layout.columns.values())
+        theirs = [name for (name,) in self._warehouse.rows(_THERE) if name not in ours]
+        judgement = judged(self.layout.held, self.layout.columns, theirs, root)
+        before = self.layout.held.record.members
+        names = dict(self.layout.columns)
+        for at, (name, kind) in enumerate(judgement.held.record.members):
+            if at >= len(before):
+                names[name] = self._add(connection, name, kind)
+                continue
+            names[name] = column = self.layout.columns[before[at][0]]
+            self._change(connection, column, before[at][1], kind)
+            if name != before[at][0]:
+                names[name] = self._rename(connection, column, name)
+        if not has_identity(arrow_schema(root)) and ID_COLUMN not in names:
+            self._add(connection, ID_COLUMN, ColumnType("VARCHAR"))
+        self._note(connection, schema_id, judgement, names)
 
-    def _add(self, connection: BoundedConnection, place: Place, kind: ColumnType) -> None:
-        connection.execute(f"ALTER TABLE events ADD COLUMN {quote(place.column)} {postgres_type(kind)}")
-        connection.execute(
-            "INSERT INTO event_types (column_name, name, type) VALUES (%s, %s, %s::jsonb)",
-            [place.column, place.name, json.dumps(described(kind))],
-        )
+    def _add(self, connection: BoundedConnection, name: str, kind: ColumnType) -> str:
+        column = cut_name(name)
+        connection.execute(f"ALTER TABLE events ADD COLUMN {quote(column)} {postgres_type(kind)}")
+        connection.execute(_ADD_TYPE, [column, name, json.dumps(described(kind))])
+        return column
 
     def _change(self, connection: BoundedConnection, column: str, before: ColumnType, after: ColumnType) -> None:
         if after == before:
             return
-        if (kind := postgres_type(after)) != postgres_type(before):
-            value = f"NULL::{kind}" if before.name == NULL else f"{quote(column)}::{kind}"
-            connection.execute(f"ALTER TABLE events ALTER COLUMN {quote(column)} TYPE {kind} USING {value}")
-        connection.execute(
-            "UPDATE event_types SET type = %s::jsonb WHERE column_name = %s", [json.dumps(described(after)), column]
+        if not is_nested(before) and not is_nested(after):
+            self._cast(connection, column, before, after)
+        elif not _is_read_alike(before, after):
+            write_anew(self._warehouse, column, before, after)
+        said = json.dumps(described(after))
+        connection.execute("UPDATE event_types SET type = %s::jsonb WHERE column_name = %s", [said, column])
+
+    def _cast(self, connection: BoundedConnection, column: str, before: ColumnType, after: ColumnType) -> None:
+        kind = postgres_type(after)
+        if kind == postgres_type(before) and before.name != NULL:
+            return
+        value = f"{quote(column)}::{kind}"
+        if before.name == NULL:
+            value = f"NULL::{kind}"
+        elif (before.name, after.name) == ("VARCHAR", "BLOB"):  # a cast would read escapes
+            value = f"convert_to({quote(column)}, 'UTF8')"
+        connection.execute(f"ALTER TABLE events ALTER COLUMN {quote(column)} TYPE {kind} USING {value}")
+
+    def _rename(self, connection: BoundedConnection, column: str, name: str) -> str:
+        cut = cut_name(name)
+        if cut != column:
+            connection.execute(f"ALTER TABLE events RENAME COLUMN {quote(column)} TO {quote(cut)}")
+        connection.execute(_RENAME_TYPE, [cut, name, column])
+        connection.execute("UPDATE event_columns SET column_name = %s WHERE column_name = %s", [cut, column])
+        return cut
+
+    def _note(
+        self, connection: BoundedConnection, schema_id: int, judgement: Judgement, names: Mapping[str, str]
+    ) -> None:
+        """Note what the columns hold now, and where the fields of a schema are.
+
+        :param names: of the columns, by their names in a DuckDB warehouse.
+        """
+        connection.execute("DELETE FROM event_layout")
+        document = json.dumps(judgement.held.to_document())
+        connection.execute("INSERT INTO event_layout (document) VALUES (%s)", [document])
+        places = json.dumps([each.place.to_document() for each in judgement.columns])
+        connection.execute(_NOTE_PLACES, [schema_id, places])
+        for each in judgement.columns:
+            connection.execute(_NOTE_FIELD, [each.field, names[each.column]] * 2)
+
+
+def judged(held: Held, columns: Mapping[str, str], theirs: Iterable[str], root: Node) -> Judgement:
+    """Return what the table becomes with a schema. A name is taken as it is, and as it is cut.
+
+    :param columns: of ours, by their names in a DuckDB warehouse.
+    :param theirs: columns that are none of ours.
+    """
+    reserved = [*METADATA_COLUMNS, *_SYSTEM_COLUMNS, *theirs]
+    while True:
+        judgement = judge(held, root, StoreRules(reserved=tuple(reserved)))
+        clashing = list(_clashing(held, judgement, {name.lower() for name in (*reserved, *columns.values())}))
+        if not clashing:
+            return judgement
+        reserved += clashing
+
+
+def _clashing(held: Held, judgement: Judgement, taken: set[str]) -> Iterator[str]:
+    """Yield names of new columns whose cut names are taken."""
+    before = held.record.members
+    for at, (name, _) in enumerate(judgement.held.record.members):
+        if at < len(before) and before[at][0] == name:
+            continue
+        cut = cut_name(name).lower()
+        if cut in taken:
+            yield name
+        taken.add(cut)
+
+
+def _is_read_alike(before: ColumnType, after: ColumnType) -> bool:
+    """Tell whether documents of a type are what a loader writes of the same values in another type."""
+    if before == after or before.name == NULL:
+        return True
+    if before.members:
+        inner = zip(before.members, after.members, strict=False)
+        return before.name == after.name and all(
+            old == new and _is_read_alike(kind, grown) for (old, kind), (new, grown) in inner
         )
+    times = {before.name, after.name} <= {"TIMESTAMP_MS", "TIMESTAMP"}
+    return not after.members and (times or (before.name, after.name) in _SAME_NUMBERS)

@@ -16,7 +16,7 @@ from cluster.errors import Misconfigured, WarehouseLocked
 from cluster.records import Span
 from cluster.topics import TopicInfo
 from consumer.sinks import DEFAULT_WAIT_S, Origin, Totals
-from consumer.sinks.batch import KEY_COLUMN, Chunk, Tally
+from consumer.sinks.batch import Chunk, Tally
 from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.held import HeldRecord, QuarantineClass
 from consumer.sinks.limit import Limit
@@ -34,7 +34,6 @@ from schemas.columns.at_hand import AtHand
 from schemas.columns.column_type import quote
 from schemas.formats import WrittenSchema
 from schemas.manifest import SchemaUsed
-from schemas.types.arrow import arrow_schema
 from schemas.types.node import Node
 
 _TOPICS = "SELECT schemaname FROM pg_catalog.pg_tables WHERE tablename = 'load_offsets' ORDER BY 1"
@@ -107,9 +106,9 @@ class PostgresSink:
         rows = self._warehouse.rows("SELECT schema_id, schema, format FROM schema_versions")
         return {int(schema_id): WrittenSchema(str(text), str(written)) for schema_id, text, written in rows}
 
-    def adopt(self, schema_id: int, root: Node) -> list[str]:  # noqa: ARG002
-        """Let ``events`` grow by what a schema needs."""
-        return self._columns.fit(arrow_schema(root))
+    def adopt(self, schema_id: int, root: Node) -> list[str]:
+        """Let ``events`` grow by what a schema needs; decoded rows name the columns of fields by their numbers."""
+        return self._columns.adopt(schema_id, root)
 
     def keep_schema(self, schema_id: int, schema: WrittenSchema, used: SchemaUsed | None) -> None:
         """Keep a text and a format, unless another loader did."""
@@ -125,7 +124,6 @@ class PostgresSink:
     def keep_key_schema(self, schema_id: int, text: str) -> None:
         """Make room for decoded keys, and keep a schema of them, unless another loader did."""
         record_columns.keep_key_schema(self._warehouse, schema_id, text)
-        self._columns.stored[KEY_COLUMN] = record_columns.TEXT
 
     def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> PostgresBatches:
         """Return what stores chunks."""
@@ -154,6 +152,7 @@ class PostgresSink:
         partitions, offsets = chunk.records.partitions[rows].tolist(), chunk.records.offsets[rows].tolist()
         schema_ids = sorted({group.schema_id for group in chunk.groups})
         with self._warehouse.transaction() as connection:
+            into.begin()
             number = ledger.next_batch(self._warehouse)
             for group in chunk.groups:
                 into.events(group, number)

@@ -32,23 +32,16 @@ from consumer.sinks.postgres.values.into_text import CopiedColumn
 from consumer.sinks.refused import set_apart
 from consumer.sinks.rows import quarantine_rows
 from schemas.columns.column_type import ColumnType, quote
+from schemas.columns.held import Place
 
 # Who moves a position has it for the length of one statement; the session of one that was frozen there ends.
 LOCK_S = 10.0
 _SESSION = {"idle_in_transaction_session_timeout": "3000", "statement_timeout": "20000"}
 _VARCHAR = ColumnType("VARCHAR")
-_ASIDE = {
-    "_partition": "INTEGER",
-    "_offset": "BIGINT",
-    "_timestamp": "TIMESTAMP WITH TIME ZONE",
-    "key": "BLOB",
-    "value": "BLOB",
-    "schema_id": "INTEGER",
-    "phase": "VARCHAR",
-    "error_class": "VARCHAR",
-    "error": "VARCHAR",
-    "crc32": "BIGINT",
-}
+_ASIDE = (
+    "_partition", "_offset", "_timestamp", "key", "value", "headers", "schema_id", "phase", "error_class", "error",
+    "crc32",
+)  # fmt: skip
 _FORMAT = "SELECT version_num FROM alembic_version"
 _HAS_TABLES = "SELECT to_regclass(%s) IS NOT NULL"
 _KNOWN = """
@@ -304,23 +297,26 @@ class PostgresStore:
         journey = self._subscription.application is Application.JOURNEY
         table, names = ("incoming_events", JOURNEY_COLUMNS) if journey else ("incoming_totals", TOTAL_COLUMNS)
         for rows in tables:
-            arrived = types_of(self._converts, rows.schema)
-            columns = [
-                # What names a user or a type may be any single value, and is text there.
-                CopiedColumn(name, kind, _VARCHAR if name in {"user_id", "event_type", "event_id"} else kind)
-                for name, kind in zip(names, arrived, strict=True)
-            ]
+            kinds = types_of(self._converts, rows.schema)
+            columns = [_copied(name, kind) for name, kind in zip(names, kinds, strict=True)]
             if rows.num_rows:
                 copy_in(self._open, self._converts, table, rows, columns)
 
     def _copy_aside(self, chunk: Chunk) -> None:
         rows = quarantine_rows(chunk.records, chunk.rejects)
-        arrived = types_of(self._converts, rows.schema)
+        rows = rows.select([name for name in rows.column_names if name in _ASIDE])
+        kinds = types_of(self._converts, rows.schema)
         columns = [
-            CopiedColumn(name, kind, ColumnType(_ASIDE[name]) if name in _ASIDE else kind, always=True)
-            for name, kind in zip(rows.column_names, arrived, strict=True)
+            CopiedColumn(name, name, kind, always=True) for name, kind in zip(rows.column_names, kinds, strict=True)
         ]
         copy_in(self._open, self._converts, "incoming_aside", rows, columns)
+
+
+def _copied(name: str, kind: ColumnType) -> CopiedColumn:
+    """Return how a column goes into a table. What names a user or a type may be any single value, and is text there."""
+    if name in {"user_id", "event_type", "event_id"} and kind.name not in {"VARCHAR", "BLOB"}:
+        return CopiedColumn(name, name, _VARCHAR, (kind, Place(0)))
+    return CopiedColumn(name, name, kind)
 
 
 def _search(connection: BoundedConnection) -> None:

@@ -15,7 +15,7 @@ from pyarrow import csv
 
 from consumer.sinks.duckdb.column_types import column_type
 from consumer.sinks.postgres.values.from_text import value_expression
-from consumer.sinks.postgres.values.into_text import CopiedColumn, line_expression
+from consumer.sinks.postgres.values.into_text import CopiedColumn, lines_query
 from schemas.columns.column_type import ColumnType, quote
 
 _INCOMING = "incoming"
@@ -88,8 +88,7 @@ def _lines(
 ) -> Iterator[pa.Buffer]:
     connection.register(_INCOMING, rows)
     try:
-        query = f"SELECT CAST({line_expression(columns)} AS VARCHAR) AS line FROM {_INCOMING}"  # noqa: S608
-        made = connection.sql(query).to_arrow_table().column(0)
+        made = connection.sql(lines_query(columns, _INCOMING)).to_arrow_table().column(0)
     finally:
         connection.unregister(_INCOMING)
     for chunk in made.chunks:
@@ -112,7 +111,7 @@ def copy_in(
 
     :raises psycopg.Error: PostgreSQL refuses them.
     """
-    names = ", ".join(quote(each.name) for each in columns)
+    names = ", ".join(quote(each.column) for each in columns)
     with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
         for buffer in lines(converts, rows, columns):
             view = memoryview(buffer)

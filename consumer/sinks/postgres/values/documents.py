@@ -20,7 +20,7 @@ import pyarrow as pa
 from consumer.sinks.duckdb.refused import reason_of
 from consumer.sinks.postgres.values.copying import StoredColumn, values_query
 from consumer.sinks.postgres.values.into_text import written_again
-from consumer.sinks.postgres.values.types import NESTED, postgres_type
+from consumer.sinks.postgres.values.types import is_nested, postgres_type
 from schemas.columns.column_type import ColumnType, quote
 
 _TEXTS, _VALUES = "texts", "read_values"
@@ -87,12 +87,12 @@ def _unreadable(column: StoredColumn) -> str:
 
 def _faults(connection: duckdb.DuckDBPyConnection, columns: Sequence[StoredColumn]) -> Iterator[str]:
     for column in columns:
-        is_nested = column.kind.name in NESTED
-        if not is_nested and (postgres_type(column.kind) != "text" or column.kind.name == "VARCHAR"):
+        nested = is_nested(column.kind)
+        if not nested and (postgres_type(column.kind) != "text" or column.kind.name == "VARCHAR"):
             continue  # PostgreSQL's own type holds nothing else
         text, value = f"{_TEXTS}.{quote(column.column)}", f"{_VALUES}.{quote(column.name)}"
         again, differs = f"CAST({value} AS VARCHAR)", "said IS DISTINCT FROM again"
-        if is_nested:
+        if nested:
             kind = as_jsonb_orders(column.kind)
             again, differs = written_again(f"CAST({value} AS {kind})", kind), _LOOKS_DIFFERENT
         query = f"""
@@ -100,7 +100,7 @@ def _faults(connection: duckdb.DuckDBPyConnection, columns: Sequence[StoredColum
             WHERE {differs}
         """  # noqa: S608 - names are quoted
         for said_text, again_text in connection.execute(query).fetchall():
-            if not is_nested or said_text is None or again_text is None:
+            if not nested or said_text is None or again_text is None:
                 yield _unreadable(column)
                 break
             if where := _difference(_parsed(said_text), _parsed(again_text), column.name):

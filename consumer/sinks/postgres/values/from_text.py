@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from consumer.sinks.postgres.values.types import NESTED
+from consumer.sinks.postgres.values.types import is_nested
 from schemas.columns.column_type import NULL, ColumnType, quote
 
 
@@ -20,7 +20,8 @@ def value_expression(text: str, kind: ColumnType) -> str:
     :param text: an expression of the text of the stored value; NULL where it is NULL. The session of PostgreSQL must
         be set as ``connecting.py`` sets it: ISO dates, UTC, bytes in hexadecimal.
     """
-    if kind.name in NESTED:
+    kind = _with_flags(kind)
+    if is_nested(kind):
         return _parsed(text, kind, itertools.count())
     match kind.name:
         case "VARCHAR":
@@ -28,6 +29,13 @@ def value_expression(text: str, kind: ColumnType) -> str:
         case "BLOB":
             return f"unhex(substr({text}, 3))"
     return f"CAST({text} AS {kind})"
+
+
+def _with_flags(kind: ColumnType) -> ColumnType:
+    """Return a type in which a record without fields is what it is stored as: true where it is there."""
+    if kind.name == "STRUCT" and not kind.members:
+        return ColumnType("BOOLEAN")
+    return ColumnType(kind.name, tuple((name, _with_flags(child)) for name, child in kind.members))
 
 
 def _parsed(document: str, kind: ColumnType, names: Iterator[int]) -> str:
@@ -100,7 +108,7 @@ def _union(value: str, kind: ColumnType, names: Iterator[int]) -> str:
     for name, member in kind.members:
         if member.name == NULL:
             continue
-        if member.name in NESTED:
+        if is_nested(member):
             read = _parsed(f"CAST({document} AS VARCHAR)", member, names)
         else:
             read = _value(f"CAST(json_extract_string({document}, '$') AS VARCHAR)", _as_text(member), names)

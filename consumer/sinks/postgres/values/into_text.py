@@ -1,8 +1,8 @@
 """Columns into the text that COPY reads, as expressions of DuckDB: no value becomes an object of Python's.
 
-Any type of ``schemas.columns.column_type`` in, the type of ``types.py`` out. Text serves every wider type as well: a
-loader may write with the types that it knows while another one widens a column. A FLOAT is therefore written as the
-double that it is, so that a column that became DOUBLE gets that very number.
+Any type of ``schemas.columns`` in, the type of ``types.py`` out. Values that arrive in another type than the column has
+are converted first, by the expressions that every store uses. A FLOAT is written as the double that it is, so that a
+column that becomes DOUBLE later has that very number.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from consumer.sinks.postgres.values.types import NESTED
+from consumer.sinks.conversion import converted, is_kept
+from consumer.sinks.postgres.values.types import is_nested
 from schemas.columns.column_type import NULL, ColumnType, quote
+from schemas.columns.held import Place
+from schemas.columns.judge import identity
 
 # A text or a document that holds NUL makes PostgreSQL refuse the row. What a row may not be refused for loses it.
 _WITHOUT_NUL = "replace({}, chr(0), chr(65533))"
@@ -22,37 +25,51 @@ _WITHOUT_ESCAPED_NUL = r"replace(replace(replace({}, '\\', chr(1)), '\u0000', ch
 
 @dataclass(frozen=True, slots=True)
 class CopiedColumn:
-    """A column on its way: ``arrived`` is its type in the rows, ``stored`` what the table makes of it.
+    """A column on its way.
 
-    :ivar name: in the rows and in the table.
+    :ivar name: in the rows.
+    :ivar column: in the table.
+    :ivar kind: the type of the column in a DuckDB warehouse.
+    :ivar arrived: the type in the rows, and where its values are in ``kind``; ``None`` where that is the type.
     :ivar always: store it even where PostgreSQL cannot hold a character of it, with a sign in its place.
     """
 
     name: str
-    arrived: ColumnType
-    stored: ColumnType
+    column: str
+    kind: ColumnType
+    arrived: tuple[ColumnType, Place] | None = None
     always: bool = False
 
+    @property
+    def text(self) -> str:
+        """Return an SQL expression of the text of a value; NULL where it is NULL."""
+        own, place = self.arrived or (self.kind, identity(self.kind))
+        return _text(quote(self.name), own, place, self.kind, always=self.always)
 
-def line_expression(columns: Sequence[CopiedColumn]) -> str:
-    r"""Return an SQL expression of the line of a row: COPY's text format, with ``\N`` for null and its newline."""
-    fields = [
-        f"coalesce({_escaped(_text(quote(c.name), c.arrived, c.stored, always=c.always), c.stored)}, '\\N')"
-        for c in columns
-    ]
-    return " || chr(9) || ".join(fields) + " || chr(10)"
+
+def lines_query(columns: Sequence[CopiedColumn], relation: str) -> str:
+    r"""Return the query of the lines of rows: COPY's text format, with ``\N`` for null and its newline."""
+    fields = [f"coalesce({_escaped(each.text, each.kind)}, '\\N')" for each in columns]
+    line = " || chr(9) || ".join(fields) + " || chr(10)"
+    return f"SELECT CAST({line} AS VARCHAR) AS line FROM {relation}"  # noqa: S608 - quoted
 
 
 def written_again(value: str, kind: ColumnType) -> str:
     """Return an SQL expression of the document that a value of ``kind`` is stored as."""
-    return _text(value, kind, kind, always=False)
+    return _text(value, kind, identity(kind), kind, always=False)
 
 
-def _text(value: str, arrived: ColumnType, stored: ColumnType, *, always: bool) -> str:
-    if stored.name in NESTED:
-        text = f"CASE WHEN {value} IS NOT NULL THEN CAST(to_json({_document(value, arrived, stored)}) AS VARCHAR) END"
+def _text(value: str, own: ColumnType, place: Place, kind: ColumnType, *, always: bool) -> str:
+    """Return the text of a value.
+
+    :param own: its type; ``place``: where its values are in ``kind``, which is that of the column.
+    """
+    if is_nested(kind):
+        document = _document(value, own, place, kind, itertools.count())
+        text = f"CASE WHEN {value} IS NOT NULL THEN CAST(to_json({document}) AS VARCHAR) END"
         return _WITHOUT_ESCAPED_NUL.format(text) if always else text
-    match arrived.name:
+    value = converted(value, own, place, kind)
+    match kind.name:
         case "FLOAT" | "DOUBLE":
             return f"CAST(CAST({value} AS DOUBLE) AS VARCHAR)"
         case "BLOB":
@@ -62,58 +79,66 @@ def _text(value: str, arrived: ColumnType, stored: ColumnType, *, always: bool) 
     return f"CAST({value} AS VARCHAR)"
 
 
-def _escaped(text: str, stored: ColumnType) -> str:
+def _escaped(text: str, kind: ColumnType) -> str:
     """Escape what means something to COPY. A document has no raw control characters, other types no character of it."""
-    if stored.name not in ("VARCHAR", "BLOB", NULL, *NESTED):
+    if kind.name not in ("VARCHAR", "BLOB", NULL) and not is_nested(kind):
         return text
     text = rf"replace({text}, '\', '\\')"
-    if stored.name != "VARCHAR":
+    if kind.name != "VARCHAR":
         return text
     for code, letter in ((9, "t"), (10, "n"), (13, "r")):
         text = rf"replace({text}, chr({code}), '\{letter}')"
     return text
 
 
-def _document(value: str, arrived: ColumnType, stored: ColumnType, names: Iterator[int] | None = None) -> str:
-    """Return an expression of what ``to_json`` makes the document of. Members are named as the table names them."""
-    names = names if names is not None else itertools.count()
-    if _is_plain(arrived, stored):
+def _document(value: str, own: ColumnType, place: Place, kind: ColumnType, names: Iterator[int]) -> str:
+    """Return an expression of what ``to_json`` makes the document of. It has the members that the value has."""
+    if own.name == NULL:
+        return "NULL"
+    if _is_plain(kind) and is_kept(own, place, kind):
         return value
-    match arrived.name:
+    if not is_nested(kind):
+        return _leaf(converted(value, own, place, kind), kind)
+    match kind.name:
+        case "UNION":
+            made = _branches(value, own, place, kind, names)
         case "STRUCT":
-            there = stored.by_name("the table")
             members = [
-                f"{quote(there[name.lower()][0])} := "
-                + _document(f"struct_extract({value}, {_literal(name)})", kind, there[name.lower()][1], names)
-                for name, kind in arrived.members
+                f"{quote(kind.members[at.at][0])} := "
+                + _document(f"struct_extract({value}, {_literal(name)})", child, at, kind.members[at.at][1], names)
+                for (name, child), at in zip(own.members, place.inside, strict=True)
             ]
-            made = f"struct_pack({', '.join(members)})"
+            made = f"struct_pack({', '.join(members)})" if members else "json_object()"
         case "LIST":
             item = f"item_{next(names)}"
-            made_item = _document(item, arrived.members[0][1], stored.members[0][1], names)
-            made = f"list_transform({value}, lambda {item}: {made_item})"
-        case "MAP":
+            inner = _document(item, own.members[0][1], place.inside[0], kind.members[0][1], names)
+            made = f"list_transform({value}, lambda {item}: {inner})"
+        case _:
             item = f"item_{next(names)}"
             key, held = (
-                _document(f"struct_extract({item}, '{part}')", ours, theirs, names)
-                for (part, ours), (_, theirs) in zip(
-                    (("key", arrived.members[0][1]), ("value", arrived.members[1][1])), stored.members, strict=True
+                _document(f"struct_extract({item}, '{part}')", child, at, there, names)
+                for part, (_, child), at, (_, there) in zip(
+                    ("key", "value"), own.members, place.inside, kind.members, strict=True
                 )
             )
             made = f"list_transform(map_entries({value}), lambda {item}: struct_pack(key := {key}, value := {held}))"
-        case "UNION":
-            there = stored.by_name("the table")
-            branches = [
-                f"WHEN {_literal(name)} THEN struct_pack(tag := {_literal(there[name.lower()][0])}, value := to_json("
-                + _document(f"union_extract({value}, {_literal(name)})", kind, there[name.lower()][1], names)
-                + "))"
-                for name, kind in arrived.members
-                if kind.name != NULL
-            ]
-            made = f"CASE CAST(union_tag({value}) AS VARCHAR) {' '.join(branches)} END"
-        case _:
-            return _leaf(value, arrived)
     return f"CASE WHEN {value} IS NOT NULL THEN {made} END"
+
+
+def _branches(value: str, own: ColumnType, place: Place, kind: ColumnType, names: Iterator[int]) -> str:
+    def branch(inner: str, child: ColumnType, at: Place) -> str:
+        name, there = kind.members[at.at]
+        document = _document(inner, child, at, there, names)
+        return f"struct_pack(tag := {_literal(name)}, value := to_json({document}))"
+
+    if own.name != "UNION":
+        return branch(value, own, Place(place.branch or 0, place.inside))
+    cases = [
+        f"WHEN {_literal(name)} THEN {branch(f'union_extract({value}, {_literal(name)})', child, at)}"
+        for (name, child), at in zip(own.members, place.inside, strict=True)
+        if child.name != NULL
+    ]
+    return f"CASE CAST(union_tag({value}) AS VARCHAR) {' '.join(cases)} END" if cases else "NULL"
 
 
 def _leaf(value: str, kind: ColumnType) -> str:
@@ -133,18 +158,11 @@ def _leaf(value: str, kind: ColumnType) -> str:
 _JSON_SCALARS = ("VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 
 
-def _is_plain(arrived: ColumnType, stored: ColumnType) -> bool:
+def _is_plain(kind: ColumnType) -> bool:
     """Tell whether ``to_json`` itself makes the document that is stored."""
-    match arrived.name:
-        case "STRUCT":
-            there = stored.by_name("the table")
-            return all(
-                there[name.lower()][0] == name and _is_plain(kind, there[name.lower()][1])
-                for name, kind in arrived.members
-            )
-        case "LIST":
-            return _is_plain(arrived.members[0][1], stored.members[0][1])
-    return arrived.name in _JSON_SCALARS
+    if not is_nested(kind):
+        return kind.name in (*_JSON_SCALARS, "STRUCT")
+    return kind.name in ("STRUCT", "LIST") and all(_is_plain(child) for _, child in kind.members)
 
 
 def _literal(text: str) -> str:

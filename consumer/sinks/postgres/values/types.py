@@ -18,6 +18,7 @@ TIMESTAMP WITH TIME ZONE                    timestamptz         microseconds
 TIMESTAMP_NS, TIME_NS                       text                nothing there holds nanoseconds
 "NULL"                                      text                nothing but NULL
 STRUCT, LIST, MAP, UNION                    jsonb               see below
+STRUCT without members                      boolean             true where the record is there
 ==========================================  ==================  =======================================================
 
 What is nested is ``jsonb``. A composite type cannot be widened in place: every new member of a record would write the
@@ -38,7 +39,7 @@ from schemas.columns.column_type import NULL, ColumnType, SchemaConflict
 
 LONGEST_NAME_BYTES = 63
 _DIGEST = 12
-NESTED = ("STRUCT", "LIST", "MAP", "UNION")
+_NESTED = ("STRUCT", "LIST", "MAP", "UNION")
 SCALARS = {
     "BOOLEAN": "boolean",
     "TINYINT": "smallint",
@@ -75,16 +76,23 @@ def postgres_type(kind: ColumnType) -> str:
 
     :raises SchemaConflict: there is none.
     """
-    if kind.name in NESTED:
+    if is_nested(kind):
         for _, member in kind.members:
             postgres_type(member)  # a leaf that nothing can hold
         return "jsonb"
+    if kind.name == "STRUCT":
+        return "boolean"
     if decimal := _DECIMAL.fullmatch(kind.name):
         return f"numeric({decimal[1]},{decimal[2]})"
     try:
         return SCALARS[kind.name]
     except KeyError:
         raise SchemaConflict(f"PostgreSQL has no column for {kind}") from None
+
+
+def is_nested(kind: ColumnType) -> bool:
+    """Tell whether a value is kept as a document."""
+    return kind.name in _NESTED and bool(kind.members)
 
 
 def cut_name(name: str) -> str:
@@ -98,7 +106,7 @@ def cut_name(name: str) -> str:
 
 def described(kind: ColumnType) -> Any:
     """Return a type as JSON: a scalar by its name, others as ``{"STRUCT": [["member", type], ...]}``."""
-    if kind.name not in NESTED:
+    if kind.name not in _NESTED:
         return kind.name
     return {kind.name: [[name, described(member)] for name, member in kind.members]}
 
@@ -113,7 +121,7 @@ def read_type(said: Any) -> ColumnType:
             return ColumnType(name)
         case dict() if len(said) == 1:
             ((name, members),) = said.items()
-            if name in NESTED and isinstance(members, list) and members:
+            if name in _NESTED and isinstance(members, list) and (members or name == "STRUCT"):
                 kind = ColumnType(name, tuple(_member(each) for each in members))
                 if len(members) == _MEMBERS.get(name, len(members)):
                     return kind

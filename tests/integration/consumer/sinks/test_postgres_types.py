@@ -22,6 +22,7 @@ from consumer.sinks.postgres.values.documents import read_page
 from consumer.sinks.postgres.values.into_text import CopiedColumn
 from consumer.sinks.postgres.values.types import cut_name, postgres_type
 from schemas.columns.column_type import ColumnType, quote
+from schemas.columns.held import Place
 from tests.kit.depth import examples
 from tests.kit.postgres import PostgresServer
 
@@ -122,8 +123,8 @@ def converts() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def copied(kinds: dict[str, ColumnType], stored: dict[str, ColumnType] | None = None) -> list[CopiedColumn]:
-    return [CopiedColumn(name, kind, (stored or kinds)[name]) for name, kind in kinds.items()]
+def copied(kinds: dict[str, ColumnType]) -> list[CopiedColumn]:
+    return [CopiedColumn(name, cut_name(name), kind) for name, kind in kinds.items()]
 
 
 def named_types(converts: duckdb.DuckDBPyConnection, schema: pa.Schema) -> dict[str, ColumnType]:
@@ -255,7 +256,9 @@ def test_rows_of_before_a_widening_come_back_in_the_wider_type(database: Any, co
         copy_in(database, converts, "there", before, copied(named_types(converts, before.schema)))
         # Another schema spells a member differently: the table's spelling stays.
         other = pa.table({"r": arrow([{"name": "b"}], pa.struct([("name", pa.string())]))})
-        copy_in(database, converts, "there", other, copied(named_types(converts, other.schema), kinds))
+        (arrived,) = types_of(converts, other.schema)
+        moved = CopiedColumn("r", "r", kinds["r"], (arrived, Place(0, (Place(0),))))
+        copy_in(database, converts, "there", other, [moved])
         found = read_back(database, converts, "there", kinds)
     assert found.column("r").to_pylist() == [
         {"Name": "a", "n": 1, "f": 0.10000000149011612, "more": None},
@@ -280,7 +283,7 @@ def test_what_no_row_may_be_refused_for_is_stored_with_a_sign_for_nul(database: 
     kinds = named_types(converts, rows.schema)
     with database.transaction(force_rollback=True):
         database.execute("CREATE TABLE there (text text, headers jsonb)")
-        columns = [CopiedColumn(name, kind, kind, always=True) for name, kind in kinds.items()]
+        columns = [CopiedColumn(name, name, kind, always=True) for name, kind in kinds.items()]
         copy_in(database, converts, "there", rows, columns)
         found = read_back(database, converts, "there", kinds).to_pylist()
     signs = [text.replace("\0", "\ufffd") for text in texts]
