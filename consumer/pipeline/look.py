@@ -78,7 +78,7 @@ def look(
     with session.errors():
         lay_claims(session.connection, claims.run_id, claims.manifests)
     prepare(session)
-    with _told_again(claims, work) as truth:
+    with _told_again(claims, work, rows) as truth:
         return _look(session, claims, rows, work, truth, also, last=last)
 
 
@@ -144,7 +144,7 @@ def _expectations(  # noqa: PLR0917 - both sides, and what is known of them
     with ExitStack() as opened:
         beside = []
         for each in also:
-            other = opened.enter_context(_told_again(each.claims, work))
+            other = opened.enter_context(_told_again(each.claims, work, rows))
             if other is None:
                 return []  # its manifests say nothing: the verdict is UNKNOWN
             beside.append(ToldBeside(each.name, ToldAgain(other, each.claims.finished), each.claims))
@@ -157,7 +157,7 @@ def _expectations(  # noqa: PLR0917 - both sides, and what is known of them
 
 
 @contextmanager
-def _told_again(claims: Claims, work: Work) -> Iterator[Truth | None]:
+def _told_again(claims: Claims, work: Work, rows: StoredRows) -> Iterator[Truth | None]:
     """Give what tells the run again, where it is asked for and there is anything to tell.
 
     The events of a run are made anew; the records of a ledger are in Kafka.
@@ -165,7 +165,8 @@ def _told_again(claims: Claims, work: Work) -> Iterator[Truth | None]:
     if not claims.finished or not (work.asked.tells_again or claims.field is not None):
         yield None
     elif claims.is_ledger:
-        with TopicTruth(work.connection, claims.finished, stop=work.stop) as truth:
+        stored = {column.name: column.type for column in rows.columns}
+        with TopicTruth(work.connection, claims.finished, stored=stored, stop=work.stop) as truth:
             yield truth
     elif claims.runs:
         yield JoinedTruth([(run, work.truth_of(run.finished)) for run in claims.runs if run.finished])

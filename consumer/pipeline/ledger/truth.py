@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -37,6 +37,7 @@ class TopicTruth:
 
     :param manifests: of the partitions of one ledger.
     :param plain: the schema of values that name none; what is known of the topic unless given.
+    :param stored: the columns of the place that the events are held against, with their types of DuckDB.
     :param stop: ends the reading.
     :ivar gone: ranges of offsets, by partition, of which Kafka holds no record any more; those that compaction took are
         known once they were asked for.
@@ -48,6 +49,7 @@ class TopicTruth:
         manifests: Sequence[Manifest],
         *,
         plain: WrittenSchema | None = None,
+        stored: Mapping[str, str] | None = None,
         stop: threading.Event = _NEVER,
     ) -> None:
         if not manifests:
@@ -56,6 +58,7 @@ class TopicTruth:
         self._manifests = {manifest.shard: manifest for manifest in manifests}
         self._topic = manifests[0].topic
         self._plain = plain
+        self._stored = stored
         self._stop = stop
         self._opened = ExitStack()
         self._open: TopicRows | None = None
@@ -66,7 +69,7 @@ class TopicTruth:
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             self._open = opening.enter_context(
-                open_topic(self._connection, self._topic, plain=self._plain, stop=self._stop)
+                open_topic(self._connection, self._topic, plain=self._plain, stored=self._stored, stop=self._stop)
             )
             self.check()
             self._opened = opening.pop_all()

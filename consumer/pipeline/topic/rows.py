@@ -44,6 +44,7 @@ from consumer.pipeline.topic.naming import WITHOUT_A_CONTRACT, AnyNaming, plain_
 from consumer.sinks.batch import ID_COLUMN, Chunk, Fate, ids_in_headers, metadata
 from schemas.formats import WrittenSchema, value_format
 from schemas.formats.frame import HEADER_BYTES, MAGIC
+from schemas.types.tree import parse
 from schemas.undecodable import UndecodableValue
 
 FATE = "_fate"
@@ -63,12 +64,18 @@ _NEVER = threading.Event()
 
 @contextmanager
 def open_topic(
-    connection: Connection, topic: str, *, plain: WrittenSchema | None = None, stop: threading.Event = _NEVER
+    connection: Connection,
+    topic: str,
+    *,
+    plain: WrittenSchema | None = None,
+    stored: Mapping[str, str] | None = None,
+    stop: threading.Event = _NEVER,
 ) -> Iterator[TopicRows]:
     """Open a topic as it is now; no record is read yet.
 
     :param plain: the schema of values that name none; that of the topic's newest manifest unless given. Where there is
         none either, such values are JSON objects of texts.
+    :param stored: the columns of the place that the values are held against, with their types of DuckDB.
     :param stop: ends the reading.
     :raises TopicMissing: there is no such topic.
     :raises BrokerUnreachable: no broker answers.
@@ -83,7 +90,14 @@ def open_topic(
         marks = source.watermarks(range(info.partitions))
         naming = TopicNaming(partial(plain_schema, connection.kafka, topic, plain), registry.id_of)
         yield TopicRows(
-            connection, source, registry=registry, info=info, marks=marks, naming=naming, types=types, stop=stop
+            connection,
+            source,
+            registry=registry,
+            info=info,
+            marks=marks,
+            naming=naming,
+            columns=TopicColumns(types, stored),
+            stop=stop,
         )
 
 
@@ -104,7 +118,7 @@ class TopicRows:
         info: TopicInfo,
         marks: Mapping[int, Watermarks],
         naming: TopicNaming,
-        types: duckdb.DuckDBPyConnection,
+        columns: TopicColumns,
         stop: threading.Event,
     ) -> None:
         self.info = info
@@ -115,7 +129,7 @@ class TopicRows:
         self._registry = registry
         self._stop = stop
         self._naming = AnyNaming(naming)
-        self._columns = TopicColumns(types)
+        self._columns = columns
         self._readers = Readers(registry, {}, self._adopt, lambda: self._naming.known.plain)
         self._members = Members()
         self._reading = 0
@@ -211,7 +225,7 @@ class TopicRows:
                     raise
 
     def _adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:  # noqa: ARG002
-        return self._columns.adopt(schema)
+        return self._columns.adopt(schema_id, parse(written.text))
 
     def _reader_of(self, schema_id: int) -> Reader:
         return self._loose if schema_id == WITHOUT_A_CONTRACT else self._readers(schema_id)
@@ -220,22 +234,20 @@ class TopicRows:
     def _loose(self) -> Reader:
         names = self._members.names
         written = value_format("plain-json")
-        return Reader(
-            WITHOUT_A_CONTRACT, MemberDecoder(names), [self._columns.members[name] for name in names], written
-        )
+        return Reader(WITHOUT_A_CONTRACT, MemberDecoder(names), [str(number) for number in range(len(names))], written)
 
     def _batch(self, chunk: Chunk) -> pa.RecordBatch:
         """Return every record of a chunk as a row, in their order."""
         fates = chunk.fates()
         blank = np.flatnonzero(fates != Fate.EVENT)
         names = [name for name in self.schema.names if name != FATE]
-        tables = [self._columns.fitted(group.table).select(names) for group in chunk.groups]
+        tables = [self._columns.fitted(group.table, group.schema_id).select(names) for group in chunk.groups]
         order = [group.rows for group in chunk.groups]
         if len(blank):
             about = metadata(chunk.records, blank, 0)
             about["_schema_id"] = pa.nulls(len(blank), pa.int32())
             ids = {ID_COLUMN: ids_in_headers(chunk.records, blank)}
-            tables.append(self._columns.fitted(pa.table(about | ids)).select(names))
+            tables.append(self._columns.fitted(pa.table(about | ids), None).select(names))
             order.append(blank)
         whole = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
         if len(tables) > 1:
