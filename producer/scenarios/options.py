@@ -28,7 +28,7 @@ RESERVED = frozenset({
     *("events", "seconds", "rate", "full_speed", "shape", "catch_up", "require_rate", "endless"),
     *("schema_version", "next_version", "next_version_share", "next_version_ramp", "faults", "incidents"),
     *("event_log", "delivery_timeout_s", "description", "schedule", "warehouse_conn_id"),
-    *("queue", "pool", "warehouse_queue"),
+    *("queue", "pool", "warehouse_queue", "warehouse", "table", "column_conflicts"),
 })  # fmt: skip
 _RESERVED_BEGINNINGS = ("fault_", "all_", "model_")
 
