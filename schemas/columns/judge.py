@@ -12,7 +12,7 @@ and whoever proves what was loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -172,11 +172,13 @@ class _Fitting:
         places, conflicts = self._known_fields(
             members, fields, list(zip(new.members, wanted, strict=True)), path, where
         )
+        taken = {called.lower() for called, _ in members} | self._reserved(top=not path)
         for number, ((name, kind), names) in enumerate(zip(new.members, wanted, strict=True)):
             if number in places:
                 continue
             asked = name if path else names[0]
-            given = self._free(asked, [called for called, _ in members], top=not path)
+            given = self._free(asked, taken, top=not path)
+            taken.add(given.lower())
             if number in conflicts:
                 self._note((*path, names[0]), NEW_COLUMN, f"{conflicts[number]}, so it gets the column {given}")
             elif given not in (asked, self.rules.column_name(asked)):
@@ -199,9 +201,13 @@ class _Fitting:
         places: dict[int, Place] = {}
         claimed: set[int] = set()
         conflicts: dict[int, str] = {}
+        holding: dict[str, list[int]] = {}
+        for at, known in enumerate(fields):
+            for name in known:
+                holding.setdefault(name, []).append(at)
         for rule in (_exact, _own, _by_alias):
             for number, ((_, kind), names) in enumerate(wanted):
-                for at in () if number in places else rule(members, fields, names):
+                for at in () if number in places else rule(members, holding, names):
                     if at in claimed:
                         continue
                     name, there = members[at]
@@ -261,7 +267,7 @@ class _Fitting:
         for number, (name, kind) in enumerate(branches):
             if number not in places:
                 places[number] = replace(identity(kind), at=len(members))
-                members.append((self._free(name, [called for called, _ in members]), kind))
+                members.append((self._free(name, {called.lower() for called, _ in members}), kind))
                 fields.append(names[number])
         if len(members) > MAX_MEMBERS:
             return None
@@ -310,9 +316,11 @@ class _Fitting:
         self._note(path, RENAMED, f"the column {old} becomes {name}, as an alias says that the two are one field")
         return name
 
-    def _free(self, name: str, others: list[str], *, top: bool = False) -> str:
-        """Return the name, with a number where it is taken."""
-        taken = {other.lower() for other in others} | self._reserved(top=top)
+    def _free(self, name: str, taken: set[str], *, top: bool = False) -> str:
+        """Return the name, with a number where it is taken.
+
+        :param taken: names in small letters.
+        """
         given, number = name, 2
         while given.lower() in taken or (top and self.rules.column_name(given).lower() in taken):
             given, number = f"{name}_{number}", number + 1
@@ -334,22 +342,22 @@ def identity(kind: ColumnType) -> Place:
 
 
 def _exact(
-    members: list[tuple[str, ColumnType]], fields: list[tuple[str, ...]], names: tuple[str, ...]
+    members: list[tuple[str, ColumnType]], holding: Mapping[str, list[int]], names: tuple[str, ...]
 ) -> Iterable[int]:
     """Yield the member that has a field's name, if it holds it."""
-    return (at for at, (name, _) in enumerate(members) if name == names[0] and names[0] in fields[at])
+    return (at for at in holding.get(names[0], ()) if members[at][0] == names[0])
 
 
-def _own(members: list[tuple[str, ColumnType]], fields: list[tuple[str, ...]], names: tuple[str, ...]) -> Iterable[int]:
-    """Yield the members that hold fields of a field's name."""
-    return (at for at in range(len(members)) if names[0] in fields[at])
+def _own(_: list[tuple[str, ColumnType]], holding: Mapping[str, list[int]], names: tuple[str, ...]) -> Iterable[int]:
+    """Return the members that hold fields of a field's name."""
+    return holding.get(names[0], ())
 
 
 def _by_alias(
-    members: list[tuple[str, ColumnType]], fields: list[tuple[str, ...]], names: tuple[str, ...]
+    _: list[tuple[str, ColumnType]], holding: Mapping[str, list[int]], names: tuple[str, ...]
 ) -> Iterable[int]:
-    """Yield the members that hold fields with one of a field's aliases as their name."""
-    return (at for at in range(len(members)) if set(names[1:]) & set(fields[at]))
+    """Return the members that hold fields with one of a field's aliases as their name."""
+    return sorted({at for alias in names[1:] for at in holding.get(alias, ())})
 
 
 def _one_name(names: tuple[str, ...], held: tuple[str, ...]) -> bool:
