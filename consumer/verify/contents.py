@@ -11,9 +11,9 @@ from typing import Any
 from consumer.proof.inside.column_proof import prove_columns
 from consumer.proof.inside.quarantine_proof import KeptReaders, prove_quarantine, rejects_of
 from consumer.proof.run_scope import enter_run
-from consumer.sinks.batch import METADATA_COLUMNS
 from consumer.sinks.duckdb import ledger
 from consumer.sinks.duckdb.catalogue import read_catalogue, strangers
+from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.held import pages
 from consumer.sinks.duckdb.identity_columns import identity_expression
 from consumer.sinks.duckdb.warehouse import Warehouse
@@ -22,7 +22,9 @@ from schemas.fingerprint import fingerprint
 from schemas.formats import WrittenSchema
 from schemas.manifest import Manifest, SchemaUsed
 from schemas.registry.client import UNKNOWN_SCHEMA, unknown_in_words
-from schemas.undecodable import UndecodableValue
+from schemas.types.node import Node
+from schemas.types.tree import parse
+from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 # Subject, version and schema of each row that is kept of an id.
 _Kept = dict[int, list[tuple[str | None, int | None, WrittenSchema]]]
@@ -45,7 +47,6 @@ _COUNTS = """
 _ORIGINS = "SELECT partition, cluster_id, topic, topic_id FROM load_offsets ORDER BY ALL"
 _USED_IDS = "SELECT _schema_id, count(*), min(_partition), min(_offset) FROM events GROUP BY 1 ORDER BY 1"
 _KEPT_TEXTS = "SELECT schema_id, subject, version, schema, format FROM schema_versions ORDER BY schema_id, schema"
-_FIELDS = "SELECT field, column_name FROM event_columns ORDER BY field, column_name"
 # Every event, whoever wrote it, under the name that the column proof reads; a foreign one has no shard.
 _ALL_EVENTS = """
     CREATE OR REPLACE TEMP VIEW run_events AS
@@ -182,25 +183,17 @@ def _mark(text: str) -> str | None:
 
 
 def _columns(warehouse: Warehouse, kept: _Kept) -> Iterator[str]:
-    """Yield what is wrong between the fields of the schemas, ``event_columns`` and the columns of ``events``."""
-    pairs = warehouse.rows(_FIELDS)
-    columns = {name for (name,) in warehouse.rows("SELECT name FROM pragma_table_info('events')")} - set(
-        METADATA_COLUMNS
-    )
-    fields = set()
-    for rows in kept.values():
+    """Yield what is wrong between the fields of the schemas, what the file says of them, and ``events``."""
+    roots: dict[int, Node] = {}
+    for schema_id, rows in kept.items():
         try:
-            fields |= set(rows[0][2].written.decoder(rows[0][2].text).arrow_schema.names)
-        except (UndecodableValue, ValueError):
+            roots[schema_id] = parse(rows[0][2].text)
+        except UnsupportedSchema:
             return  # said already
-    for what, place in (("field", 0), ("column", 1)):
-        counts = Counter(pair[place] for pair in pairs)
-        yield from (f"event_columns: the {what} {name} is there {n} times" for name, n in counts.items() if n > 1)
-    known = {field for field, _ in pairs}
-    yield from (f"event_columns: the field {name} has no column" for name in sorted(fields - known))
-    yield from (f"event_columns: the field {name} is in no schema" for name in sorted(known - fields))
-    yield from (f"events has no column {name}" for name in sorted({name for _, name in pairs} - columns))
-    yield from (f"the column {name} of events holds no field" for name in sorted(columns - {name for _, name in pairs}))
+    columns = EventColumns(warehouse)
+    yield from columns.strangers(roots)
+    for schema_id, root in roots.items():
+        yield from columns.misfits(schema_id, root).values()
 
 
 def see_all_events(warehouse: Warehouse) -> None:

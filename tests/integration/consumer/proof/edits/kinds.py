@@ -315,6 +315,12 @@ SCHEMAS = edits(
         ("fields without columns", "DELETE FROM event_columns", "column"),
         ("columns of two fields exchanged",
          "UPDATE event_columns SET column_name = CASE field WHEN 'user_id' THEN 'session_id' ELSE 'user_id' END WHERE field IN ('user_id', 'session_id')", ""),
+        ("layout deleted", "DELETE FROM event_layout", "column"),
+        ("layout of another type", "UPDATE event_layout SET document = replace(document, 'DOUBLE', 'FLOAT')", "DOUBLE"),
+        ("places deleted", "DELETE FROM schema_places", "fields"),
+        ("places of two fields exchanged",
+         "UPDATE schema_places SET document = '[[1, []], [0, []], ' || document[19:] WHERE schema_id = {first_schema}", ""),
+        ("places of nowhere", "UPDATE schema_places SET document = '[]' WHERE schema_id = {first_schema}", "fields"),
         ("column renamed", "ALTER TABLE events RENAME user_id TO user", "user_id"),
         ("column dropped", "ALTER TABLE events DROP COLUMN session_id", "session_id"),
         ("type of a column", "ALTER TABLE events ALTER timestamp TYPE VARCHAR", "timestamp"),
@@ -455,7 +461,7 @@ ANSWERS = edits(
     ],
 ) + [
     Edit(f"table {name} dropped", f"DROP TABLE {name}", ("verify",), name, "plain")
-    for name in ("events", "event_columns", "quarantine", "tombstones", "load_offsets", "load_batches",
+    for name in ("events", "event_columns", "event_layout", "schema_places", "quarantine", "tombstones", "load_offsets", "load_batches",
                  "schema_versions", "manifests", "manifest_faults", "audits", "check_results", "realism", "publications",
                  "published_files", "meta")
 ]  # fmt: skip
