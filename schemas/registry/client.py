@@ -18,6 +18,7 @@ from schemas.manifest import SchemaUsed
 from schemas.registry.http import Answer, RegistryHttp
 from schemas.registry.normal import normal_text
 from schemas.registry.referred import referred_schemas
+from schemas.types import schema_text
 from schemas.types.references import self_contained
 from schemas.undecodable import UnsupportedSchema
 
@@ -53,7 +54,7 @@ class Registered:
     id: int
     text: str = field(repr=False)
     kind: str = AVRO_TYPE
-    refers: bool = False  # to schemas of other subjects, whose types its text holds
+    retold: bool = False  # the text is not the registry's own: comments are out, types of other subjects in
 
     @property
     def used(self) -> SchemaUsed:
@@ -180,14 +181,14 @@ class Registry:
             answer = self._http.ask("POST", f"/subjects/{_quoted(subject)}", doing=doing, body=_body(text, written))
         except Answer as missing:
             if missing.status == 404:
-                return self._referring(subject, text) if written == AVRO_NAME else None
+                return self._retold(subject, text) if written == AVRO_NAME else None
             raise _unexpected(missing, doing) from None
         return SchemaUsed(subject=subject, version=answer["version"], id=answer["id"])
 
-    def _referring(self, subject: str, text: str) -> SchemaUsed | None:
-        """Return the newest version that refers to others, and says the same as a text that holds their types."""
+    def _retold(self, subject: str, text: str) -> SchemaUsed | None:
+        """Return the newest version whose text is not the registry's own, and that says the same as another text."""
         for version in reversed(self.versions(subject)):
-            if version.refers and _says_the_same(version.text, text):
+            if version.retold and _says_the_same(version.text, text):
                 return version.used
         return None
 
@@ -268,16 +269,18 @@ class Registry:
         except UnsupportedSchema:
             text = self._text(answer)  # whoever reads it says which type is missing
         kind = answer.get("schemaType") or AVRO_TYPE
-        return Registered(subject, answer["version"], answer["id"], text, kind, refers=bool(answer.get("references")))
+        retold = text != self._text(answer)
+        return Registered(subject, answer["version"], answer["id"], text, kind, retold=retold)
 
     def _whole_text(self, answer: dict[str, Any]) -> str:
-        """Return the text of a schema with the types that it takes from schemas of other subjects.
+        """Return the text of a schema without comments, with the types that it takes from schemas of other subjects.
 
         :raises UnsupportedSchema: one of them is not there, or it is not of Avro.
         """
+        of_avro = (answer.get("schemaType") or AVRO_TYPE) == AVRO_TYPE
         if not answer.get("references"):
-            return self._text(answer)
-        if (answer.get("schemaType") or AVRO_TYPE) != AVRO_TYPE:
+            return schema_text.plain(self._text(answer)) if of_avro else self._text(answer)
+        if not of_avro:
             raise UnsupportedSchema("a JSON Schema that refers to others")
         referred = referred_schemas(answer, self._answered)
         return self_contained(self._text(answer), map(self._text, referred))

@@ -21,6 +21,19 @@ def load(text: str) -> Any:
         return json.loads(_TEXT_OR_COMMENT.sub(_blank, text))
 
 
+def plain(text: str) -> str:
+    """Return a text as it is where it is JSON, and else what it says without its comments, if it says anything."""
+    try:
+        json.loads(text)
+        return text
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return json.dumps(load(text), ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return text
+
+
 def _blank(found: re.Match[str]) -> str:
     """Return a text as it is, and blanks for a comment, with its ends of lines."""
     return found[0] if found[0][0] == '"' else re.sub(r"[^\n\r]", " ", found[0])

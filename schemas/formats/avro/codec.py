@@ -41,6 +41,7 @@ from schemas.types.tree import parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _PROOF = struct.Struct("<d")
+_MOST_LEVELS = 30  # pyruhvro reads schemas of up to 127 levels of JSON, and a record has three
 # Logical types that pyruhvro writes itself; it takes uuid as text once the label is gone.
 _WRITTEN = frozenset({"", "date", "timestamp-millis", "timestamp-micros"})
 
@@ -212,6 +213,8 @@ class Decoder:
 
 def _is_fast(node: Node) -> bool:
     """True if pyruhvro reads and writes the type rightly (property-tested against fastavro)."""
+    if node.levels > _MOST_LEVELS:
+        return False
     if node.kind == "array" and node.element().weightless():
         return False  # it would make all the items that a few bytes claim
     return node.kind not in ("bytes", "fixed", "union", RECURSION) and (node.kind != "record" or bool(node.fields))

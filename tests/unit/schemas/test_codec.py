@@ -9,6 +9,7 @@ import pickle
 import struct
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyruhvro
 import pytest
@@ -295,6 +296,31 @@ def test_blocks_with_sizes_and_long_numbers_are_read_as_avro_allows():
     decoder = Decoder(json.dumps(schema))
     assert decoder.decode([payload, payload]).to_pylist() == [{"a": [1, 2, 3], "n": 5}] * 2
     assert decoder.decode_one(payload) == {"a": [1, 2, 3], "n": 5}
+
+
+@pytest.mark.parametrize(
+    ("wrap", "levels", "payload"),
+    [
+        (lambda below, _: {"type": "array", "items": below}, 59, b"\x02" * 59 + b"\x06" + b"\0" * 59),
+        (lambda below, _: {"type": "map", "values": below}, 29, b"\x02\x02k" * 29 + b"\x06" + b"\0" * 29),
+        (
+            lambda below, n: {"type": "record", "name": f"D{n}", "fields": [{"name": "f", "type": below}]},
+            59,
+            b"\x06",
+        ),
+    ],
+    ids=["array", "map", "record"],
+)
+def test_the_deepest_schema_goes_to_the_warehouse_and_back(wrap, levels, payload):
+    kind: Any = "int"
+    for level in range(levels):
+        kind = wrap(kind, level)
+    text = json.dumps({"type": "record", "name": "R", "fields": [{"name": "f", "type": kind}]})
+    batch = Decoder(text).decode([payload] * 3)
+    with duckdb.connect() as connection:
+        stored: Any = connection.from_arrow(pa.Table.from_batches([batch])).to_arrow_table()
+    back = stored.combine_chunks().to_batches()[0]
+    assert [value[5:] for value in Encoder(text, 1).encode(back).to_pylist()] == [payload] * 3
 
 
 @pytest.mark.parametrize("items", ["null", {"type": "record", "name": "E", "fields": []}])

@@ -278,6 +278,17 @@ def test_a_schema_that_refers_to_others_holds_their_types(stub):
         assert registry.lookup("t-value", json.dumps(record(a="int"))) is None
 
 
+def test_a_registered_text_with_comments_is_read_without_them(stub):
+    plain = json.dumps(record(a="int"))
+    stub.replies["GET /schemas/ids/4"] = (200, {"schema": f"/* of ours */ {plain} // end"})
+    stub.replies["GET /subjects/t-value/versions"] = (200, [1])
+    told = {"schema": f"// head\n{plain}", "version": 1, "id": 4}
+    stub.replies["GET /subjects/t-value/versions/1"] = (200, told)
+    with client(stub.url) as registry:
+        assert json.loads(registry.schema_text(4)) == json.loads(plain)
+        assert registry.lookup("t-value", plain) == SchemaUsed(subject="t-value", version=1, id=4)
+
+
 def test_a_reference_that_leads_nowhere_is_named(stub):
     referring(stub)
     del stub.replies["GET /subjects/address/versions/1"]
