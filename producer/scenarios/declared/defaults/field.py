@@ -23,7 +23,8 @@ class Field:
     ``about``: the words of the record's type
     ``around``: all words of the record and of its fields
     ``beside``: the fields of that record, by path, with the words of their names
-    ``notes``: what the schema says about it in words, in lower case
+    ``doc``: what the schema says about it in words
+    ``notes``: the same in lower case, with the name that Kafka Connect gives its type
     """
 
     place: Place
@@ -33,6 +34,7 @@ class Field:
     inside: str
     around: str
     beside: Mapping[str, str] = field(default_factory=dict)
+    doc: str = ""
     notes: str = ""
 
     @property
@@ -70,14 +72,13 @@ def fields_of(root: Node, there: Mapping[str, Place]) -> dict[str, Field]:
         record = root if held is None else held.node
         about = phrase(_short(record.name))
         around = about if held is None else f"{about} {phrase(held.name)}"
-        says = named[path] if not path.endswith("[]") else " ".join(_singular_last(words(place.name)))
-        notes = (
-            f"{record.field_docs.get(place.name, '')} {place.node.properties.get('connect.name', '')}".strip().lower()
-        )
+        says = named[path] if not path.endswith(("[]", "{}")) else " ".join(_singular_last(words(place.name)))
+        doc = str(record.field_docs.get(place.name, ""))
+        notes = f"{doc} {place.node.properties.get('connect.name', '')}".strip().lower()
         others = beside.get(inside[path], {})
         if inside[path] not in near:
             near[inside[path]] = f"{around}; {'; '.join(others.values())}"
-        found[path] = Field(place, says, around, about, inside[path], near[inside[path]], others, notes)
+        found[path] = Field(place, says, around, about, inside[path], near[inside[path]], others, doc, notes)
     return found
 
 

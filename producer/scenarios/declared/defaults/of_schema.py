@@ -11,7 +11,7 @@ from producer.scenarios.declared.defaults import ids, numbers, text, times
 from producer.scenarios.declared.defaults.codes import FORMS
 from producer.scenarios.declared.defaults.field import Field, fields_of
 from producer.scenarios.declared.defaults.places import UNITED_STATES, WORLD, place_pools
-from producer.scenarios.declared.defaults.properties import rows_of, said_of
+from producer.scenarios.declared.defaults.properties import listed_in, range_in, rows_of, said_of
 from producer.scenarios.declared.field_paths import Place
 from producer.scenarios.declared.rules import Pool, Rule
 from producer.scenarios.declared.texts_of_types import texts_of
@@ -108,6 +108,8 @@ class _Drawn:
             return times.moment(field)
         if field.is_named(ids.ENTITIES):
             return self._reference(field)
+        if len(listed := listed_in(field.doc)) > 1:
+            return {"choice": listed}
         if found := text.text_rule(field):
             return self._with_pool(found)
         if ids.is_reference(field):
@@ -128,7 +130,9 @@ class _Drawn:
             and not field.is_named(r"\b(process|thread|partition|shard|sequence) (id|key)$")
         ):
             return self._reference(field)
-        return numbers.number_rule(field) or numbers.anything(field)
+        if field.is_named(r"\b(latitude|longitude)$") and field.is_near(r"\b(city|town)\b"):
+            return text.rule_of(f"place:{field.says.split()[-1]}", field)
+        return numbers.number_rule(field) or _told_range(field) or numbers.anything(field)
 
     def _reference(self, field: Field) -> dict[str, Any]:
         name, rows = ids.references(field)
@@ -182,12 +186,7 @@ def _follow(ways: dict[str, dict[str, Any]], fields: Mapping[str, Field], named:
             records.setdefault(field.inside, {})[path] = field
     for record in records.values():
         for path, (first, gap) in times.pairs(record).items():
-            if first in named and named[first].way not in (None, "timestamp"):
-                continue
-            if gap["high"] > times.SOON_S and "back_s" in ways[first].get("timestamp", {}):
-                ways[first] = times.earlier(ways[first], gap["high"])
-            written = times.written_as(fields[path])
-            ways[path] = {"reference": {"field": first, "plus": gap} | ({"written": written} if written else {})}
+            _in_order(ways, fields[first], fields[path], gap, named)
     for path, field in fields.items():
         other = re.sub(r"(^|\.)before\.", r"\1after.", path)
         is_same = other != path and other in fields and fields[other].node == field.node
@@ -198,6 +197,47 @@ def _follow(ways: dict[str, dict[str, Any]], fields: Mapping[str, Field], named:
             and ("pool" in ways[path] or field.is_named(r"\b(id|created at|created)$"))
         ):
             ways[path] = {"reference": {"field": other}}
+
+
+def _told_range(field: Field) -> dict[str, Any] | None:
+    told = range_in(field.doc)
+    if told is None:
+        return None
+    digits = 0 if field.node.kind in ("int", "long") else 4
+    return {"distribution": {"kind": "uniform", "low": told[0], "high": told[1], "round": digits}}
+
+
+def _in_order(
+    ways: dict[str, dict[str, Any]], first: Field, second: Field, gap: dict[str, Any], named: Mapping[str, Rule]
+) -> None:
+    """Let one of two times follow from the other: what has happened ended with the event, what lies apart begins there."""
+    before, after = first.place.path, second.place.path
+    if before in named and named[before].way not in (None, "timestamp"):
+        return
+    own = ways[before] == times.moment(first) and "back_s" not in ways[before]["timestamp"]
+    follows = "back_s" not in ways[after].get("timestamp", {}) and not _leads(ways, after, before)
+    if own and follows and not {before, after} & set(named):
+        ways[before] = _related(first, after, {"kind": "uniform", "low": -gap["high"], "high": -gap["low"]})
+        return
+    if _leads(ways, before, after):
+        return
+    if gap["high"] > times.SOON_S and "back_s" in ways[before].get("timestamp", {}):
+        ways[before] = times.earlier(ways[before], gap["high"])
+    ways[after] = _related(second, before, gap)
+
+
+def _leads(ways: Mapping[str, Mapping[str, Any]], start: str, goal: str) -> bool:
+    """Tell whether references lead from one field to another."""
+    while (target := ways[start].get("reference")) is not None:
+        start = target["field"]
+        if start == goal:
+            return True
+    return False
+
+
+def _related(field: Field, other: str, plus: dict[str, Any]) -> dict[str, Any]:
+    written = times.written_as(field)
+    return {"reference": {"field": other, "plus": plus} | ({"written": written} if written else {})}
 
 
 def _of_faker(provider: str) -> dict[str, Any]:

@@ -34,6 +34,28 @@ def said_of(node: Node) -> dict[str, Any] | None:
     return None
 
 
+def listed_in(doc: str) -> list[str]:
+    """Return the words that a description lists: ``One of NEW, PAID or SHIPPED``."""
+    found = re.search(
+        r"\b[Oo]ne of:? \(?((?:['\"`]?[A-Za-z][\w-]*['\"`]?(?:, ?(?:or )?| or | ?\| ?|/)){1,30}['\"`]?[A-Za-z][\w-]*['\"`]?)",
+        doc,
+    )
+    return list(dict.fromkeys(re.findall(r"[A-Za-z][\w-]*", re.sub(r"\bor\b", ",", found[1])))) if found else []
+
+
+def range_in(doc: str) -> tuple[float, float] | None:
+    """Return the range that a description names: ``between 0 and 1``, ``from 1 to 5``, ``0-100``."""
+    number = r"(-?\d+(?:\.\d+)?)"
+    found = re.search(
+        rf"\b(?:between {number} and {number}|from {number} to {number}|(?:range|scale|values?):? {number} ?(?:-|to|\.\.) ?{number})\b",
+        doc,
+    )
+    if found is None:
+        return None
+    low, high = (float(one) for one in found.groups() if one is not None)
+    return (low, high) if low < high else None
+
+
 def rows_of(node: Node) -> tuple[dict[str, Any], ...]:
     """Return the whole records that a schema lists for a record: of each, its fields come from one."""
     options = _mapping(node.properties.get("arg.properties")).get("options")

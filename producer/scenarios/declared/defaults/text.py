@@ -154,7 +154,7 @@ _TABLE = r"""
 \b(middle )?initials?$ => list:initial
 \bfull name$|\b(name on card|card ?holder|holder|signatory|next of kin)( name)?$ => faker:name
 \b(user|login|screen|account login|logon|nick|twitter|github) ?(name|handle)$|^(username|login|nickname|handle|nick|logon|screenname)$ => faker:user_name
-\w+(ed|en|t) by$ => faker:user_name
+\w+(ed|en|t) by$|\b(assigned|reported|delegated|escalated) to$ => faker:user_name
 ^(user|assignee|committer|reviewer|uploader|member)$ => faker:user_name
 \b(physician|doctor|surgeon|nurse|teacher|instructor|professor|tutor|driver|pilot|captain|coach|manager|supervisor|employee|applicant|author|editor|beneficiary|payee|payer|debtor|creditor|sender|recipient|contact|contact person|witness|guest|landlord|salesperson|sales rep|representative|technician|agent|consultant|attendee|participant|winner)$ => faker:name
 \bdisplay name$ => faker:name
@@ -208,6 +208,7 @@ _TABLE = r"""
 \bloinc( code)?$ => list:loinc
 \bndc( code)?$ => form:ndc
 \bnpi$ => form:npi
+\bfips( code)?$ => form:fips
 \bcve( id)?$ => form:cve
 \bblood (type|group)$ => list:blood type
 \bflight (number|no|code)$|^flight$ => form:flight
@@ -259,7 +260,7 @@ _TABLE = r"""
 \bcluster( (name|id))?$ => list:cluster
 \b(environment|env|stage name)$ => list:environment
 \b(coordinates?|coords|lat ?long?|geo ?point|latitude longitude|position) ?(pair)?$ => form:coordinates
-\b(json|payload|attributes|metadata|properties|params|parameters|context|extra|headers|config|settings)( (json|text))?$ => form:json
+\b(json|data|payload|attributes|metadata|properties|params|parameters|context|extra|headers|config|settings)( (json|text))?$ => form:json
 \b(service|application|app|job|task|workflow|pipeline|process|program|component|module|logger|function|connector|project|repo|repository|rule|policy|dag|queue|bucket|plugin|consumer|producer|span|operation|instance|index) ?name$ => list:service
 ^(service|microservice|application|app|component|logger|module|daemon|program|peer service)$|\bapp id$ => list:service
 ^(repo|repository|project)$ => list:repository
@@ -457,6 +458,8 @@ def _of_name(field: Field) -> str | None:
         "code",
         "common",
     ):
+        return None
+    if re.search(r"\b(first|given|fore|last|family|sur|middle|maiden|user|login|screen|nick|host|file)$", before):
         return None
     about = before or field.record
     if before and not re.search(PERSON, before):

@@ -29,7 +29,7 @@ _DONE = (
     r"occurred|happened|logged|failed|loaded|inserted|joined|enrolled|admitted|discharged|hired|issued|viewed|clicked|read|"
     r"scheduled|expired|edited|installed|booked|picked up|dropped off|signed up|signed|verified|played|watched|added|"
     r"released|built|founded|purchased|sold|requested|responded|granted|revoked|synced|archived|posted|triggered|executed|"
-    r"last login|last logon|login|passed|applied|renewed|settled|authorized|reported|detected|acknowledged|assigned|launched)"
+    r"last login|last logon|passed|applied|renewed|settled|authorized|reported|detected|acknowledged|assigned|launched)"
 )
 # Words before "time" that make a point of it; any other makes a span.
 _POINT = (
@@ -54,6 +54,14 @@ _MOMENT = (
 )
 # A time that is no point: where one of these stands, a number is a span.
 _NEVER = r"\b(zone|timezone|offset|format|count|number of|elapsed|remaining|spent|to live|out|limit|series|interval|version|id|key|hash)\b"
+# Words before "time" that make a span of it, also in a long.
+_SPAN = (
+    r"\b(response|processing|process|elapsed|wait|waiting|delivery|rack|travel|travelling|transit|idle|cpu|up|down|run|load|loading|render|"
+    r"rendering|total|average|max|min|maximum|minimum|mean|median|cook|cooking|prep|preparation|lead|cycle|dwell|build|execution|"
+    r"handling|handle|service|round trip|queue|hold|talk|ring|play|playing|watch|screen|sleep|rem|deep|reaction|setup|turnaround|flight|"
+    r"driving|drive|walking|seek|access|connect|connection|lookup|dns|ssl|blocked|user|sys|wall|gc|pause|recovery|repair|remaining|work|"
+    r"working|break|busy|active|moving|stopped|hang|burn|exposure|integration|dead|rise|fall|settling|half|life|real|over) time$"
+)
 _BARE = rf"^(is |was )?(last |first )?{_DONE}( (on|by date|date|time))?$|\b(start|end|begin)$|\bon$"
 
 _BIRTH = r"\b(birth|born|dob)\b"
@@ -87,6 +95,10 @@ def unit_of(field: Field) -> str | None:
     if named := next((unit for pattern, unit in _UNITS if re.search(pattern, field.says)), None):
         return named
     told = (
+        (r"debezium\.time\.nanotimestamp", "nanoseconds"),
+        (r"debezium\.time\.microtimestamp", "microseconds"),
+        (r"debezium\.time\.timestamp", "milliseconds"),
+        (r"debezium\.time\.date", "days"),
         (r"nano ?second", "nanoseconds"),
         (r"micro ?second", "microseconds"),
         (r"milli ?second", "milliseconds"),
@@ -98,7 +110,10 @@ def unit_of(field: Field) -> str | None:
 def is_moment(field: Field) -> bool:
     """Tell whether a field without a logical type says when something is, by its name or by what the schema notes."""
     kind = field.node.kind
-    if re.search(r"epoch|since 1970|unix time|iso[ -]?8601|rfc[ -]?3339", field.notes):
+    if re.search(
+        r"debezium\.time\.((nano|micro|zoned)?timestamp|date)|epoch|since 1970|unix time|iso[ -]?8601|rfc[ -]?3339",
+        field.notes,
+    ):
         return True
     if kind == "int" and field.is_named(r"\bdate (key|id|sk)$"):
         return True
@@ -108,6 +123,8 @@ def is_moment(field: Field) -> bool:
         r"^(view|visit|call|date|request|reading|scan|login|current|device|system|server) time$"
     ):
         return False
+    if kind in ("string", "long") and field.is_named(r"\btime$") and not field.is_named(_SPAN):
+        return True
     if field.is_named(_MOMENT) or (kind == "string" and field.is_named(r"^(the )?day$|\bdob$|\bday$")):
         return not (kind in ("int", "float", "double") and field.is_named(r"\bday$"))
     if kind in ("string", "long") and field.is_named(r"^estimated (delivery|arrival|departure|completion)$"):

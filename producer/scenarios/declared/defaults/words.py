@@ -66,6 +66,7 @@ _SHORT = {
     "org": "organization",
     "pct": "percent",
     "perc": "percent",
+    "pos": "position",
     "percentage": "percent",
     "pwd": "password",
     "px": "price",

@@ -8,9 +8,12 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from producer.scenarios import Asked, find_scenario
 from tests.kit import ROOT
+from tests.kit.depth import examples
 from tests.kit.value_classes import is_right
 
 CASES = ROOT / "tests" / "cases"
@@ -102,6 +105,57 @@ def test_two_times_of_a_record_are_in_order(draw, first, second, kind):
     assert drawn[first] != drawn[second]
 
 
+TIMES = [
+    *(
+        "start_time",
+        "end_time",
+        "created_at",
+        "updated_at",
+        "opened",
+        "closed",
+        "order_time",
+        "shipped_at",
+        "delivered_at",
+        "from",
+        "until",
+    ),
+    *(
+        "departure",
+        "arrival",
+        "check_in",
+        "check_out",
+        "valid_from",
+        "valid_to",
+        "hired_on",
+        "left_on",
+        "sent",
+        "received",
+        "paid_at",
+    ),
+    *(
+        "login_time",
+        "logout_time",
+        "pickup_time",
+        "dropoff_time",
+        "due_date",
+        "birth_date",
+        "admitted",
+        "discharged",
+        "date",
+        "ts",
+        "eta",
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(TIMES), unique=True, min_size=2), st.booleans())
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_times_of_one_record_never_refer_to_each_other_in_a_circle(draw, names, nested):
+    times = record_of("Times", **dict.fromkeys(names, MOMENT))
+    drawn = draw(record_of("Outer", inner=times) if nested else times)
+    assert all(len(column) == EVENTS for column in drawn.values())
+
+
 def test_a_rule_of_the_file_is_never_refused_for_what_follows_its_field_by_default(draw):
     record = record_of("Trip", start_time=MOMENT, end_time=MOMENT)
     drawn = draw(record, rules="fields: {start_time: {reference: {field: end_time, plus: -60}}}")
@@ -184,6 +238,9 @@ ENUM = {"type": "enum", "name": "E", "symbols": ["A", "B", "C"]}
         (said({"type": "array", "items": said("int", options=[7])}, length=2), lambda v: {*map(tuple, v)} == {(7, 7)}),
         (said({"type": "map", "values": "string"}, options=[{"a": "b"}]), lambda v: {*map(tuple, v)} == {(("a", "b"),)}),
         (["null", said("string", regex="[A-Z]{3}")], lambda v: None in v and all(one is None or len(one) == 3 for one in v)),
+        ({"type": "long", "connect.name": "io.debezium.time.MicroTimestamp"}, lambda v: v[1] - v[0] == 10_000 and 1e15 < v[0] < 3e15),
+        ({"type": "int", "connect.name": "io.debezium.time.Date"}, lambda v: all(20_000 < one < 40_000 for one in v)),
+        ({"type": "string", "connect.name": "io.debezium.time.ZonedTimestamp"}, lambda v: all("T" in one for one in v)),
         ({"type": "string", "connect.parameters": {"allowed": "new,paid"}}, lambda v: set(v) == {"new", "paid"}),
     ],
 )  # fmt: skip
@@ -225,6 +282,9 @@ def test_the_fields_of_a_record_that_is_listed_whole_come_from_one_of_its_rows(d
         ("Unix time in seconds", "long", "epoch_s:now"),
         ("an RFC 3339 text", "string", "iso_datetime:now"),
         ("the user's IPv6 address", "string", "ipv6"),
+        ("One of NEW, PAID or SHIPPED.", "string", "one_of{NEW,PAID,SHIPPED}"),
+        ("a number between 0 and 1", "double", "share"),
+        ("from 1 to 5", "int", "integer[1,5]"),
     ],
 )
 def test_what_the_doc_of_a_field_says_helps_where_its_name_does_not(draw, doc, kind, wanted):
