@@ -120,7 +120,7 @@ class KeyReader:
         :raises RegistryUnreachable: as :class:`KeySchemas`.
         """
         # Most topics have no such key, and that is seen without a loop over their records.
-        if "_headers" not in group.table.column_names and not _any_framed(group.table["_key"]):
+        if not _any_framed(group.table["_key"]) and not _any_named(group.table):
             return group
         texts = self.texts(records.keys(group.rows), _headers(records, group.rows), naming)
         if not any(text is not None for text in texts):
@@ -231,6 +231,15 @@ def _as_record(text: str) -> str:
 def _any_framed(keys: pa.ChunkedArray[Any]) -> bool:
     looks_framed: Any = pc.starts_with(keys, MAGIC.decode())
     return bool(pc.any(looks_framed).as_py())
+
+
+def _any_named(rows: pa.Table) -> bool:
+    if "_headers" not in rows.column_names:
+        return False
+    flat: Any = pc.list_flatten(rows["_headers"])
+    names: Any = pc.struct_field(flat, "name")
+    names_keys: Any = pc.equal(names, pa.scalar(KEY_SCHEMA))
+    return bool(pc.any(names_keys).as_py())
 
 
 def _headers(records: Records, rows: NDArray[np.int64]) -> list[bytes | None]:

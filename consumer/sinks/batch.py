@@ -64,9 +64,13 @@ def metadata(records: Records, rows: Rows, schema_id: int) -> dict[str, pa.Array
 
 def headers_column(headers: Sequence[Headers | None]) -> pa.Array[Any]:
     """Return headers as a column of name and value, in their order; null where a record has none."""
-    return pa.array(
-        [[{"name": name, "value": value} for name, value in each] if each else None for each in headers], HEADERS
-    )
+    counts = [len(each) if each else 0 for each in headers]
+    pairs = [pair for each in headers if each for pair in each]
+    names = pa.array([name for name, _ in pairs], pa.string())
+    flat = pa.StructArray.from_arrays([names, pa.array([value for _, value in pairs], pa.binary())], ["name", "value"])
+    ends = np.cumsum(counts, dtype=np.int32)
+    none: Any = pa.array([not count for count in counts], pa.bool_())
+    return pa.ListArray.from_arrays(pa.array(np.concatenate([[0], ends]), pa.int32()), flat, type=HEADERS, mask=none)
 
 
 def ids_in_headers(records: Records, rows: Rows) -> pa.Array[Any]:
