@@ -150,6 +150,9 @@ def test_a_lake_holds_what_our_loader_holds(
         None, nothing | {"string": "text 1"}, nothing | {"long": 2}, nothing | {"Inner": inner},
     ]  # fmt: skip
     assert lake.rows("SELECT max(n) FROM events") == [(99 + (1 << 40),)]
+    carried = "SELECT n, kafka_headers, kafka_timestamp_ms FROM events WHERE kafka_headers IS NOT NULL"
+    assert lake.rows(carried) == [(30, [{"name": "a", "value": b"1"}], None)]
+    assert lake.rows("SELECT DISTINCT kafka_record_name, kafka_key_json FROM events") == [(V1["name"], None)]
 
     wanted = lake.held(topic.name)
     assert lake.read("polars", "spark", topic=topic.name) == {"polars": wanted, "spark": wanted}
