@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import duckdb
 
@@ -35,8 +36,16 @@ def keep_key_schema(warehouse: Warehouse, schema_id: int, text: str) -> None:
 
 def kept_record_names(warehouse: Warehouse) -> dict[int, str]:
     """Return the full names of the record types of the schemas that were loaded, by schema id."""
+    return record_names(warehouse.rows(_SCHEMAS))
+
+
+def record_names(schemas: Iterable[tuple[Any, ...]]) -> dict[int, str]:
+    """Return the full names of the record types of schemas, by id.
+
+    :param schemas: ids and texts.
+    """
     names: dict[int, str] = {}
-    for schema_id, text in warehouse.rows(_SCHEMAS):
+    for schema_id, text in schemas:
         try:
             names[int(schema_id)] = parse(str(text)).name
         except UnsupportedSchema:  # nothing of it is in the table

@@ -10,7 +10,7 @@ import time
 import pyarrow as pa
 
 from consumer.sinks import BATCH_ROWS, RowsRefused, Stored
-from consumer.sinks.batch import Chunk, EventGroup
+from consumer.sinks.batch import NAME_COLUMN, Chunk, EventGroup
 from consumer.sinks.conversion import is_kept
 from consumer.sinks.limit import NO_LIMIT, Limit
 from consumer.sinks.open_batch import CHUNK_ROWS, OpenBatch
@@ -18,6 +18,7 @@ from consumer.sinks.postgres import ledger
 from consumer.sinks.postgres.catalogue import our_tables
 from consumer.sinks.postgres.columns import EventColumns
 from consumer.sinks.postgres.errors import reason_of
+from consumer.sinks.postgres.record_columns import RecordNames
 from consumer.sinks.postgres.values.copying import copy_in
 from consumer.sinks.postgres.values.into_text import CopiedColumn
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
@@ -31,6 +32,7 @@ class PostgresBatches:
     """Writes chunks into a warehouse, in batches. One thread calls it, :meth:`interrupt` apart.
 
     :param columns: of the events, which have adopted the schemas of what comes.
+    :param record_names: the record types of those schemas.
     :param careful: try every row before it is stored, and make every chunk a batch of its own.
     """
 
@@ -38,6 +40,7 @@ class PostgresBatches:
         self,
         warehouse: PostgresWarehouse,
         columns: EventColumns,
+        record_names: RecordNames,
         load_id: str,
         *,
         limit: Limit = NO_LIMIT,
@@ -45,7 +48,7 @@ class PostgresBatches:
         careful: bool = False,
     ) -> None:
         self._warehouse = warehouse
-        self._rows = RowsInto(warehouse, columns)
+        self._rows = RowsInto(warehouse, columns, record_names)
         self._load_id = load_id
         self._limit = limit
         self._batch_rows = batch_rows
@@ -132,9 +135,10 @@ class PostgresBatches:
 class RowsInto:
     """Copies rows into the tables, inside the caller's transaction: :meth:`begin` comes first in each."""
 
-    def __init__(self, warehouse: PostgresWarehouse, columns: EventColumns) -> None:
+    def __init__(self, warehouse: PostgresWarehouse, columns: EventColumns, record_names: RecordNames) -> None:
         self._warehouse = warehouse
         self._columns = columns
+        self._record_names = record_names
         self._layout = columns.layout
         # By schema and columns, as some are there only where a record fills them: it takes a millisecond to find out.
         self._copied: dict[tuple[int, tuple[str, ...]], list[CopiedColumn]] = {}
@@ -143,11 +147,12 @@ class RowsInto:
         """Let nobody change the columns of events, and see what they are now."""
         with self._warehouse.errors():
             self._columns.hold_still()
+            self._record_names.look()
 
     def events(self, group: EventGroup, number: int) -> None:
         """Store decoded records as part of batch ``number``."""
         with self._warehouse.errors():
-            rows = _numbered(group.table, "_batch", number)
+            rows = self._named(_numbered(group.table, "_batch", number), group.schema_id)
             self._copy("events", rows, self._columns_of(group.schema_id, rows.schema))
 
     def others(self, table: str, rows: pa.Table, number: int) -> None:
@@ -161,17 +166,21 @@ class RowsInto:
         """Return the chunk with the rows that PostgreSQL refuses as rejects; each try is rolled back."""
 
         def attempt(rows: pa.Table) -> None:
-            rows = _numbered(rows, "_batch", 0)
+            schema_id = int(rows.column("_schema_id")[0].as_py())
             self._warehouse.begin()
             try:
                 self.begin()
-                columns = self._columns_of(int(rows.column("_schema_id")[0].as_py()), rows.schema)
-                self._copy("events", rows, columns)
+                rows = self._named(_numbered(rows, "_batch", 0), schema_id)
+                self._copy("events", rows, self._columns_of(schema_id, rows.schema))
             finally:
                 self._warehouse.rollback()
 
         with self._warehouse.errors():
             return set_apart(chunk, attempt, reason_of)
+
+    def _named(self, rows: pa.Table, schema_id: int) -> pa.Table:
+        name = self._record_names.of(schema_id)
+        return rows if name is None else rows.append_column(NAME_COLUMN, pa.repeat(pa.scalar(name), rows.num_rows))
 
     def _columns_of(self, schema_id: int, schema: pa.Schema) -> list[CopiedColumn]:
         if self._layout is not self._columns.layout:  # another loader changed it

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from consumer.sinks.batch import KEY_COLUMN
+from consumer.sinks.batch import KEY_COLUMN, NAME_COLUMN
+from consumer.sinks.duckdb.record_columns import record_names, text_literal
 from consumer.sinks.postgres.columns import LOCK
 from consumer.sinks.postgres.connecting import BoundedConnection
 from consumer.sinks.postgres.migrations import lock_name
@@ -17,6 +18,8 @@ _KEPT = "SELECT schema_id, schema FROM key_schemas ORDER BY 1"
 _KEEP = """
     INSERT INTO key_schemas (schema_id, schema, first_seen) VALUES (%s, %s, now()) ON CONFLICT (schema_id) DO NOTHING
 """
+_SCHEMAS = "SELECT DISTINCT schema_id, schema FROM schema_versions"
+_CHANGE_S = 3600.0  # the table is written anew
 _THERE = "SELECT count(*) > 0 FROM event_types WHERE column_name = %s"
 _NOTE = "INSERT INTO event_types (column_name, name, type) VALUES (%s, %s, %s::jsonb)"
 
@@ -32,6 +35,45 @@ def keep_key_schema(warehouse: PostgresWarehouse, schema_id: int, text: str) -> 
         connection.execute(LOCK, [lock_name(warehouse.schema)])
         make_room(connection, KEY_COLUMN)
         connection.execute(_KEEP, [schema_id, text])
+
+
+class RecordNames:
+    """Which type each event's record is of: a column that is there once a topic has several."""
+
+    def __init__(self, warehouse: PostgresWarehouse) -> None:
+        self._warehouse = warehouse
+        self._names: dict[int, str] = {}
+        self._is_there = False
+
+    def met(self, schema_id: int, name: str) -> None:
+        """Take the record type of a schema that was adopted, and make the column where it is the second one."""
+        if not self._names:
+            self._names = self._kept()
+        self._names[schema_id] = name
+        if len(set(self._names.values())) == 1:
+            self._names |= self._kept()  # another loader may have met one since
+        if self._is_there or len(set(self._names.values())) == 1:
+            return
+        with self._warehouse.transaction() as connection, connection.patient(_CHANGE_S):
+            connection.execute(LOCK, [lock_name(self._warehouse.schema)])
+            if make_room(connection, NAME_COLUMN):
+                known = " ".join(
+                    f"WHEN {number} THEN {text_literal(each)}" for number, each in sorted(self._names.items())
+                )
+                connection.execute(
+                    f"ALTER TABLE events ALTER COLUMN {NAME_COLUMN} TYPE text USING CASE _schema_id {known} END"
+                )
+
+    def look(self) -> None:
+        """See whether the column is there, inside a transaction that lets nobody change the table."""
+        self._is_there = self._is_there or self._warehouse.rows(_THERE, [NAME_COLUMN]) == [(True,)]
+
+    def of(self, schema_id: int) -> str | None:
+        """Return what a row says; ``None`` where there is no such column."""
+        return self._names[schema_id] if self._is_there else None
+
+    def _kept(self) -> dict[int, str]:
+        return record_names(self._warehouse.rows(_SCHEMAS))
 
 
 def make_room(connection: BoundedConnection, column: str) -> bool:

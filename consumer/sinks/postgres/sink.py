@@ -29,6 +29,7 @@ from consumer.sinks.postgres.held import pages, summary
 from consumer.sinks.postgres.migrations import lock_name
 from consumer.sinks.postgres.place import Address, aside_of, schema_of
 from consumer.sinks.postgres.proving import to_look, to_prove
+from consumer.sinks.postgres.record_columns import RecordNames
 from consumer.sinks.postgres.warehouse import PostgresWarehouse, open_warehouse
 from schemas.columns.at_hand import AtHand
 from schemas.columns.column_type import quote
@@ -59,6 +60,7 @@ class PostgresSink:
     def __init__(self, warehouse: PostgresWarehouse) -> None:
         self._warehouse = warehouse
         self._columns = EventColumns(warehouse)
+        self._record_names = RecordNames(warehouse)
 
     @property
     def where(self) -> str:
@@ -108,7 +110,9 @@ class PostgresSink:
 
     def adopt(self, schema_id: int, root: Node) -> list[str]:
         """Let ``events`` grow by what a schema needs; decoded rows name the columns of fields by their numbers."""
-        return self._columns.adopt(schema_id, root)
+        names = self._columns.adopt(schema_id, root)
+        self._record_names.met(schema_id, root.name)
+        return names
 
     def keep_schema(self, schema_id: int, schema: WrittenSchema, used: SchemaUsed | None) -> None:
         """Keep a text and a format, unless another loader did."""
@@ -128,7 +132,13 @@ class PostgresSink:
     def batches(self, load_id: str, *, limit: Limit, batch_rows: int, careful: bool = False) -> PostgresBatches:
         """Return what stores chunks."""
         return PostgresBatches(
-            self._warehouse, self._columns, load_id, limit=limit, batch_rows=batch_rows, careful=careful
+            self._warehouse,
+            self._columns,
+            self._record_names,
+            load_id,
+            limit=limit,
+            batch_rows=batch_rows,
+            careful=careful,
         )
 
     def checkpoint(self) -> None:
@@ -144,7 +154,7 @@ class PostgresSink:
 
     def readmit(self, load_id: str, chunk: Chunk) -> int:
         """Move the decoded records of a page, ledger included, so that a record is in exactly one place."""
-        into = RowsInto(self._warehouse, self._columns)
+        into = RowsInto(self._warehouse, self._columns, self._record_names)
         chunk = into.without_refused(chunk)
         if not chunk.groups:
             return 0

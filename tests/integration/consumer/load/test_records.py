@@ -87,3 +87,25 @@ def test_keys_of_avro_are_text_beside_their_bytes(each_rig: Any) -> None:
     lines = streamproof("tail", rig.topic, "--from", "start", "--json").stdout.splitlines()
     assert [json.loads(line).get("key_json") for line in lines] == [{"id": 7}, None, None, None, {"id": 7}, {"id": 8}]
     rig.prove()
+
+
+def test_each_event_says_its_record_type_once_there_are_several(each_rig: Any) -> None:
+    rig = each_rig
+
+    def one(name: str, n: int) -> list[bytes]:
+        schema = {"type": "record", "name": name, "fields": [{"name": "n", "type": "int"}]}
+        with Registry(rig.connection.registry) as registry:
+            schema_id = registry.register(f"{rig.topic}-{name}", json.dumps(schema)).id
+        return [framed(schema_id, schema, {"n": n})]
+
+    rig.create()
+    rig.produce(one("com.a.Same", 1))
+    rig.load()
+    assert "_record_name" not in stored(rig, "*")[0]
+    rig.produce([*one("com.b.Same", 2), *one("com.a.Same", 3)])
+    rig.load()
+    rig.produce([*one("com.c.Other", 4), *one("com.b.Same", 5)])
+    rig.load(batch_rows=1)
+    names = [(row["n"], row["_record_name"]) for row in stored(rig, "n, _record_name")]
+    assert names == [(1, "com.a.Same"), (2, "com.b.Same"), (3, "com.a.Same"), (4, "com.c.Other"), (5, "com.b.Same")]
+    rig.prove()
