@@ -76,6 +76,16 @@ def fault_of(path: Path, published: PublishedFile | None) -> str:
     return "" if now == published else "it was changed after it was published"
 
 
+def changed_columns(earlier: Path, today: Path) -> str:
+    """Return why a file cannot be read together with one that is written today, empty if it can.
+
+    A column that got another name or a wider type since would be two columns, or one with values cast to text.
+    """
+    before, now = pq.read_schema(earlier), pq.read_schema(today)
+    others = [one.name for one in before if one.name not in now.names or now.field(one.name).type != one.type]
+    return f"{', '.join(others)}: another name or type since it was published" if others else ""
+
+
 def known_files(warehouse: Warehouse) -> dict[str, PublishedFile]:
     """Return what each file was when it was last published, by name."""
     return {file.file: file for file in (PublishedFile(*row) for row in warehouse.rows(_LATEST))}

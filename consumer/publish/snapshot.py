@@ -1,7 +1,8 @@
 """What a snapshot holds: the events as Parquet, one file per run, and a small DuckDB file with marts and run ledger.
 
-A run's file is written once. Later snapshots link to it as long as the run's latest audit passes and the file is what
-it was: publishing writes what the new run costs, and only reads the history.
+A run's file is written once. Later snapshots link to it as long as the run's latest audit passes, the file is what it
+was, and no column of it has another name or type since: publishing writes what the new run costs, and only reads the
+history.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import duckdb
 
 from consumer.proof.run_scope import known_runs
 from consumer.proof.sql_files import lacking
-from consumer.publish.files import PublishedFile, describe, fault_of, files_of, known_files, protect
+from consumer.publish.files import PublishedFile, changed_columns, describe, fault_of, files_of, known_files, protect
 from consumer.publish.marts import marts_of_runs
 from consumer.publish.paths import run_slug
 from consumer.publish.permit import proved_now
@@ -78,7 +79,7 @@ def write_snapshot(
 
     1. the run's own file, from the warehouse
     2. those of earlier runs whose latest audit passed: linked where they are what they were when they were published;
-       else written anew if the run is proved again, and left out if it is not
+       and have the columns of today; else written anew if the run is proved again, and left out if it is not
     3. the database: marts, run ledger, and what the files are
 
     :param warehouse: the warehouse, with the run entered.
@@ -98,7 +99,7 @@ def write_snapshot(
         if run is None or run not in passed:
             continue
         earlier = before / _EVENTS / name
-        fault = fault_of(earlier, known.get(name))
+        fault = fault_of(earlier, known.get(name)) or changed_columns(earlier, building / _EVENTS / files[0].file)
         if not fault:
             _link(earlier, building / _EVENTS / name)
             files.append(known[name])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import shlex
 import signal
@@ -20,8 +21,10 @@ from consumer.proof.packs import RunPack
 from consumer.publish.marts import marts_of_packs
 from consumer.publish.publish import Publication, publish, run_slug
 from consumer.publish.snapshot import TABLES, first_query
+from consumer.sinks.duckdb.columns import EventColumns
 from schemas.identity import event_id
 from schemas.packs import find_pack
+from schemas.types.tree import parse
 from streamproof.cli import run
 from tests.kit import ROOT
 
@@ -410,3 +413,28 @@ def test_the_guide_lists_every_mart() -> None:
     guide = (ROOT / "docs" / "report.md").read_text()
     for _, mart in MARTS:
         assert f"| `{mart.name}` |" in guide, mart.name
+
+
+def test_a_run_whose_columns_have_other_names_or_types_since_is_published_with_those_of_today(proved: Any) -> None:
+    publish_it(proved)
+    proved.add_run("rehearsal/two")
+    schema = json.loads(proved.sql("SELECT schema FROM schema_versions")[0][0])
+    for field in schema["fields"]:
+        if field["name"] == "session_id":
+            field |= {"name": "visit_id", "aliases": ["session_id"]}
+        elif field["name"] == "user_id":
+            field["type"] = "bytes"
+    text = json.dumps(schema)
+    with proved.open() as warehouse:
+        EventColumns(warehouse).adopt(2, parse(text))
+        warehouse.rows("INSERT INTO schema_versions VALUES (2, NULL, NULL, ?, now(), 'avro')", [text])
+    assert proved.audit("rehearsal/two").verdict == "PASSED"
+    run_checks(proved.path, "rehearsal/two")
+    publication = publish_it(proved, "rehearsal/two")
+    assert len(publication.renewed) == 1
+    assert "user_id" in publication.renewed[0]
+    rows = read(publication.database, "SELECT count(*), count(visit_id), any_value(typeof(user_id)) FROM events")
+    assert rows == [(1200, 1200, "BLOB")]
+    assert read(publication.database, "SELECT count(*) FROM (DESCRIBE events) WHERE column_name = 'session_id'") == [
+        (0,)
+    ]
