@@ -13,6 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deepdiff import DeepDiff
+from deepdiff.helper import notpresent
+
 from schemas.registry.normal import FieldOf, TypeOf, normal
 
 ROOT = "(record)"
@@ -24,7 +27,7 @@ class Change:
 
     ``kind`` is ``added``, ``removed``, ``renamed``, ``type_changed``, ``default_changed``, ``doc_changed``,
     ``reordered``, or the name of another attribute with ``_changed`` (``aliases_changed``). ``old`` and ``new`` are
-    text; ``None`` is absent.
+    text; ``None`` is absent. A change deep inside an attribute has its place in front: ``range.max: 5``.
     """
 
     path: str
@@ -169,9 +172,37 @@ def _field_attributes(path: str, old: FieldOf, new: FieldOf) -> Iterator[Change]
 
 
 def _attributes(path: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Change]:
-    for key in (*old, *(key for key in new if key not in old)):
-        if old.get(key) != new.get(key):
-            yield Change(path, f"{key}_changed", _plain(key, old.get(key)), _plain(key, new.get(key)))
+    """Yield what changed in the attributes of a place: JSON values of any depth, told by where in them it is."""
+    differing = [key for key in (*old, *(key for key in new if key not in old)) if old.get(key) != new.get(key)]
+    for key in differing:
+        was, now = old.get(key), new.get(key)
+        kind = f"{key}_changed"
+        if was is None or now is None:
+            yield Change(path, kind, _plain(key, was), _plain(key, now))
+            continue
+        before, after = json.loads(was), json.loads(now)
+        if isinstance(before, dict) and isinstance(after, dict):
+            # -0.0 and 0.0 are equal to a library, and other texts to a registry.
+            yield from (Change(path, kind, *found) for found in _deep(before, after) or [(was, now)])
+        else:
+            yield Change(path, kind, _plain(key, was), _plain(key, now))
+
+
+def _deep(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str | None, str | None]]:
+    """Return the differences of two objects, each as text behind its path in them: ``range.max: 5``."""
+    found = []
+    for items in DeepDiff(before, after, view="tree", threshold_to_diff_deeper=0).values():
+        for item in items:
+            where = "".join(
+                f".{part}" if isinstance(part, str) else f"[{part}]" for part in item.path(output_format="list")
+            ).removeprefix(".")
+            told = [None if value is notpresent else f"{where}: {_text(value)}" for value in (item.t1, item.t2)]
+            found.append((told[0], told[1]))
+    return sorted(found, key=str)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _plain(key: str, text: str | None) -> str | None:

@@ -331,6 +331,26 @@ def test_a_branch_of_the_full_name_comes_before_one_of_the_short_name():
     assert unreadable(record(field("v", [first, second])), record(field("v", [second, first]))) == []
 
 
+def test_a_change_deep_inside_an_attribute_is_told_by_its_place():
+    def hinted(high, words, **more):
+        hint = {"range": {"min": 0, "max": high}, "options": words, **more}
+        return record(field("f", {"type": "int", "arg.properties": hint}))
+
+    def told(old, new):
+        return [(c.path, c.kind, c.old, c.new) for c in diff_schemas(old, new)]
+
+    kind = "arg.properties_changed"
+    assert told(hinted(5, ["a"]), hinted(7, ["a"])) == [("f", kind, "range.max: 5", "range.max: 7")]
+    assert told(hinted(5, ["a", {"b": 1}]), hinted(5, ["a", {"b": 2}])) == [
+        ("f", kind, "options[1].b: 1", "options[1].b: 2")
+    ]
+    assert told(hinted(5, []), hinted(5, [], regex="x")) == [("f", kind, None, 'regex: "x"')]
+    # Numbers and truth values that Python takes for equal are other texts to a registry.
+    assert told(hinted(1, []), hinted(1.0, [])) == [("f", kind, "range.max: 1", "range.max: 1.0")]
+    assert len(told(hinted(0.0, []), hinted(-0.0, []))) == 1
+    assert told(hinted(1, []), hinted(True, [])) == [("f", kind, "range.max: 1", "range.max: true")]
+
+
 def test_a_rename_by_alias_is_one_change():
     kept = field("kept", "int")
     old = record(field("old", ["null", "int"]), kept)
