@@ -14,7 +14,7 @@ from cluster.text.yaml_files import read_yaml
 from producer.scenarios.declared.checking import Checking
 from producer.scenarios.declared.defaults import Defaults, defaults_of
 from producer.scenarios.declared.field_paths import Place, places
-from producer.scenarios.declared.rules import File, Pool, Rule
+from producer.scenarios.declared.rules import File, Pool, Rule, Timestamp
 from producer.scenarios.declared.targets import fault_targets
 from schemas.fault_targets import FaultTargets
 from schemas.registry.contract import Contract, ContractVersion, load_contract
@@ -172,10 +172,11 @@ def _with_null_branch(rule: Rule, nulls: float | None) -> Rule:
 
 def _event_time(root: Node, rules: Mapping[str, Rule]) -> str | None:
     """Return the first timestamp, or else the first number or text that has the event's own time in its usual form."""
-    usual = Rule.model_validate({"timestamp": {}})
     return _first(root, lambda _, node: node.logical.startswith("timestamp")) or _first(
         root,
-        lambda name, node: node.kind in ("long", "string") and rules[name].model_copy(update={"nulls": None}) == usual,
+        lambda name, node: (
+            node.kind in ("long", "string") and not node.logical and rules[name].timestamp == Timestamp()
+        ),
     )
 
 

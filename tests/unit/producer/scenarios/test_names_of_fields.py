@@ -105,6 +105,21 @@ def test_two_times_of_a_record_are_in_order(draw, first, second, kind):
     assert drawn[first] != drawn[second]
 
 
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"created_at": "string", "occurredAt": "string"}, "occurredAt"),
+        ({"note": "string", "time": "long"}, "time"),
+        ({"ts_ns": "long", "x": {"type": "long", "logicalType": "time-micros"}}, None),
+        ({"time": "long", "at": MOMENT}, "at"),
+    ],
+)
+def test_the_time_of_an_event_is_found_where_no_type_says_it(tmp_path, fields, found):
+    (tmp_path / "r.avsc").write_text(json.dumps(record_of("R", **fields)))
+    (tmp_path / "r.yaml").write_text("schema: r.avsc\n")
+    assert find_scenario(str(tmp_path / "r.yaml")).event_time == found
+
+
 TIMES = [
     *(
         "start_time",
