@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,44 @@ def test_every_version_is_given_back_as_it_was_by_every_process(warehouse: Wareh
         again.adopt(number, root)
         assert stored(again, warehouse, number, root) == rows
     assert types(warehouse) == before
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+from consumer.sinks.duckdb.columns import EventColumns
+from consumer.sinks.duckdb.warehouse import open_warehouse
+from schemas.types.tree import parse
+
+warehouse = open_warehouse(Path(sys.argv[1]))
+warehouse.checkpoint = lambda: os._exit(9)
+EventColumns(warehouse).adopt(2, parse(sys.argv[2]))
+"""
+
+
+def test_a_kill_behind_the_commit_of_a_new_type_leaves_a_file_that_opens(tmp_path: Path) -> None:
+    """DuckDB writes the expression that changes a column into its log, and has to know its functions again."""
+    path = tmp_path / "it's.duckdb"
+    lines: Any = {"type": "array", "items": "int"}
+    root, text = (
+        record(("a", lines), ("b", "string")),
+        json.dumps(
+            {
+                "type": "record",
+                "name": "R",
+                "fields": [{"name": "a", "type": ["string", lines]}, {"name": "b", "type": "bytes"}],
+            }
+        ),
+    )
+    with open_warehouse(path, topic="t") as warehouse:
+        columns = EventColumns(warehouse)
+        store(columns, warehouse, 1, root, ([1, 2], "x"))
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(path), text], check=False, timeout=60)
+    assert done.returncode == 9
+    with open_warehouse(path, topic="t") as warehouse:
+        columns = EventColumns(warehouse)
+        assert stored(columns, warehouse, 1, root) == [([1, 2], "x")]
+        assert columns.misfits(2, parse(text)) == {}
 
 
 def test_a_schema_of_which_nothing_was_kept_is_judged_again(warehouse: Warehouse) -> None:
