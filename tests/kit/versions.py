@@ -72,6 +72,9 @@ HELD = {
     "string_bytes": Change("string", TEXTS, "bytes", BYTES),
     "bytes_string": Change("bytes", BYTES, "string", TEXTS),
     "null_string": Change("null", [None, None, None], ["null", "string"], ["a", None, "b"]),
+    "more_digits": Change(
+        decimal(10, 2), _NARROW, decimal(20, 2), [Decimal("123456789012345678.25"), _NARROW[0], _NARROW[1]]
+    ),
     "decimal": Change(decimal(10, 2), _NARROW, decimal(12, 4), _WIDE),
     "nullable_union": Change(["null", "string"], ["a", None, "é"], ["null", "string", "long"], [_LONG, "a", None]),
     "text_union": Change("string", TEXTS, ["string", "int"], ["a", 7, -1]),

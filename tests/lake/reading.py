@@ -24,7 +24,9 @@ def polars(folder: Path, files: list[str]) -> Any:
         files,
         schema=schema,
         missing_columns="insert",
-        cast_options=pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast", missing_struct_fields="insert"),
+        cast_options=pl.ScanCastOptions(
+            integer_cast=["upcast", "allow-float"], float_cast="upcast", missing_struct_fields="insert"
+        ),
     )
     assert rows.collect().width == len(schema)  # every column, not only those that are counted
     return rows.select(WANTED).collect().rows()

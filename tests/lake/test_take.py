@@ -40,16 +40,24 @@ V1: dict[str, Any] = {
         {"name": "many", "type": {"type": "array", "items": "Inner"}},
         {"name": "map", "type": {"type": "map", "values": ["null", "long"]}},
         {"name": "nothing", "type": "null"},
+        {"name": "share", "type": "int"},
+        {"name": "note", "type": "string"},
+        {"name": "old", "type": "string"},
     ],
 }
 INNER_2 = INNER | {"fields": [*INNER["fields"], {"name": "y", "type": "string"}]}
-# n is wider, Inner has one more member, and there is one more field.
+# n, price, share and note are wider, Inner has one more member, old has another name, and there is one more field.
 V2 = V1 | {
     "fields": [
         {"name": "n", "type": "long"},
-        *V1["fields"][1:7],
+        *V1["fields"][1:5],
+        {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 2}},
+        V1["fields"][6],
         {"name": "either", "type": ["null", "string", "long", INNER_2]},
-        *V1["fields"][8:],
+        *V1["fields"][8:12],
+        {"name": "share", "type": "double"},
+        {"name": "note", "type": "bytes"},
+        {"name": "is", "type": "string", "aliases": ["old"]},
         {"name": "more", "type": "string"},
     ]
 }
@@ -70,11 +78,15 @@ def odd(n: int) -> dict[str, Any]:
         "many": [{"x": None}] * (n % 3),
         "map": {"a": n, "b": None},
         "nothing": None,
+        "share": n,
+        "note": "é",
+        "old": f"old {n}",
     }
 
 
 def odd_2(n: int) -> dict[str, Any]:
-    row = odd(n) | {"more": f"more {n}", "n": n + (1 << 40)}
+    row = odd(n) | {"more": f"more {n}", "n": n + (1 << 40), "share": n / 8, "note": b"\\x41\xff", "is": f"is {n}"}
+    del row["old"]
     row["inner"] |= {"y": "y"}
     row["many"] = [one | {"y": "y"} for one in row["many"]]
     if isinstance(row["either"], dict):
@@ -153,6 +165,9 @@ def test_a_lake_holds_what_our_loader_holds(
     carried = "SELECT n, kafka_headers, kafka_timestamp_ms FROM events WHERE kafka_headers IS NOT NULL"
     assert lake.rows(carried) == [(30, [{"name": "a", "value": b"1"}], None)]
     assert lake.rows("SELECT DISTINCT kafka_record_name, kafka_key_json FROM events") == [(V1["name"], None)]
+    # The newest schema of the subject was the first that the job met, so the columns are laid out by it.
+    changed = 'SELECT share, note, "is" FROM events WHERE n IN (7, 99 + (1::BIGINT << 40)) ORDER BY n'
+    assert lake.rows(changed) == [(7.0, "é".encode(), "old 7"), (99 / 8, b"\\x41\xff", "is 99")]
 
     wanted = lake.held(topic.name)
     assert lake.read("polars", "spark", topic=topic.name) == {"polars": wanted, "spark": wanted}

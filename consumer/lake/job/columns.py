@@ -165,7 +165,9 @@ def _grows(old: ColumnType, new: ColumnType, *, widen: bool) -> bool:
         return False
     if arrow_type(old) == arrow_type(new):
         return True
-    counts = {old.name, new.name} <= _NUMBERS or None not in (decimal_of(old.name), decimal_of(new.name))
+    one, other = decimal_of(old.name), decimal_of(new.name)
+    # Polars reads no decimals of two scales together.
+    counts = {old.name, new.name} <= _NUMBERS if one is None or other is None else one[1] == other[1]
     return widen and counts and wider(old.name, new.name) == new.name
 
 
