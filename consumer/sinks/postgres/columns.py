@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import psycopg
 
 from cluster.errors import StreamproofError, WarehouseDamaged
-from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, has_identity
+from consumer.sinks.batch import ID_COLUMN, has_identity
+from consumer.sinks.postgres.at_hand import THEIRS, reserved
 from consumer.sinks.postgres.catalogue import TYPES, damaged
 from consumer.sinks.postgres.connecting import BoundedConnection
 from consumer.sinks.postgres.migrations import lock_name
@@ -29,13 +30,10 @@ from schemas.columns.of_nodes import columns_of
 from schemas.types.arrow import arrow_schema
 from schemas.types.node import Node
 
-# Of every table, for the server itself.
-_SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 # A column that becomes another type is written anew.
 _CHANGE_S = 3600.0
 # What PostgreSQL says of a column that it cannot make: too many, too long a row, a type that does not become another.
 _REFUSED = ("54000", "54011", "42804", "42846", "42704", "42601", "22021")
-_THERE = "SELECT attname FROM pg_catalog.pg_attribute WHERE attrelid = 'events'::regclass AND NOT attisdropped"
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _HOLD_STILL = "LOCK TABLE events IN ROW EXCLUSIVE MODE"
 _LAYOUT = "SELECT document FROM event_layout"
@@ -147,8 +145,7 @@ class EventColumns:
         self.layout = self._read()
         if self._is_known(schema_id):  # another loader was faster
             return
-        ours = set(self.layout.columns.values())
-        theirs = [name for (name,) in self._warehouse.rows(_THERE) if name not in ours]
+        theirs = [str(name) for (name,) in self._warehouse.rows(THEIRS)]
         judgement = judged(self.layout.held, self.layout.columns, theirs, root)
         before = self.layout.held.record.members
         names = dict(self.layout.columns)
@@ -221,13 +218,13 @@ def judged(held: Held, columns: Mapping[str, str], theirs: Iterable[str], root: 
     :param columns: of ours, by their names in a DuckDB warehouse.
     :param theirs: columns that are none of ours.
     """
-    reserved = [*METADATA_COLUMNS, *_SYSTEM_COLUMNS, *theirs]
+    names = list(reserved(list(theirs)))
     while True:
-        judgement = judge(held, root, StoreRules(reserved=tuple(reserved)))
-        clashing = list(_clashing(held, judgement, {name.lower() for name in (*reserved, *columns.values())}))
+        judgement = judge(held, root, StoreRules(reserved=tuple(names)))
+        clashing = list(_clashing(held, judgement, {name.lower() for name in (*names, *columns.values())}))
         if not clashing:
             return judgement
-        reserved += clashing
+        names += clashing
 
 
 def _clashing(held: Held, judgement: Judgement, taken: set[str]) -> Iterator[str]:

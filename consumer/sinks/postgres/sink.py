@@ -21,6 +21,7 @@ from consumer.sinks.duckdb.warehouse import Warehouse
 from consumer.sinks.held import HeldRecord, QuarantineClass
 from consumer.sinks.limit import Limit
 from consumer.sinks.postgres import ledger, record_columns
+from consumer.sinks.postgres.at_hand import at_hand
 from consumer.sinks.postgres.batches import PostgresBatches, RowsInto
 from consumer.sinks.postgres.columns import LOCK, EventColumns
 from consumer.sinks.postgres.connecting import BoundedConnection, connect
@@ -250,9 +251,10 @@ class PostgresSchema:
         return to_look(self.address, self.topic, wait_s=wait_s)
 
     def at_hand(self, topic: str) -> AtHand | None:
-        """Say nothing: what a schema's fields have is not asked yet."""
+        """Read what the schema notes of its columns; see :func:`consumer.sinks.postgres.at_hand.at_hand`."""
         self._hold_to(topic)
-        return None
+        with connect(self.address, lock_s=DEFAULT_WAIT_S) as connection, as_store_errors(self.shown):
+            return at_hand(connection, topic, self.shown)
 
     def set_aside(self) -> str:
         """Rename the schema. Nothing is deleted; a loader that is at work in it ends."""

@@ -14,6 +14,7 @@ from cluster.topics import TopicInfo
 from consumer.sinks import Place, place_named
 from consumer.sinks.postgres.connecting import connect
 from consumer.sinks.postgres.place import address_of
+from schemas.columns.at_hand import told_in_turn
 from tests.kit.postgres import PostgresServer
 from tests.kit.versions import APART, HELD, Loader, framed, one, record, rows, schemas
 
@@ -197,3 +198,22 @@ def test_a_warehouse_of_before_goes_on_with_the_columns_that_it_has(url: str) ->
     assert held(place) == known
     filled(place, {1: first, 2: second}, [framed(2, second, rows(changes, 2))])
     assert [row["renamed"] for row in held(place)["values"]] == [*changes["renamed"].values, *changes["renamed"].later]
+
+
+def test_a_gate_is_told_what_the_columns_hold_and_changes_nothing(url: str) -> None:
+    place = place_named(url, "t")
+    assert place.at_hand("t") is None
+    assert asked(url, "SELECT count(*) FROM pg_namespace WHERE nspname = 't'") == [(0,)]
+    texts = [json.dumps(record("R", one("n", kind), one("note", "int"))) for kind in ("long", "double")]
+    filled(place, {1: texts[0]}, [framed(1, texts[0], [{"n": 1, "note": 2}])])
+    asked(url, "ALTER TABLE events ADD COLUMN mine text")
+    table = place.at_hand("t")
+    assert table is not None
+    assert (table.known, list(table.held.columns)) == (frozenset({1}), ["n", "note"])
+    assert {"mine", "xmin", "_offset"} <= set(table.rules.reserved)
+    before, after = told_in_turn(table, [(1, texts[0]), (None, texts[1])])
+    assert (before.conflicts, after.impossible) == ((), "")
+    assert after.conflicts[0].startswith("n")
+    assert "n_2" in after.conflicts[0]
+    asked(url, "DROP TABLE schema_places")
+    assert place.at_hand("t") is None
