@@ -79,7 +79,7 @@ def _kafka(context: MavenContext) -> tuple[str, list[str], list[str]]:
             jars += [_jar(context, "org.apache.kafka", name, version) for name in _CONNECT_JARS] + list(ours)
             classes.append(_CONNECT)
         for name in classes:
-            printed = _printed(name, [*jars, *logs])
+            printed = printed_keys(name, [*jars, *logs])
             if not printed:
                 raise SystemExit(f"{name} of Kafka {version} printed no key")
             keys += printed
@@ -87,7 +87,7 @@ def _kafka(context: MavenContext) -> tuple[str, list[str], list[str]]:
     return "kafka", sources, keys
 
 
-def _printed(name: str, jars: list[Path]) -> list[str]:
+def printed_keys(name: str, jars: list[Path]) -> list[str]:
     """Return the keys that a configuration class documents when it is run."""
     shown = subprocess.run(java_command(jars, name), capture_output=True, text=True, check=True, timeout=_TIMEOUT_S)
     return [heading or cell for heading, cell in _PRINTED.findall(shown.stdout)]
