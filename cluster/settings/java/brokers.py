@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import SecretStr
 
 from cluster.settings.java.properties_format import trimmed
+from cluster.settings.java.quoting import class_name, word
 
 # Keys whose value is taken as it is.
 _TAKEN = {
@@ -81,17 +82,17 @@ def broker_settings(given: Mapping[str, str], faults: list[str]) -> dict[str, ob
 
 
 def _wrong_words(given: Mapping[str, str]) -> Iterator[str]:
-    for server in filter(None, map(trimmed, given.get("bootstrap.servers", "").split(","))):
-        if not _SERVER.fullmatch(server) and "@" not in server:
-            yield f"bootstrap.servers: {server[:100]} is not host:port"
+    for number, server in enumerate(filter(None, map(trimmed, given.get("bootstrap.servers", "").split(","))), 1):
+        if not _SERVER.fullmatch(server):
+            yield f"address {number} of bootstrap.servers is not host:port"
     protocol = given.get("security.protocol")
     if protocol and protocol.upper() not in _PROTOCOLS:
-        yield f"security.protocol {protocol} is none of {', '.join(_PROTOCOLS)}"
+        yield f"security.protocol: {word(protocol)} is none of {', '.join(_PROTOCOLS)}"
     if given.get(_METHOD, "oidc") != "oidc":
         yield f"{_METHOD}: oidc is the only one"
     lookup = given.get(_LOOKUP)
     if lookup and lookup not in {*_LOOKUPS, "default"}:
-        yield f"{_LOOKUP} {lookup} is none of {', '.join(_LOOKUPS)}"
+        yield f"{_LOOKUP} is none of {', '.join(_LOOKUPS)}"
 
 
 def _switched_off(given: Mapping[str, str]) -> Iterator[str]:
@@ -99,7 +100,7 @@ def _switched_off(given: Mapping[str, str]) -> Iterator[str]:
     if given.get(_SWITCH, "true").lower() != "true":
         yield f"{_SWITCH}: certificates are always verified; remove it"
     if (engine := given.get(_OWN_TLS)) and not engine.startswith("org.apache.kafka.common."):
-        yield f"{_OWN_TLS}: {engine} makes TLS by code of its own, which is not run here; give stores or PEM files"
+        yield f"{_OWN_TLS}: {class_name(engine)} makes TLS by code of its own; give stores or PEM files"
     for key, why in _NOT_HERE.items():
         if given.get(key, "none") != "none":
             yield f"{key} is not taken: {why}"

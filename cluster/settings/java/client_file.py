@@ -25,6 +25,7 @@ from cluster.settings.java.keystores import keep
 from cluster.settings.java.known_keys import REGISTRY, is_known, meant_by
 from cluster.settings.java.login import HANDLERS, LINE, MECHANISM, OAUTH, is_secret_line, login_settings
 from cluster.settings.java.properties_format import parse, trimmed
+from cluster.settings.java.quoting import key_name
 from cluster.settings.secret_files import check_private
 
 # librdkafka's names for what has another one in Java.
@@ -68,7 +69,7 @@ class ClientFile:
     :ivar refused: of a half (``kafka``, ``registry``) that was not asked for, what is wrong with it in the file.
     """
 
-    settings: Mapping[str, object]
+    settings: Mapping[str, object] = field(repr=False)
     left_out: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
 
@@ -158,7 +159,7 @@ def _unknown(given: Mapping[str, str]) -> Iterator[str]:
     for key in given:
         if not is_known(key):
             near = meant_by(key)
-            yield f"unknown key {key[:100]}" + (f", did you mean {near}?" if near else "")
+            yield f"unknown key {key_name(key)}" + (f", did you mean {near}?" if near else "")
 
 
 def _unfilled(given: Mapping[str, str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cluster.errors import Misconfigured
 from cluster.settings.java.properties_format import parse
+from cluster.settings.java.quoting import class_name, key_name
 from cluster.settings.secret_files import check_private
 
 # As in Kafka's ConfigTransformer: ${provider:path:key}, or ${provider:key}.
@@ -35,7 +36,9 @@ def resolved(given: Mapping[str, str], env: Mapping[str, str]) -> tuple[dict[str
         if kind.removeprefix(_PACKAGE) in _READERS:
             readers[name] = _READERS[kind.removeprefix(_PACKAGE)](env)
         else:
-            faults.append(f"{_LISTED}.{name}.class: {kind or 'nothing'} is none of Kafka's own config providers")
+            faults.append(
+                f"{_LISTED}.{key_name(name)}.class: {class_name(kind)} is none of Kafka's own config providers"
+            )
     values: dict[str, str] = {}
     for key, value in given.items():
         try:
@@ -52,7 +55,7 @@ def _value(readers: Mapping[str, Callable[[str, str], str | None]], found: re.Ma
         return found[0]
     value = readers[provider](path, key)
     if value is None:
-        raise Misconfigured(f"the config provider {provider} has nothing under {key}", where=path)
+        raise Misconfigured(f"the config provider {key_name(provider)} has nothing under {key_name(key)}", where=path)
     return value
 
 

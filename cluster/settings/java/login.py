@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import SecretStr
 
 from cluster.settings.java.jaas import Login, UnreadableLogin, read_login
+from cluster.settings.java.quoting import class_name, key_name, word
 from cluster.settings.java.tls import TRUST
 
 MECHANISM = "sasl.mechanism"
@@ -84,13 +85,13 @@ def login_settings(given: Mapping[str, str], faults: list[str]) -> tuple[dict[st
     if mechanism:
         found["sasl_mechanism"] = mechanism
         if mechanism.upper() not in _MECHANISMS:
-            faults.append(f"{MECHANISM} {mechanism} is not supported; {_INSTEAD}")
+            faults.append(f"{MECHANISM}: {word(mechanism.upper())} is not supported; {_INSTEAD}")
     faults += _foreign_classes(given)
     trust: dict[str, str] = {}
     if login is not None:
         options = _options_of(login.module)
         if options is None:
-            faults.append(f"the login module {login.module} of {LINE} is none of Kafka's own; {_INSTEAD}")
+            faults.append(f"the login module of {LINE} is none of Kafka's own: {class_name(login.module)}; {_INSTEAD}")
         else:
             translated, trust = _translated(login, options, faults)
             found |= translated
@@ -126,7 +127,7 @@ def _foreign_classes(given: Mapping[str, str]) -> Iterator[str]:
     for key in HANDLERS:
         name = given.get(key)
         if name and not _OWN_CLASSES.match(name):
-            yield f"{key}: {name} logs in by code of its own, which is not run here; {_INSTEAD}"
+            yield f"{key}: {class_name(name)} logs in by code of its own, which is not run here; {_INSTEAD}"
     for key, value in given.items():
         if value and _OTHER_GRANTS.match(key) and not _CLIENT_CREDENTIALS_WORDS.match(value):
             yield f"{key} is not supported: tokens are asked for by client id and secret"
@@ -160,7 +161,7 @@ def _translated(
         else:
             kind = login.module.rpartition(".")[2]
             why = "delegation tokens are not supported" if name == "tokenauth" else "it means nothing here"
-            faults.append(f"{LINE}: option {name} of {kind} is not taken ({why}); remove it")
+            faults.append(f"{LINE}: option {key_name(name)} of {kind} is not taken ({why}); remove it")
     if extensions:
         found["sasl_oauthbearer_extensions"] = ",".join(f"{name}={value}" for name, value in extensions.items())
     return found, trust

@@ -6,12 +6,13 @@ import base64
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from urllib.parse import unquote_plus, urlsplit, urlunsplit
+from urllib.parse import unquote_plus
 
 from pydantic import SecretStr
 
 from cluster.settings.java.known_keys import REGISTRY
 from cluster.settings.java.login import login_settings
+from cluster.settings.java.quoting import word
 
 URL = "schema.registry.url"
 # Each may stand behind ``schema.registry.`` too.
@@ -51,10 +52,10 @@ def _basic(given: Mapping[str, str], in_url: str, faults: list[str]) -> dict[str
     if source == "URL":
         login = in_url
     elif source != "USER_INFO":
-        faults.append(f"basic.auth.credentials.source {source} is none of USER_INFO, URL, SASL_INHERIT")
+        faults.append(f"basic.auth.credentials.source: {word(source)} is none of USER_INFO, URL, SASL_INHERIT")
     elif ":" not in login:
         faults.append("basic.auth.user.info is not user:password" if login else "basic.auth.user.info is missing")
-    return _user(login) if login else {}
+    return _user(login) if ":" in login else {}
 
 
 def _user(login: str) -> dict[str, object]:
@@ -92,7 +93,7 @@ def _bearer(given: Mapping[str, str], faults: list[str]) -> dict[str, object]:
     source = _value(given, "bearer.auth.credentials.source") or "STATIC_TOKEN"
     if source != "STATIC_TOKEN":
         faults.append(
-            f"bearer.auth.credentials.source {source} is not supported: give a token (STATIC_TOKEN), or a login "
+            f"bearer.auth.credentials.source: {word(source)} is not supported: give a token (STATIC_TOKEN), or a login "
             "(basic.auth.credentials.source)"
         )
     return {"registry_bearer_token": SecretStr(token)} if token else {}
@@ -100,8 +101,5 @@ def _bearer(given: Mapping[str, str], faults: list[str]) -> dict[str, object]:
 
 def _without_login(url: str) -> tuple[str, str]:
     """Split an address into itself without a login, and the login."""
-    parts = urlsplit(url) if "@" in url else None
-    if parts is None or "@" not in parts.netloc:
-        return url, ""
-    login, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=host)), unquote_plus(login)
+    found = re.fullmatch(r"([a-z]+://)([^/?#]*)@(.*)", url)
+    return (found[1] + found[3], unquote_plus(found[2])) if found else (url, "")
