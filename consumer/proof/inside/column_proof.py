@@ -25,11 +25,15 @@ from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.columns.column_type import quote
 from schemas.formats import RowEncoder, WrittenSchema
+from schemas.formats.headers import VALUE_SCHEMA
 from schemas.types.tree import parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _CHUNK_ROWS = 20_480
 _THREADS = 2  # the encoders let go of the GIL
+_IN_HEADER = (
+    f"coalesce(list_contains(list_transform(_headers, lambda one: one.name), '{VALUE_SCHEMA}'), FALSE) AS in_header"
+)
 _PLACE = '_crc32 AS crc32, _shard AS shard, _sequence AS sequence, _partition AS partition, _offset AS "offset"'
 
 _SCHEMAS = """
@@ -83,11 +87,11 @@ def _prove(warehouse: Warehouse, schema_id: int, schema: WrittenSchema) -> str:
         return next(iter(wrong.values()))
     values = columns.values_of(schema_id, root)
     wanted = [f"{values[name]} AS {quote(f'f{place}')}" for place, name in enumerate(encoder.arrow_schema.names)]
-    select = ", ".join([*wanted, _PLACE, f"{columns.odd_values(schema_id, root)} AS holds_more"])
+    select = ", ".join([*wanted, _PLACE, f"{columns.odd_values(schema_id, root)} AS holds_more", _IN_HEADER])
     query = f"SELECT {select} FROM run_events WHERE _schema_id = {schema_id}"  # noqa: S608 - names are quoted
     with warehouse.errors():
         reader = warehouse.connection.sql(query).to_arrow_reader(warehouse.rows_at_once(_CHUNK_ROWS))
-        odd = _odd_rows(encoder, iter(reader))
+        odd = _odd_rows(encoder, schema.written.head_bytes, iter(reader))
         if odd:
             warehouse.connection.register("odd", pa.Table.from_batches(odd))
             warehouse.connection.execute("INSERT INTO columns_differ BY NAME FROM odd")
@@ -95,40 +99,51 @@ def _prove(warehouse: Warehouse, schema_id: int, schema: WrittenSchema) -> str:
     return ""
 
 
-def _odd_rows(encoder: RowEncoder, chunks: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
-    """Return the places of the rows that do not give their bytes: shard, sequence, partition, offset."""
+def _odd_rows(encoder: RowEncoder, head_bytes: int, chunks: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """Return the places of the rows that do not give their bytes: shard, sequence, partition, offset.
+
+    :param head_bytes: what stands before the payload, but for records that name their schema in a header.
+    """
     found: list[pa.RecordBatch] = []
     waiting: deque[Future[pa.RecordBatch]] = deque()
     with ThreadPoolExecutor(_THREADS) as pool:
         for chunk in chunks:
-            waiting.append(pool.submit(_odd_rows_of, encoder, chunk))
+            waiting.append(pool.submit(_odd_rows_of, encoder, head_bytes, chunk))
             if len(waiting) > _THREADS:
                 found.append(waiting.popleft().result())
         found += [each.result() for each in waiting]
     return [rows for rows in found if len(rows)]
 
 
-def _odd_rows_of(encoder: RowEncoder, chunk: pa.RecordBatch) -> pa.RecordBatch:
+def _odd_rows_of(encoder: RowEncoder, head_bytes: int, chunk: pa.RecordBatch) -> pa.RecordBatch:
     names = encoder.arrow_schema.names
     rows = pa.RecordBatch.from_arrays(chunk.columns[: len(names)], names=names)
     more = chunk.column("holds_more").to_numpy(zero_copy_only=False).astype(np.bool_)
     stored = chunk.column("crc32").to_numpy(zero_copy_only=False).astype(np.float64)
-    odd = np.flatnonzero((_checksums(encoder, rows) != stored) | more)
+    left_out = np.where(chunk.column("in_header").to_numpy(zero_copy_only=False), head_bytes, 0)
+    odd = np.flatnonzero((_checksums(encoder, rows, left_out) != stored) | more)
     return chunk.select(["shard", "sequence", "partition", "offset"]).take(pa.array(odd, pa.int64()))
 
 
-def _checksums(encoder: RowEncoder, rows: pa.RecordBatch) -> NDArray[np.int64]:
-    """Return the CRC-32 of each row's value, -1 for a row that the schema does not allow."""
+def _checksums(encoder: RowEncoder, rows: pa.RecordBatch, left_out: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the CRC-32 of each row's value, -1 for a row that the schema does not allow.
+
+    :param left_out: how many bytes its record does not have of what the encoder writes first.
+    """
     try:
         with barrier("decode"):
             columns = [fitted(rows.column(field.name), field.type) for field in encoder.arrow_schema]
             fitting = pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
             values: list[Any] = encoder.encode(fitting).to_pylist()
+            if left_out.any():
+                values = [value[head:] for value, head in zip(values, left_out.tolist(), strict=True)]
         return np.fromiter(map(zlib.crc32, values), dtype=np.int64, count=len(values))
     except UndecodableValue:
         if len(rows) == 1:
             return np.array([-1], dtype=np.int64)
     half = len(rows) // 2
     # Taken, not sliced: the tags of a sliced union are those of the whole (PyArrow 26).
-    parts = [rows.take(pa.array(range(start, end))) for start, end in ((0, half), (half, len(rows)))]
-    return np.concatenate([_checksums(encoder, part) for part in parts])
+    parts = [range(half), range(half, len(rows))]
+    return np.concatenate(
+        [_checksums(encoder, rows.take(pa.array(part)), left_out[part.start : part.stop]) for part in parts]
+    )

@@ -12,6 +12,7 @@ import pytest
 from consumer.proof.inside.quarantine_proof import prove_quarantine
 from consumer.sinks.duckdb.sink import DuckDBSink
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from consumer.verify.contents import prove_bytes
 from schemas.formats.frame import frame_header
 from schemas.formats.headers import KEY_SCHEMA, VALUE_SCHEMA
 from tests.kit.carried import ByHand, Carried, KnownSchemas, payload
@@ -84,6 +85,14 @@ def test_a_header_that_names_none_is_told_by_its_class_and_the_value_is_not_gues
     loader.load(Carried(frame_header(MEANT) + LIKE_A_FRAME, [(VALUE_SCHEMA, said)]))
     assert held(warehouse) == [as_what]
     assert prove_quarantine(warehouse).doubts == []
+
+
+def test_the_columns_of_such_records_are_proved_by_the_bytes_that_came(warehouse: Warehouse, loader: ByHand) -> None:
+    framed = Carried(frame_header(MEANT) + LIKE_A_FRAME)
+    loader.load(Carried(LIKE_A_FRAME, [(VALUE_SCHEMA, BY_ID)]), framed, Carried(LIKE_A_FRAME, [("other", b"")]))
+    assert [(proof.faults, proof.unknown) for proof in [prove_bytes(warehouse)]] == [([], [])]
+    warehouse.rows("UPDATE events SET e = 2 WHERE _offset = 0")
+    assert "partition 0 offset 0" in prove_bytes(warehouse).unknown[0]
 
 
 def test_what_cannot_be_decoded_of_a_schema_in_a_header_is_held_as_such_and_replayed(
