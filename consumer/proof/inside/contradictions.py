@@ -16,6 +16,7 @@ from consumer.sinks.duckdb.record_columns import has_record_names, kept_record_n
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.fingerprint import fingerprint
 from schemas.manifest import Manifest, SchemaUsed
+from schemas.places import FIRST_TIMESTAMP_MS, LAST_TIMESTAMP_MS
 from schemas.registry.gate import Registry
 from schemas.types.node import Node
 from schemas.types.tree import parse
@@ -29,6 +30,12 @@ _USED = """
 """
 _KEPT = "SELECT schema_id, schema, format FROM schema_versions ORDER BY ALL"
 _NAMED = "SELECT _schema_id, _record_name, count(*) FROM run_events GROUP BY 1, 2 ORDER BY 1, 2"
+_MISPLACED_TIMES = f"""
+    SELECT _partition, _offset FROM run_events
+    WHERE _timestamp_ms IS NOT NULL
+      AND (_timestamp IS NOT NULL OR _timestamp_ms BETWEEN {FIRST_TIMESTAMP_MS} AND {LAST_TIMESTAMP_MS})
+    ORDER BY ALL LIMIT 3
+"""  # noqa: S608 - numbers
 _TOPIC_IDS = "SELECT DISTINCT topic_id FROM load_offsets ORDER BY 1"
 
 
@@ -42,6 +49,7 @@ def contradictions(warehouse: Warehouse, manifests: list[Manifest]) -> list[str]
         *_of_schemas(warehouse, manifests, kept),
         *_of_formats(warehouse, manifests),
         *_of_record_names(warehouse),
+        *_of_times(warehouse),
         *EventColumns(warehouse).strangers(_roots(kept)),
     ]
 
@@ -131,6 +139,12 @@ def _of_record_names(warehouse: Warehouse) -> Iterator[str]:
                 f"{events:,} events of schema id {schema_id} are said to be of record type {said}, and its text says "
                 f"{names.get(schema_id)}"
             )
+
+
+def _of_times(warehouse: Warehouse) -> Iterator[str]:
+    """Yield the first events that have a time beside ``_timestamp`` which belongs into it."""
+    for partition, offset in warehouse.rows(_MISPLACED_TIMES):
+        yield f"the event of partition {partition} offset {offset} has a time in _timestamp_ms that is none of it"
 
 
 def _of_formats(warehouse: Warehouse, manifests: list[Manifest]) -> Iterator[str]:

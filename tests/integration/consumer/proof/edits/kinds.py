@@ -168,9 +168,17 @@ BESIDES = edits(
         ("key of the record", "UPDATE events SET _key = 'zz' WHERE {event}", "partition {p}, offsets"),
         ("key of every record", "UPDATE events SET _key = 'zz'", "partition {p}, offsets"),
         ("key null", "UPDATE events SET _key = NULL WHERE {event}", "partition {p}, offsets"),
+        ("second time of the record", "UPDATE events SET _timestamp_ms = 1000000000000000000 WHERE {event}", "partition {p} offset"),
+        ("time moved out of the calendar",
+         "UPDATE events SET _timestamp_ms = 1000000000000000000, _timestamp = NULL WHERE {event}", "partition {p}, offsets"),
         ("keys exchanged",
          "CREATE TEMP TABLE kept AS SELECT (SELECT _key FROM events WHERE {event}) AS a, (SELECT _key FROM events WHERE {other}) AS b;"
          "UPDATE events SET _key = (SELECT b FROM kept) WHERE {event}; UPDATE events SET _key = (SELECT a FROM kept) WHERE {other}", "partition {p}, offsets"),
+    ],
+) + edits(
+    "broker",
+    [
+        ("headers of every record", "UPDATE events SET _headers = [{{'name': 'a', 'value': 'b'::BLOB}}]", "its headers are others"),
     ],
 ) + edits(
     "audit broker",
@@ -463,7 +471,7 @@ ANSWERS = edits(
     Edit(f"table {name} dropped", f"DROP TABLE {name}", ("verify",), name, "plain")
     for name in ("events", "event_columns", "event_layout", "schema_places", "quarantine", "tombstones", "load_offsets", "load_batches",
                  "schema_versions", "manifests", "manifest_faults", "audits", "check_results", "realism", "publications",
-                 "published_files", "meta")
+                 "published_files", "key_schemas", "meta")
 ]  # fmt: skip
 
 OF_EVENTS = [*VALUES, *ROWS, *PLACES, *POSITIONS, *BESIDES]
