@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from producer.scenarios.declared.defaults.words import phrase, singular, words
@@ -12,6 +12,10 @@ from producer.scenarios.declared.field_paths import Place
 from schemas.types.node import Node
 
 _WITHIN = re.compile(r"(\[\]|\{\}|<[^<>]*>)+$")
+
+_PLAIN = re.compile(
+    r"^(current|new|old|last|latest|previous|average|mean|median|minimum|maximum|min|max|total|raw|actual|initial|final|est|my|the) | (value|val|reading|measurement|raw|average|mean|min|max|total|text|string|str|field|current|today)$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ class Field:
     def is_named(self, pattern: str) -> bool:
         """Tell whether the name's words match."""
         return re.search(pattern, self.says) is not None
+
+    def plainer(self) -> Field | None:
+        """Return the field without a word of its name that says nothing about what it is, if it has one."""
+        says = _PLAIN.sub("", self.says)
+        return replace(self, says=says) if says and says != self.says else None
 
     def is_near(self, pattern: str) -> bool:
         """Tell whether the words of the record, or of a field beside it, match."""

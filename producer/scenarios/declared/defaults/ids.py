@@ -31,6 +31,10 @@ ENTITIES = (
     r"customer|visitor|session|antenna|turbine|inverter|pump|robot|rack|bay|shard|mrn|eui|(\w+ )?serial( number)?|warehouse|depot|"
     r"cost center|profit center|ledger|portfolio|tracking number|locker|kiosk|pos terminal|gateway|circuit|feeder|substation)$"
 )
+# What has a number that is no identifier of a record about it.
+_NUMBERED = (
+    r"\b(flight|card|phone|house|week|line|room|seat|route|channel|page|version|train|model|bus|port|track|floor|call)$"
+)
 _SIZE = 1000
 
 
@@ -84,11 +88,7 @@ def _is_about(record: list[str], thing: list[str], ending: str) -> bool:
     if thing[0] in ("parent", "previous", "root", "related", "original", "source", "external", "last"):
         return thing == record
     same = record[-len(thing) :] == thing or (len(thing) > 1 and thing[-len(record) :] == record)
-    return same and (
-        ending != "number"
-        or thing[-1]
-        in ("order", "invoice", "block", "ticket", "shipment", "receipt", "claim", "policy", "booking", "bill")
-    )
+    return same and (ending != "number" or not re.search(_NUMBERED, thing[-1]))
 
 
 def is_reference(field: Field) -> bool:

@@ -287,6 +287,7 @@ _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
     (r"\b(speed|velocity|gust|pace)( (ms|mps|m s|m))?$", "m/s"),
     (r"\b(accel|acceleration|gyro|gyroscope|magnetometer|gravity)\b( [xyz])?|^[xyz]( axis)?$", "acceleration"),
     (r"\bodometer\b|\bmileage\b", "odometer"),
+    (r"\b(tilt|inclination|slope|angle|orientation|phi|theta)( (deg|degrees|angle))?$|\b(deg|degrees)$", "angle"),
     (r"\b[hvpt]dop$", "dilution"),
     (r"\b(distance|length|range|altitude|depth|radius|visibility|elevation|accuracy)( (m|meters|metres))?$|\b(m|meters|metres)$", "metres", r"^(?!.*\b(packet|string|text|password|target|payload|content)\b)"),
     (r"\b(km|kilomet(er|re)s|miles)$", "kilometres"),
@@ -383,7 +384,7 @@ _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
     (r"\bbalance\b|\bcredit limit\b|\bsavings$", "balance"),
     (r"^(open|high|low|close|bid|ask|last|mid|vwap|strike|settle|bid price|ask price)( price)?$", "stock price", _MARKETS),
     (r"\bprice$", "stock price", _MARKETS),
-    (r"\b(price|amount|total|cost|costs|fee|fees|fare|tip|tax|taxes|vat|discount|subtotal|charge|charges|payment|budget|spend|premium|payout|refund|deposit|msrp|revenue|sales|profit|gmv|ltv|arpu|bid|ask|value|rent|toll|penalty|fine|interest|proceeds|donation|cash|debit|credit|gross|net|due|paid|reward|rebate|surcharge|expense|expenses|invoice|worth|deductible|copay|contribution|allowance|pension|dues|wages)( (eur|usd|gbp|chf|jpy|local|total|amount|value|due|paid|net|gross|price|tax|excl|incl))*$", "money"),
+    (r"\b(price|amount|total|cost|costs|fee|fees|fare|tip|tax|taxes|vat|discount|subtotal|charge|charges|payment|budget|spend|premium|payout|refund|deposit|msrp|revenue|sales|profit|gmv|ltv|arpu|bid|ask|value|rent|toll|penalty|fine|interest|proceeds|donation|cash|debit|credit|gross|net|due|paid|reward|rebate|surcharge|expense|expenses|invoice|worth|pay|withheld|withholding|deductible|copay|contribution|allowance|pension|dues|wages)( (eur|usd|gbp|chf|jpy|local|total|amount|value|due|paid|net|gross|price|tax|excl|incl))*$", "money"),
     (r"\b(eur|usd|gbp|chf)$", "money"),
     # spans of time
     (r"\butc offset|\boffset\b", "utc offset minutes", r"^(?=.*\b(utc|timezone|gmt)\b)"),
@@ -402,9 +403,12 @@ _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
 
 def number_rule(field: Field) -> dict[str, Any] | None:
     """Return the rule of a number whose name tells what it is; ``None`` for any other."""
+    plainer = field.plainer()
+    if plainer is not None and field.is_named(r" (value|val|reading|measurement)$") and (rule := number_rule(plainer)):
+        return rule
     found = next((one for one in _READINGS if field.is_named(one.named) and _is_around(one, field)), None)
     if found is None:
-        return None
+        return None if plainer is None else number_rule(plainer)
     return rule_of(_meant(found.values, field), field)
 
 

@@ -215,7 +215,8 @@ def _in_order(
     if before in named and named[before].way not in (None, "timestamp"):
         return
     own = ways[before] == times.moment(first) and "back_s" not in ways[before]["timestamp"]
-    follows = "back_s" not in ways[after].get("timestamp", {}) and not _leads(ways, after, before)
+    back = ways[after].get("timestamp", {}).get("back_s", {})
+    follows = back.get("low", 0) >= 0 and not _leads(ways, after, before)
     if own and follows and not {before, after} & set(named):
         ways[before] = _related(first, after, {"kind": "uniform", "low": -gap["high"], "high": -gap["low"]})
         return

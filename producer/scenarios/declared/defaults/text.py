@@ -119,7 +119,7 @@ _TABLE = r"""
 \b(approval|authorization|auth) code$ => form:approval
 \b(token|secret|api key|apikey|access key|private key|public key|signature|nonce|cookie|credential|password|cursor|salt|hmac)$ => form:opaque
 ^sequence$ => form:opaque => cdc
-\b(firmware|software|app|application|os|api|client|agent|device|spec|schema|tls|ssl|protocol|kernel|driver|sdk|tracker|browser|model|build|java|python|engine)? ?version( (name|string|number))?$|^v tracker$|\btracker version$|^(fw|build)$|\bfirmware$|\brelease$ => form:version
+\b(firmware|software|app|application|os|api|client|agent|device|spec|schema|tls|ssl|protocol|kernel|driver|sdk|tracker|browser|model|build|java|python|engine)? ?version( (name|string|number))?$|^v tracker$|\btracker version$|^(fw|build)$|\b(firmware|release|build)$ => form:version
 \b(content|mime|media|data content|file) type$|^mime$ => list:mime => mime
 \bmime( type)?$|\bcontent type$ => list:mime
 \b(charset|character set|encoding)$ => list:charset
@@ -199,7 +199,7 @@ _TABLE = r"""
 \bisrc$ => form:isrc
 \b(sku|article number|item number|part number|mpn|product code|stock code)$ => form:sku
 \b(hs|tariff|customs|commodity)( tariff)? (code|number)$ => form:hs
-\bincoterms?$ => list:incoterm
+\binco ?terms?$ => list:incoterm
 \bcontainer (number|no)$ => checked:container
 \bimei$ => checked:imei
 \bimsi$ => form:imsi
@@ -398,6 +398,8 @@ def text_rule(field: Field) -> dict[str, Any] | None:
     if _DOER.search(field.says):
         return rule_of("faker:name", field)
     told = next((values for pattern, values in _NOTES if re.search(pattern, field.notes)), None)
+    if told is None and (plainer := field.plainer()) is not None:
+        return text_rule(plainer)
     return rule_of(told, field) if told else None
 
 

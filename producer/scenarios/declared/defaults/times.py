@@ -45,6 +45,7 @@ _MOMENT = (
     rf"|\b(at|since){_LABELS}"
     rf"|{_POINT} time{_LABELS}"
     rf"|^(the )?time{_LABELS}"
+    r"|\b(epoch|unix) (ns|us|ms|s|seconds)$|^(unix|epoch)$"
     rf"|^time (last |first )?{_DONE}"
     r"|^time (notification|of event|of day)|^(timestamp|date|datetime) "
     rf"|\bdate{_LABELS}|\bdate of \w+$"

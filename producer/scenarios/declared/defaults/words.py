@@ -76,6 +76,7 @@ _SHORT = {
     "sec": "seconds",
     "secs": "seconds",
     "seq": "sequence",
+    "sn": "serial number",
     "src": "source",
     "subj": "subject",
     "tel": "phone",
