@@ -94,6 +94,13 @@ def _is_empty(node: Node) -> bool:
     return node.kind == "record" and not node.fields
 
 
+def _is_unlike(node: Node) -> bool:
+    """True for a type whose values Arrow cannot take as they are: members may have other names than fields."""
+    if node.kind == "record":
+        return not node.fields or member_names(node) != [name for name, _ in node.fields]
+    return node.kind == "union"
+
+
 def _fields(struct: Any) -> list[pa.Field[Any]]:
     return [struct.field(index) for index in range(struct.num_fields)]
 
@@ -113,7 +120,7 @@ def _logical_type(node: Node) -> pa.DataType:
 
 def raw_array(node: Node, values: list[Any]) -> Column:
     """Build a raw column from the strict reader's values. Unions are built by hand: Arrow has no converter."""
-    if not any(below.kind == "union" or _is_empty(below) for below in node.walk()):
+    if not any(map(_is_unlike, node.walk())):
         return pa.array(values, type=raw_type(node))
     missing = pa.array([value is None for value in values], pa.bool_())
     if node.kind == "record":

@@ -349,6 +349,15 @@ def test_a_schema_that_no_table_holds_is_refused_with_a_reason(text, kind):
     assert (raised.value.kind, raised.value.phase) == (kind, "schema")
 
 
+def test_members_that_differ_in_nothing_but_case_are_read_strictly_too():
+    kinds = [{"name": name, "type": "boolean"} for name in ("a", "A", "a_2")]
+    inner = {"name": "r", "type": {"type": "record", "name": "I", "fields": kinds}}
+    schema = json.dumps({"type": "record", "name": "R", "fields": [inner]})
+    row = {"r": {"a": True, "A_2": False, "a_2_2": True}}
+    assert Decoder(schema).decode_one(b"\x01\x00\x01") == row
+    assert Decoder(schema).decode([b"\x01\x00\x01"] * 2).to_pylist() == [row, row]
+
+
 def test_invalid_logical_types_are_ignored_as_the_specification_says():
     types_ = [
         {"type": "string", "logicalType": "timestamp-millis"},
