@@ -18,7 +18,7 @@ _is = pa.types
 
 
 def fitted(array: Column, target: pa.DataType) -> Column:
-    """Return a column in the layout of ``target``; what Arrow's own cast does is left to the encoder.
+    """Return a column in the layout of ``target``; one without any union is left to the encoder, which casts it.
 
     :raises ValueError: a row is in a member that the target does not have.
     """
@@ -26,15 +26,14 @@ def fitted(array: Column, target: pa.DataType) -> Column:
         return array
     mask = array.is_null() if array.null_count else None
     if _is.is_struct(target):
-        children = [fitted(_member(array, field.name), field.type) for field in target.fields]
+        children = [_cast(fitted(_member(array, field.name), field.type), field.type) for field in target.fields]
         return pa.StructArray.from_arrays(children, fields=list(target.fields), mask=mask)
     if _is.is_map(target):
         maps: Any = pa.MapArray  # the stubs miss this form
-        return maps.from_arrays(
-            array.offsets, array.keys, fitted(array.items, target.item_type), type=target, mask=mask
-        )
+        items = _cast(fitted(array.items, target.item_type), target.item_type)
+        return maps.from_arrays(array.offsets, array.keys, items, type=target, mask=mask)
     if _is.is_list(target):
-        values = fitted(array.values, target.value_type)
+        values = _cast(fitted(array.values, target.value_type), target.value_type)
         return pa.ListArray.from_arrays(array.offsets, values, type=target, mask=mask)
     return _fitted_union(array, target)
 

@@ -13,7 +13,11 @@ import pyarrow as pa
 import pytest
 
 from consumer.proof.inside.column_proof import _checksums
-from schemas.formats.avro.codec import Encoder
+from schemas.formats.avro.codec import Decoder, Encoder
+from schemas.formats.frame import HEADER_BYTES
+from schemas.types.tree import parse
+from tests.kit.edge_values import Edges
+from tests.kit.table_trip import through_a_table
 
 KINDS = {"string": pa.string(), "int": pa.int32(), "null": pa.null()}
 ITEMS = ["a", 1, None, "b", None, None, 5, "x", None]
@@ -41,3 +45,19 @@ def test_an_empty_union_gives_its_bytes_again_wherever_null_stands(branches: tup
         connection.execute("CREATE TABLE stored AS FROM sent")
         given = connection.sql("FROM stored").to_arrow_reader(100).read_next_batch()
     assert _checksums(encoder, given, np.zeros(len(given), np.int64)).tolist() == written
+
+
+def test_types_that_duckdb_has_in_another_unit_or_width_give_their_bytes_again_beside_a_union() -> None:
+    fields = [
+        {"name": "choice", "type": ["null", "int", "string"]},
+        {"name": "time", "type": {"type": "int", "logicalType": "time-millis"}},
+        {"name": "code", "type": {"type": "fixed", "name": "Code", "size": 2}},
+    ]
+    inner = {"type": "record", "name": "Inner", "fields": fields}
+    kinds = {"r": inner, "l": {"type": "array", "items": "Inner"}, "m": {"type": "map", "values": "Inner"}}
+    schema = {"type": "record", "name": "R", "fields": [{"name": name, "type": kind} for name, kind in kinds.items()]}
+    root = parse(json.dumps(schema))
+    payloads = [Edges(root).row(number)[0] for number in range(20)]
+    back = through_a_table(root, Decoder(json.dumps(schema)).decode(payloads))
+    values = Encoder(json.dumps(schema), 7).encode(back).to_pylist()
+    assert [value[HEADER_BYTES:] for value in values] == payloads
