@@ -38,6 +38,9 @@ HIVE_KILLS = ("computed", "written", "noted") * 4 if DEEP else ("written",)
 SHAPE_KILLS = 3 if DEEP else 2
 # Sizes of a disk on which a new warehouse does not fit, kB.
 FULL_DISKS_KB = (32, 64, 128, 256, 512) if DEEP else (64, 256)
+# Every how many of the public shapes of schemas goes the whole way, and how many schemas that nobody thought of.
+SHAPE_STRIDE = 1 if DEEP else 6
+WHOLE_WAYS = 100 if DEEP else 4
 # Examples of hypothesis.
 _EXAMPLES = 300
 # At how many random places a kind of hand edit is tried; and which of the kinds are, beside one for each column.
