@@ -465,6 +465,11 @@ def test_a_preview_shows_from_when_to_when_events_are(declare, kind, rule, secon
     assert last <= dt.datetime.now(dt.UTC)
 
 
+def test_a_time_of_day_is_not_taken_for_the_time_of_an_event(declare):
+    fields = [{"name": "at", "type": {"type": "long", "logicalType": "time-micros"}}]
+    assert preview(declare("fields: {}", fields), events=50).event_time is None
+
+
 def test_a_preview_of_events_without_any_time_shows_none(declare):
     fields = [{"name": "x", "type": ["null", {"type": "long", "logicalType": "timestamp-micros"}]}]
     assert preview(declare({"fields": {"x": {"nulls": 1.0}}}, fields), events=50).event_time is None
