@@ -90,6 +90,13 @@ class JoinedTruth:
                 f"the runs have fields of one name and different types: {str(error).splitlines()[0]}",
                 hint="Prove one of them, with --run-id",
             ) from None
+        for field in self.schema:
+            kinds = {truth.schema.field(field.name).type for _, truth in truths if field.name in truth.schema.names}
+            if pa.types.is_floating(field.type) and pa.int64() in kinds:  # which would be rounded
+                raise Misconfigured(
+                    f"the runs have a field {field.name} of different types: long and {field.type}",
+                    hint="Prove one of them, with --run-id",
+                )
 
     @property
     def unproved(self) -> list[str]:
