@@ -1,8 +1,8 @@
-"""The one type that holds every value of two, for tables that hold a field in one column whatever becomes of it."""
+"""The one type that holds every value of two, for files that somebody else wrote and that are read together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
 from schemas.columns.column_type import NULL, ColumnType, SchemaConflict
 
@@ -15,24 +15,6 @@ _WIDER: dict[frozenset[str], str] = {
     frozenset({"TIMESTAMP_MS", "TIMESTAMP_NS"}): "TIMESTAMP_NS",
     frozenset({"TIMESTAMP", "TIMESTAMP_NS"}): "TIMESTAMP_NS",
 }
-
-
-def column_names(fields: Iterable[str], known: Mapping[str, str], ours: Iterable[str]) -> dict[str, str]:
-    """Return the column of each field, in the order of the fields. A field keeps the column that it has.
-
-    Names of columns ignore case: a field whose name is taken gets a number.
-
-    :param ours: the columns that a store adds to each event.
-    """
-    names: dict[str, str] = {}
-    taken = {name.lower() for name in (*ours, *known.values())}
-    for field in fields:
-        name, number = known.get(field, field), 2
-        while field not in known and name.lower() in taken:
-            name, number = f"{field}_{number}", number + 1
-        names[field] = name
-        taken.add(name.lower())
-    return names
 
 
 def merge(old: ColumnType, new: ColumnType, where: str) -> ColumnType:

@@ -19,7 +19,6 @@ from consumer.sinks.duckdb.column_types import column_type
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from schemas.columns.column_type import quote
-from schemas.columns.merging import column_names
 from schemas.types.node import Node
 from schemas.types.tree import parse
 
@@ -33,16 +32,6 @@ def warehouse(tmp_path: Path) -> Warehouse:
 def types(warehouse: Warehouse) -> dict[str, str]:
     described = warehouse.rows("SELECT column_name, column_type FROM (DESCRIBE events)")
     return {name: kind for name, kind in described if name not in METADATA_COLUMNS}
-
-
-@given(st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=12), st.integers(0, 12))
-def test_column_names_never_clash_and_never_change(fields: list[str], known_count: int) -> None:
-    known = column_names(fields[:known_count], {}, METADATA_COLUMNS)
-    names = column_names(fields, known, METADATA_COLUMNS)
-    assert list(names) == fields
-    assert {field: names[field] for field in known} == known
-    lowered = [name.lower() for name in (*METADATA_COLUMNS, *names.values())]
-    assert len(set(lowered)) == len(lowered)
 
 
 @given(st.text(min_size=1, max_size=20).filter(lambda text: "\x00" not in text))
