@@ -18,12 +18,14 @@ _is = pa.types
 
 
 def fitted(array: Column, target: pa.DataType) -> Column:
-    """Return a column in the layout of ``target``; one without any union is left to the encoder, which casts it.
+    """Return a column in the layout of ``target``; what Arrow casts rightly is left to the encoder.
 
     :raises ValueError: a row is in a member that the target does not have.
     """
-    if not _has_union(target):
+    if not _is_rebuilt(target):
         return array
+    if _is.is_null(target):
+        return _cast(array, target)
     mask = array.is_null() if array.null_count else None
     if _is.is_struct(target):
         children = [_cast(fitted(_member(array, field.name), field.type), field.type) for field in target.fields]
@@ -69,8 +71,12 @@ def _fitted_union(array: Column, target: pa.DataType) -> Column:
 
 
 def _cast(array: Column, target: pa.DataType) -> Column:
+    if array.type == target:
+        return array
+    if _is.is_null(target) and array.null_count == len(array):
+        return pa.nulls(len(array))
     try:
-        return array if array.type == target else array.cast(target)
+        return array.cast(target)
     except pa.ArrowException as error:
         raise ValueError(str(error)) from None
 
@@ -83,8 +89,11 @@ def _fields(kind: Any) -> list[pa.Field[Any]]:
     return [kind.field(place) for place in range(kind.num_fields)]
 
 
-def _has_union(kind: pa.DataType) -> bool:
-    return _is.is_union(kind) or any(_has_union(kind.field(place).type) for place in range(kind.num_fields))
+def _is_rebuilt(kind: pa.DataType) -> bool:
+    """True for what Arrow does not cast, or casts wrongly: items without values lose their number (PyArrow 26)."""
+    if _is.is_union(kind) or _is.is_null(kind):
+        return True
+    return any(_is_rebuilt(kind.field(place).type) for place in range(kind.num_fields))
 
 
 def _valid(array: Column) -> NDArray[np.bool_]:

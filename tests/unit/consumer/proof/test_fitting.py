@@ -47,14 +47,21 @@ def test_an_empty_union_gives_its_bytes_again_wherever_null_stands(branches: tup
     assert _checksums(encoder, given, np.zeros(len(given), np.int64)).tolist() == written
 
 
-def test_types_that_duckdb_has_in_another_unit_or_width_give_their_bytes_again_beside_a_union() -> None:
+def test_types_that_duckdb_has_otherwise_give_their_bytes_again_inside_records() -> None:
     fields = [
         {"name": "choice", "type": ["null", "int", "string"]},
         {"name": "time", "type": {"type": "int", "logicalType": "time-millis"}},
         {"name": "code", "type": {"type": "fixed", "name": "Code", "size": 2}},
+        {"name": "nothing", "type": {"type": "array", "items": "null"}},
     ]
+    without_union = {"type": "record", "name": "Less", "fields": fields[1:2] + fields[3:]}
     inner = {"type": "record", "name": "Inner", "fields": fields}
-    kinds = {"r": inner, "l": {"type": "array", "items": "Inner"}, "m": {"type": "map", "values": "Inner"}}
+    kinds = {
+        "o": without_union,
+        "r": inner,
+        "l": {"type": "array", "items": "Inner"},
+        "m": {"type": "map", "values": "Inner"},
+    }
     schema = {"type": "record", "name": "R", "fields": [{"name": name, "type": kind} for name, kind in kinds.items()]}
     root = parse(json.dumps(schema))
     payloads = [Edges(root).row(number)[0] for number in range(20)]
