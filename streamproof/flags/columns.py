@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from cluster.connection import ENV_PREFIX
 from cluster.errors import Misconfigured, StreamproofError
+from cluster.local import warehouse_path
 from streamproof.console import warn
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ def table_at_hand(warehouse: str | None, topic: str) -> AtHand | None:
 
     :raises Misconfigured: the address of a warehouse cannot be read.
     """
+    if not (warehouse or os.environ.get(f"{ENV_PREFIX}WAREHOUSE") or warehouse_path(topic).exists()):
+        return None  # the usual case before a first load, for which no store has to be imported
     from consumer.sinks import place_named
 
     place = place_named(warehouse, topic)
