@@ -169,16 +169,22 @@ def typed(array: Column, node: Node) -> Column:
     mask = array.is_null() if array.null_count else None
     if node.kind == "record":
         children = [typed(array.field(index), child) for index, (_, child) in enumerate(node.fields)]
-        return pa.StructArray.from_arrays(children, fields=_fields(typed_type(node)), mask=mask)
+        return struct_of(node, children, mask)
     if node.kind == "array":
         values = typed(array.values, node.element())
-        return pa.ListArray.from_arrays(array.offsets, values, type=typed_type(node), mask=mask)
+        return pa.ListArray.from_arrays(array.offsets, values, type=pa.list_(values.type), mask=mask)
     if node.kind == "map":
         _refuse_duplicate_keys(array)
         items = typed(array.items, node.element())
-        return _map_array(array.offsets, array.keys, items, typed_type(node), mask)
+        return _map_array(array.offsets, array.keys, items, pa.map_(pa.string(), items.type), mask)
     children = [typed(array.field(index), branch) for index, branch in enumerate(node.branches)]
     return pa.UnionArray.from_sparse(array.type_codes, children, member_names(node))
+
+
+def struct_of(node: Node, children: list[Column], mask: Column | None) -> Column:
+    """Return the columns of a record's fields as one, with the names of its members."""
+    members = zip(member_names(node), children, strict=True)
+    return pa.StructArray.from_arrays(children, fields=[pa.field(name, one.type) for name, one in members], mask=mask)
 
 
 def _refuse_duplicate_keys(array: Column) -> None:

@@ -27,7 +27,7 @@ from schemas.formats import Salvaged
 from schemas.formats.json.strict import compile_reader
 from schemas.formats.json.texts import OtherForm, column_of, is_text
 from schemas.formats.salvage import salvage
-from schemas.types.arrow import Column, arrow_schema, missing_value, raw_array, typed, typed_type
+from schemas.types.arrow import Column, arrow_schema, missing_value, raw_array, struct_of, typed, typed_type
 from schemas.types.tree import Node, parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
@@ -162,13 +162,11 @@ def _typed(array: Column, node: Node, ambiguous: bool = False) -> Column:
             _below(array, array.field(place), child, _is_ambiguous(node, name))
             for place, (name, child) in enumerate(node.fields)
         ]
-        target: Any = typed_type(node)
-        fields = [target.field(place) for place in range(target.num_fields)]
-        return pa.StructArray.from_arrays(children, fields=fields, mask=mask)
+        return struct_of(node, children, mask)
     if node.kind == "array":
         mask = array.is_null() if array.null_count else None
         values = _typed(array.values, node.element())
-        return pa.ListArray.from_arrays(array.offsets, values, type=typed_type(node), mask=mask)
+        return pa.ListArray.from_arrays(array.offsets, values, type=pa.list_(values.type), mask=mask)
     if node.kind == "enum":
         known = _c.is_in(array, value_set=pa.array(node.symbols), skip_nulls=False)
         if _c.all(_c.or_kleene(known, array.is_null())).as_py() is False:
