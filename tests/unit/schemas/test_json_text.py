@@ -117,7 +117,8 @@ def test_what_fastavro_writes_comes_back_as_the_same_bytes(rows: list[Any]) -> N
         else:
             said = json.loads(found["next"])
             given = row["tree"]["next"]
-            assert (said["count"], said["amount"], said["label"]) == (given["count"], given["amount"], given["label"])
+            assert (said["count"], said["label"]) == (given["count"], given["label"])
+            assert float(said["amount"]) == given["amount"]  # text where it is not finite
             assert said["raw"].encode("latin-1") == given["raw"]
             assert len(said["either"]) == len(given["either"])
 
