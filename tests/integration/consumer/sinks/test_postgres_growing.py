@@ -14,6 +14,7 @@ from cluster.topics import TopicInfo
 from consumer.sinks import Place, place_named
 from consumer.sinks.postgres.connecting import connect
 from consumer.sinks.postgres.place import address_of
+from consumer.verify.contents import prove_bytes
 from schemas.columns.at_hand import told_in_turn
 from tests.kit.postgres import PostgresServer
 from tests.kit.versions import APART, HELD, Loader, framed, one, record, rows, schemas
@@ -70,6 +71,9 @@ def test_both_stores_hold_the_same_of_two_versions_whichever_comes_first(
         place = place_named(said, "t")
         filled(place, TEXTS, [VALUES[number] for number in order])
         found.append(held(place))
+        with place.to_prove(topic="t") as warehouse:
+            proof = prove_bytes(warehouse)
+        assert (proof.looked_at, proof.faults, proof.unknown) == ("9 of 9 events", [], [])
     assert found[0]["types"] == found[1]["types"]
     assert found[0]["values"] == found[1]["values"]
     assert found[0]["notes"] == found[1]["notes"]
