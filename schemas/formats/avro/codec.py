@@ -1,6 +1,6 @@
 """Arrow batches into framed Avro values, and back: fast where it can be proved, strict where it cannot.
 
-*Encoding* is pyruhvro's for the types that it writes rightly, and ``by_columns.py``'s for all others.
+*Encoding* is pyruhvro's for fields of the types that it writes rightly, and ``by_columns.py``'s for all others.
 ``Encoder.verify`` reads a sample back with the strict reader.
 
 *Decoding* is pyruhvro's for the types that it knows. It ignores bytes after the end and checks no UTF-8, so the fast
@@ -22,6 +22,8 @@ from __future__ import annotations
 import json
 import os
 import struct
+from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
@@ -49,7 +51,7 @@ _WRITTEN = frozenset({"", "date", "timestamp-millis", "timestamp-micros"})
 class Encoder:
     """Encode batches of one schema into framed values.
 
-    pyruhvro writes schemas of the types that it writes rightly; those with any other are written by ``by_columns.py``.
+    pyruhvro writes the fields whose types it writes rightly; all others are written by ``by_columns.py``.
 
     :raises Misconfigured: the schema is not one that a table can hold.
     """
@@ -61,12 +63,7 @@ class Encoder:
             raise Misconfigured(f"the schema cannot be used: {error.message}") from None
         self._text = schema_text
         self._write = compile_writer(self._root)
-        # A slice of a struct that holds nothing but nulls makes pyruhvro panic.
-        self._plain = ""
-        if all(_is_fast(node) and node.kind != "null" for node in self._root.walk()):
-            self._plain = json.dumps(_plain_schema(self._root, wide=False))
-        labels = any(node.logical not in _WRITTEN for node in self._root.walk())
-        self._numbers = _without_labels(arrow_schema(self._root)) if labels and self._plain else None
+        self._runs = _runs(self._root)
         self._head = frame_header(schema_id)
         self.schema_id = schema_id
         self.arrow_schema = arrow_schema(self._root)
@@ -79,14 +76,18 @@ class Encoder:
         :raises ValueError: a column is missing or of another type, or a null stands where the schema allows none.
         """
         rows = conform(batch, self._root, self.arrow_schema)
-        if self._plain:
-            try:
-                return self._written_fast(rows)
-            except BaseException as error:
-                # Some slices of nested columns make pyruhvro panic.
-                if type(error).__name__ != "PanicException":
-                    raise
-        return self._write(rows, self._head)
+        if len(self._runs) == 1 and not self._runs[0].fast:
+            return self._write(rows, self._head)
+        try:
+            pieces = [run.written(rows) for run in self._runs]
+        except BaseException as error:
+            # Some slices of nested columns make pyruhvro panic.
+            if type(error).__name__ != "PanicException":
+                raise
+            return self._write(rows, self._head)
+        head, nothing = pa.scalar(self._head, pa.binary()), pa.scalar(b"", pa.binary())
+        framed: pa.BinaryArray = pc.binary_join_element_wise(head, *pieces, nothing)
+        return framed
 
     def verify(self, batch: pa.RecordBatch, rows: int = 64) -> None:
         """Encode a sample of ``batch``, read it back with the strict reader, a program of its own, and compare.
@@ -108,14 +109,40 @@ class Encoder:
         if odd is not None:
             raise CodecMismatch(f"row {odd} of the sample is not what was encoded when it is read back")
 
-    def _written_fast(self, rows: pa.RecordBatch) -> pa.BinaryArray:
+
+class _Run:
+    """Fields of a record that stand side by side, and are all written by pyruhvro or all by columns."""
+
+    def __init__(self, root: Node, first: int, end: int, *, fast: bool) -> None:
+        self.fast = fast
+        self._places = list(range(first, end))
+        record = replace(root, fields=root.fields[first:end])
+        self._write = None if fast else compile_writer(record)
+        self._plain = json.dumps(_plain_schema(record, wide=False)) if fast else ""
+        labels = any(node.logical not in _WRITTEN for node in record.walk())
+        self._numbers = _without_labels(arrow_schema(record)) if labels and fast else None
+
+    def written(self, rows: pa.RecordBatch) -> Any:
+        """Return the bytes of these fields for each row."""
+        own = rows.select(self._places)
+        if self._write is not None:
+            return self._write(own, b"")
         if self._numbers is not None:
-            rows = rows.cast(self._numbers)
-        payloads: Any
-        (payloads,) = pyruhvro.serialize_record_batch(rows, self._plain, 1)
-        head, nothing = pa.scalar(self._head, pa.binary()), pa.scalar(b"", pa.binary())
-        framed: pa.BinaryArray = pc.binary_join_element_wise(head, payloads, nothing)
-        return framed
+            own = own.cast(self._numbers)
+        (payloads,) = pyruhvro.serialize_record_batch(own, self._plain, 1)
+        return payloads
+
+
+def _runs(root: Node) -> list[_Run]:
+    """Return the fields of a record as runs."""
+    # A slice of a struct that holds nothing but nulls makes pyruhvro panic.
+    fast = [all(_is_fast(below) and below.kind != "null" for below in node.walk()) for _, node in root.fields]
+    found, first = [], 0
+    for kind, run in groupby(fast):
+        end = first + len(list(run))
+        found.append(_Run(root, first, end, fast=kind))
+        first = end
+    return found
 
 
 class Decoder:
