@@ -7,6 +7,7 @@ from schemas.undecodable import UnsupportedSchema
 
 MAX_LEAVES = 10_000  # fields without further ones, each type counted as often as it is used
 MAX_BRANCHES = 127  # Arrow numbers the types of a union in seven bits
+MAX_FIXED_BYTES = 1 << 24  # Arrow keeps as many bytes for a null
 MAX_LEVELS = 60  # Arrow takes 64 levels of columns from another library; a map has two
 
 
@@ -25,6 +26,8 @@ def within(node: Node, path: str) -> Node:
         raise UnsupportedSchema(
             f"{where}{node.leaves:,} fields, each type counted wherever it is used; a table holds up to {MAX_LEAVES:,}"
         )
+    if node.size > MAX_FIXED_BYTES:
+        raise UnsupportedSchema(f"{where}a fixed of {node.size:,} bytes; a table holds up to {MAX_FIXED_BYTES:,}")
     if node.levels > MAX_LEVELS:
         raise too_deep(path)
     return node

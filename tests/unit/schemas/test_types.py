@@ -84,6 +84,8 @@ def test_what_is_too_large_is_refused_with_its_place_before_it_is_built() -> Non
     wide["fields"].append({"name": "last", "type": "int"})
     with pytest.raises(UnsupportedSchema, match="10,001 fields"):
         parse(json.dumps(wide))
+    with pytest.raises(UnsupportedSchema, match="f: a fixed of 16,777,217 bytes; a table holds up to 16,777,216"):
+        parse(one({"type": "fixed", "name": "F", "size": (1 << 24) + 1}))
     deep: Any = "int"
     for _ in range(MAX_LEVELS - 1):
         deep = {"type": "array", "items": deep}
