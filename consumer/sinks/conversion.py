@@ -64,11 +64,11 @@ class _Conversion:
             case "STRUCT":
                 return self.struct(value, own, place, held)
             case "LIST":
-                item = f"v{next(self._numbers)}"
+                item = f'"v {next(self._numbers)}"'
                 inner = self.convert(item, own.members[0][1], place.inside[0], held.members[0][1])
                 return f"list_transform({value}, lambda {item}: {inner})"
             case "MAP":
-                entry = f"v{next(self._numbers)}"
+                entry = f'"v {next(self._numbers)}"'
                 inner = self.convert(f"{entry}.value", own.members[1][1], place.inside[1], held.members[1][1])
                 pairs = f"lambda {entry}: struct_pack(key := {entry}.key, value := {inner})"
                 return f"map_from_entries(list_transform(map_entries({value}), {pairs}))"
