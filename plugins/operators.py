@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, AssetAlias, Context
 
@@ -20,7 +20,18 @@ from cluster.errors import StreamproofError, TopicMissing, VerdictFailed, Verdic
 from plugins.form.scenario_settings import rehearsal_of
 from plugins.form.scenarios import DEFAULT_SCENARIO
 from plugins.loading import LoadingOperator
-from plugins.step import LOG_EVERY_S, StoppableOperator, StreamproofOperator, WarehouseOperator, every
+from plugins.step import (
+    LOG_EVERY_S,
+    WAREHOUSE_CONN_ID,
+    StoppableOperator,
+    StreamproofOperator,
+    WarehouseOperator,
+    every,
+    place_of_topic,
+)
+
+if TYPE_CHECKING:
+    from schemas.columns.at_hand import AtHand
 
 # Which assets a run writes is known when it runs: the topic is a field of the form. Hence aliases.
 TOPICS = AssetAlias("streamproof-topics")
@@ -93,18 +104,36 @@ class PlanOperator(StreamproofOperator):
 class SchemaGateOperator(StreamproofOperator):
     """Register the versions of a contract for the topic, or refuse with the reasons.
 
-    A run that writes another version than the active one has it registered; one that mixes two versions has both.
+    A run that writes another version than the active one has it registered; one that mixes two versions has both. The
+    warehouse that is to be loaded is asked what it holds, without waiting for whoever loads into it.
 
     :param scenario: whose contract it is: a name, or the path of a file.
     :param contract: another one: a folder below ``schemas/``, or an ``.avsc`` file.
+    :param warehouse: as of :class:`WarehouseOperator`, and so is ``warehouse_conn_id``.
     """
 
-    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "scenario", "contract")
+    template_fields: Sequence[str] = (
+        *StreamproofOperator.template_fields,
+        "scenario",
+        "contract",
+        "warehouse",
+        "warehouse_conn_id",
+    )
 
-    def __init__(self, *, scenario: str = DEFAULT_SCENARIO, contract: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        scenario: str = DEFAULT_SCENARIO,
+        contract: str = "",
+        warehouse: str = "",
+        warehouse_conn_id: str = WAREHOUSE_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.scenario = scenario
         self.contract = contract
+        self.warehouse = warehouse
+        self.warehouse_conn_id = warehouse_conn_id
 
     def work(self, context: Context) -> dict[str, Any]:
         from producer.scenarios import contract_of, find_scenario
@@ -124,7 +153,8 @@ class SchemaGateOperator(StreamproofOperator):
         up_to = params.get("schema_version")
         with Registry(settings) as registry:
             subject, written = subject_for(self.topic), scenario.format
-            result = gate(registry, contract, subject, up_to=up_to, mixing=mixing, written=written)
+            table = self._at_hand()
+            result = gate(registry, contract, subject, up_to=up_to, mixing=mixing, written=written, table=table)
         for version in result.versions:
             self.log.info("%s v%s: %s", result.subject, version.version, version.status)
             for change in version.changes:
@@ -132,6 +162,14 @@ class SchemaGateOperator(StreamproofOperator):
             for remark in version.remarks:
                 self.log.warning("  %s", remark)
         return {"subject": result.subject, "schema_id": result.current.id if result.current else None}
+
+    def _at_hand(self) -> AtHand | None:
+        place = place_of_topic(self.topic, self.warehouse, self.warehouse_conn_id)
+        try:
+            return place.at_hand(self.topic)
+        except StreamproofError as error:
+            self.log.warning("%s was not asked what it holds: %s", place.shown, error.message)
+            return None
 
 
 class GenerateShardOperator(StoppableOperator):

@@ -179,17 +179,22 @@ class WarehouseOperator(StoppableOperator):
 
     def place(self) -> Place:
         """Return where the topic's warehouse is."""
-        from consumer.sinks import place_named
-
-        if self.warehouse_conn_id:
-            from plugins.hooks import warehouse_at
-
-            return warehouse_at(self.warehouse_conn_id, self.topic)
-        return place_named(self.warehouse or None, self.topic)
+        return place_of_topic(self.topic, self.warehouse, self.warehouse_conn_id)
 
     def publications_folder(self) -> Path:
         """Return the folder that readers see."""
         return Path(self.publications) if self.publications else publications_dir()
+
+
+def place_of_topic(topic: str, warehouse: str, warehouse_conn_id: str) -> Place:
+    """Return where the warehouse of a topic is; the parameters are those of :class:`WarehouseOperator`."""
+    from consumer.sinks import place_named
+
+    if warehouse_conn_id:
+        from plugins.hooks import warehouse_at
+
+        return warehouse_at(warehouse_conn_id, topic)
+    return place_named(warehouse or None, topic)
 
 
 def every(interval_s: float, say: Callable[[Any], None]) -> Callable[[Any], None]:

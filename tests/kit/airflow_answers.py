@@ -178,18 +178,21 @@ def replay_planned(asked: list[dict[str, Any]]) -> list[Any]:
     return [plan(more) for more in asked]
 
 
-def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str, int | None, str]]:
-    """Which contract the gate is asked for, up to which version, and for which format of values.
+def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str, int | None, str, list[str]]]:
+    """Which contract the gate is asked for, up to which version, for which format of values, beside which columns.
 
     By settings of the operator and of the run.
     """
     import schemas.registry.gate
     from plugins.operators import SchemaGateOperator
 
-    seen: list[tuple[str, int | None, str]] = []
+    seen: list[tuple[str, int | None, str, list[str]]] = []
 
-    def gate(registry: Any, contract: Any, subject: str, *, up_to: int | None, mixing: bool, written: str) -> Any:
-        seen.append((contract.name, contract.after(up_to) if mixing else up_to, written))
+    def gate(
+        registry: Any, contract: Any, subject: str, *, up_to: int | None, mixing: bool, written: str, table: Any
+    ) -> Any:
+        columns = [] if table is None else list(table.held.columns)
+        seen.append((contract.name, contract.after(up_to) if mixing else up_to, written, columns))
         return SimpleNamespace(versions=(), subject=subject, current=None)
 
     with (
@@ -197,7 +200,7 @@ def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str,
         mock.patch.object(schemas.registry.gate, "gate", gate),
     ):
         for settings, params in asked:
-            operator = SchemaGateOperator(task_id="gate", topic="t", **settings)
+            operator = SchemaGateOperator(task_id="gate", topic="t", warehouse_conn_id="", **settings)
             object.__setattr__(operator, "connection", lambda: SimpleNamespace(registry=None))
             operator.execute({"params": params})
     return seen

@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from consumer.sinks.duckdb.sink import DuckDBSink
+from consumer.sinks.duckdb.warehouse import open_warehouse
+from schemas.formats import WrittenSchema
+from schemas.types.tree import parse
 from tests.kit.airflow_process import airflow_process
 
 Ask = Callable[..., Any]
@@ -281,7 +285,7 @@ def test_the_gate_is_for_the_contract_of_the_scenario_also_of_one_in_a_file(ask:
         {"scenario": str(tmp_path / "json.yaml")},
         {"scenario": "clickstream", "contract": "customer_events"},
     )
-    asked = [(name, written) for name, _, written in ask("gated", asked=[(settings, {}) for settings in scenarios])]
+    asked = [(name, written) for name, _, written, _ in ask("gated", asked=[(settings, {}) for settings in scenarios])]
     assert asked == [
         ("customer_events", "avro"), ("clickstream", "avro"), ("order", "avro"), ("order", "json"),
         ("customer_events", "avro"),
@@ -297,8 +301,25 @@ def test_the_gate_registers_all_versions_that_the_run_writes_and_the_next_one_on
         {"schema_version": 1, "next_version_ramp": True},
     )
     runs = [*(off | params for params in mixed), off, {}]
-    registered = [up_to for _, up_to, _ in ask("gated", asked=[({}, params) for params in runs])]
+    registered = [up_to for _, up_to, *_ in ask("gated", asked=[({}, params) for params in runs])]
     assert registered == [2, 2, 2, 2, None, None]
+
+
+def test_the_gate_asks_the_warehouse_that_is_loaded_and_waits_for_nobody(ask: Ask, tmp_path: Path) -> None:
+    there, busy = tmp_path / "there.duckdb", tmp_path / "busy.duckdb"
+    text = '{"type": "record", "name": "R", "fields": [{"name": "amount", "type": "long"}]}'
+    for path in (there, busy):
+        with open_warehouse(path, topic="t") as warehouse:
+            sink = DuckDBSink(warehouse)
+            sink.adopt(7, parse(text))
+            sink.keep_schema(7, WrittenSchema(text), None)
+    settings: list[tuple[dict[str, str], dict[str, Any]]] = [
+        ({"warehouse": str(path)}, {}) for path in (there, busy, tmp_path / "none.duckdb")
+    ]
+    with open_warehouse(busy, topic="t"):
+        columns = [columns for *_, columns in ask("gated", asked=settings)]
+    assert columns == [["amount"], [], []]
+    assert not (tmp_path / "none.duckdb").exists()
 
 
 def test_the_generators_of_a_replay_have_one_clock_that_begins_with_the_first_click(ask: Ask, tmp_path: Path) -> None:
