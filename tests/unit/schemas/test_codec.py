@@ -553,6 +553,19 @@ def test_verification_finds_a_library_that_writes_other_bytes(monkeypatch):
         encoder.verify(batch)
 
 
+def test_verification_finds_bytes_that_are_read_rightly_and_that_no_other_program_writes(monkeypatch):
+    items = {"type": "array", "items": "long"}
+    text = json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": items}]})
+    encoder = Encoder(text, 1)
+    batch = pa.record_batch({"a": [[1, 2]]})
+    encoder.verify(batch)
+    two_blocks = b"\x02\x02\x02\x04\x00"
+    assert Decoder(text).decode([two_blocks]).to_pylist() == [{"a": [1, 2]}]
+    monkeypatch.setattr(pyruhvro, "serialize_record_batch", lambda *_: [pa.array([two_blocks], pa.binary())])
+    with pytest.raises(CodecMismatch, match="row 0 of the sample has other bytes than fastavro"):
+        encoder.verify(batch)
+
+
 # Frames ---------------------------------------------------------------------------------------------------------
 
 
