@@ -53,21 +53,3 @@ class ColumnType:
             case "MAP":
                 return f"MAP({', '.join(str(kind) for _, kind in self.members)})"
         return self.name
-
-    def refuse_twins(self, where: str = "the record") -> None:
-        """Refuse members that differ in nothing but case: names of columns ignore it.
-
-        :raises SchemaConflict: there are such, at any depth.
-        """
-        for name, kind in self.by_name(where).values() if self.name in ("STRUCT", "UNION") else self.members:
-            kind.refuse_twins(name if self.name in ("STRUCT", "UNION") else where)
-
-    def by_name(self, where: str) -> dict[str, tuple[str, ColumnType]]:
-        """Return the members by lower-case name.
-
-        :raises SchemaConflict: two differ in nothing but case.
-        """
-        found = {name.lower(): (name, kind) for name, kind in self.members}
-        if len(found) != len(self.members):
-            raise SchemaConflict(f"{where} has names that differ in nothing but case")
-        return found

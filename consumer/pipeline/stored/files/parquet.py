@@ -14,10 +14,10 @@ from cluster.errors import DataRejected, Misconfigured, StoreFailed, StoreOutOfM
 from cluster.machine.disk import says_refused
 from consumer.pipeline.stored import StoredColumn
 from consumer.pipeline.stored.files.found import DataFile
+from consumer.pipeline.stored.files.merging import merge
 from consumer.pipeline.stored.tabled import VECTOR_ROWS, gathered, names_apart, selected, types_in_a_session
 from consumer.sinks.duckdb.column_types import column_type
 from schemas.columns.column_type import ColumnType, SchemaConflict, quote
-from schemas.columns.merging import merge
 
 _TEXT = ColumnType("VARCHAR")
 _READ = "read_parquet({path}, hive_partitioning = false)"

@@ -25,7 +25,7 @@ def merge(old: ColumnType, new: ColumnType, where: str) -> ColumnType:
     if new in (old, ColumnType(NULL)):
         return old
     if old == ColumnType(NULL):
-        new.refuse_twins()
+        _refuse_twins(new)
         return new
     if wider := _WIDER.get(frozenset({old.name, new.name})):
         return ColumnType(wider)
@@ -44,10 +44,31 @@ def merge(old: ColumnType, new: ColumnType, where: str) -> ColumnType:
 
 def _merged_members(old: ColumnType, new: ColumnType, where: str) -> Iterator[tuple[str, ColumnType]]:
     """Yield the members of both: those of the first in its order, then what the second adds."""
-    ours, theirs = old.by_name(where), new.by_name(where)
+    ours, theirs = _by_name(old, where), _by_name(new, where)
     for lower, (name, kind) in ours.items():
         yield name, merge(kind, theirs[lower][1], f"{where}.{name}") if lower in theirs else kind
     for lower, (name, kind) in theirs.items():
         if lower not in ours:
-            kind.refuse_twins()
+            _refuse_twins(kind)
             yield name, kind
+
+
+def _refuse_twins(kind: ColumnType, where: str = "the record") -> None:
+    """Refuse members that differ in nothing but case: names of columns ignore it.
+
+    :raises SchemaConflict: there are such, at any depth.
+    """
+    named = kind.name in ("STRUCT", "UNION")
+    for name, child in _by_name(kind, where).values() if named else kind.members:
+        _refuse_twins(child, name if named else where)
+
+
+def _by_name(kind: ColumnType, where: str) -> dict[str, tuple[str, ColumnType]]:
+    """Return the members by lower-case name.
+
+    :raises SchemaConflict: two differ in nothing but case.
+    """
+    found = {name.lower(): (name, child) for name, child in kind.members}
+    if len(found) != len(kind.members):
+        raise SchemaConflict(f"{where} has names that differ in nothing but case")
+    return found
