@@ -57,10 +57,6 @@ def _any_type(_old: ColumnType, _new: ColumnType) -> bool:
     return True
 
 
-def _as_it_is(name: str) -> str:
-    return name
-
-
 @dataclass(frozen=True, slots=True)
 class StoreRules:
     """What differs between stores.
@@ -68,13 +64,11 @@ class StoreRules:
     :ivar reserved: names that no column of a field has; case does not matter.
     :ivar may_become: whether a column that is there may get a type.
     :ivar renames: whether a column that is there may get a name.
-    :ivar column_name: what the store makes of a name at the top, where it cuts names; numbers stay apart.
     """
 
     reserved: tuple[str, ...] = ()
     may_become: Callable[[ColumnType, ColumnType], bool] = _any_type
     renames: bool = True
-    column_name: Callable[[str], str] = _as_it_is
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +171,11 @@ class _Fitting:
             if number in places:
                 continue
             asked = name if path else names[0]
-            given = self._free(asked, taken, top=not path)
+            given = _free(asked, taken)
             taken.add(given.lower())
             if number in conflicts:
                 self._note((*path, names[0]), NEW_COLUMN, f"{conflicts[number]}, so it gets the column {given}")
-            elif given not in (asked, self.rules.column_name(asked)):
+            elif given != asked:
                 self._note((*path, names[0]), NUMBERED, f"it gets the column {given}, as the name is taken")
             places[number] = replace(identity(kind), at=len(members))
             members.append((given, kind))
@@ -267,7 +261,7 @@ class _Fitting:
         for number, (name, kind) in enumerate(branches):
             if number not in places:
                 places[number] = replace(identity(kind), at=len(members))
-                members.append((self._free(name, {called.lower() for called, _ in members}), kind))
+                members.append((_free(name, {called.lower() for called, _ in members}), kind))
                 fields.append(names[number])
         if len(members) > MAX_MEMBERS:
             return None
@@ -309,22 +303,11 @@ class _Fitting:
     ) -> str:
         """Return the name of a column that holds a field and one that its alias names."""
         taken = {name.lower() for name, _ in members if name != old}
-        name = new if where else self.rules.column_name(new)
-        if not self.rules.renames or name.lower() in taken | self._reserved(top=not where) or name == old:
+        if not self.rules.renames or new.lower() in taken | self._reserved(top=not where) or new == old:
             return old
-        self.renamed.append(((*where, old), name))
-        self._note(path, RENAMED, f"the column {old} becomes {name}, as an alias says that the two are one field")
-        return name
-
-    def _free(self, name: str, taken: set[str], *, top: bool = False) -> str:
-        """Return the name, with a number where it is taken.
-
-        :param taken: names in small letters.
-        """
-        given, number = name, 2
-        while given.lower() in taken or (top and self.rules.column_name(given).lower() in taken):
-            given, number = f"{name}_{number}", number + 1
-        return self.rules.column_name(given) if top else given
+        self.renamed.append(((*where, old), new))
+        self._note(path, RENAMED, f"the column {old} becomes {new}, as an alias says that the two are one field")
+        return new
 
     def _reserved(self, *, top: bool) -> set[str]:
         return {name.lower() for name in self.rules.reserved} if top else set()
@@ -358,6 +341,17 @@ def _by_alias(
 ) -> Iterable[int]:
     """Return the members that hold fields with one of a field's aliases as their name."""
     return sorted({at for alias in names[1:] for at in holding.get(alias, ())})
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """Return the name, with a number where it is taken.
+
+    :param taken: names in small letters.
+    """
+    given, number = name, 2
+    while given.lower() in taken:
+        given, number = f"{name}_{number}", number + 1
+    return given
 
 
 def _one_name(names: tuple[str, ...], held: tuple[str, ...]) -> bool:
