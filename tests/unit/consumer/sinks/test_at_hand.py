@@ -49,6 +49,14 @@ def test_there_is_nothing_to_ask_of_another_topic_or_of_no_warehouse(warehouse, 
     assert not (tmp_path / "none.duckdb").exists()
 
 
+@pytest.mark.parametrize("document", ["not JSON", '{"type": "LIST"}'])
+def test_a_warehouse_whose_notes_somebody_changed_is_damaged(warehouse, document):
+    with duckdb.connect(str(warehouse)) as opened:
+        opened.execute("UPDATE event_layout SET document = ?", [document])
+    with pytest.raises(WarehouseDamaged, match="cannot be read"):
+        place_of(warehouse).at_hand("t")
+
+
 def test_a_file_of_something_else_is_told_and_one_without_layouts_is_not_asked(tmp_path):
     (tmp_path / "text.duckdb").write_text("this is text")
     with pytest.raises(WarehouseDamaged):
