@@ -26,7 +26,7 @@ def taken_over(
     :param roots: the schemas of values in the table, by id; one that the table never held is left out.
     """
     columns = list(types)
-    kinds = [replace(kind) for kind in types.values()]
+    kinds = list(types.values())
     of_columns: list[list[str]] = [[field for field, column in fields.items() if column == name] for name in columns]
     places: dict[int, tuple[Place, ...]] = {}
     for schema_id, root in roots.items():

@@ -62,10 +62,10 @@ def _parsed(text: str) -> tuple[Any, ...]:
     try:
         parsed = _PARSER.parse(text)
     except (re.error, ValueError, OverflowError, RecursionError) as error:
-        raise UnknownPattern(f"no regular expression: {error}") from None
+        raise UnknownPattern(f"not a regular expression: {error}") from None
     longest = int(parsed.getwidth()[0])
     if longest > _MOST_CHARACTERS:
-        raise UnknownPattern(f"texts of {longest} characters, at most {_MOST_CHARACTERS} are made")
+        raise UnknownPattern(f"its texts have {longest} characters, and at most {_MOST_CHARACTERS} are made")
     return tuple(parsed)
 
 
@@ -95,7 +95,7 @@ def _drawn(rng: np.random.Generator, kind: str, said: Any, size: int) -> Octets:
 def _repeated(rng: np.random.Generator, said: Any, size: int) -> Octets:
     least, most, parts = int(said[0]), int(said[1]), list(said[2])
     if least > _MOST_CHARACTERS:
-        raise UnknownPattern(f"a repetition of {least}, at most {_MOST_CHARACTERS} are made")
+        raise UnknownPattern(f"a repetition of {least}, and at most {_MOST_CHARACTERS} are made")
     most = min(most, max(least + _OPEN_END, 1)) if most >= int(_PARSER.MAXREPEAT) else most
     most = min(most, _MOST_CHARACTERS)
     if len(parts) == 1 and str(parts[0][0]) in ("IN", "ANY", "NOT_LITERAL", "CATEGORY"):

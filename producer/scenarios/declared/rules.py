@@ -108,7 +108,7 @@ class Sequence(_Part):
     @model_validator(mode="after")
     def _comes_round(self) -> Self:
         if self.restart is not None and (self.restart - self.start) * self.step <= 0:
-            raise ValueError(f"from {self.start} by steps of {self.step} nobody comes to {self.restart}")
+            raise ValueError(f"steps of {self.step} from {self.start} never reach {self.restart}")
         return self
 
 

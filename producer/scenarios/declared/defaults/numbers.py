@@ -192,7 +192,6 @@ _ESTATE = r"\b(listing|floor|bedrooms?|bathrooms?|year built|apartment|house|pro
 _MARKETS = (
     r"\b(quote|quotes|trade|trades|stock|ticker|symbol|isin|bid|ask|tick|ohlc|candle|exchange|security|bar|market)\b"
 )
-_SKY = r"\b(ra|dec|declination|magnitude|magpsf|psf|flux|mjd|jd|telescope|fid|visit|detector|candidate|dia)\b"
 _TELECOM = r"\b(mnc|cdr|imsi|imei|msisdn|cell|lac|roaming|call|sms|apn|rat)\b"
 _MACHINES = r"\b(engine|coolant|oil|motor|exhaust|turbine|boiler|oven|brake|cpu|gpu|core|machine|furnace|bearing)\b"
 
