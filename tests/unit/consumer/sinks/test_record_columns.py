@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from schemas.formats.avro.codec import Decoder
 from schemas.formats.frame import Frames, frame_header
 from schemas.places import FIRST_TIMESTAMP_MS, LAST_TIMESTAMP_MS
 from schemas.types.tree import parse
+from tests.kit.carried import Carried
 from tests.kit.depth import examples
 
 SCHEMA = '{"type": "record", "name": "R", "fields": [{"name": "n", "type": "boolean"}]}'
@@ -32,34 +32,6 @@ TIMES = st.one_of(
     st.integers(-(1 << 63), (1 << 63) - 1),
     st.sampled_from([-1, 0, -2, FIRST_TIMESTAMP_MS - 1, FIRST_TIMESTAMP_MS, LAST_TIMESTAMP_MS, LAST_TIMESTAMP_MS + 1]),
 )
-
-
-@dataclass(frozen=True)
-class FakeMessage:
-    """What the loader asks of Kafka's message."""
-
-    at: int
-    body: bytes
-    time_ms: int
-    said: list[tuple[str, bytes | None]] | None
-
-    def value(self) -> bytes:
-        return self.body
-
-    def key(self) -> None:
-        return None
-
-    def partition(self) -> int:
-        return 0
-
-    def offset(self) -> int:
-        return self.at
-
-    def timestamp(self) -> tuple[int, int]:
-        return (1, self.time_ms)
-
-    def headers(self) -> list[tuple[str, bytes | None]] | None:
-        return self.said
 
 
 @pytest.fixture
@@ -84,7 +56,10 @@ def test_headers_and_times_of_any_record_are_stored_as_they_came_and_survive_the
         warehouse.rows(f"DELETE FROM {table}")
     warehouse.rows("UPDATE load_offsets SET next_offset = 0")
     sink = DuckDBSink(warehouse)
-    messages = [FakeMessage(at, GOOD if good else BAD, *rest) for at, (good, *rest) in enumerate(said)]
+    messages = [
+        Carried(GOOD if good else BAD, headers, time_ms=time_ms, at=at)
+        for at, (good, time_ms, headers) in enumerate(said)
+    ]
     batches = sink.batches("load", limit=NO_LIMIT, batch_rows=100)
     batches.add(decode(Records.of(messages), [Span(0, 0, len(messages))], reader_of(sink), Frames()))
     batches.commit()
