@@ -49,11 +49,12 @@ def table_at_hand(warehouse: str | None, topic: str) -> AtHand | None:
     """Return what the warehouse of a topic holds, ``None`` where there is none yet. Nothing waits for it.
 
     One that somebody loads into at the moment is not asked, and neither is one that does not answer: a warning says so
-    where the warehouse was named.
+    where the warehouse was named, by the flag or in the environment.
 
     :raises Misconfigured: the address of a warehouse cannot be read.
     """
-    if not (warehouse or os.environ.get(f"{ENV_PREFIX}WAREHOUSE") or warehouse_path(topic).exists()):
+    named = bool(warehouse or os.environ.get(f"{ENV_PREFIX}WAREHOUSE"))
+    if not (named or warehouse_path(topic).exists()):
         return None  # the usual case before a first load, for which no store has to be imported
     from consumer.sinks import place_named
 
@@ -61,6 +62,6 @@ def table_at_hand(warehouse: str | None, topic: str) -> AtHand | None:
     try:
         return place.at_hand(topic)
     except StreamproofError as error:
-        if warehouse is not None:
+        if named:
             warn(f"{place.shown} was not asked what it holds: {error.message}")
         return None
