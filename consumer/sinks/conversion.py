@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from schemas.columns.column_type import NULL, ColumnType, quote
+from schemas.columns.column_type import NULL, ColumnType, quote, text_literal
 from schemas.columns.held import Place
 
 
@@ -99,14 +99,14 @@ class _Forward(_Conversion):
         cases = []
         for (name, kind), below in zip(own.members, place.inside, strict=True):
             there, held_kind = held.members[below.at]
-            inner = self.convert(f"union_extract({value}, {_text(name)})", kind, below, held_kind)
-            cases.append(f"WHEN {_text(name)} THEN {_in_union(there, inner, held)}")
+            inner = self.convert(f"union_extract({value}, {text_literal(name)})", kind, below, held_kind)
+            cases.append(f"WHEN {text_literal(name)} THEN {_in_union(there, inner, held)}")
         return f"CASE union_tag({value}) {' '.join(cases)} END"
 
     def struct(self, value: str, own: ColumnType, place: Place, held: ColumnType) -> str:
         members = {at: f"CAST(NULL AS {kind})" for at, (_, kind) in enumerate(held.members)}
         for (name, kind), below in zip(own.members, place.inside, strict=True):
-            part = f"struct_extract({value}, {_text(name)})"
+            part = f"struct_extract({value}, {text_literal(name)})"
             members[below.at] = self.convert(part, kind, below, held.members[below.at][1])
         packed = ", ".join(f"{quote(name)} := {members[at]}" for at, (name, _) in enumerate(held.members))
         return f"CASE WHEN {value} IS NULL THEN NULL ELSE struct_pack({packed}) END"
@@ -123,12 +123,12 @@ class _Back(_Conversion):
     def union(self, value: str, own: ColumnType, place: Place, held: ColumnType) -> str:
         if own.name != "UNION":
             name, kind = held.members[place.branch or 0]
-            return self.convert(f"union_extract({value}, {_text(name)})", own, Place(0, place.inside), kind)
+            return self.convert(f"union_extract({value}, {text_literal(name)})", own, Place(0, place.inside), kind)
         cases = []
         for (name, kind), below in zip(own.members, place.inside, strict=True):
             there, held_kind = held.members[below.at]
-            inner = self.convert(f"union_extract({value}, {_text(there)})", kind, below, held_kind)
-            cases.append(f"WHEN {_text(there)} THEN {_in_union(name, inner, own)}")
+            inner = self.convert(f"union_extract({value}, {text_literal(there)})", kind, below, held_kind)
+            cases.append(f"WHEN {text_literal(there)} THEN {_in_union(name, inner, own)}")
         return f"CASE union_tag({value}) {' '.join(cases)} END"
 
     def struct(self, value: str, own: ColumnType, place: Place, held: ColumnType) -> str:
@@ -137,7 +137,7 @@ class _Back(_Conversion):
         members = []
         for (name, kind), below in zip(own.members, place.inside, strict=True):
             there, held_kind = held.members[below.at]
-            part = f"struct_extract({value}, {_text(there)})"
+            part = f"struct_extract({value}, {text_literal(there)})"
             members.append(f"{quote(name)} := {self.convert(part, kind, below, held_kind)}")
         return f"CASE WHEN {value} IS NULL THEN NULL ELSE struct_pack({', '.join(members)}) END"
 
@@ -149,7 +149,3 @@ class _Back(_Conversion):
 
 def _in_union(name: str, inner: str, union: ColumnType) -> str:
     return f"CAST(union_value({quote(name)} := {inner}) AS {union})"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

@@ -19,9 +19,9 @@ from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, NAME_COLUMN, RECOR
 from consumer.sinks.conversion import converted, returned
 from consumer.sinks.duckdb.at_hand import RULES
 from consumer.sinks.duckdb.column_types import column_type
-from consumer.sinks.duckdb.record_columns import has_record_names, kept_record_names, name_records, text_literal
+from consumer.sinks.duckdb.record_columns import has_record_names, kept_record_names, name_records
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.columns.column_type import ColumnType, SchemaConflict, quote
+from schemas.columns.column_type import ColumnType, SchemaConflict, quote, text_literal
 from schemas.columns.held import Held, NotAColumn, Place
 from schemas.columns.judge import Judgement, Placed, identity, judge, placed
 from schemas.columns.of_nodes import columns_of

@@ -9,7 +9,7 @@ import duckdb
 
 from consumer.sinks.batch import KEY_COLUMN, NAME_COLUMN
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.columns.column_type import quote
+from schemas.columns.column_type import quote, text_literal
 from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
 
@@ -71,11 +71,6 @@ def name_records(warehouse: Warehouse, names: Mapping[int, str]) -> None:
             f"ALTER TABLE events ALTER COLUMN {NAME_COLUMN} SET DATA TYPE VARCHAR USING CASE _schema_id {known} END"
         )
     warehouse.checkpoint()
-
-
-def text_literal(text: str) -> str:
-    """Return a text as a literal of SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def make_room(connection: duckdb.DuckDBPyConnection, column: str) -> bool:

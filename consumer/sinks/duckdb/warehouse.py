@@ -28,6 +28,7 @@ from consumer.sinks.duckdb.leftovers import clear, workshop
 from consumer.sinks.duckdb.migrations import NEWEST, format_of, migrate
 from consumer.sinks.duckdb.settings import LOAD, PROVE, Purpose, keep_row_groups_apart
 from consumer.sinks.open_batch import LARGE_VALUE_BYTES
+from schemas.columns.column_type import text_literal
 
 _DDL = Path(__file__).with_name("warehouse.sql")
 _TABLES = "SELECT table_name FROM system.main.duckdb_tables() WHERE NOT temporary ORDER BY 1"
@@ -274,16 +275,12 @@ def _replayed(path: Path) -> bool:
     """
     try:
         with duckdb.connect() as session:
-            session.execute(f"ATTACH {_text(path)} AS file")
+            session.execute(f"ATTACH {text_literal(str(path))} AS file")
             session.execute("CHECKPOINT file")
             session.execute("DETACH file")
     except duckdb.Error:
         return False
     return True
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _check_is_ours(warehouse: Warehouse, topic: str | None) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from consumer.sinks.batch import KEY_COLUMN, NAME_COLUMN
-from consumer.sinks.duckdb.record_columns import record_names, text_literal
+from consumer.sinks.duckdb.record_columns import record_names
 from consumer.sinks.postgres.columns import LOCK
 from consumer.sinks.postgres.connecting import BoundedConnection
 from consumer.sinks.postgres.migrations import lock_name
 from consumer.sinks.postgres.values.types import described, postgres_type
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
-from schemas.columns.column_type import ColumnType, quote
+from schemas.columns.column_type import ColumnType, quote, text_literal
 
 TEXT = ColumnType("VARCHAR")
 _KEPT = "SELECT schema_id, schema FROM key_schemas ORDER BY 1"

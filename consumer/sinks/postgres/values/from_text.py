@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from consumer.sinks.postgres.values.types import is_nested
-from schemas.columns.column_type import NULL, ColumnType, quote
+from schemas.columns.column_type import NULL, ColumnType, quote, text_literal
 
 
 def value_expression(text: str, kind: ColumnType) -> str:
@@ -40,7 +40,7 @@ def _with_flags(kind: ColumnType) -> ColumnType:
 
 def _parsed(document: str, kind: ColumnType, names: Iterator[int]) -> str:
     """Return values of a nested type from the text of a document, read once as far as unions."""
-    layout = _literal(json.dumps(_layout(kind)))
+    layout = text_literal(json.dumps(_layout(kind)))
     read = f"from_json({document}, {layout})"
     if _is_plain(kind):
         return read
@@ -82,7 +82,7 @@ def _value(value: str, kind: ColumnType, names: Iterator[int]) -> str:
     match kind.name:
         case "STRUCT":
             members = [
-                f"{quote(name)} := {_value(f'struct_extract({value}, {_literal(name)})', member, names)}"
+                f"{quote(name)} := {_value(f'struct_extract({value}, {text_literal(name)})', member, names)}"
                 for name, member in kind.members
             ]
             return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(members)}) END"
@@ -113,14 +113,10 @@ def _union(value: str, kind: ColumnType, names: Iterator[int]) -> str:
         else:
             read = _value(f"CAST(json_extract_string({document}, '$') AS VARCHAR)", _as_text(member), names)
             read = read if _as_text(member) == member else f"CAST({read} AS {member})"
-        branches.append(f"WHEN {_literal(name)} THEN CAST(union_value({quote(name)} := {read}) AS {kind})")
+        branches.append(f"WHEN {text_literal(name)} THEN CAST(union_value({quote(name)} := {read}) AS {kind})")
     return f"CASE struct_extract({value}, 'tag') {' '.join(branches)} END"
 
 
 def _as_text(kind: ColumnType) -> ColumnType:
     """Return the type under which a scalar's text is read: what `from_json` would have read itself is a text here."""
     return ColumnType("VARCHAR") if kind.name in _READ else kind
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from consumer.sinks.conversion import converted, is_kept
 from consumer.sinks.postgres.values.types import is_nested
-from schemas.columns.column_type import NULL, ColumnType, quote
+from schemas.columns.column_type import NULL, ColumnType, quote, text_literal
 from schemas.columns.held import Place
 from schemas.columns.judge import identity
 
@@ -105,7 +105,7 @@ def _document(value: str, own: ColumnType, place: Place, kind: ColumnType, names
         case "STRUCT":
             members = [
                 f"{quote(kind.members[at.at][0])} := "
-                + _document(f"struct_extract({value}, {_literal(name)})", child, at, kind.members[at.at][1], names)
+                + _document(f"struct_extract({value}, {text_literal(name)})", child, at, kind.members[at.at][1], names)
                 for (name, child), at in zip(own.members, place.inside, strict=True)
             ]
             made = f"struct_pack({', '.join(members)})" if members else "json_object()"
@@ -129,12 +129,12 @@ def _branches(value: str, own: ColumnType, place: Place, kind: ColumnType, names
     def branch(inner: str, child: ColumnType, at: Place) -> str:
         name, there = kind.members[at.at]
         document = _document(inner, child, at, there, names)
-        return f"struct_pack(tag := {_literal(name)}, value := to_json({document}))"
+        return f"struct_pack(tag := {text_literal(name)}, value := to_json({document}))"
 
     if own.name != "UNION":
         return branch(value, own, Place(place.branch or 0, place.inside))
     cases = [
-        f"WHEN {_literal(name)} THEN {branch(f'union_extract({value}, {_literal(name)})', child, at)}"
+        f"WHEN {text_literal(name)} THEN {branch(f'union_extract({value}, {text_literal(name)})', child, at)}"
         for (name, child), at in zip(own.members, place.inside, strict=True)
         if child.name != NULL
     ]
@@ -163,7 +163,3 @@ def _is_plain(kind: ColumnType) -> bool:
     if not is_nested(kind):
         return kind.name in (*_JSON_SCALARS, "STRUCT")
     return kind.name in ("STRUCT", "LIST") and all(_is_plain(child) for _, child in kind.members)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
