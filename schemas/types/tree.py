@@ -325,6 +325,8 @@ def _symbols(schema: Mapping[str, Any], path: str) -> tuple[str, ...]:
     symbols = _texts(schema, "symbols", path)
     if "symbols" not in schema:
         raise _invalid(path, "an enum without symbols")
+    if not symbols:
+        raise UnsupportedSchema(f"{path}: an enum of no symbols: it has no value")
     for symbol in symbols:
         if not _NAME.fullmatch(symbol):
             raise _invalid(path, f"the symbol {_shown(symbol)} is not one of letters, digits and underscores")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from schemas.types.node import Node
 
 _TRIES = 12
 _DEEPEST = 2  # how often a type begins again in a value
+_LONGEST = 2000  # characters of a text, where shorter ones are enough
 _WORDS = ("alpha", "beta", "gamma", "delta", "omega")
 _DAY = 20_454  # 2026-01-01
 _PER_DAY = {"millis": 86_400_000, "micros": 86_400_000_000}
@@ -25,7 +27,8 @@ def texts_of(node: Node) -> list[str]:
     for seed in range(_TRIES):
         chance = random.Random(seed)  # noqa: S311 - the same texts every time
         found.add(_value(node.definition, _Making(chance, seed % (_DEEPEST + 1)), frozenset()))
-    return sorted((text for text in found if text is not None), key=lambda text: (len(text), text))
+    texts = sorted((text for text in found if text is not None), key=lambda text: (len(text), text))
+    return [text for text in texts if len(text) <= _LONGEST] or texts[:1]
 
 
 @dataclass(slots=True)
@@ -114,7 +117,7 @@ def _leaf(node: Node, chance: random.Random) -> str:
         return json.dumps("\0" * node.size)
     if node.logical:  # a decimal of one byte
         return json.dumps(chr(1 + chance.randrange(9)))
-    return _PLAIN[node.kind](chance)
+    return _PLAIN["uuid" if node.uuid else node.kind](chance)
 
 
 _PLAIN: dict[str, Callable[[random.Random], str]] = {
@@ -125,5 +128,6 @@ _PLAIN: dict[str, Callable[[random.Random], str]] = {
     "float": lambda chance: str(chance.randrange(1000) / 4),
     "double": lambda chance: str(chance.randrange(1000) / 4),
     "string": lambda chance: json.dumps(chance.choice(_WORDS)),
+    "uuid": lambda chance: f'"{uuid.UUID(int=chance.getrandbits(128), version=4)}"',
     "bytes": lambda chance: json.dumps(chance.choice(_WORDS)),
 }

@@ -211,6 +211,7 @@ def test_comments_are_left_out_and_texts_are_not(ends: str) -> None:
         (record({"name": "f", "type": {"type": "array"}}), "f: a type array without items"),
         (record({"name": "f", "type": {"type": "fixed", "name": "F", "size": "5"}}), "f: a fixed whose size is '5'"),
         (record({"name": "f", "type": {"type": "enum", "name": "E"}}), "f: an enum without symbols"),
+        (record({"name": "f", "type": {"type": "enum", "name": "E", "symbols": []}}), "f: an enum of no symbols"),
         (record({"name": "f", "type": {"type": "enum", "name": "E", "symbols": ["A", "A"]}}), "a symbol twice"),
         (record({"name": "f", "type": {"type": "enum", "name": "E", "symbols": ["a b"]}}), "the symbol 'a b'"),
         (

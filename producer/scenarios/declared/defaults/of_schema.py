@@ -18,6 +18,8 @@ from producer.scenarios.declared.texts_of_types import texts_of
 from schemas.types.node import RECURSION, Node, member_names
 
 _NULLS = 0.1
+_REPEATED = re.compile(r"\[\]|\{\}")
+_SEVERAL = 4  # arrays and maps in each other that have several items, or none
 _SELDOM = re.compile(
     r"\b(fraud|fraudulent|deleted|error|failed|deceased|refunded|test|bot|anomaly|outlier|banned|blocked|suspended|"
     r"cancelled|canceled|retake|spam|duplicate|critical|emergency|recalled)\b"
@@ -62,6 +64,7 @@ class _Drawn:
         self.own = ids.own_ids(top)
         self._fields = fields
         self._pools: dict[str, dict[str, Any]] = {}
+        self._texts: dict[str, list[str]] = {}
 
     def way(self, field: Field) -> dict[str, Any]:
         """Return how the values of a field arise."""
@@ -80,7 +83,8 @@ class _Drawn:
             case "enum":
                 return {"choice": {symbol: round(1 / rank, 3) for rank, symbol in enumerate(node.symbols, 1)}}
             case "array" | "map":
-                return {"length": [0, 3]}
+                # Items of items of items multiply: deep in each other each has one.
+                return {"length": [0, 3] if len(_REPEATED.findall(field.place.path)) < _SEVERAL else 1}
             case "union":
                 return {"branches": dict.fromkeys(member_names(node), 1.0)}
         return self._rest(field)
@@ -92,8 +96,14 @@ class _Drawn:
         if node.kind in ("bytes", "fixed"):
             return {"bytes": node.size if node.kind == "fixed" else [4, 16]}
         if node.kind == RECURSION:
-            return {"choice": texts_of(node)}
+            return {"choice": self._texts_of(node)}
         return {"nulls": 1.0} if node.kind == "null" else {"nulls": 0.0}  # a record's fields have rules of their own
+
+    def _texts_of(self, node: Node) -> list[str]:
+        """Return texts of a type inside itself: made once, however often it is there."""
+        if node.name not in self._texts:
+            self._texts[node.name] = texts_of(node)
+        return self._texts[node.name]
 
     def _text(self, field: Field) -> dict[str, Any]:
         if field.place.path in self.own:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import uuid
 from typing import Any
 
 import numpy as np
@@ -489,6 +490,25 @@ def test_a_type_in_itself_is_filled_with_values_that_end(declare):
     encoder.verify(rows)
     # What the rows hold of the type itself is JSON text, of several shapes.
     assert len({str(row["other"]) for row in rows.column(0).to_pylist()}) > 5
+
+
+def test_lists_deep_in_each_other_do_not_multiply(declare):
+    kind: Any = "int"
+    for level in range(45):
+        kind = {"type": "map", "values": kind} if level % 3 == 0 else {"type": "array", "items": kind}
+    found = preview(declare("fields: {}", [{"name": "deep", "type": kind}]), events=40)
+    assert found.value_bytes["max"] < 20_000
+
+
+def test_a_uuid_of_a_type_in_itself_is_one(declare):
+    tree = {"type": "record", "name": "A", "fields": [
+        {"name": "id", "type": {"type": "string", "logicalType": "uuid"}},
+        {"name": "next", "type": ["null", "A"]},
+    ]}  # fmt: skip
+    texts = block(declare("fields: {}", [{"name": "tree", "type": tree}])).column("tree").field("next")
+    found = [json.loads(text)["id"] for text in texts.unique().to_pylist() if text]
+    assert found
+    assert all(str(uuid.UUID(one)) == one for one in found)
 
 
 @pytest.mark.parametrize(
