@@ -9,6 +9,7 @@ since could make another answer look right.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -179,17 +180,17 @@ class EventColumns:
         found = [f"column {name} of events belongs to no schema" for name in there if name not in named]
         wanted = [*RECORD_COLUMNS, *self.held.columns]
         found += [f"column {name} of events is missing" for name in wanted if name not in there]
-        pairs = [(str(field), str(name)) for field, name in self._warehouse.rows(_PAIRS)]
+        pairs = Counter((str(field), str(name)) for field, name in self._warehouse.rows(_PAIRS))
         right = {(each.field, each.column) for pair in roots.items() for each in self._placed_or_none(*pair)}
         fields = {name for root in roots.values() for name, _ in root.fields}
-        for field, column in dict.fromkeys(pairs):
+        for (field, column), times in pairs.items():
             if field not in fields:
                 found.append(f"field {field}, which has column {column}, is in no schema that is kept")
             elif (field, column) not in right:
                 found.append(f"field {field} is said to be in column {column}")
-            if pairs.count((field, column)) > 1:
-                found.append(f"field {field} is said {pairs.count((field, column))} times to be in column {column}")
-        found += [f"field {field} has no column" for field, column in sorted(right - set(pairs))]
+            if times > 1:
+                found.append(f"field {field} is said {times} times to be in column {column}")
+        found += [f"field {field} has no column" for field, column in sorted(right - pairs.keys())]
         for column, held in self.held.fields.items():
             numbered = any(column.startswith(f"{name}_") and column[len(name) + 1 :].isdigit() for name in held)
             if column not in held and not numbered:
@@ -268,7 +269,7 @@ class EventColumns:
             connection.execute(f"ALTER TABLE events ALTER COLUMN {quote(name)} SET DATA TYPE {kind}")
 
     def _note(self, connection: duckdb.DuckDBPyConnection, schema_id: int, judgement: Judgement) -> None:
-        there = connection.execute(_PAIRS).fetchall()
+        there = set(connection.execute(_PAIRS).fetchall())
         for each in judgement.columns:
             if (each.field, each.column) not in there:
                 connection.execute("INSERT INTO event_columns VALUES (?, ?)", [each.field, each.column])
