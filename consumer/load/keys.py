@@ -96,7 +96,7 @@ class KeySchemas:
         return written.text
 
     def _is_for_keys(self, text: str, subjects: Sequence[str]) -> bool:
-        name = full_name(text)
+        name = record_name(text)
         own = {f"{self._topic}-key"} | (set() if name is None else {name, f"{self._topic}-{name}"})
         return not own.isdisjoint(subjects)
 
@@ -185,7 +185,7 @@ def decoder_of_keys(text: str) -> DecodeKeys:
     :raises UnsupportedSchema: nobody can read values of the schema.
     :raises Misconfigured: JSON has no form for it.
     """
-    alone = full_name(text) is None
+    alone = record_name(text) is None
     contract = text if not alone else _as_record(text)
     with barrier("schema"):
         decoder = value_format(AVRO_NAME).decoder(contract)
@@ -208,7 +208,7 @@ def decoder_of_keys(text: str) -> DecodeKeys:
     return decode
 
 
-def full_name(text: str) -> str | None:
+def record_name(text: str) -> str | None:
     """Return the full name of the record that a schema is; ``None`` for a schema that is no record."""
     try:
         schema = json.loads(text)

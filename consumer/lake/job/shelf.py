@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from cluster.errors import Misconfigured, StreamproofError, WarehouseDamaged
 from consumer.lake.job.columns import LakeColumns
-from consumer.load.keys import KeySchemas, full_name
+from consumer.load.keys import KeySchemas, record_name
 from consumer.load.readers import Readers, SchemaSource
 from schemas.columns.held import Held, Place
 from schemas.fingerprint import number_of
@@ -121,7 +121,7 @@ class Shelf:
             self.judged[schema_id] = Judged(written, None, fault=fault)
             return
         places, kept = self._places[schema_id], self.kept[schema_id]
-        time, name = self._time_column(kept, places), full_name(kept.text)
+        time, name = self._time_column(kept, places), record_name(kept.text)
         self.judged[schema_id] = Judged(kept, places, time, record_name=name)
 
     def _is_own(self, schema_id: int) -> bool:
