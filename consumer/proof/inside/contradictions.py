@@ -142,9 +142,9 @@ def _of_record_names(warehouse: Warehouse) -> Iterator[str]:
 
 
 def _of_times(warehouse: Warehouse) -> Iterator[str]:
-    """Yield the first events that have a time beside ``_timestamp`` which belongs into it."""
+    """Yield the first events with a time in ``_timestamp_ms`` that belongs into ``_timestamp``, or is beside one."""
     for partition, offset in warehouse.rows(_MISPLACED_TIMES):
-        yield f"the event of partition {partition} offset {offset} has a time in _timestamp_ms that is none of it"
+        yield f"the event of partition {partition} offset {offset} has a time in _timestamp_ms that no record gives it"
 
 
 def _of_formats(warehouse: Warehouse, manifests: list[Manifest]) -> Iterator[str]:
