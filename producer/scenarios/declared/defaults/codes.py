@@ -21,6 +21,14 @@ FORMS: dict[str, str] = {
     "bcrypt": r"\$2b\$12\$[./A-Za-z0-9]{53}",
     "traceparent": f"00-[1-9a-f]{_HEX}{{31}}-[1-9a-f]{_HEX}{{15}}-0[01]",
     "opaque": "[A-Za-z0-9]{24}",
+    "call_sign": "[A-Z]{3}[1-9][0-9]{1,3}",
+    "digits6": "[4-5][0-9]{5}",
+    "digits9": "[1-9][0-9]{8}",
+    "digits13": "[1-9][0-9]{12}",
+    "digits18": "[1-9][0-9]{17}",
+    "letters4": "[A-Z]{4}",
+    "short_code": "[A-Z]{2}[1-9][0-9]{3}",
+    "squawk": "[0-7]{4}",
     "jwt": r"eyJ[A-Za-z0-9]{20}\.eyJ[A-Za-z0-9]{40}\.[A-Za-z0-9]{43}",
     "approval": "[0-9A-Z]{6}",
     "version": r"[1-9]\.[0-9]{1,2}\.[0-9]{1,2}",
@@ -58,7 +66,7 @@ FORMS: dict[str, str] = {
     "promo": "[A-Z]{4,6}[1-9][05]",
     "hex_colour": f"#{_HEX}{{6}}",
     "coordinates": r"-?[1-7][0-9]\.[0-9]{4},-?1?[0-9]{2}\.[0-9]{4}",
-    "json": r'\{"key": "[a-z]{4,8}", "value": [1-9][0-9]{0,3}\}',
+    "json": r'\{"key":"[a-z]{4,8}","value":[1-9][0-9]{0,3}\}',
     "url": r"https://www\.example\.(com|org|net)/[a-z]{3,8}(/[a-z0-9-]*[a-z0-9]{2,6}){1,2}",
     "image_url": r"https://images\.example\.(com|net)/[a-z]{3,8}/[0-9a-f]{12}\.(jpg|png|webp)",
     "url_path": "/(cart|product|search|account|checkout|api/v[12]|help)(/[a-z]{3,8}|/[1-9][0-9]{1,4})?",
@@ -66,6 +74,7 @@ FORMS: dict[str, str] = {
     "file_name": r"[a-z]{4,9}(-[0-9]{2,4})?\.(csv|log|pdf|json|png|txt)",
     "host": r"(web|api|db|cache|worker|kafka|edge)-[0-9]{2}\.(example|internal)\.(com|net|org)",
     "domain": r"(www\.)?(shop|news|blog|app|travel|media)[a-z]{0,6}\.example\.(com|org|net)",
+    "arn": "arn:aws:(s3|ec2|lambda|sqs):eu-central-1:[1-9][0-9]{11}:[a-z]{4,9}",
     "apn": r"(internet|iot|mms|web)\.(mobile|operator|carrier)\.(com|net)",
     "pod": "(checkout|orders|payments|search|catalog|frontend)-[0-9a-f]{8}-[a-z0-9]{5}",
     "container_name": "(checkout|orders|payments|search|nginx|redis|postgres)(-[1-9])?",
@@ -86,7 +95,25 @@ FORMS: dict[str, str] = {
 
 # What identifies somebody or something that is met again.
 MET_OFTEN = frozenset(
-    {"phone", "msisdn", "imsi", "iccid", "crypto_address", "sku", "vin", "plate", "npi", "ssn", "tax", "passport"}
+    {
+        "phone",
+        "msisdn",
+        "imsi",
+        "iccid",
+        "crypto_address",
+        "sku",
+        "vin",
+        "plate",
+        "npi",
+        "ssn",
+        "tax",
+        "passport",
+        "digits6",
+        "digits9",
+        "digits13",
+        "letters4",
+        "short_code",
+    }
 )
 
 

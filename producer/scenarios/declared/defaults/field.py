@@ -13,6 +13,8 @@ from schemas.types.node import Node
 
 _WITHIN = re.compile(r"(\[\]|\{\}|<[^<>]*>)+$")
 
+# "country of residence" is a residence country.
+_OF = re.compile(r"^(\w+) of (?!the\b|day\b)(\w+)$")
 _PLAIN = re.compile(
     r"^(current|new|old|last|latest|previous|average|mean|median|minimum|maximum|min|max|total|raw|actual|initial|final|est|my|the) | (value|val|reading|measurement|raw|average|mean|min|max|total|text|string|str|field|current|today)$"
 )
@@ -52,8 +54,14 @@ class Field:
 
     def plainer(self) -> Field | None:
         """Return the field without a word of its name that says nothing about what it is, if it has one."""
-        says = _PLAIN.sub("", self.says)
+        says = _PLAIN.sub("", _OF.sub(r"\2 \1", self.says))
         return replace(self, says=says) if says and says != self.says else None
+
+    def of_one(self) -> Field | None:
+        """Return the field with the last word of its name in the singular, if that is another."""
+        before, _, last = self.says.rpartition(" ")
+        says = f"{before} {singular(last)}".strip()
+        return replace(self, says=says) if says != self.says else None
 
     def is_near(self, pattern: str) -> bool:
         """Tell whether the words of the record, or of a field beside it, match."""

@@ -22,6 +22,12 @@ _ABOUT_WORDS = """
     """
 _ABOUT = frozenset(_ABOUT_WORDS.split())
 _MASTER_DATA = r"\b(description|profile|master|dim|dimension|catalog|directory|registry|metadata)\b"
+# What happens again to something that lasts: an event of a device is not the device.
+_HAPPENS = frozenset(["event", "log", "state", "update", "change", "snapshot", "history", "stream", "status"])
+_LASTING = (
+    r"\b(device|sensor|machine|vehicle|meter|station|turbine|robot|asset|host|node|cluster|user|customer|client|player|member|"
+    r"visitor|subscriber|employee|driver|patient|student|account|campaign|store|shop|product|session|room|gateway|charger)$"
+)
 # Identifiers that belong to an event, whatever its record is called.
 _ONCE = r"^(event|message|impression|auction|bid request|end to end|tracking|receipt|idempotency|dedup|deduplication|delivery attempt|span|unique|record|notification|click|view|hit) (id|uuid|guid|number|key)$"
 # Things that fields are called after without saying that they hold an identifier of it.
@@ -29,12 +35,14 @@ ENTITIES = (
     r"^((source|target|from|to|debit|credit|sender|receiver|origin|destination|parent|home|current|serving|base) )?"
     r"(account|station|sensor|terminal|meter|asset|machine|tenant|visit|detector|beacon|"
     r"customer|visitor|session|antenna|turbine|inverter|pump|robot|rack|bay|shard|mrn|eui|(\w+ )?serial( number)?|warehouse|depot|"
-    r"cost center|profit center|ledger|portfolio|tracking number|locker|kiosk|pos terminal|gateway|circuit|feeder|substation)$"
+    r"(\w+ )?eui|icao ?24|dev address|(id|rfid|nfc|badge|key|asset|equipment|animal|ear|inventory|bag|luggage) ?(tag|card|fob|badge)|(\w+ )+(terminal|sensor|meter|turbine|inverter|robot|pump|depot|warehouse|locker|kiosk|antenna|substation|ledger|beacon)|cost cent(er|re)|profit cent(er|re)|ledger|portfolio|tracking number|locker|kiosk|pos terminal|gateway|circuit|feeder|substation)$"
 )
 # What has a number that is no identifier of a record about it.
 _NUMBERED = (
     r"\b(flight|card|phone|house|week|line|room|seat|route|channel|page|version|train|model|bus|port|track|floor|call)$"
 )
+# Records that are transactions under another name.
+_TRANSACTIONS = r"purchase|sale|payment|transfer|withdrawal|deposit|authorization|refund|payout"
 _SIZE = 1000
 
 
@@ -61,19 +69,28 @@ def own_ids(top: Mapping[str, Field]) -> frozenset[str]:
             for name, field in top.items()
             if field.says in ("id", "guid", "uuid", "uid", "oid") and _holds_id(field)
         }
-    about = record
-    while about:
-        own = {name for name, match in named.items() if _is_about(about, match[1].split(), match[2])}
-        if own:
-            return frozenset(found | own)
-        if about[-1] not in _ABOUT and not about[-1].isdigit():
-            break
-        about = about[:-1]
+    if re.search(r"\b(access|gateway|http|api|request|proxy|web) log\b", " ".join(record)):
+        found |= {name for name, field in top.items() if field.says == "request id" and _holds_id(field)}
+    if own := _of_the_thing(record, named):
+        return frozenset(found | own)
     if not found and re.search(_MASTER_DATA, " ".join(record)) and named:
         return frozenset({next(iter(named))})
     if not found and " ".join(record) == "alert" and "candidate id" in around:
         return frozenset(name for name, field in top.items() if field.says == "candidate id")
     return frozenset(found)
+
+
+def _of_the_thing(record: list[str], named: Mapping[str, re.Match[str]]) -> set[str]:
+    """Return which identifiers are of what the record is about, by the first words of its name that tell it."""
+    about = record
+    while about:
+        own = {name for name, match in named.items() if _is_about(about, match[1].split(), match[2])}
+        if _HAPPENS & set(record[len(about) :]):
+            own = {name for name in own if not re.search(_LASTING, named[name][1])}
+        if own or (about[-1] not in _ABOUT and not about[-1].isdigit()):
+            return own
+        about = about[:-1]
+    return set()
 
 
 def _holds_id(field: Field) -> bool:
@@ -87,6 +104,12 @@ def _is_about(record: list[str], thing: list[str], ending: str) -> bool:
     thing = [singular(word) for word in thing]
     if thing[0] in ("parent", "previous", "root", "related", "original", "source", "external", "last"):
         return thing == record
+    if len(thing) == 1 and len(thing[0]) >= 4 and record[-1].startswith(thing[0]) and ending != "number":
+        return True
+    if thing == ["transaction"] and re.fullmatch(_TRANSACTIONS, record[-1]):
+        return True
+    if len(thing) > 1 and thing[-1] in ("task", "event", "record", "entry"):
+        thing = thing[:-1]
     same = record[-len(thing) :] == thing or (len(thing) > 1 and thing[-len(record) :] == record)
     return same and (ending != "number" or not re.search(_NUMBERED, thing[-1]))
 
@@ -129,6 +152,12 @@ def references(field: Field) -> tuple[str, dict[str, Any]]:
         return f"(uuids of {what})", _rows({"uuid": True})
     if field.is_named(r"\b(trace) id$"):
         return f"(ids of {what} in hex)", _rows({"pattern": "[1-9a-f][0-9a-f]{31}"})
+    if field.is_named(r"\bicao ?24$"):
+        return f"(addresses of {what})", _rows({"pattern": "[3-9][0-9a-f]{5}"})
+    if field.is_named(r"\bdev(ice)? address$"):
+        return f"(addresses of {what})", _rows({"pattern": "[1-9a-f][0-9a-f]{7}"})
+    if field.node.kind == "string" and field.is_named(r"\bcode$"):
+        return f"(codes of {what})", {"size": 40, "skew": 0.8, "columns": {"id": {"pattern": "[A-Z]{2}[0-9]{2}"}}}
     if field.is_named(r"\b(span|parent span) id$|\beui$"):
         return f"(ids of {what} in hex)", _rows({"pattern": "[1-9a-f][0-9a-f]{15}"})
     if field.node.kind == "string":

@@ -99,6 +99,7 @@ event type: page_view, click, purchase, login, logout
 dotted type: com.example.order.created, com.example.order.paid, com.example.user.updated, com.example.payment.failed
 entity type: order, customer, payment, product
 item type: book, shirt, bottle, lamp, chair
+quality: good, fair, poor, unknown
 type: standard, express, special
 meal: breakfast, lunch, dinner, snack
 weather: clear, cloudy, rain, snow, fog

@@ -167,6 +167,11 @@ _KINDS: dict[str, dict[str, Any]] = {
     "millimetres": _skewed(12, 0.9, 0.1, 900, 2),
     "magnitude": _normal(18.5, 1.4, 10, 25, 3),
     "uncertainty": _skewed(0.08, 0.6, 0.001, 2, 4),
+    "arcsec": _skewed(1.2, 0.3, 0.3, 6, 3),
+    "acidity": _normal(6.9, 0.6, 3, 11, 2),
+    "vegetation": _normal(0.5, 0.2, -0.3, 0.95, 4),
+    "airmass": _skewed(1.3, 0.2, 1, 3, 3),
+    "redshift": _skewed(0.4, 0.8, 0.001, 8, 4),
     "flux": _normal(900, 600, -500, 9_000, 3),
     "load": _skewed(0.8, 0.7, 0, 32, 2),
     "pixels": _uniform(300, 2_560, 0),
@@ -175,7 +180,9 @@ _KINDS: dict[str, dict[str, Any]] = {
     "megabits": _skewed(80, 0.8, 0.1, 2_000, 1),
     "ratio": _skewed(1.3, 0.6, 0, 20, 2),
     "fps": _uniform(24, 60, 0),
-    "anything": _uniform(0, 1_000, 3),
+    "anything": _uniform(0, 100, 2),
+    "small": _skewed(3, 0.6, 1, 9, 0),
+    "kind": _uniform(0, 9, 0),
     "anything signed": _normal(0, 100, -1_000, 1_000, 3),
 }  # fmt: skip
 _CHOICES: dict[str, list[int]] = {
@@ -206,7 +213,7 @@ class _Reading:
 # A pattern for the words of the name, what it is, and the words around it, if they decide.
 _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
     # codes
-    (r"\bhttp (status|code|response)\b|\b(response|status) code$|^sc status$", "http status"),
+    (r"\bhttp (status|code|response)\b|\b(response|status) code$|^sc status$|\b(upstream|origin|backend|http) status$", "http status"),
     (r"^(code|status)$", "http status", r"\b(codes|clickstream|http|request|response|url|referrer|user agent)\b"),
     (r"\b(server|destination|remote|listen|service|url|target|dst) port$|^port$", "server port"),
     (r"\bport( number)?$", "port"),
@@ -220,7 +227,7 @@ _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
     (r"\b(phone|mobile|fax|msisdn|calling number|called number)( number)?$", "phone"),
     (r"\bcountry (code|number|numeric)$", "country number"),
     (r"\b(asn|as number)$", "asn"),
-    (r"^severity( level)?$", "syslog severity"),
+    (r"^(severity|facility)( (level|code|number))?$", "syslog severity"),
     (r"\bseverity number$", "log severity"),
     (r"^(log )?level$", "syslog severity", r"\b(log|syslog|logger|message)\b"),
     (r"\b(battery|charge|fuel|tank|fill|ink|toner|water)( (level|percent|state|remaining|charge|soc))?$|^soc$", "battery"),
@@ -229,6 +236,7 @@ _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
     (r"\b(jersey|shirt|squad|back|lane|bib) number$", "error code"),
     (r"\b(error|exit|return|reason|fault|result|status|alarm|diagnostic) code$|^errno$", "error code"),
     (r"^(is|has|was|can|should|did|does) |\b(flag|enabled|active)$", "flag"),
+    (r"\b(type|kind|class|mode|category|state|status|reason|cause|method|source|boarding)$", "kind", r"^(?!.*\b(http|response) status)"),
     # calendar
     (r"\b(birth year|year of birth|yob|born)$", "birth year"),
     (r"\bmonths (active|old|since|employed)|\b(age|tenure)( in)? months$", "years"),
@@ -287,7 +295,9 @@ _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
     (r"\b(accel|acceleration|gyro|gyroscope|magnetometer|gravity)\b( [xyz])?|^[xyz]( axis)?$", "acceleration"),
     (r"\bodometer\b|\bmileage\b", "odometer"),
     (r"\b(tilt|inclination|slope|angle|orientation|phi|theta)( (deg|degrees|angle))?$|\b(deg|degrees)$", "angle"),
+    (r"\b(true|magnetic|ground) (track|course|heading)$|^track( angle)?$", "bearing"),
     (r"\b[hvpt]dop$", "dilution"),
+    (r"\blength of stay$", "days"),
     (r"\b(distance|length|range|altitude|depth|radius|visibility|elevation|accuracy)( (m|meters|metres))?$|\b(m|meters|metres)$", "metres", r"^(?!.*\b(packet|string|text|password|target|payload|content)\b)"),
     (r"\b(km|kilomet(er|re)s|miles)$", "kilometres"),
     # things that are measured
@@ -298,7 +308,7 @@ _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
     (r" (celsius|c)$", "temperature c"),
     (r" (fahrenheit|f)$", "temperature f"),
     (r"\bhumidity\b", "percent"),
-    (r"\bpressure (hpa|mbar|mb)$|\bpressure$|\bhpa$", "hpa", r"^(?!.*\b(tire|tyre|blood)\b)"),
+    (r"\bpressure (hpa|mbar|mb)$|\bpressure$|\baltimeter$|\bhpa$", "hpa", r"^(?!.*\b(tire|tyre|blood)\b)"),
     (r"\bkpa$", "kpa"),
     (r"\b(pa|pascals?)$", "pascal"),
     (r"\b(psi|tire pressure|tyre pressure|pressure)$", "psi"),
@@ -327,10 +337,15 @@ _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
     (r"\b(cadence|strokes)\b", "cadence"),
     (r"\b(rpm|engine speed|rotation|revolutions)\b", "rpm"),
     (r"^gear\b", "gear"),
+    (r"\bph( (value|level))?$", "acidity"),
+    (r"\b(ndvi|ndwi|evi|savi)( (value|index))?$", "vegetation"),
     (r"^phase$", "people", r"\b(meter|grid|kwh|power|kw)\b"),
-    (r"\bmag(psf|ap|nr|diff|nitude)?\b", "magnitude"),
+    (r"\bmag(psf|ap|nr|diff|nitude)?\b|mag(lim)?$", "magnitude"),
     (r"\bsigma|\b(uncertainty|stddev|std|rmse|variance|sigma|chi)\b|\b(flux|magnitude|position) error$", "uncertainty"),
     (r"\bflux\b", "flux"),
+    (r"\b(arcsec|arcseconds|parallax|seeing)$", "arcsec"),
+    (r"\b(airmass|air mass)$", "airmass"),
+    (r"\b(redshift|z spec|z phot)$", "redshift"),
     (r"^rb$|\breal bogus\b|\bdrb$", "share"),
     (r"\bload( ?(1|5|15|average|avg))?$|\bload\d+$", "load"),
     (r"\b(cpu|memory|disk|gpu|ram|heap)( (usage|utili[sz]ation|load|used|percent))?$", "percent", r"^(?!.*\b(bytes|mb|gb)\b)"),
@@ -407,7 +422,8 @@ def number_rule(field: Field) -> dict[str, Any] | None:
         return rule
     found = next((one for one in _READINGS if field.is_named(one.named) and _is_around(one, field)), None)
     if found is None:
-        return None if plainer is None else number_rule(plainer)
+        other = plainer or field.of_one()
+        return None if other is None else number_rule(other)
     return rule_of(_meant(found.values, field), field)
 
 
@@ -420,8 +436,9 @@ def rule_of(kind: str, field: Field) -> dict[str, Any]:
 
 
 def anything(field: Field) -> dict[str, Any]:
-    """Return the rule of a number that nothing is known of."""
-    return {"distribution": fitted(_KINDS["anything"], field)}
+    """Return the rule of a number that nothing is known of: whole ones count or name kinds, and are small."""
+    whole = field.node.kind in ("int", "long")
+    return {"distribution": fitted(_KINDS["small" if whole else "anything"], field)}
 
 
 def fitted(wanted: dict[str, Any], field: Field) -> dict[str, Any]:

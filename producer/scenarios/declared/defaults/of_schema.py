@@ -25,7 +25,9 @@ _SELDOM = re.compile(
     r"cancelled|canceled|retake|spam|duplicate|critical|emergency|recalled)\b"
 )
 # Faker fills a pool for each: a few hundred of what nobody tells apart are enough.
-_FAKER_POOL = {"sentence": 300, "word": 300, "street_address": 500}
+_FAKER_POOL = {"sentence": 300, "street_address": 500}
+# A text that nothing is known of is one of a few words: most texts name kinds.
+_FEW_WORDS = {"faker": {"provider": "word", "pool": 24}}
 _CODE_ON_CARD = r"\b(expiration|expiry|exp)\b"
 
 
@@ -111,7 +113,7 @@ class _Drawn:
         if field.node.uuid:
             return self._reference(field) if ids.is_reference(field) else {"uuid": True}
         if field.place.path.endswith("{}"):  # the keys of a map say what its values are, and nobody knows them
-            return _of_faker("word")
+            return {"faker": {"provider": "word", "pool": 300}}
         if times.is_moment(field) and not (
             field.is_named(_CODE_ON_CARD) and field.is_near(r"\b(card|cards|cvv|pan)\b")
         ):
@@ -124,7 +126,7 @@ class _Drawn:
             return self._with_pool(found)
         if ids.is_reference(field):
             return self._reference(field)
-        return numbers.number_rule(field) or _of_faker("word")
+        return numbers.number_rule(field) or _FEW_WORDS
 
     def _number(self, field: Field) -> dict[str, Any]:
         if field.place.path in self.own:
@@ -156,7 +158,11 @@ class _Drawn:
         name, _, column = found.get("pool", "").partition(".")
         if column == "value":
             form = name[1:].split(" of ")[0].replace(" ", "_")
-            self._pools[name] = {"size": 1000, "skew": 0.8, "columns": {"value": {"pattern": FORMS[form]}}}
+            self._pools[name] = {
+                "size": 40 if form == "short_code" else 1000,
+                "skew": 0.8,
+                "columns": {"value": {"pattern": FORMS[form]}},
+            }
         return found
 
     def listed(self, root: Node, there: Mapping[str, Place]) -> dict[str, dict[str, Any]]:

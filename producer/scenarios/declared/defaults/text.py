@@ -37,6 +37,7 @@ _AROUND: dict[str, str] = {
     "clicks": r"\b(referrer|referer|user agent|agent|clickstream|http|url|request|response|bytes|endpoint)\b",
     "cloud": r"\b(cloud|aws|azure|gcp|cluster|instance|bucket|vm|pod|node|host|service|lambda|availability|deployment|kubernetes)\b",
     "cloud events": r"\b(spec version|cloud event|data content type|data schema)\b",
+    "commits": r"\b(commits?|push|pusher|ref|refs|repository|branch|merge|pull request)\b",
     "crypto": r"\b(block|blockchain|eth|ethereum|bitcoin|btc|token|wallet|contract|gas|miner|nonce|crypto|nft|chain|wei)\b",
     "devices": r"\b(devices?|sensors?|machines?|meters?|robots?|chargers?|charging|thermostat|firmware version)\b",
     "education": r"\b(course|student|enrollment|exam|grade|school|teacher|instructor|class|lesson|semester)\b",
@@ -45,7 +46,9 @@ _AROUND: dict[str, str] = {
     "logs": r"\b(log|logs|logger|message|trace|syslog|audit|thread)\b",
     "mail": r"\b(email|mail|inbox|smtp|subject|cc|newsletter)\b",
     "markets": r"\b(execution report|cl order id|symbol|leaves quantity|trade|quote)\b",
+    "models of data": r"\b(dbt|sql|relation|materiali[sz]ation|materiali[sz]ed|invocation|lineage)\b",
     "mime": r"\b(file|content|media|http|upload|attachment|data|document|image|asset|spec version)\b",
+    "network": r"\b(port|packet|flow|firewall|http|ip|tcp|udp|dns|request|proxy|gateway|access log)\b",
     "network only": r"\b(port|packet|flow|protocol|firewall|network|ip|tcp|udp|netflow|dns|bytes|connection)\b",
     "news": r"\b(article|news|story|headline|publisher|author)\b",
     "orders": r"\b(orders?|purchases?|cart|checkout|basket|invoices?|sales?)\b",
@@ -78,12 +81,19 @@ def _readings(text: str) -> tuple[_Reading, ...]:
 # or a kind of Faker's (faker:).
 _TABLE = r"""
 ^subject$ => list:title => events
+^(before|after|base|head|parent)$ => form:hex40 => commits
+\b(request|original|target) uri$ => form:url_path
+\b(url|uri) (full|original|raw|text|string|short|long)$|\blanding (site|page)$|\b(site|app|web) (page|ref)$ => form:url
+\blogin$ => faker:user_name
+\bcall ?sign$ => form:call_sign
+\bsquawk( code)?$ => form:squawk
 ^schema$ => form:url => events
 ^(producer|schema url)$ => form:url
 \b(mac|bssid|ethernet|bluetooth|wifi|hardware)( (address|id))?$ => form:mac
 \bip ?v6( address)?$|\bipv6( address)?$ => form:ipv6
-\bip( (address|v4))?$|\bipv4( address)?$|^ip\b(?!.*(version|port|hash|type|name|protocol|country|city)) => form:ipv4
-\b(remote|client|server|peer|bind|listen|host|gateway|dns|proxy|source host|router) address$ => form:ipv4
+\bip( (address|v4))?$|\bipv4( address)?$|^ip (source|destination|client|remote|local|public|private|internal|external|text|string|anonymi[sz]ed|from|to)$ => form:ipv4
+\bforwarded for$|^(client|remote|peer|caller)$ => form:ipv4 => network
+\b(remote|client|server|peer|bind|listen|host|gateway|dns|proxy|source host|router|switch|broker|controller|sgsn|ggsn|pgw|sgw|msc|mme|amf|smf|upf|nas|node|endpoint|interface) address$ => form:ipv4
 \b(source|destination|local) address$ => form:ipv4 => network only
 \b(from|to|wallet|contract|token|sender|recipient|owner|miner|validator|address)( address)?$ => form:crypto_address => crypto
 \b(block|transaction|tx|parent) hash$|^hash$ => form:crypto_hash => crypto
@@ -96,6 +106,8 @@ _TABLE = r"""
 \burl host$|\b(host|hostname|host name|fqdn|server name|dns name|node name|machine name|computer name|broker)$ => form:host
 ^(host|server|node|computer|workstation)$ => form:host
 \b(domain|domain name|site)$ => form:domain
+\b(reply to|cc|bcc)$ => faker:email
+\barn$ => form:arn
 \bapn$ => form:apn
 \burl path$|\b(request|url|http|uri|page) (path|route|uri)$|\broute$|^endpoint$|\bapi (path|route|endpoint)$ => form:url_path
 ^(path|route|endpoint|uri)$ => form:url_path => web
@@ -156,7 +168,7 @@ _TABLE = r"""
 \b(user|login|screen|account login|logon|nick|twitter|github) ?(name|handle)$|^(username|login|nickname|handle|nick|logon|screenname)$ => faker:user_name
 \w+(ed|en|t) by$|\b(assigned|reported|delegated|escalated) to$ => faker:user_name
 ^(user|assignee|committer|reviewer|uploader|member)$ => faker:user_name
-\b(physician|doctor|surgeon|nurse|teacher|instructor|professor|tutor|driver|pilot|captain|coach|manager|supervisor|employee|applicant|author|editor|beneficiary|payee|payer|debtor|creditor|sender|recipient|contact|contact person|witness|guest|landlord|salesperson|sales rep|representative|technician|agent|consultant|attendee|participant|winner)$ => faker:name
+\b(physician|doctor|surgeon|nurse|teacher|instructor|professor|tutor|driver|pilot|captain|coach|manager|supervisor|employee|applicant|author|editor|beneficiary|payee|payer|debtor|creditor|sender|recipient|contact|contact person|witness|guest|landlord|salesperson|sales rep|representative|technician|agent|consultant|attendee|participant|winner|practitioner|clinician|prescriber|requester|performer|examiner|inspector|auditor|adjuster|underwriter|signer|lawyer|attorney|dispatcher|\w{3,}(ologist|iatrist|grapher)|therapist|dentist|pharmacist|specialist|trainer|referee|judge|scorer|speaker|presenter|moderator|mentor|chairperson|spouse|guardian|director|composer|engineer|cashier|salesman|accountant|approver|requestor|planner|crew member|collector|handler)$ => faker:name
 \bdisplay name$ => faker:name
 \baccount name$ => faker:name
 \b(card) (type|brand|network|scheme)$ => list:card brand
@@ -168,6 +180,7 @@ _TABLE = r"""
 \b(car |vehicle )?make$ => list:make
 \b(car |vehicle )model$ => list:model
 ^model$ => list:model => cars
+^model( name)?$ => list:table => models of data
 \bmodel( (name|number|no))?$ => list:device model
 \b(job|role|position|work) (title|name)$|^(job|occupation|profession|position|designation)$|\b(occupation|profession|job title)$ => faker:job => persons
 \b(occupation|profession|job title)$ => faker:job
@@ -179,6 +192,12 @@ _TABLE = r"""
 \bpassport( number)?$ => form:passport
 \b(driver|drivers|driving) licen[cs]e( number)?$ => form:passport
 \b(licen[cs]e|number|registration) plate( number)?$|\bplate( number)?$|^plate$ => form:plate
+\b(vehicle|car|truck|licen[cs]e) registration( (number|mark))?$|\bregistration mark$ => form:plate
+\b(gln|mpan|mprn|siret|abn|cnpj)( (code|number))?$ => form:digits13
+\b(sscc|serial shipping container code)( (code|number))?$ => form:digits18
+\b(duns|abi|cpf|siren|nhs|naics|medicare|routing|aba|sort)( (code|number))?$ => form:digits9
+\bscac( code)?$ => form:letters4
+\b(fare|rate|price) (basis|family)$ => form:approval
 \bvin$|\bvehicle identification number$ => form:vin
 \biban\b => checked:iban
 \b(bic|swift)( code)?$ => form:bic
@@ -189,6 +208,8 @@ _TABLE = r"""
 \b(exchange|market|venue|mic|trading venue)( code)?$ => list:exchange => trading
 \b(card number masked|masked( card)?( (number|pan))?|card mask|masked)$|\bpan masked$ => form:masked_card
 \b(card|pan) (last ?(4|four)|last digits)$|\blast ?4$|\blast (four|4)\b => form:last_digits
+\b(bin|iin)( (number|code))?$ => form:digits6 => card expiry
+\bstan$ => form:digits6
 \b(card number|credit card( number)?|pan|cc number|card no)$ => checked:card_number
 \b(cvv2?|cvc2?|csc|security code)$ => form:cvv
 \b(card|expiration|expiry|exp)( (date|month year))?$ => form:card_expiry => card expiry
@@ -227,6 +248,7 @@ _TABLE = r"""
 \bprotocol$|\btransport$ => list:protocol
 \b(log|logging) ?level$|^(loglevel|level|severity text|log severity)$ => list:log level
 ^(level|severity)$ => list:log level => logs
+\b(risk|credit|threat|hazard|safety|priority|impact) (rating|class|category|band|grade)$ => list:severity
 \b(severity|threat level|risk level|alert level|impact|criticality)$ => list:severity
 \bpriority$|\burgency$ => list:priority
 \b(colou?r)( name)?$ => list:colour
@@ -246,7 +268,7 @@ _TABLE = r"""
 \bconsumer group( id)?$ => list:consumer group
 \bnamespace$ => list:namespace
 \b(ddl|statement)$ => form:ddl
-^(query|sql|sql text)$|\bsql (query|statement|text)$ => form:sql
+^query$|\bsql( (query|statement|text))?$ => form:sql
 ^query$|\bsearch (query|term|text|phrase)$|\bkeywords?$ => list:product
 ^op$|\bcdc op(eration)?$ => list:cdc op
 ^op(eration)?$ => list:cdc op => cdc
@@ -358,6 +380,7 @@ _TABLE = r"""
 \bdefinition$ => list:definition
 \b(stack ?trace|trace ?back|backtrace)$|\bexception$ => form:stack_trace
 \b(description|comments?|notes?|text|message|body|remarks?|review|feedback|bio|about|abstract|summary|explanation|instructions|content|caption|error|warning|detail|details|statement|narrative|answer|question|observation|quote|transcript|complaint|log line|line|info|information|memo|purpose|remittance|feedback text|annotation)$ => faker:sentence
+\b(quality|grading)$ => list:quality
 \b(title|headline|subject|heading)$ => list:title
 \b(label|nick|alias|short text)$ => list:label
 \btags?$ => list:tag
@@ -398,8 +421,10 @@ def text_rule(field: Field) -> dict[str, Any] | None:
     if _DOER.search(field.says):
         return rule_of("faker:name", field)
     told = next((values for pattern, values in _NOTES if re.search(pattern, field.notes)), None)
-    if told is None and (plainer := field.plainer()) is not None:
-        return text_rule(plainer)
+    if told is None and re.search(r"\b[b-df-hj-np-tv-xz]{3,5}$", field.says):
+        return rule_of("form:short_code", field)  # letters without a vowel are a short form of some code
+    if told is None and (other := field.plainer() or field.of_one()) is not None:
+        return text_rule(other)
     return rule_of(told, field) if told else None
 
 

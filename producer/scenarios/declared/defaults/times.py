@@ -65,6 +65,14 @@ _SPAN = (
 )
 _BARE = rf"^(is |was )?(last |first )?{_DONE}( (on|by date|date|time))?$|\b(start|end|begin)$|\bon$"
 
+# When something was done last, is estimated to be, and the short forms of aviation: scheduled, estimated, actual.
+_DOINGS = (
+    r"^(last|first) (contact|activity|login|visit|purchase|heartbeat|sync|synchronization|run|update|change|order|call|message|"
+    r"ping|poll|scan|reboot|restart|maintenance|service|inspection|calibration|backup|access|attempt)$"
+    r"|^estimated (delivery|arrival|departure|completion)$"
+    rf"|\b([seac]t[ad]|[sea][oi]bt){_LABELS}"
+)
+
 _BIRTH = r"\b(birth|born|dob)\b"
 _SOON = (
     r"\b(estimated|expected|due|deadline|expires?|expiry|expiration|eta|etd|planned|scheduled|next|renewal|promised|"
@@ -82,7 +90,7 @@ _LONG_AGO = r"\b(hired?|hiring|founded|since|joined|join|onboarded|enrolled|buil
 _SPANS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (r"\b(hired?|hiring|joined|employment start)\b", r"\b(terminated|termination|left|leaving|employment end)\b", {"low": 30 * _DAY, "high": 365 * _DAY}),
     (r"\b(check in|checked in)\b", r"\b(check out|checked out)\b", {"low": _DAY, "high": 14 * _DAY}),
-    (r"\b(departure|departs?|departed|takeoff|etd|std|outbound)\b", r"\b(arrival|arrives?|arrived|landing|eta|sta|inbound|return)\b", {"low": 3600, "high": 10 * 3600}),
+    (r"\b(departure|departs?|departed|takeoff|[sea]td|outbound)\b", r"\b(arrival|arrives?|arrived|landing|[sea]ta|inbound|return)\b", {"low": 3600, "high": 10 * 3600}),
     (r"\b(admitted|admission|admit)\b", r"\b(discharged?|released)\b", {"low": 3600, "high": 10 * _DAY}),
     (r"\b(valid from|effective from|effective|issued?|issue date)\b", r"\b(valid (to|until|thru|through)|effective (to|until)|expires?|expiry|expiration|expired)\b", {"low": 30 * _DAY, "high": 730 * _DAY}),
     (r"\b(pickup|picked up|boarding)\b", r"\b(dropoff|dropped off|drop off|alighting)\b", {"low": 300, "high": 3600}),
@@ -124,19 +132,22 @@ def is_moment(field: Field) -> bool:
         r"^(view|visit|call|date|request|reading|scan|login|current|device|system|server) time$"
     ):
         return False
-    if kind in ("string", "long") and field.is_named(r"\btime$") and not field.is_named(_SPAN):
-        return True
-    if field.is_named(_MOMENT) or (kind == "string" and field.is_named(r"^(the )?day$|\bdob$|\bday$")):
+    if field.is_named(_MOMENT):
         return not (kind in ("int", "float", "double") and field.is_named(r"\bday$"))
-    if kind in ("string", "long") and field.is_named(r"^estimated (delivery|arrival|departure|completion)$"):
+    return kind in ("string", "long") and _is_moment_in_full(field)
+
+
+def _is_moment_in_full(field: Field) -> bool:
+    """Tell it of a text or a long, which hold a point in time more often than a span."""
+    if field.is_named(r"\btime$") and not field.is_named(_SPAN):
         return True
-    if kind == "long" and field.is_named(r"^view time$"):
+    if field.is_named(r"\bday$|\bdob$|\bdue( (on|by))?$" if field.node.kind == "string" else r"^view time$"):
         return True
-    return (
-        kind in ("string", "long")
-        and field.is_named(_BARE)
-        and not field.is_near(r"\b(byte|position|index|char|text|line)s?\b")
-    )
+    if field.is_named(_DOINGS):
+        return True
+    if field.is_named(r"\b(start|end|begin)$") and field.is_near(r"\b(byte|position|index|char|text|line)s?\b"):
+        return False
+    return field.is_named(_BARE)
 
 
 def moment(field: Field) -> dict[str, Any]:
@@ -158,7 +169,7 @@ def written_as(field: Field) -> str | None:
     if node.kind == "string":
         if field.is_named(r"\b(at|time|timestamp|datetime|hour)\b"):
             return None
-        return "date" if field.is_named(r"\b(date|day|dob)\b|\bon$") else None
+        return "date" if field.is_named(r"\b(date|day|dob|due)\b|\bon$") else None
     if node.kind == "int" and unit in (None, "milliseconds", "microseconds", "nanoseconds"):
         return "yyyymmdd" if field.is_named(r"\bdate( (key|id|sk))?$|\bday$") else "seconds"
     if node.kind == "int" or unit:

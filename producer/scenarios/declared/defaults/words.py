@@ -106,6 +106,66 @@ _SHORT = {
     "hrs": "hours",
     "mins": "minutes",
     "decl": "declination",
+    "ack": "acknowledged",
+    "agt": "agent",
+    "bldg": "building",
+    "cdtr": "creditor",
+    "cd": "code",
+    "chg": "charge",
+    "chrg": "charge",
+    "ctry": "country",
+    "dbtr": "debtor",
+    "dt": "date",
+    "dtm": "datetime",
+    "grp": "group",
+    "loc": "location",
+    "nm": "name",
+    "ordr": "order",
+    "phn": "phone",
+    "pmt": "payment",
+    "pymt": "payment",
+    "prod": "product",
+    "prc": "price",
+    "stat": "status",
+    "sts": "status",
+    "str": "street",
+    "svc": "service",
+    "tm": "time",
+    "typ": "type",
+    "val": "value",
+    "vendr": "vendor",
+    "whse": "warehouse",
+    "wt": "weight",
+    "yr": "year",
+    "yrs": "years",
+    "alt": "altitude",
+    "altim": "altimeter",
+    "dewp": "dew point",
+    "flt": "flight",
+    "gst": "gust",
+    "hdg": "heading",
+    "hgt": "height",
+    "hum": "humidity",
+    "osv": "os version",
+    "pres": "pressure",
+    "rh": "relative humidity",
+    "slp": "sea level pressure",
+    "spd": "speed",
+    "tmp": "temperature",
+    "vel": "velocity",
+    "wdir": "wind direction",
+    "wgst": "wind gust",
+    "wspd": "wind speed",
+}
+# Short forms that mean this at the end of a name alone.
+_LAST = {
+    "no": "number",
+    "nr": "number",
+    "cur": "currency",
+    "cat": "category",
+    "nbr": "number",
+    "pt": "point",
+    "st": "status",
 }
 # Words that names run together are made of.
 _KNOWN = frozenset(
@@ -113,7 +173,7 @@ _KNOWN = frozenset(
 )  # fmt: skip
 # Words of a language that end like two others run together, or are what a name means as a whole.
 _ONE_WORD = frozenset(
-    ["account", "amount", "discount", "count", "country", "county", "candidate", "candidates", "certified", "paid", "valid", "invalid", "bid", "avoid", "grid", "android", "void", "humid", "fluid", "hybrid", "solid", "covid", "rapid", "liquid", "update", "updated", "updates", "validate", "mandate", "date", "outdated", "runtime", "uptime", "downtime", "lifetime", "realtime", "overtime", "sometime", "daytime", "nighttime", "bedtime", "mealtime", "pastime", "wartime", "firstname", "lastname", "surname", "nickname", "username", "filename", "hostname", "rename", "domainname", "zipcode", "postcode", "barcode", "unicode", "encode", "decode", "transcode", "opcode", "geocode", "timezone", "timestamp", "datetime", "website", "homepage", "feedback", "firmware", "software", "hardware", "password", "passport", "postal", "keyword", "outcome", "income", "broker", "payload", "latency", "subtotal", "upload", "download", "checkout", "checkin", "rating", "latitude", "longitude", "altitude", "signature", "nature", "temperature", "platform", "perform", "performer", "transform", "carrier", "barrier", "category", "factory", "history", "inventory", "territory", "directory", "battery", "delivery", "discovery", "recovery", "query", "gallery", "salary", "library", "summary", "primary", "secondary", "temporary"]
+    ["uuid", "guid", "ssid", "oxid", "acid", "amid", "arid", "avid", "laid", "maid", "raid", "said", "curl", "account", "amount", "discount", "count", "country", "county", "candidate", "candidates", "certified", "paid", "valid", "invalid", "bid", "avoid", "grid", "android", "void", "humid", "fluid", "hybrid", "solid", "covid", "rapid", "liquid", "update", "updated", "updates", "validate", "mandate", "date", "outdated", "runtime", "uptime", "downtime", "lifetime", "realtime", "overtime", "sometime", "daytime", "nighttime", "bedtime", "mealtime", "pastime", "wartime", "firstname", "lastname", "surname", "nickname", "username", "filename", "hostname", "rename", "domainname", "zipcode", "postcode", "barcode", "unicode", "encode", "decode", "transcode", "opcode", "geocode", "timezone", "timestamp", "datetime", "website", "homepage", "feedback", "firmware", "software", "hardware", "password", "passport", "postal", "keyword", "outcome", "income", "broker", "payload", "latency", "subtotal", "upload", "download", "checkout", "checkin", "rating", "latitude", "longitude", "altitude", "signature", "nature", "temperature", "platform", "perform", "performer", "transform", "carrier", "barrier", "category", "factory", "history", "inventory", "territory", "directory", "battery", "delivery", "discovery", "recovery", "query", "gallery", "salary", "library", "summary", "primary", "secondary", "temporary"]
 )  # fmt: skip
 # The last words that show where an unknown word before them ends.
 _ENDINGS = (
@@ -171,8 +231,8 @@ def words(name: str) -> tuple[str, ...]:
         name = name.replace(torn, one)
     found = [word for part in _PARTS.findall(name) for word in _apart(part.lower())]
     long = [word for part in found for word in _SHORT.get(part, part).split()]
-    if len(long) > 1 and long[-1] in ("no", "nr"):
-        long[-1] = "number"
+    if long[-1] in _LAST and (len(long) > 1 or long[-1] == "cur"):
+        long[-1] = _LAST[long[-1]]
     return tuple(part for word in long for part in _SPLIT.get(word, (word,))) or (name.lower(),)
 
 
@@ -204,8 +264,10 @@ def _apart(word: str) -> list[str]:
         return _apart(bare)
     if match := re.fullmatch(r"([a-z]{3,}ed)(at|on|by)", word):
         return [*_apart(match[1]), match[2]]
-    if word in _ONE_WORD or word in _KNOWN or word in _SHORT or word in _SPLIT or len(word) < 5:
+    if word in _ONE_WORD or word in _KNOWN or word in _SHORT or word in _SPLIT or len(word) < 4:
         return [word]
+    if len(word) == 4:
+        return [word[:2], "id"] if word.endswith("id") else ["url"] if word.endswith("url") else [word]
     if known := _of_known(word):
         return known
     for ending in sorted(_ENDINGS + tuple(_SPLIT), key=len, reverse=True):
@@ -222,7 +284,7 @@ def _of_known(word: str) -> list[str] | None:
         for begin in range(end):
             before, part = best[begin], word[begin:end]
             if before is None or not (
-                part in _KNOWN or part in _ONE_WORD or part in _SHORT or (part == "id" and begin)
+                part in _KNOWN or part in _ONE_WORD or part in _SHORT or (part in ("id", "cur") and begin)
             ):
                 continue
             if best[end] is None or len(before) + 1 < len(best[end] or ()):
