@@ -154,7 +154,7 @@ class Block:
             times = None if rule.reference.times is None else amounts(rng, rule.reference.times, frame.size)
             plus = None if rule.reference.plus is None else amounts(rng, rule.reference.plus, frame.size)
             if times is not None or plus is not None:
-                found = shifted(found, times=times, plus=plus)
+                found = shifted(found, times=times, plus=plus, digits=rule.reference.round)
         elif rule.pool is not None:
             name, _, column = rule.pool.partition(".")
             found = self._pools[name].columns[column].take(self._rows_of(name, frame))

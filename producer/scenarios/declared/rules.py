@@ -152,11 +152,15 @@ Written = Literal[
 
 
 class Reference(_Part):
-    """The value of another field, times and plus something; for a time, plus is in seconds."""
+    """The value of another field, times and plus something; for a time, plus is in seconds.
+
+    A number that was moved is rounded to ``round`` decimals, if that is said.
+    """
 
     field: str
     times: Amount | None = None
     plus: Amount | None = None
+    round: int | None = Field(default=None, ge=0, le=12)
     written: Written | None = None
 
 

@@ -158,11 +158,13 @@ def octets(rng: np.random.Generator, lengths: Ints) -> Values:
     return Values("bytes", pa.Array.from_buffers(pa.binary(), len(lengths), buffers))
 
 
-def shifted(values: Values, *, times: Floats | None, plus: Floats | None) -> Values:
-    """Return numbers or times, scaled and moved; times move by seconds."""
+def shifted(values: Values, *, times: Floats | None, plus: Floats | None, digits: int | None = None) -> Values:
+    """Return numbers or times, scaled and moved; times move by seconds, numbers are rounded to so many decimals."""
     numbers: NDArray[Any] = np.asarray(values.data, dtype=np.float64 if values.kind == "number" else np.int64)
     if times is not None:
         numbers = numbers * times
     if plus is not None:
         numbers = numbers + (np.rint(plus * _US).astype(np.int64) if values.kind == "time" else plus)
+    if digits is not None and values.kind == "number":
+        numbers = np.round(numbers, digits)
     return Values(values.kind, pa.array(numbers))

@@ -213,7 +213,7 @@ class _Reading:
 # A pattern for the words of the name, what it is, and the words around it, if they decide.
 _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
     # codes
-    (r"\bhttp (status|code|response)\b|\b(response|status) code$|^sc status$|\b(upstream|origin|backend|http) status$", "http status"),
+    (r"\bhttp (status|code|response)\b|\b(response|status) code$|\bresponse status$|^sc status$|\b(upstream|origin|backend|http) status$", "http status"),
     (r"^(code|status)$", "http status", r"\b(codes|clickstream|http|request|response|url|referrer|user agent)\b"),
     (r"\b(server|destination|remote|listen|service|url|target|dst) port$|^port$", "server port"),
     (r"\bport( number)?$", "port"),
@@ -242,6 +242,7 @@ _READINGS: tuple[_Reading, ...] = tuple(_Reading(*line) for line in (
     (r"\bmonths (active|old|since|employed)|\b(age|tenure)( in)? months$", "years"),
     (r"^(days|number days) (?!of)", "days"),
     (r"^(years? of |number years|years )|\byears$|\btenure\b|\bexperience$", "years"),
+    (r"\b(year|age) (group|level|band)$", "level of ten"),
     (r"\byear( \w+)?$", "year"),
     (r"\bquarter( number)?$", "quarter"),
     (r"\bmonth( (number|of year))?$", "month"),

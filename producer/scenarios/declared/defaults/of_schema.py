@@ -10,6 +10,8 @@ from typing import Any
 from producer.scenarios.declared.defaults import ids, numbers, text, times
 from producer.scenarios.declared.defaults.codes import FORMS
 from producer.scenarios.declared.defaults.field import Field, fields_of
+from producer.scenarios.declared.defaults.in_order import numbers_in_order
+from producer.scenarios.declared.defaults.people import PEOPLE, of_one_person, people_pool
 from producer.scenarios.declared.defaults.places import UNITED_STATES, WORLD, place_pools
 from producer.scenarios.declared.defaults.properties import listed_in, range_in, rows_of, said_of
 from producer.scenarios.declared.field_paths import Place
@@ -20,6 +22,7 @@ from schemas.types.node import RECURSION, Node, member_names
 _NULLS = 0.1
 _REPEATED = re.compile(r"\[\]|\{\}")
 _SEVERAL = 4  # arrays and maps in each other that have several items, or none
+_NUMBERS = ("int", "long", "float", "double")
 _SELDOM = re.compile(
     r"\b(fraud|fraudulent|deleted|error|failed|deceased|refunded|test|bot|anomaly|outlier|banned|blocked|suspended|"
     r"cancelled|canceled|retake|spam|duplicate|critical|emergency|recalled)\b"
@@ -189,7 +192,10 @@ class _Drawn:
         used = {str(way["pool"]).partition(".")[0] for way in ways.values() if "pool" in way}
         known = dict(self._pools)
         for name in used - set(known):
-            known[name] = places[UNITED_STATES if name.startswith(UNITED_STATES) else WORLD]
+            if name.startswith(PEOPLE):
+                known[name] = people_pool()
+            else:
+                known[name] = places[UNITED_STATES if name.startswith(UNITED_STATES) else WORLD]
         return {name: known[name] for name in sorted(used)}
 
 
@@ -203,6 +209,16 @@ def _follow(ways: dict[str, dict[str, Any]], fields: Mapping[str, Field], named:
     for record in records.values():
         for path, (first, gap) in times.pairs(record).items():
             _in_order(ways, fields[first], fields[path], gap, named)
+    for record in _by_record(fields, named).values():
+        ways |= numbers_in_order(
+            {
+                path: field
+                for path, field in record.items()
+                if "distribution" in ways[path] and field.node.kind in _NUMBERS and not field.node.logical
+            },
+            ways,
+        )
+        ways |= of_one_person(record, ways)
     for path, field in fields.items():
         other = re.sub(r"(^|\.)before\.", r"\1after.", path)
         is_same = other != path and other in fields and fields[other].node == field.node
@@ -213,6 +229,15 @@ def _follow(ways: dict[str, dict[str, Any]], fields: Mapping[str, Field], named:
             and ("pool" in ways[path] or field.is_named(r"\b(id|created at|created)$"))
         ):
             ways[path] = {"reference": {"field": other}}
+
+
+def _by_record(fields: Mapping[str, Field], named: Mapping[str, Rule]) -> dict[str, dict[str, Field]]:
+    """Return the fields by record of which neither the file nor the schema says anything."""
+    records: dict[str, dict[str, Field]] = {}
+    for path, field in fields.items():
+        if path in field.beside and path not in named and not said_of(field.node):
+            records.setdefault(field.inside, {})[path] = field
+    return records
 
 
 def _told_range(field: Field) -> dict[str, Any] | None:

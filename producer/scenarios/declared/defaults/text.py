@@ -92,7 +92,7 @@ _TABLE = r"""
 \b(mac|bssid|ethernet|bluetooth|wifi|hardware)( (address|id))?$ => form:mac
 \bip ?v6( address)?$|\bipv6( address)?$ => form:ipv6
 \bip( (address|v4))?$|\bipv4( address)?$|^ip (source|destination|client|remote|local|public|private|internal|external|text|string|anonymi[sz]ed|from|to)$ => form:ipv4
-\bforwarded for$|^(client|remote|peer|caller)$ => form:ipv4 => network
+\b(forwarded for|next hop)$|^(client|remote|peer|caller)$ => form:ipv4 => network
 \b(remote|client|server|peer|bind|listen|host|gateway|dns|proxy|source host|router|switch|broker|controller|sgsn|ggsn|pgw|sgw|msc|mme|amf|smf|upf|nas|node|endpoint|interface) address$ => form:ipv4
 \b(source|destination|local) address$ => form:ipv4 => network only
 \b(from|to|wallet|contract|token|sender|recipient|owner|miner|validator|address)( address)?$ => form:crypto_address => crypto
@@ -154,7 +154,7 @@ _TABLE = r"""
 \bus state$|\bstate (code|province)$ => place:state
 \b(cloud|aws|availability|deployment|data ?center) (region|zone)$ => list:cloud region
 ^(region|zone)$ => list:cloud region => cloud
-\b(region|county|district|territory)( name)?$ => place:region
+\b(region|county|district|territory|subdivision)( name)?$ => place:region
 \b(caller id|calling number|called number|caller number|callee number|dialed number|phone number|mobile number|cell number)$ => form:phone
 \bmsisdn$ => form:msisdn
 \b(phone|mobile|cell phone|cellphone|fax|landline|whatsapp|hotline)( (number|no))?$|\bcontact number$ => form:phone
@@ -168,7 +168,7 @@ _TABLE = r"""
 \b(user|login|screen|account login|logon|nick|twitter|github) ?(name|handle)$|^(username|login|nickname|handle|nick|logon|screenname)$ => faker:user_name
 \w+(ed|en|t) by$|\b(assigned|reported|delegated|escalated) to$ => faker:user_name
 ^(user|assignee|committer|reviewer|uploader|member)$ => faker:user_name
-\b(physician|doctor|surgeon|nurse|teacher|instructor|professor|tutor|driver|pilot|captain|coach|manager|supervisor|employee|applicant|author|editor|beneficiary|payee|payer|debtor|creditor|sender|recipient|contact|contact person|witness|guest|landlord|salesperson|sales rep|representative|technician|agent|consultant|attendee|participant|winner|practitioner|clinician|prescriber|requester|performer|examiner|inspector|auditor|adjuster|underwriter|signer|lawyer|attorney|dispatcher|\w{3,}(ologist|iatrist|grapher)|therapist|dentist|pharmacist|specialist|trainer|referee|judge|scorer|speaker|presenter|moderator|mentor|chairperson|spouse|guardian|director|composer|engineer|cashier|salesman|accountant|approver|requestor|planner|crew member|collector|handler)$ => faker:name
+\b(physician|doctor|surgeon|nurse|teacher|instructor|professor|tutor|driver|pilot|captain|coach|manager|supervisor|employee|applicant|author|editor|beneficiary|payee|payer|debtor|creditor|sender|recipient|contact|contact person|witness|guest|landlord|salesperson|sales rep|representative|technician|agent|consultant|attendee|participant|winner|practitioner|clinician|prescriber|requester|performer|examiner|inspector|auditor|adjuster|underwriter|signer|lawyer|attorney|dispatcher|\w{3,}(ologist|iatrist|grapher)|therapist|dentist|pharmacist|specialist|trainer|referee|judge|scorer|speaker|presenter|moderator|mentor|chairperson|spouse|guardian|director|composer|engineer|cashier|salesman|accountant|approver|requestor|planner|crew member|collector|handler|invigilator|coordinator|administrator|narrator|translator|investigator|curator|educator)$ => faker:name
 \bdisplay name$ => faker:name
 \baccount name$ => faker:name
 \b(card) (type|brand|network|scheme)$ => list:card brand
@@ -192,7 +192,7 @@ _TABLE = r"""
 \bpassport( number)?$ => form:passport
 \b(driver|drivers|driving) licen[cs]e( number)?$ => form:passport
 \b(licen[cs]e|number|registration) plate( number)?$|\bplate( number)?$|^plate$ => form:plate
-\b(vehicle|car|truck|licen[cs]e) registration( (number|mark))?$|\bregistration mark$ => form:plate
+\b(vehicle|car|truck|licen[cs]e) reg(istration)?( (number|mark))?$|\bregistration mark$ => form:plate
 \b(gln|mpan|mprn|siret|abn|cnpj)( (code|number))?$ => form:digits13
 \b(sscc|serial shipping container code)( (code|number))?$ => form:digits18
 \b(duns|abi|cpf|siren|nhs|naics|medicare|routing|aba|sort)( (code|number))?$ => form:digits9

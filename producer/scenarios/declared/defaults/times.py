@@ -67,16 +67,16 @@ _BARE = rf"^(is |was )?(last |first )?{_DONE}( (on|by date|date|time))?$|\b(star
 
 # When something was done last, is estimated to be, and the short forms of aviation: scheduled, estimated, actual.
 _DOINGS = (
-    r"^(last|first) (contact|activity|login|visit|purchase|heartbeat|sync|synchronization|run|update|change|order|call|message|"
+    r"^(last|first) (\w{2,}ed|contact|activity|login|visit|purchase|heartbeat|sync|synchronization|run|update|change|order|call|message|"
     r"ping|poll|scan|reboot|restart|maintenance|service|inspection|calibration|backup|access|attempt)$"
-    r"|^estimated (delivery|arrival|departure|completion)$"
+    r"|^not (before|after)$|^estimated (delivery|arrival|departure|completion)$"
     rf"|\b([seac]t[ad]|[sea][oi]bt){_LABELS}"
 )
 
 _BIRTH = r"\b(birth|born|dob)\b"
 _SOON = (
     r"\b(estimated|expected|due|deadline|expires?|expiry|expiration|eta|etd|planned|scheduled|next|renewal|promised|"
-    r"forecast|valid (to|until|thru|through)|best before|use by|maturity|follow up|target date|reminder)\b"
+    r"forecast|valid (to|until|thru|through)|not after|best before|use by|maturity|follow up|target date|reminder)\b"
 )
 _PAST = (
     r"\b(create|created|creation|register|registered|registration|joined|join|since|opened|opening|enrolled|enrollment|enrolment|admitted|"
@@ -92,7 +92,7 @@ _SPANS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (r"\b(check in|checked in)\b", r"\b(check out|checked out)\b", {"low": _DAY, "high": 14 * _DAY}),
     (r"\b(departure|departs?|departed|takeoff|[sea]td|outbound)\b", r"\b(arrival|arrives?|arrived|landing|[sea]ta|inbound|return)\b", {"low": 3600, "high": 10 * 3600}),
     (r"\b(admitted|admission|admit)\b", r"\b(discharged?|released)\b", {"low": 3600, "high": 10 * _DAY}),
-    (r"\b(valid from|effective from|effective|issued?|issue date)\b", r"\b(valid (to|until|thru|through)|effective (to|until)|expires?|expiry|expiration|expired)\b", {"low": 30 * _DAY, "high": 730 * _DAY}),
+    (r"\b(valid from|not before|effective from|effective|issued?|issue date)\b", r"\b(not after|valid (to|until|thru|through)|effective (to|until)|expires?|expiry|expiration|expired)\b", {"low": 30 * _DAY, "high": 730 * _DAY}),
     (r"\b(pickup|picked up|boarding)\b", r"\b(dropoff|dropped off|drop off|alighting)\b", {"low": 300, "high": 3600}),
     (r"\b(start|starts|started|begin|begins|began|beginning|from|opened|open|onset|login|entry|entered)\b", r"\b(end|ends|ended|finish|finished|to|until|closed|close|stop|stopped|completed|resolved|logout|exit|left)\b", {"low": 1, "high": 6 * 3600}),
     (r"\b(created|creation|create|inserted|registered|ordered|order|placed|submitted|requested|purchased|sent|first seen)\b", r"\b(updated?|modified|modification|changed|edited|last seen|shipped|delivered|received|paid|approved|processed|cancelled|canceled|deleted|responded|closed|completed)\b", {"low": 1, "high": 3600}),
@@ -145,7 +145,12 @@ def _is_moment_in_full(field: Field) -> bool:
         return True
     if field.is_named(_DOINGS):
         return True
-    if field.is_named(r"\b(start|end|begin)$") and field.is_near(r"\b(byte|position|index|char|text|line)s?\b"):
+    whole = field.node.kind == "long"  # which may as well count characters
+    if (
+        whole
+        and field.is_named(r"\b(start|end|begin)$")
+        and field.is_near(r"\b(byte|position|index|char|text|line)s?\b")
+    ):
         return False
     return field.is_named(_BARE)
 

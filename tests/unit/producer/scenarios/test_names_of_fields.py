@@ -105,6 +105,43 @@ def test_two_times_of_a_record_are_in_order(draw, first, second, kind):
     assert drawn[first] != drawn[second]
 
 
+@pytest.mark.parametrize("kind", ["int", "long", "float", "double"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("bid_price", "askPrice"),
+        ("min_temp", "avgTemp", "maxTemp"),
+        ("low", "open", "high"),
+        ("salary_min", "salary_max"),
+        ("minimumPct", "maximumPct"),
+        ("lower_bound", "upper_bound"),
+        ("minHeartRate", "maxHeartRate"),
+    ],
+)
+def test_numbers_of_a_record_that_bound_each_other_are_in_order(draw, names, kind):
+    drawn = draw(record_of("Thing", **dict.fromkeys(reversed(names), kind), note="string"))
+    columns = [drawn[name] for name in names]
+    assert all(list(row) == sorted(row) for row in zip(*columns, strict=True))
+    assert columns[0] != columns[-1]
+    if kind == "double":
+        assert all(len(repr(value)) < 12 for column in columns for value in column)
+
+
+def test_a_number_that_has_a_rule_is_bounded_by_none(draw):
+    drawn = draw(record_of("Quote", bid="double", ask="double"), rules="fields: {bid: {constant: 1000000.0}}")
+    assert max(drawn["ask"]) < 1000000
+
+
+def test_the_names_and_the_email_of_one_person_belong_together(draw):
+    texts = dict.fromkeys(["firstName", "last_name", "email", "managerName", "manager_email", "contactEmail"], "string")
+    drawn = draw(record_of("Employee", **texts))
+    for first, last, email in zip(drawn["firstName"], drawn["last_name"], drawn["email"], strict=True):
+        assert email.startswith(f"{first}.{last}@".lower())
+    for name, email in zip(drawn["managerName"], drawn["manager_email"], strict=True):
+        assert email.startswith(f"{name.replace(' ', '.')}@".lower())
+    assert drawn["firstName"] != [name.split()[0] for name in drawn["managerName"]]
+
+
 @pytest.mark.parametrize(
     ("fields", "found"),
     [
