@@ -12,7 +12,7 @@ and whoever proves what was loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -24,6 +24,8 @@ from schemas.types.tree import Node
 
 # Arrow numbers the members of a union in seven bits.
 MAX_MEMBERS = 127
+_LISTED = 20  # names of members that a sentence repeats
+_SAID = 160  # characters of a type that a sentence repeats
 Kind = Literal["new_column", "wider", "renamed", "numbered"]
 NEW_COLUMN: Kind = "new_column"
 WIDER: Kind = "wider"
@@ -161,13 +163,11 @@ class _Fitting:
     def struct(self, held: ColumnType, new: ColumnType, path: tuple[str, ...], where: tuple[str, ...]) -> _Fit:
         """Return a record that holds the fields of both."""
         members, fields = list(held.members), list(held.fields)
-        own = {names[0] for names in new.fields}
-        wanted = [(names[0], *(alias for alias in names[1:] if alias not in own)) for names in new.fields]
         places, conflicts = self._known_fields(
-            members, fields, list(zip(new.members, wanted, strict=True)), path, where
+            members, fields, list(zip(new.members, new.fields, strict=True)), path, where
         )
         taken = {called.lower() for called, _ in members} | self._reserved(top=not path)
-        for number, ((name, kind), names) in enumerate(zip(new.members, wanted, strict=True)):
+        for number, ((name, kind), names) in enumerate(zip(new.members, new.fields, strict=True)):
             if number in places:
                 continue
             asked = name if path else names[0]
@@ -207,11 +207,11 @@ class _Fitting:
                     name, there = members[at]
                     fit = self._tried(there, kind, (*path, names[0]), (*where, name))
                     if fit is None:
-                        conflicts.setdefault(number, f"{name} is {there} in the table and {kind} here")
+                        conflicts.setdefault(number, f"{name} is {_said(there)} in the table and {_said(kind)} here")
                         continue
                     claimed.add(at)
                     places[number] = replace(fit[1], at=at)
-                    if rule is _by_alias:
+                    if rule is _by_alias or name in names[1:]:  # an old name that is the new one again, too
                         name = self._renamed(name, names[0], members, (*path, names[0]), where)
                     members[at] = (name, fit[0])
                     fields[at] = tuple(dict.fromkeys((*fields[at], *names)))
@@ -266,7 +266,7 @@ class _Fitting:
         if len(members) > MAX_MEMBERS:
             return None
         if not was or len(members) > len(held.members):
-            self._note(path, WIDER, f"the column becomes a union of {', '.join(name for name, _ in members)}")
+            self._note(path, WIDER, f"the column becomes a union of {_listed([name for name, _ in members])}")
         grown = ColumnType("UNION", tuple(members), "union", tuple(fields))
         if new.name == "UNION":
             return grown, Place(0, tuple(places[number] for number in range(len(branches))))
@@ -352,6 +352,21 @@ def _free(name: str, taken: set[str]) -> str:
     while given.lower() in taken:
         given, number = f"{name}_{number}", number + 1
     return given
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
+
+
+def _said(kind: ColumnType) -> str:
+    """Return a type for a sentence."""
+    if kind.name == "STRUCT" and not kind.members:
+        return "a record without fields"
+    sql = str(kind)
+    if len(sql) <= _SAID:
+        return sql
+    return f"{sql[:_SAID]}..." if kind.name in ("LIST", "MAP") else f"a {kind.name} of {len(kind.members)} members"
 
 
 def _one_name(names: tuple[str, ...], held: tuple[str, ...]) -> bool:

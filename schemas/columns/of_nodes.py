@@ -33,13 +33,17 @@ def columns_of(node: Node) -> ColumnType:
     """Return the type of a column for a type of a schema; for a record, a struct with one member for each field.
 
     Members have the names that Arrow's columns have (``schemas/types/arrow.py``); ``fields`` begins with the field's
-    own name, or a branch's, and its aliases follow.
+    own name, or a branch's, and its aliases follow. An alias that is the name of a field beside it is none.
     """
     branch = node.name or node.kind
     match node.kind:
         case "record":
             members = tuple(zip(member_names(node), map(columns_of, node.below()), strict=True))
-            names = tuple((name, *node.field_aliases.get(name, ())) for name, _ in node.fields)
+            own = {name for name, _ in node.fields}
+            names = tuple(
+                (name, *(alias for alias in node.field_aliases.get(name, ()) if alias not in own))
+                for name, _ in node.fields
+            )
             return ColumnType("STRUCT", members, branch, names)
         case "union":
             types = [columns_of(each) for each in node.branches]

@@ -40,6 +40,7 @@ _BASES: dict[str, tuple[str, ...]] = {
     "duration": ("fixed",),
 }
 _DURATION_BYTES = 12
+_LISTED = 20  # branches of a union that a sentence repeats
 
 
 def reasons(level: str, older: dict[str, Any], newer: dict[str, Any]) -> list[str]:
@@ -122,7 +123,7 @@ class _Resolution:
                 return found
             if first is None and branch in same:  # the branch is there, and the fault lies within
                 first = found
-        return first or (_Finding("", f"{reader} has no branch for {writer}"),)
+        return first or (_Finding("", f"{_union_in_words(reader)} has no branch for {writer}"),)
 
     def _within(self, reader: TypeOf, writer: TypeOf) -> tuple[_Finding, ...]:
         """Compare two types that match by kind and name."""
@@ -188,7 +189,8 @@ def _logical(reader: TypeOf, writer: TypeOf) -> tuple[_Finding, ...]:
         factor = max(units[0][1], units[1][1]) // min(units[0][1], units[1][1])
         words += f": {units[0][0]} read as {units[1][0]} are off by a factor of {factor}"
     else:
-        words += ": the numbers are the same, and readers take them for something else"
+        same = "bytes are" if writer.kind in ("bytes", "fixed", "string") else "numbers are"
+        words += f": the {same} the same, and readers take them for something else"
     return (_Finding("", words, breaks=False),)
 
 
@@ -199,6 +201,12 @@ def _meaning(of: TypeOf) -> str:
     if of.kind not in _BASES.get(of.logical, ()) or (of.logical == "duration" and of.size != _DURATION_BYTES):
         return ""
     return of.logical
+
+
+def _union_in_words(of: TypeOf) -> str:
+    if len(of.branches) <= _LISTED:
+        return str(of)
+    return f"{' | '.join(map(str, of.branches[:_LISTED]))} | {len(of.branches) - _LISTED} more"
 
 
 def _in_words(of: TypeOf) -> str:

@@ -162,6 +162,34 @@ def test_a_field_of_its_own_wins_over_an_alias() -> None:
         assert not last.renamed
 
 
+def test_a_field_that_gets_its_old_name_again_has_the_column_under_it() -> None:
+    a, b = record(("a", "int")), record(("b", "int", {"aliases": ["a"]}))
+    found = judged(a, b, record(("a", "long", {"aliases": ["b"]})))
+    assert [spelled(one) for one in found] == [{"a": "INTEGER"}, {"b": "INTEGER"}, {"a": "BIGINT"}]
+    assert found[-1].renamed == ((("b",), "a"),)
+
+
+def test_an_alias_that_names_a_field_beside_it_is_none_inside_a_record_either() -> None:
+    fields = [{"name": "new", "type": "int", "aliases": ["old"]}, {"name": "old", "type": "string"}]
+    before = {"type": "record", "name": "I", "fields": fields}
+    _, last = judged(record(("in", before)), record(("in", before | {"fields": [{"name": "old", "type": "int"}]})))
+    assert spelled(last) == {"in": 'STRUCT("new" INTEGER, "old" VARCHAR, "old_2" INTEGER)'}
+    assert [remark.path for remark in last.remarks if remark.kind == "new_column"] == ["in.old"]
+
+
+def test_a_conflict_is_told_in_a_sentence_whatever_the_types() -> None:
+    empty = {"type": "record", "name": "E", "fields": []}
+    _, last = judged(record(("c", empty)), record(("c", "boolean")))
+    assert last.remarks[0].sentence.startswith("c is a record without fields in the table and BOOLEAN here")
+    unions = [
+        ["null", *({"type": "record", "name": f"{letter}{n}", "fields": []} for n in range(70))] for letter in "AB"
+    ]
+    _, last = judged(*(record(("c", union)) for union in unions))
+    assert last.remarks[0].sentence.startswith("c is a UNION of 71 members in the table and a UNION of 71 members here")
+    _, last = judged(record(("c", unions[0][:30])), record(("c", unions[1][:30])))
+    assert last.remarks[0].sentence.endswith("A18 and 39 more")
+
+
 def test_a_store_says_what_it_does_not_do() -> None:
     rules = StoreRules(("_Offset",), lambda old, _: old.name != "INTEGER", renames=False)
     first, second = judged(

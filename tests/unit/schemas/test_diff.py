@@ -163,6 +163,15 @@ def test_what_cannot_be_read_is_named_by_its_path(reader, writer, words):
     assert all(reason.startswith(word) for reason, word in zip(found, words, strict=True))
 
 
+def test_unions_of_many_types_and_texts_are_told_in_a_sentence():
+    many = ["null", *({"type": "fixed", "name": f"F{n}", "size": 1} for n in range(100))]
+    (found,) = unreadable(record(field("u", many)), record(field("u", "string")))
+    assert " | 81 more has no branch for string" in found
+    assert len(found) < 700
+    (found,) = remarks(record(field("d", decimal(9, 2))), record(field("d", "string")))
+    assert "the bytes are the same" in found
+
+
 def test_every_fault_is_named_at_once():
     assert len(unreadable(record(field("a", "string"), field("b", "int")), record(field("a", "long")))) == 2
 
