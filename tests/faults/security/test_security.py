@@ -68,10 +68,11 @@ def test_the_whole_path_works_with_a_java_clients_file_and_nothing_else(
         ("schemas", "gate", "customer_events", "--topic", topic),
         ("produce", "customer_events", "--topic", topic, "--events", "100", "--run-id", "theirs"),
         ("load", topic),
+        ("audit", topic, "--run-id", "theirs"),
     ):
         ended = secured.run(*step, "--properties", str(file), env={"STREAMPROOF_STATE_DIR": str(tmp_path)})
         assert ended.exit_code == 0, ended.text
-    assert "100" in ended.text
+    assert "PASSED  All 100 acknowledged events" in ended.text
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
