@@ -196,6 +196,7 @@ class _Fitting:
         claimed: set[int] = set()
         conflicts: dict[int, str] = {}
         holding: dict[str, list[int]] = {}
+        taken = {name.lower() for name, _ in members}
         for at, known in enumerate(fields):
             for name in known:
                 holding.setdefault(name, []).append(at)
@@ -212,7 +213,7 @@ class _Fitting:
                     claimed.add(at)
                     places[number] = replace(fit[1], at=at)
                     if rule is _by_alias or name in names[1:]:  # an old name that is the new one again, too
-                        name = self._renamed(name, names[0], members, (*path, names[0]), where)
+                        name = self._renamed(name, names[0], taken, (*path, names[0]), where)
                     members[at] = (name, fit[0])
                     fields[at] = tuple(dict.fromkeys((*fields[at], *names)))
                     break
@@ -298,13 +299,16 @@ class _Fitting:
                     break
         return places
 
-    def _renamed(
-        self, old: str, new: str, members: list[tuple[str, ColumnType]], path: tuple[str, ...], where: tuple[str, ...]
-    ) -> str:
-        """Return the name of a column that holds a field and one that its alias names."""
-        taken = {name.lower() for name, _ in members if name != old}
-        if not self.rules.renames or new.lower() in taken | self._reserved(top=not where) or new == old:
+    def _renamed(self, old: str, new: str, taken: set[str], path: tuple[str, ...], where: tuple[str, ...]) -> str:
+        """Return the name of a column that holds a field and one that its alias names.
+
+        :param taken: names of columns in small letters; they follow.
+        """
+        used = new.lower() in taken and new.lower() != old.lower()
+        if not self.rules.renames or used or new.lower() in self._reserved(top=not where) or new == old:
             return old
+        taken.discard(old.lower())
+        taken.add(new.lower())
         self.renamed.append(((*where, old), new))
         self._note(path, RENAMED, f"the column {old} becomes {new}, as an alias says that the two are one field")
         return new

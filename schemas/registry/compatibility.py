@@ -131,7 +131,8 @@ class _Resolution:
             case "record":
                 return self._records(reader, writer)
             case "enum":
-                missing = [symbol for symbol in writer.symbols if symbol not in set(reader.symbols)]
+                known = set(reader.symbols)
+                missing = [symbol for symbol in writer.symbols if symbol not in known]
                 if missing and "default" not in reader.said:
                     lacks = ", ".join(missing)
                     return (_Finding("", f"the enum that is read lacks {lacks} and has no default"),)

@@ -145,7 +145,7 @@ def normal(schema: Any) -> TypeOf:
         return _Reading().type_of(schema, "")
     except UnsupportedSchema:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise UnsupportedSchema(f"not an Avro schema: {type(error).__name__}: {error}", kind="invalid_schema") from None
     except RecursionError:
         raise UnsupportedSchema("the schema is nested too deeply") from None
@@ -198,7 +198,7 @@ class _Reading:
         name, inside = _full(schema["name"], schema.get("namespace"), space)
         if name in self.named:
             raise UnsupportedSchema(f"not an Avro schema: type {name} is defined twice", kind="invalid_schema")
-        aliases = tuple(_full(alias, None, inside)[0] for alias in schema.get("aliases", ()))
+        aliases = tuple(_full(alias, None, inside)[0] for alias in schema.get("aliases") or ())
         rest = _rest(schema, kind)
         if kind == "enum":
             found = TypeOf(kind, name, aliases, symbols=tuple(map(str, schema["symbols"])), **rest)
@@ -213,7 +213,9 @@ class _Reading:
 
     def _field(self, one: dict[str, Any], space: str) -> FieldOf:
         said = {key: _text(value) for key, value in one.items() if key not in ("name", "type")}
-        return FieldOf(str(one["name"]), self.type_of(one["type"], space), tuple(one.get("aliases", ())), said)
+        return FieldOf(
+            str(one["name"]), self.type_of(one["type"], space), tuple(map(str, one.get("aliases") or ())), said
+        )
 
 
 def _full(name: Any, namespace: Any, space: str) -> tuple[str, str]:

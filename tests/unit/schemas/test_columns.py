@@ -169,6 +169,14 @@ def test_a_field_that_gets_its_old_name_again_has_the_column_under_it() -> None:
     assert found[-1].renamed == ((("b",), "a"),)
 
 
+def test_columns_that_are_renamed_one_after_the_other_leave_their_names_to_others() -> None:
+    before = record(("a", "int"), ("b", "int"))
+    _, last = judged(before, record(("c", "int", {"aliases": ["a"]}), ("A", "int", {"aliases": ["b"]})))
+    assert list(spelled(last)) == ["c", "A"]
+    _, last = judged(before, record(("A", "int", {"aliases": ["a"]}), ("b", "int")))
+    assert list(spelled(last)) == ["A", "b"]
+
+
 def test_an_alias_that_names_a_field_beside_it_is_none_inside_a_record_either() -> None:
     fields = [{"name": "new", "type": "int", "aliases": ["old"]}, {"name": "old", "type": "string"}]
     before = {"type": "record", "name": "I", "fields": fields}

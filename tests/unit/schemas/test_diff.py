@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from schemas.registry.compatibility import reasons, remarks, unreadable
 from schemas.registry.contract import load_contract
 from schemas.registry.diff import diff_schemas
 from schemas.registry.normal import normal_text
+from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
 from tests.kit.depth import examples
 
@@ -170,6 +172,21 @@ def test_unions_of_many_types_and_texts_are_told_in_a_sentence():
     assert len(found) < 700
     (found,) = remarks(record(field("d", decimal(9, 2))), record(field("d", "string")))
     assert "the bytes are the same" in found
+
+
+def test_aliases_that_are_null_are_none_as_for_the_parser():
+    schema = record(field("a", "int", aliases=None), field("e", ENUM | {"aliases": None}))
+    parse(json.dumps(schema))
+    assert unreadable(schema, record(field("a", "int"), field("e", ENUM))) == []
+
+
+def test_enums_of_many_symbols_are_compared_in_a_moment():
+    one, other = (ENUM | {"symbols": [f"S{n}" for n in range(30_000 + more)]} for more in (0, 1))
+    started = time.process_time()
+    assert unreadable(record(field("e", one)), record(field("e", other))) == [
+        "e: the enum that is read lacks S30000 and has no default"
+    ]
+    assert time.process_time() - started < 5
 
 
 def test_every_fault_is_named_at_once():
