@@ -231,7 +231,7 @@ def words(name: str) -> tuple[str, ...]:
         name = name.replace(torn, one)
     found = [word for part in _PARTS.findall(name) for word in _apart(part.lower())]
     long = [word for part in found for word in _SHORT.get(part, part).split()]
-    if long[-1] in _LAST and (len(long) > 1 or long[-1] == "cur"):
+    if long and long[-1] in _LAST and (len(long) > 1 or long[-1] == "cur"):
         long[-1] = _LAST[long[-1]]
     return tuple(part for word in long for part in _SPLIT.get(word, (word,))) or (name.lower(),)
 

@@ -343,3 +343,9 @@ def test_what_the_doc_of_a_field_says_helps_where_its_name_does_not(draw, doc, k
     record = record_of("Thing", zorb=kind)
     record["fields"][0]["doc"] = doc
     assert is_right(wanted, "-", draw(record)["zorb"], dt.datetime.now(dt.UTC))
+
+
+@pytest.mark.parametrize("name", ["_", "__", "_1", "_1_2", "x9", "id_", "no", "s"])
+@pytest.mark.parametrize("kind", ["string", "long", "double", MOMENT, {"type": "array", "items": "string"}])
+def test_a_name_without_a_word_has_values_too(draw, name, kind):
+    assert len(draw(record_of(name, **{name: kind, "other": "int"}))["other"]) == EVENTS
