@@ -186,6 +186,7 @@ class _MemberDecoder:
     :ivar met: whether an object had the member; ``names``: members that were met while none had.
     """
 
+    root = None
     arrow_schema = pa.schema([pa.field("text", pa.string())]).append(pa.field("other", pa.bool_()))
 
     def __init__(self, path: tuple[str, ...]) -> None:

@@ -36,7 +36,7 @@ class Reader:
         self._decoder = decoder
         self._columns = columns
         self._refusal: UndecodableValue | None = None
-        self._id_in_header = not has_identity(decoder.arrow_schema)
+        self._id_in_header = decoder.root is None or not has_identity(decoder.root)
 
     def placed(self) -> Sequence[str]:
         """Return the columns of its fields, made where they are not there yet.

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cluster.records import Headers, Records, Rows, Span
 from schemas.identity import IDENTITY_FIELD, id_in_header
 from schemas.places import FIRST_TIMESTAMP_MS, LAST_TIMESTAMP_MS, NO_TIME
+from schemas.types.node import Node
 from schemas.undecodable import UndecodableValue
 
 # Columns of the record, beside those of its value, that every store has.
@@ -39,10 +40,13 @@ class Fate(IntEnum):
     TOMBSTONE = 2
 
 
-def has_identity(schema: pa.Schema) -> bool:
-    """Tell whether events of a schema carry their identity in their value; otherwise it is in a header."""
-    place = schema.get_field_index(IDENTITY_FIELD)
-    return place >= 0 and pa.types.is_string(schema.field(place).type) and not schema.field(place).nullable
+def has_identity(root: Node) -> bool:
+    """Tell whether events of a schema carry their identity in their value; otherwise it is in a header.
+
+    Only a plain text carries it. A symbol of an enum and a type inside itself are text in a table, and no identity.
+    """
+    node = dict(root.fields).get(IDENTITY_FIELD)
+    return node is not None and node.kind == "string" and not node.nullable
 
 
 def metadata(records: Records, rows: Rows, schema_id: int) -> dict[str, pa.Array[Any]]:

@@ -17,6 +17,8 @@ from schemas.undecodable import UndecodableValue, UnsupportedSchema
 if TYPE_CHECKING:  # who only asks which formats there are loads no Arrow
     import pyarrow as pa
 
+    from schemas.types.node import Node
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenSchema:
@@ -96,6 +98,11 @@ class ValueDecoder(Protocol):
     """Decodes what stands behind the head of values that name one schema."""
 
     arrow_schema: pa.Schema
+
+    @property
+    def root(self) -> Node | None:
+        """Return the record that the values are of; ``None`` where nobody knows their contract."""
+        ...
 
     def salvage(self, values: list[bytes]) -> Salvaged:
         """Decode what can be decoded: the good rows as one batch, and the fault of every other value."""

@@ -30,7 +30,6 @@ from schemas.columns.held import Held, Place
 from schemas.columns.judge import StoreRules, judge
 from schemas.columns.widening import decimal_of, wider
 from schemas.identity import IDENTITY_FIELD
-from schemas.types.arrow import arrow_schema
 from schemas.types.tree import Node
 
 # A pa.Array, whose type is known only while running.
@@ -112,7 +111,7 @@ class LakeColumns:
 
 def identity_of(root: Node) -> str | None:
     """Return the field that is the identity of ours, where a schema has it."""
-    return IDENTITY_FIELD if has_identity(arrow_schema(root)) else None
+    return IDENTITY_FIELD if has_identity(root) else None
 
 
 def arrow_type(kind: ColumnType) -> pa.DataType:

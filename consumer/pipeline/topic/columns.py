@@ -83,7 +83,7 @@ class TopicColumns:
     @property
     def wants_headers(self) -> bool:
         """Tell whether it matters that a record carries an identity in a header, and nobody knows whether one does."""
-        return not self.headers_met and not (self._roots and all(map(_has_identity, self._roots.values())))
+        return not self.headers_met and not (self._roots and all(map(has_identity, self._roots.values())))
 
     def settle(self, members: Iterable[str]) -> None:
         """Fix the columns.
@@ -100,9 +100,9 @@ class TopicColumns:
             self.members = dict(zip((name for name, _ in loose), columns, strict=True))
         field = next((name for name in self._columns_with(IDENTITY_FIELD)), None)
         # A field of that name which is no identity of ours is a column as any other.
-        strangers = [one for one in contracts if IDENTITY_FIELD in dict(one.fields) and not _has_identity(one)]
+        strangers = [one for one in contracts if IDENTITY_FIELD in dict(one.fields) and not has_identity(one)]
         if field is None or strangers:
-            if self.headers_met or (strangers and any(map(_has_identity, contracts))):
+            if self.headers_met or (strangers and any(map(has_identity, contracts))):
                 taken = {name.lower() for name in self._kinds}  # names ignore case
                 self.identity = ID_COLUMN if IDENTITY_FIELD in taken else IDENTITY_FIELD
         else:
@@ -220,10 +220,6 @@ class TopicColumns:
         if self.identity is not None and self.identity not in self._kinds:
             fields.append(pa.field(self.identity, pa.string()))
         return pa.schema(fields)
-
-
-def _has_identity(root: Node) -> bool:
-    return has_identity(arrow_schema(root))
 
 
 def _numbered_members(kind: ColumnType) -> Iterator[str]:

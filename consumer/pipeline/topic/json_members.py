@@ -107,6 +107,8 @@ class Members:
 class MemberDecoder:
     """Decodes objects into columns of text: a :class:`schemas.formats.ValueDecoder` without a contract."""
 
+    root = None
+
     def __init__(self, names: Iterable[str]) -> None:
         self.arrow_schema = pa.schema([pa.field(name, pa.string()) for name in names])
 

@@ -26,7 +26,6 @@ from schemas.columns.column_type import ColumnType, SchemaConflict, quote, text_
 from schemas.columns.held import Held, NotAColumn, Place
 from schemas.columns.judge import Judgement, Placed, identity, judge, placed
 from schemas.columns.of_nodes import columns_of
-from schemas.types.arrow import arrow_schema
 from schemas.types.node import Node
 
 # What DuckDB raises about a type that it cannot make a column of; everything else is the store's failure.
@@ -88,7 +87,7 @@ class EventColumns:
             places = [each.place for each in judgement.columns]
             known = self._places.get(schema_id) == places
             if not known or judgement.held.to_document() != self.held.to_document():
-                self._grow(schema_id, judgement, wants_id=not has_identity(arrow_schema(root)))
+                self._grow(schema_id, judgement, wants_id=not has_identity(root))
         self._sources[schema_id] = columns_of(root)
         self._name_records(schema_id, root.name)
         return [str(number) for number, _ in enumerate(root.fields)]

@@ -11,7 +11,6 @@ from consumer.sinks.duckdb.columns import EventColumns, columns_of_fields
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.columns.column_type import quote
 from schemas.identity import IDENTITY_FIELD
-from schemas.types.arrow import arrow_schema
 from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
 
@@ -41,7 +40,7 @@ def _in_fields(warehouse: Warehouse) -> list[str]:
     for schema_id, text in warehouse.rows(_SCHEMAS):
         try:
             root = parse(str(text))
-            value = columns.values_of(int(schema_id), root)[IDENTITY_FIELD] if has_identity(arrow_schema(root)) else ""
+            value = columns.values_of(int(schema_id), root)[IDENTITY_FIELD] if has_identity(root) else ""
         except (UnsupportedSchema, LookupError):
             continue
         if value != quote(column):

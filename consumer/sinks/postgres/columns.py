@@ -27,7 +27,6 @@ from schemas.columns.column_type import NULL, ColumnType, SchemaConflict, quote
 from schemas.columns.held import Held, NotAColumn, Place
 from schemas.columns.judge import Judgement, Placed, StoreRules, judge, placed
 from schemas.columns.of_nodes import columns_of
-from schemas.types.arrow import arrow_schema
 from schemas.types.node import Node
 
 # A column that becomes another type is written anew.
@@ -157,7 +156,7 @@ class EventColumns:
             self._change(connection, column, before[at][1], kind)
             if name != before[at][0]:
                 names[name] = self._rename(connection, column, name)
-        if not has_identity(arrow_schema(root)) and ID_COLUMN not in names:
+        if not has_identity(root) and ID_COLUMN not in names:
             self._add(connection, ID_COLUMN, ColumnType("VARCHAR"))
         self._note(connection, schema_id, judgement, names)
 

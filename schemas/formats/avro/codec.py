@@ -178,6 +178,11 @@ class Decoder:
             plain["fields"].append({"name": proof_field, "type": "double"})
             self._plain = json.dumps(plain)
 
+    @property
+    def root(self) -> Node:
+        """Return the record that the values are of."""
+        return self._root
+
     def decode(self, values: list[bytes]) -> pa.RecordBatch:
         """Return one row per payload, in order, typed as ``arrow_schema``.
 

@@ -57,6 +57,11 @@ class Decoder:
                 explicit_schema=wrapper, newlines_in_values=False, unexpected_field_behavior="error"
             )
 
+    @property
+    def root(self) -> Node:
+        """Return the record that the values are of."""
+        return self._root
+
     def decode(self, values: list[bytes]) -> pa.RecordBatch:
         """Return one row per value, in order, typed as ``arrow_schema``.
 
