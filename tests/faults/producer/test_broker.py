@@ -47,7 +47,7 @@ class Broker:
 
     connection: Connection
     process: psutil.Process
-    log: Path
+    state: Path
 
     def __post_init__(self) -> None:
         self._argv, self._cwd, self._environment = self.process.cmdline(), self.process.cwd(), self.process.environ()
@@ -59,8 +59,13 @@ class Broker:
         self.start()
 
     def start(self) -> None:
-        """Start it again as it was."""
-        with self.log.open("ab") as log:
+        """Start it again as it was.
+
+        Not before the stack has noticed the end of its own: it then kills whatever bears the mark of that one, as this
+        process does.
+        """
+        wait_until(self._is_given_up, "the stack to notice that its broker has ended", timeout_s=UP_AGAIN_S)
+        with self._log.open("ab") as log:
             started = subprocess.Popen(self._argv, cwd=self._cwd, env=self._environment, stdout=log, stderr=log)
         self.process = psutil.Process(started.pid)
         started.returncode = 0  # the stack ends it, by the mark in its environment
@@ -70,8 +75,19 @@ class Broker:
         if self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE:
             self.process.resume()
         else:
+            if self._log.exists():
+                print(self._log.read_text()[-5000:])  # a test that failed says why it was dead
             self.start()
         wait_until(self._answers, "the broker to answer", timeout_s=UP_AGAIN_S, poll_s=0.1)
+
+    @property
+    def _log(self) -> Path:
+        return self.state / "log" / "kafka-again.log"
+
+    def _is_given_up(self) -> bool:
+        record = read_record(self.state)
+        assert record is not None
+        return next(each.stage for each in record.processes if each.name == "kafka") == "died"
 
     def _answers(self) -> bool:
         with suppress(BrokerUnreachable):  # a client that is kept has seen it down for as long as it waits
@@ -89,7 +105,7 @@ def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         kafka = next(process for process in record.processes if process.name == "kafka")
         assert kafka.process is not None
         connection = Connection.of({"bootstrap_servers": running.bootstrap_servers}, {"url": running.registry_url})
-        yield Broker(connection, psutil.Process(kafka.process.pid), state / "log" / "kafka-again.log")
+        yield Broker(connection, psutil.Process(kafka.process.pid), state)
     finally:
         stop_stack(state)
 
