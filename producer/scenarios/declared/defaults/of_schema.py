@@ -97,7 +97,7 @@ class _Drawn:
     def _rest(self, field: Field) -> dict[str, Any]:
         node = field.node
         if node.logical == "decimal":
-            return numbers.number_rule(field) or {"distribution": numbers.fitted(numbers.PRICE, field)}
+            return numbers.number_rule(field) or numbers.rule_of("money", field)
         if node.kind in ("bytes", "fixed"):
             return {"bytes": node.size if node.kind == "fixed" else [4, 16]}
         if node.kind == RECURSION:
