@@ -12,15 +12,16 @@ from pydantic import BaseModel, ValidationError
 from cluster.errors import Misconfigured
 from cluster.text.nearest import meant
 from producer.scenarios.declared.field_paths import Place, scope_of
-from producer.scenarios.declared.rules import Distribution, Pool, Rule
+from producer.scenarios.declared.relations import circle
+from producer.scenarios.declared.rules import NULLS, Computed, Distribution, Pool, Rule
 from producer.scenarios.declared.typing_of_values import takes
-from producer.scenarios.declared.values import MAP_KEYS, Kind
+from producer.scenarios.declared.values import MAP_KEYS, Kind, kind_of
 from producer.scenarios.declared.vocabulary import faker_faults, simple_kind
 from producer.scenarios.declared.wording import faults_of
 from schemas.identity import IDENTITY_FIELD
 from schemas.types.node import Node, member_names
 
-_NEVER_IN_POOLS = ("reference", "pool", "timestamp", "length", "options", "branches")
+_NEVER_IN_POOLS = ("reference", "pool", "timestamp", "length", "options", "branches", "computed")
 _SAID: dict[Kind, str] = {
     "text": "text",
     "number": "numbers",
@@ -82,8 +83,11 @@ class Checking:
                 continue
             if path == IDENTITY_FIELD and _holds_identity(place.node):
                 self.faults.append(f"{where}: it takes the identity of the event; leave it out")
-            if rule.nulls and not place.node.nullable:
-                self.faults.append(f"{where}.nulls: the schema allows no null there")
+            decided = next((name for name in NULLS if getattr(rule, name)), None)
+            if decided is not None and not place.node.nullable:
+                self.faults.append(f"{where}.{decided}: the schema allows no null there")
+            if decided not in (None, "nulls") and place.node.kind == "union":
+                self.faults.append(f"{where}.{decided}: it is a union: give null a weight in branches")
             if rule.nulls is not None and "null" in (rule.branches or {}):
                 self.faults.append(f"{where}: nulls and the weight of the branch null say the same: keep one")
             self._alone(rule, where)
@@ -112,6 +116,7 @@ class Checking:
         """Check that what each rule gives is what its field takes, and that references lead somewhere."""
         for path, place in there.items():
             where, rule, node = f"fields.{path}", rules[path], place.node
+            self._nulls(path, rules, there, pools)
             if node.kind == "record":
                 if rule.way is not None:
                     self.faults.append(f"{where}: it is a record: give rules to its fields, such as {_child(place)}")
@@ -152,8 +157,7 @@ class Checking:
         if rule.length is not None or rule.branches is not None or rule.options is not None:
             self.faults.append(f"{where}.{rule.way}: it is of type {node.logical or node.kind}")
             return
-        if rule.reference is not None and (fault := _reference_fault(path, rules, there)):
-            self.faults.append(f"{where}.reference: {fault}")
+        if self._related(path, rules, there, pools):
             return
         kind = _kind_of(rule, rules, pools)
         if kind is not None and kind not in takes(node):
@@ -168,6 +172,52 @@ class Checking:
             self.faults += [
                 f"{where}.{rule.way}: {value!r} is not a symbol{meant(str(value), node.symbols)}" for value in strange
             ]
+
+    def _related(
+        self, path: str, rules: Mapping[str, Rule], there: Mapping[str, Place], pools: Mapping[str, Pool]
+    ) -> bool:
+        """Check what a rule's values follow from; return whether something is wrong there."""
+        where, rule = f"fields.{path}", rules[path]
+        fault = None
+        if rule.reference is not None:
+            fault = _part_fault(path, rule.reference.field, there)
+        elif rule.computed is not None:
+            fault = _computed_fault(path, rule.computed, there)
+        if fault is None and (found := circle(path, "values", rules.get)):
+            fault = f"the references go round in a circle: {' -> '.join(found)}"
+        if fault is None and rule.computed is not None:
+            wanted: Kind = "time" if rule.computed.span else "number"
+            kinds = ((part, _kind_of(rules[part], rules, pools)) for part in rule.computed.parts)
+            fault = next(
+                (f"{part} holds {_SAID[kind]}, not {_SAID[wanted]}" for part, kind in kinds if kind and kind != wanted),
+                None,
+            )
+        if fault is not None:
+            self.faults.append(f"{where}.{rule.way}: {fault}")
+        return fault is not None
+
+    def _nulls(
+        self, path: str, rules: Mapping[str, Rule], there: Mapping[str, Place], pools: Mapping[str, Pool]
+    ) -> None:
+        """Check what decides which values are null."""
+        rule, fault = rules[path], None
+        if rule.nulls_with is not None:
+            place = there.get(rule.nulls_with)
+            if place is None:
+                fault = f"the schema has no field {rule.nulls_with}{meant(rule.nulls_with, there)}"
+            elif not place.node.nullable or place.node.kind == "union" or place.scope != scope_of(path):
+                apart = place.scope != scope_of(path)
+                fault = f"{rule.nulls_with} is {'in another list' if apart else 'never null by itself'}"
+        for other, values in (rule.nulls_where or {}).items():
+            fault = _part_fault(path, other, there)
+            known = fault is None and not circle(other, "values", rules.get)
+            kind = _kind_of(rules[other], rules, pools) if known else None
+            if fault is None and kind is not None and kind_of(values) != kind:
+                fault = f"{other} holds {_SAID[kind]}, not {', '.join(map(repr, values))}"
+        if fault is None and (found := circle(path, "nulls", rules.get)):
+            fault = f"the references go round in a circle: {' -> '.join(found)}"
+        if fault is not None:
+            self.faults.append(f"fields.{path}.{next(name for name in NULLS if getattr(rule, name))}: {fault}")
 
     def columns(
         self, head: Mapping[str, Any], root: Node, rules: Mapping[str, Rule], pools: Mapping[str, Pool]
@@ -208,7 +258,8 @@ def _holds_identity(node: Node) -> bool:
 def _kind_of(rule: Rule, rules: Mapping[str, Rule], pools: Mapping[str, Pool]) -> Kind | None:
     """Return what a rule gives; ``None`` when that is not known because of another fault."""
     if rule.reference is not None:
-        return _kind_of(rules[rule.reference.field], rules, pools)
+        other = rules.get(rule.reference.field)
+        return None if other is None else _kind_of(other, rules, pools)
     if rule.pool is not None:
         name, _, column = rule.pool.partition(".")
         return simple_kind(pools[name].columns[column]) if name in pools and column in pools[name].columns else None
@@ -217,21 +268,33 @@ def _kind_of(rule: Rule, rules: Mapping[str, Rule], pools: Mapping[str, Pool]) -
     return simple_kind(rule)
 
 
-def _reference_fault(path: str, rules: Mapping[str, Rule], there: Mapping[str, Place]) -> str | None:
-    """Return what is wrong with the chain of references that begins at a field."""
-    seen, at = [path], path
-    while (rule := rules[at]).reference is not None:
-        target = rule.reference.field
-        if target not in there:
-            return f"the schema has no field {target}{meant(target, there)}"
-        if not takes(there[target].node):
-            return f"{target} is a {there[target].node.kind}, not a plain field"
-        if not at.startswith(scope_of(target)):
-            return f"{target} is in a list that {at} is not in"
-        if target in seen:
-            return f"the references go round in a circle: {' -> '.join([*seen, target])}"
-        seen.append(target)
-        at = target
+def _part_fault(path: str, part: str, there: Mapping[str, Place]) -> str | None:
+    """Return what is wrong with a field that another one's values, or nulls, follow from."""
+    if part not in there:
+        return f"the schema has no field {part}{meant(part, there)}"
+    node = there[part].node
+    if not takes(node):
+        return f"{part} is a {node.kind}, not a plain field"
+    if not path.startswith(scope_of(part)):
+        return f"{part} is in a list that {path} is not in"
+    return None
+
+
+def _computed_fault(path: str, one: Computed, there: Mapping[str, Place]) -> str | None:
+    """Return what is wrong with the fields that a computed one is made of."""
+    if one.count is not None:
+        place = there.get(one.count)
+        if place is None:
+            return f"the schema has no field {one.count}{meant(one.count, there)}"
+        if place.node.kind not in ("array", "map"):
+            return f"{one.count} is of type {place.node.kind}, not a list or a map"
+        return None if place.scope == scope_of(path) else f"{one.count} is in a list that {path} is not in"
+    for part in one.parts:
+        within = scope_of(part).removesuffix("[]").removesuffix("{}")
+        if one.sum and part in there and scope_of(part) != within and scope_of(within) == scope_of(path):
+            continue  # the items of a list beside it are summed up
+        if fault := _part_fault(path, part, there):
+            return fault
     return None
 
 

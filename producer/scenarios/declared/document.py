@@ -14,7 +14,7 @@ from cluster.text.yaml_files import read_yaml
 from producer.scenarios.declared.checking import Checking
 from producer.scenarios.declared.defaults import Defaults, defaults_of
 from producer.scenarios.declared.field_paths import Place, places
-from producer.scenarios.declared.rules import File, Pool, Rule, Timestamp
+from producer.scenarios.declared.rules import NULLS, File, Pool, Rule, Timestamp
 from producer.scenarios.declared.targets import fault_targets
 from schemas.fault_targets import FaultTargets
 from schemas.registry.contract import Contract, ContractVersion, load_contract
@@ -148,7 +148,7 @@ def _rule(place: Place, named: Rule | None, unsaid: Defaults) -> Rule:
     default = unsaid.rules[place.path]
     if named is None:
         return default
-    rule = named if named.way is not None else default.model_copy(update={"nulls": named.nulls})
+    rule = named if named.way is not None else default.model_copy(update={one: getattr(named, one) for one in NULLS})
     return _with_null_branch(rule, named.nulls) if place.node.kind == "union" else rule
 
 

@@ -164,6 +164,49 @@ class Reference(_Part):
     written: Written | None = None
 
 
+# Units that the time from one moment to another is said in, in microseconds.
+UNITS_US = {
+    "nanoseconds": 0.001,
+    "microseconds": 1.0,
+    "milliseconds": 1e3,
+    "seconds": 1e6,
+    "minutes": 60e6,
+    "hours": 3600e6,
+    "days": 86_400e6,
+}
+
+
+class Computed(_Part):
+    """What follows from other fields, as they are written: one of ``sum``, ``product``, ``span`` and ``count``.
+
+    ``sum``: a name with a minus before it is taken away; what is null counts nothing; all items of a list count
+    ``span``: from the first time to the second, in ``unit``; in a whole number, what is begun does not count
+    ``count``: the items of a list or a map
+
+    Then it is scaled by ``times`` and rounded to ``round`` decimals, and is never more than its type holds.
+    """
+
+    sum: Annotated[tuple[str, ...] | None, Field(min_length=1)] = None
+    product: Annotated[tuple[str, ...] | None, Field(min_length=1)] = None
+    span: tuple[str, str] | None = None
+    unit: Literal["nanoseconds", "microseconds", "milliseconds", "seconds", "minutes", "hours", "days"] = "seconds"
+    count: str | None = None
+    times: float | None = None
+    round: int | None = Field(default=None, ge=0, le=12)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        said = [name for name in ("sum", "product", "span", "count") if getattr(self, name) is not None]
+        if len(said) != 1:
+            raise ValueError(f"say one of sum, product, span and count{', not ' + ' and '.join(said) if said else ''}")
+        return self
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the fields whose values it is made of."""
+        return tuple(one.removeprefix("-") for one in self.sum or ()) or self.product or self.span or ()
+
+
 class Timestamp(_Part):
     """The event's time, or ``back_s`` seconds before it."""
 
@@ -180,7 +223,7 @@ def _empty(value: Any) -> Any:
 
 
 class Rule(_Part):
-    """How the values of one field arise: exactly one way, and a share of nulls where the schema allows them."""
+    """How the values of one field arise: exactly one way, and which are null, where the schema allows it."""
 
     sequence: Annotated[Sequence | None, BeforeValidator(_empty)] = None
     choice: Annotated[Choice | None, BeforeValidator(_as_choice)] = None
@@ -197,7 +240,10 @@ class Rule(_Part):
     length: Items | None = None
     options: Annotated[tuple[Any, ...] | None, Field(min_length=1)] = None
     branches: dict[str, float] | None = None
+    computed: Computed | None = None
     nulls: float | None = Field(default=None, ge=0, le=1)
+    nulls_where: Annotated[dict[str, tuple[Scalar, ...]] | None, Field(min_length=1, max_length=1)] = None
+    nulls_with: str | None = None
 
     @property
     def written(self) -> Written | None:
@@ -217,12 +263,17 @@ class Rule(_Part):
             raise ValueError(f"{' and '.join(ways)} cannot stand together: keep one")
         if ways and getattr(self, ways[0]) is None:
             raise ValueError(f"{ways[0]} has no value; a field that is always null is {{nulls: 1}}")
-        if not ways and self.nulls is None:
+        said = [name for name in NULLS if getattr(self, name) is not None]
+        if len(said) > 1:
+            raise ValueError(f"{' and '.join(said)} cannot stand together: keep one")
+        if not ways and not said:
             raise ValueError(f"say one of {', '.join(WAYS)}, or nulls")
         return self
 
 
-WAYS = tuple(name for name in Rule.model_fields if name != "nulls")
+# Which values are null: a share of them, those of events where another field has one of some values, or is null itself.
+NULLS = ("nulls", "nulls_where", "nulls_with")
+WAYS = tuple(name for name in Rule.model_fields if name not in NULLS)
 
 
 class Pool(_Part):

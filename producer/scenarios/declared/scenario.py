@@ -13,6 +13,7 @@ from cluster.errors import Misconfigured
 from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, BaseScenario, BaseStream, Identity, Settings
 from producer.scenarios.declared.columns import Block, Frame
 from producer.scenarios.declared.document import Declaration, read_declaration
+from producer.scenarios.declared.field_paths import places
 from producer.scenarios.declared.vocabulary import fill, vocabularies
 from schemas.identity import IDENTITY_FIELD
 from schemas.registry.contract import Contract
@@ -109,6 +110,7 @@ class DeclaredStream(BaseStream):
         self._start_ms = start_ms
         faked = [rule.faker for rule in declaration.rules.values() if rule.faker is not None]
         self._vocabularies = vocabularies(faked, seed=seed)
+        self._nodes = {place.path: place.node for place in places(declaration.root)}
         self._pools = {name: fill(name, pool, seed=seed) for name, pool in declaration.pools.items()}
         # A field of this name and type holds the identity; whoever writes the run fills it in.
         self._left_out = frozenset(
@@ -125,7 +127,8 @@ class DeclaredStream(BaseStream):
         spacing_us = self._declaration.spacing_ms * 1000 / self._shards
         event_us = self._start_ms * 1000 + np.floor(counted * spacing_us).astype(np.int64)
         frame = Frame("", size, counted, event_us)
-        block = Block(self._declaration.rules, self._vocabularies, self._pools, (self._seed, self._shard, number))
+        seeds = (self._seed, self._shard, number)
+        block = Block(self._nodes, self._declaration.rules, self._vocabularies, self._pools, seeds)
         return block.columns(self._declaration.root, frame, without=self._left_out)
 
 

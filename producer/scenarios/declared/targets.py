@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from producer.faults.targets import FITS
 from producer.scenarios.declared.defaults.words import phrase
-from producer.scenarios.declared.rules import Distribution, Pool, Rule
+from producer.scenarios.declared.rules import Computed, Distribution, Pool, Rule
 from producer.scenarios.declared.typing_of_values import laid_out
 from producer.scenarios.declared.values import kind_of, of_python
 from schemas.fault_targets import FaultTargets
@@ -50,7 +50,7 @@ def fault_targets(
     if event_time is not None:
         moments = [path for path in moments if path == event_time]
     dates = [field.path for field in fields if FITS["date"](field.node) and _is_past(field)]
-    numbers = [field.path for field in fields if FITS["duration"](field.node) and _is_never_negative(field.rule)]
+    numbers = [field.path for field in fields if FITS["duration"](field.node) and _is_never_negative(field.rule, rules)]
     texts = [(field, _texts(field)) for field in fields if FITS["choice"](field.node)]
     few = sorted((pair for pair in texts if pair[1]), key=lambda pair: pair[0].rule.choice is None)
     return FaultTargets(
@@ -96,12 +96,27 @@ def _is_past(field: _Field) -> bool:
     return field.rule.timestamp is not None and _bounds(field.rule.timestamp.back_s)[0] >= -_JITTER_S
 
 
-def _is_never_negative(rule: Rule) -> bool:
+def _is_never_negative(rule: Rule, rules: Mapping[str, Rule]) -> bool:
     if rule.distribution is not None:
         return _bounds(rule.distribution)[0] >= 0
+    if rule.computed is not None:
+        return _is_computed_above(rule.computed, rules)
     values = rule.choice.values if rule.choice is not None else [] if rule.constant is None else [rule.constant]
     numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
     return bool(values) and len(numbers) == len(values) and min(numbers) >= 0
+
+
+def _is_computed_above(one: Computed, rules: Mapping[str, Rule]) -> bool:
+    """Tell whether what follows from other fields is never below zero: a count, or of parts that never are."""
+    if one.span is not None:
+        start, end = one.span
+        for later, earlier, sign in ((end, start, 1), (start, end, -1)):
+            follows = rules[later].reference
+            if follows is not None and follows.field == earlier and follows.times is None:
+                return min(sign * bound for bound in _bounds(follows.plus)) >= 0
+        return False
+    above = all(part[0] != "-" for part in one.sum or ()) and (one.times or 0) >= 0
+    return one.count is not None or (above and all(_is_never_negative(rules[part], rules) for part in one.parts))
 
 
 def _bounds(wanted: Distribution | None) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -72,6 +73,41 @@ def _laid_out(values: Values, node: Node, written: Written | None) -> Any:
         numbers = pc.round(data) if pa.types.is_floating(data.type) else data
         return numbers.cast(pa.int32() if node.kind == "int" else pa.int64()).view(target)
     return data.cast(target)
+
+
+def seen(values: Values, node: Node, written: Written | None) -> Any:
+    """Return numbers, or microseconds of times, as who reads the field reads them: what it cuts off is gone."""
+    data: Any = values.data
+    if values.kind == "time":
+        if node.kind == "float":
+            return np.asarray(data, dtype=np.float64).astype(np.float32).astype(np.float64)
+        return np.asarray(_floored(data, _unit_us(node, written)), dtype=np.int64) * _unit_us(node, written)
+    numbers = np.asarray(data, dtype=np.float64)
+    if node.logical == "decimal":
+        return np.round(numbers, min(node.scale, _SURE_DIGITS))
+    if node.kind in ("int", "long"):
+        return np.rint(numbers)
+    return numbers.astype(np.float32).astype(np.float64) if node.kind == "float" else numbers
+
+
+def most_of(node: Node) -> float:
+    """Return the largest number that a type holds, of those that are said exactly."""
+    if node.logical == "decimal":
+        return float(10 ** (node.precision - node.scale)) - 10.0 ** -min(node.scale, 6)
+    return {"int": 2.0**31 - 1, "long": 2.0**53, "float": 3e38}.get(node.kind, 1e308)
+
+
+def _unit_us(node: Node, written: Written | None) -> int:
+    """Return how many microseconds a written time is exact to."""
+    if written in ("date", "yyyymmdd") or node.logical == "date":
+        return _DAY_US
+    if node.logical:
+        return 1 if node.logical.endswith("micros") else 1000
+    if node.kind == "string":
+        return 1000
+    if node.kind in ("float", "double"):
+        return 1
+    return _UNITS_US.get(written or ("milliseconds" if node.kind == "long" else "seconds"), 1)
 
 
 def _time(microseconds: Any, node: Node, target: pa.DataType, written: Written | None) -> Any:

@@ -148,6 +148,7 @@ def simple_kind(rule: Rule) -> Kind | None:
         "pattern": "text",
         "bytes": "bytes",
         "timestamp": "time",
+        "computed": "number",
     }
     return kinds.get(rule.way)
 

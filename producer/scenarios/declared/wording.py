@@ -11,6 +11,7 @@ from cluster.text.nearest import meant
 from producer.scenarios.declared.rules import (
     WAYS,
     Choice,
+    Computed,
     Distribution,
     Faker,
     File,
@@ -29,6 +30,7 @@ _WANTED = {
     "Sequence": "must be a mapping such as {prefix: A-, width: 8}, or {}",
     "Faker": "must be the name of a provider, or a mapping such as {provider: city, locale: de_DE}",
     "Reference": "must be the path of a field, or a mapping such as {field: total, times: 1.19}",
+    "Computed": "must be a mapping such as {sum: [net, tax]} or {span: [start, end], unit: minutes}",
     "Timestamp": "must be a mapping such as {back_s: 3600}, or {}",
     "Pool": "must be a mapping of size, skew and columns",
 }
@@ -43,7 +45,7 @@ _SAID = {
 _NAMES = sorted(
     {
         name
-        for model in (Rule, Distribution, Sequence, Faker, Reference, Timestamp, Choice)
+        for model in (Rule, Distribution, Sequence, Faker, Reference, Timestamp, Choice, Computed)
         for name in model.model_fields
     }
 )

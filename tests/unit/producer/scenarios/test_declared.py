@@ -19,7 +19,7 @@ from producer.preview.preview import preview
 from producer.scenarios import Asked, contract_of, find_scenario
 from producer.scenarios.declared import vocabulary
 from producer.scenarios.declared.defaults.words import words
-from producer.scenarios.declared.rules import PARAMETERS, WAYS
+from producer.scenarios.declared.rules import NULLS, PARAMETERS, WAYS, Computed
 from producer.send.supply import identified
 from schemas.formats.avro.codec import Decoder, Encoder
 from tests.kit import ROOT
@@ -288,6 +288,58 @@ def test_each_way_gives_what_it_says(declare, rule, kind, check):
     assert check(one(declare, rule, kind))
 
 
+MONEY = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
+MOMENT = {"type": "long", "logicalType": "timestamp-millis"}
+RELATED = [
+    {"name": "op", "type": "string"},
+    {"name": "start", "type": MOMENT},
+    {"name": "end", "type": ["null", "string"]},
+    {"name": "minutes", "type": ["null", "int"]},
+    {"name": "seconds", "type": "double"},
+    {"name": "net", "type": MONEY},
+    {"name": "tax", "type": ["null", "double"]},
+    {"name": "total", "type": MONEY},
+    {"name": "count", "type": "long"},
+    {"name": "lines", "type": ["null", {"type": "array", "items": {"type": "record", "name": "L", "fields": [
+        {"name": "quantity", "type": "int"}, {"name": "price", "type": "float"}, {"name": "sum", "type": "double"}]}}]},
+    {"name": "sum", "type": "double"},
+    {"name": "small", "type": "int"},
+]  # fmt: skip
+RELATIONS = """
+fields:
+  op: {choice: [c, u, d]}
+  end: {reference: {field: start, plus: [60, 7200]}, nulls: 0.4}
+  minutes: {computed: {span: [start, end], unit: minutes}, nulls_with: end}
+  seconds: {computed: {span: [start, end]}}
+  net: {distribution: [1, 100]}
+  tax: {reference: {field: net, times: 0.2, round: 2}, nulls_where: {op: [d, c]}}
+  total: {computed: {sum: [net, tax]}}
+  count: {computed: {count: lines}}
+  lines: {length: [0, 3], nulls: 0.2}
+  "lines[].quantity": {distribution: {kind: poisson, mean: 2}}
+  "lines[].price": {distribution: [1, 9]}
+  "lines[].sum": {computed: {product: ["lines[].quantity", "lines[].price"], round: 2}}
+  sum: {computed: {sum: ["lines[].sum", -net], times: -10, round: 1}}
+  small: {computed: {product: [count], times: 1.0e+12}}
+"""
+
+
+def test_what_is_computed_follows_from_the_other_fields_as_they_are_written(declare):
+    for event in block(declare(RELATIONS, RELATED)).to_pylist():
+        assert (event["minutes"] is None) == (event["end"] is None)
+        assert (event["tax"] is None) == (event["op"] in ("c", "d"))
+        if event["end"] is not None:
+            gap = dt.datetime.fromisoformat(event["end"]) - event["start"]
+            assert event["minutes"] == gap // dt.timedelta(minutes=1)
+            assert event["seconds"] == pytest.approx(gap / dt.timedelta(seconds=1))
+        assert float(event["total"]) == pytest.approx(float(event["net"]) + (event["tax"] or 0))
+        lines = event["lines"] or []
+        assert event["count"] == len(lines)
+        assert all(line["sum"] == pytest.approx(line["quantity"] * line["price"], abs=0.006) for line in lines)
+        assert event["sum"] == pytest.approx(-10 * (sum(line["sum"] for line in lines) - float(event["net"])), abs=0.06)
+        assert event["small"] == (2**31 - 1 if lines else 0)
+
+
 @pytest.mark.parametrize(
     ("rule", "share"),
     [
@@ -305,7 +357,7 @@ def test_a_union_of_several_types_has_the_share_of_nulls_that_its_rule_says(decl
 
 def test_the_table_of_the_guide_has_every_way_and_every_distribution():
     guide = (ROOT / "docs" / "scenarios.md").read_text()
-    assert [name for name in (*WAYS, "nulls", *PARAMETERS) if f"`{name}" not in guide] == []
+    assert [name for name in (*WAYS, *NULLS, *Computed.model_fields, *PARAMETERS) if f"`{name}" not in guide] == []
 
 
 POOL = "pools: {people: {columns: {name: {faker: name}, mail: {faker: email}}}}\n"
@@ -390,6 +442,40 @@ def test_every_fault_is_named_at_once_with_its_path_and_the_nearest_name(declare
         ("fields: {items: {options: [a]}}", "fields.items.options: each must be a list"),
         ("fields: {note: {options: [[a]]}}", "fields.note.options: it is of type string"),
         ("fields: {total: {sequence: {restart: 1, step: 2}}}", "steps of 2 from 1 never reach 1"),
+        ("fields: {status: {computed: {sum: [total]}}}", "fields.status.computed: it gives numbers, the field is of"),
+        ("fields: {total: {computed: {sum: [totl]}}}", "the schema has no field totl, did you mean total"),
+        (
+            "fields: {total: {computed: {sum: [placed_at, note]}}}",
+            "fields.total.computed: placed_at holds times, not numbers",
+        ),
+        ("fields: {total: {computed: {sum: [items]}}}", "items is a array, not a plain field"),
+        (
+            "fields: {total: {computed: {product: ['items[].price']}}}",
+            r"items\[\].price is in a list that total is not in",
+        ),
+        ("fields: {total: {computed: {span: [note, status]}}}", "fields.total.computed: note holds text, not times"),
+        ("fields: {total: {computed: {span: [placed_at]}}}", "fields.total.computed.span"),
+        ("fields: {total: {computed: {count: note}}}", "note is of type string, not a list or a map"),
+        (
+            "fields: {total: {computed: {count: items, sum: [total]}}}",
+            "say one of sum, product, span and count, not sum",
+        ),
+        ("fields: {total: {computed: {times: 2}}}", "say one of sum, product, span and count [(]"),
+        ("fields: {total: {computed: {sum: [total]}}}", "round in a circle: total -> total"),
+        (
+            "fields: {note: {reference: trace}, trace: {reference: order_id}, order_id: {reference: trace}}",
+            "fields.note.reference: the references go round in a circle: note -> trace -> order_id -> trace",
+        ),
+        ("fields: {total: {nulls_where: {status: [NEW]}}}", "fields.total.nulls_where: the schema allows no null"),
+        ("fields: {extra: {nulls_where: {status: [NEW]}}}", "fields.extra.nulls_where: it is a union: give null"),
+        ("fields: {note: {nulls_where: {status: [1]}}}", "fields.note.nulls_where: status holds text, not 1"),
+        ("fields: {note: {nulls_where: {stats: [NEW]}}}", "the schema has no field stats, did you mean status"),
+        ("fields: {note: {nulls_with: total}}", "fields.note.nulls_with: total is never null by itself"),
+        (
+            "fields: {note: {nulls_with: shipped_at}, shipped_at: {nulls_with: note}}",
+            "circle: note -> shipped_at -> note",
+        ),
+        ("fields: {note: {nulls_with: shipped_at, nulls: 0.1}}", "nulls and nulls_with cannot stand together"),
         ("event_time: note", "event_time: the field note holds no time: placed_at, shipped_at would do"),
         ("event_time: clock", "event_time: the field clock holds no time"),
         ("fields: {note: {uuid: true}, note: {faker: name}}", r"has a key twice: fields.note \(lines 2 and 2\)"),
@@ -527,3 +613,12 @@ def test_a_uuid_of_a_type_in_itself_is_one(declare):
 )
 def test_names_are_taken_apart_into_whole_words(name, found):
     assert " ".join(words(name)) == found
+
+
+@pytest.mark.parametrize(("plus", "target"), [("[0, 60]", "seconds"), ("[-1, 60]", "score")])
+def test_a_computed_number_takes_faults_of_durations_where_it_is_never_negative(declare, plus, target):
+    names = ("start", "end", "seconds")
+    fields = [*(field for field in RELATED if field["name"] in names), {"name": "score", "type": "double"}]
+    end, seconds = f"{{reference: {{field: start, plus: {plus}}}}}", "{computed: {span: [start, end]}}"
+    path = declare(f"fields: {{end: {end}, seconds: {seconds}, score: {{distribution: [0, 1]}}}}", fields)
+    assert find_scenario(path).fault_targets.duration == target
