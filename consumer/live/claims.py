@@ -68,7 +68,7 @@ class Claims:
 
 
 class ShardBook:
-    """The newest claims, record by record, by the rules of ``schemas/control_topic.py``."""
+    """The newest claims, record by record, by the rules of ``schemas/control_topic/``."""
 
     def __init__(self) -> None:
         self._manifests: dict[Shard, tuple[Manifest, float]] = {}

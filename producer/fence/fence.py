@@ -52,7 +52,7 @@ log = structlog.get_logger()
 LEASE_S = 10.0
 # A transaction that is open when the brokers go away must not be rolled back sooner than events are given up: a client
 # cannot tell that from having been fenced. One that a killed process leaves is open for so long, and 10 s more until a
-# broker looks (schemas/control_topic.py waits for that).
+# broker looks (schemas/control_topic/ waits for that).
 _MOST_TRANSACTION_S = 60.0
 _RECORD_S = 5.0
 _PAUSE_S = 0.05

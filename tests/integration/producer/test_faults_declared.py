@@ -237,7 +237,7 @@ def test_a_wrong_clock_is_refused_where_the_topic_would_refuse_its_records(
 def test_a_finished_shard_tells_its_faults_again_though_they_are_on_pages(
     connection: Connection, topic_name: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("schemas.control_topic.INLINE_RANGES", 100)
+    monkeypatch.setattr("schemas.control_topic.writing.INLINE_RANGES", 100)
     topic = topic_name("pages")
     file = write(tmp_path / "own", VISITS)
     prepare(connection, topic, file)

@@ -313,8 +313,8 @@ def test_a_run_with_faults_that_is_stopped_and_continued_is_found_whole(
 def test_a_truth_that_does_not_fit_one_record_is_read_from_pages(
     connection: Connection, topic_name: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("schemas.control_topic.INLINE_RANGES", 500)
-    monkeypatch.setattr("schemas.control_topic.PAGE_RANGES", 1_000)
+    monkeypatch.setattr("schemas.control_topic.writing.INLINE_RANGES", 500)
+    monkeypatch.setattr("schemas.control_topic.writing.PAGE_RANGES", 1_000)
     topic = topic_name("pages")
     prepare(connection, topic)
     asked = request(topic, shards=1, events=4_000, faults=("hot_key=0.2", "dropped=0.2"))
