@@ -22,6 +22,7 @@ from cluster.local import publications_dir
 if TYPE_CHECKING:
     from cluster.connection import Connection
     from consumer.sinks import Place
+    from schemas.columns.at_hand import AtHand
 
 RUN_ID = "{{ dag.dag_id }}/{{ run_id }}"
 WAREHOUSE_POOL = "warehouse"
@@ -147,39 +148,52 @@ class StoppableOperator(StreamproofOperator):
             timer.cancel()
 
 
-class WarehouseOperator(StoppableOperator):
-    """A step on the topic's warehouse: one at a time, by a pool of one slot.
+class OfWarehouseOperator(StreamproofOperator):
+    """A step that knows where the topic's warehouse is, or is to be.
 
     :param warehouse: DuckDB file, or address of a PostgreSQL database without a password; when empty, that of
         ``STREAMPROOF_WAREHOUSE``, or else the topic's file.
     :param warehouse_conn_id: connection of a PostgreSQL database, in place of ``warehouse``; none when empty.
-    :param publications: folder for snapshots and reports; the default folder when empty.
     """
 
-    template_fields: Sequence[str] = (
-        *StreamproofOperator.template_fields,
-        "warehouse",
-        "warehouse_conn_id",
-        "publications",
-    )
+    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "warehouse", "warehouse_conn_id")
 
-    def __init__(
-        self,
-        *,
-        warehouse: str = "",
-        warehouse_conn_id: str = WAREHOUSE_CONN_ID,
-        publications: str = "",
-        **kwargs: Any,
-    ) -> None:
-        kwargs.setdefault("pool", WAREHOUSE_POOL)
+    def __init__(self, *, warehouse: str = "", warehouse_conn_id: str = WAREHOUSE_CONN_ID, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.warehouse = warehouse
         self.warehouse_conn_id = warehouse_conn_id
-        self.publications = publications
 
     def place(self) -> Place:
         """Return where the topic's warehouse is."""
         return place_of_topic(self.topic, self.warehouse, self.warehouse_conn_id)
+
+    def table_at_hand(self) -> AtHand | None:
+        """Return what the warehouse holds, without waiting for whoever loads into it; the log says if it was not asked.
+
+        Nothing of it has to be there, nor on this machine: then there is nothing to ask.
+        """
+        from consumer.sinks import asked_place, table_at_hand
+
+        def unasked(line: str) -> None:
+            self.log.warning("%s", line)
+
+        if self.warehouse_conn_id:
+            return asked_place(self.place(), self.topic, unasked)
+        return table_at_hand(self.warehouse or None, self.topic, unasked)
+
+
+class WarehouseOperator(OfWarehouseOperator, StoppableOperator):
+    """A step on the topic's warehouse: one at a time, by a pool of one slot.
+
+    :param publications: folder for snapshots and reports; the default folder when empty.
+    """
+
+    template_fields: Sequence[str] = (*OfWarehouseOperator.template_fields, "publications")
+
+    def __init__(self, *, publications: str = "", **kwargs: Any) -> None:
+        kwargs.setdefault("pool", WAREHOUSE_POOL)
+        super().__init__(**kwargs)
+        self.publications = publications
 
     def publications_folder(self) -> Path:
         """Return the folder that readers see."""
@@ -187,7 +201,7 @@ class WarehouseOperator(StoppableOperator):
 
 
 def place_of_topic(topic: str, warehouse: str, warehouse_conn_id: str) -> Place:
-    """Return where the warehouse of a topic is; the parameters are those of :class:`WarehouseOperator`."""
+    """Return where the warehouse of a topic is; the parameters are those of :class:`OfWarehouseOperator`."""
     from consumer.sinks import place_named
 
     if warehouse_conn_id:

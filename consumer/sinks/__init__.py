@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from cluster.errors import StreamproofError
 from cluster.local import warehouse_path
 
 if TYPE_CHECKING:  # who only names a sink loads no Arrow
@@ -263,6 +264,32 @@ def place_named(said: str | None, topic: str, env: Mapping[str, str] = os.enviro
     from consumer.sinks.postgres.sink import PostgresSchema  # deferred: it loads the driver
 
     return PostgresSchema(address_of(said), topic)
+
+
+def table_at_hand(
+    said: str | None, topic: str, unasked: Callable[[str], None], env: Mapping[str, str] = os.environ
+) -> AtHand | None:
+    """Return what the warehouse of a topic holds, as :func:`place_named` finds it; ``None`` where there is none yet.
+
+    :param unasked: is told of one that cannot be asked; see :func:`asked_place`.
+    :raises Misconfigured: the address of a warehouse cannot be read.
+    """
+    if not (said or env.get("STREAMPROOF_WAREHOUSE") or warehouse_path(topic, env).exists()):
+        return None  # the usual case before a first load, for which no store has to be imported
+    return asked_place(place_named(said, topic, env), topic, unasked)
+
+
+def asked_place(place: Place, topic: str, unasked: Callable[[str], None]) -> AtHand | None:
+    """Return what a place holds of a topic, before anything is sent. Nobody waits for it, and it stops nobody.
+
+    :param unasked: is given one line about a place that cannot be asked, as one that somebody loads into.
+    """
+    try:
+        return place.at_hand(topic)
+    except StreamproofError as error:
+        what = "A field that none of its columns can hold will get a column of its own"
+        unasked(f"{place.shown} was not asked what it holds: {error.message}. {what}")
+        return None
 
 
 def place_to_verify(said: str, topic: str | None) -> Place:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk import Context
 
-from cluster.errors import StreamproofError
 from plugins.form.scenario_settings import rehearsal_of
 from plugins.form.scenarios import DEFAULT_SCENARIO
-from plugins.step import WAREHOUSE_CONN_ID, StreamproofOperator, place_of_topic
-
-if TYPE_CHECKING:
-    from schemas.columns.at_hand import AtHand
+from plugins.step import OfWarehouseOperator, StreamproofOperator
 
 
 class EnsureTopicsOperator(StreamproofOperator):
@@ -82,7 +78,7 @@ class PlanOperator(StreamproofOperator):
         return [settings | {"options": dict(request.plan.options), "shard": shard} for shard in range(request.shards)]
 
 
-class SchemaGateOperator(StreamproofOperator):
+class SchemaGateOperator(OfWarehouseOperator):
     """Register the versions of a contract for the topic, or refuse with the reasons.
 
     A run that writes another version than the active one has it registered; one that mixes two versions has both. The
@@ -90,31 +86,14 @@ class SchemaGateOperator(StreamproofOperator):
 
     :param scenario: whose contract it is: a name, or the path of a file.
     :param contract: another one: a folder below ``schemas/``, or an ``.avsc`` file.
-    :param warehouse: as of :class:`WarehouseOperator`, and so is ``warehouse_conn_id``.
     """
 
-    template_fields: Sequence[str] = (
-        *StreamproofOperator.template_fields,
-        "scenario",
-        "contract",
-        "warehouse",
-        "warehouse_conn_id",
-    )
+    template_fields: Sequence[str] = (*OfWarehouseOperator.template_fields, "scenario", "contract")
 
-    def __init__(
-        self,
-        *,
-        scenario: str = DEFAULT_SCENARIO,
-        contract: str = "",
-        warehouse: str = "",
-        warehouse_conn_id: str = WAREHOUSE_CONN_ID,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, scenario: str = DEFAULT_SCENARIO, contract: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.scenario = scenario
         self.contract = contract
-        self.warehouse = warehouse
-        self.warehouse_conn_id = warehouse_conn_id
 
     def work(self, context: Context) -> dict[str, Any]:
         from producer.scenarios import contract_of, find_scenario
@@ -134,7 +113,7 @@ class SchemaGateOperator(StreamproofOperator):
         up_to = params.get("schema_version")
         with Registry(settings) as registry:
             subject, written = subject_for(self.topic), scenario.format
-            table = self._at_hand()
+            table = self.table_at_hand()
             result = gate(registry, contract, subject, up_to=up_to, mixing=mixing, written=written, table=table)
         for version in result.versions:
             self.log.info("%s v%s: %s", result.subject, version.version, version.status)
@@ -143,11 +122,3 @@ class SchemaGateOperator(StreamproofOperator):
             for remark in version.remarks:
                 self.log.warning("  %s", remark)
         return {"subject": result.subject, "schema_id": result.current.id if result.current else None}
-
-    def _at_hand(self) -> AtHand | None:
-        place = place_of_topic(self.topic, self.warehouse, self.warehouse_conn_id)
-        try:
-            return place.at_hand(self.topic)
-        except StreamproofError as error:
-            self.log.warning("%s was not asked what it holds: %s", place.shown, error.message)
-            return None

@@ -12,19 +12,22 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from plugins.step import LOG_EVERY_S, StoppableOperator, StreamproofOperator, every
+from plugins.step import LOG_EVERY_S, OfWarehouseOperator, StoppableOperator, StreamproofOperator, every
 
 # Generators begin within moments, unless the tasks of other runs have all the slots.
 BEGIN_TIMEOUT_S = 900.0
 
 
-class GenerateShardOperator(StoppableOperator):
+class GenerateShardOperator(OfWarehouseOperator, StoppableOperator):
     """Produce one shard of a run and return what its manifest says.
+
+    A schema whose fields the table that is loaded cannot hold is refused before the first event, as the gate does it:
+    the warehouse is asked, whether or not a gate was before.
 
     :param shard: what ``ProduceRequest`` takes beside topic and run id; map the operator over these.
     """
 
-    template_fields: Sequence[str] = (*StreamproofOperator.template_fields, "shard")
+    template_fields: Sequence[str] = (*OfWarehouseOperator.template_fields, "shard")
     ui_color = "#e9f7ea"
 
     def __init__(self, *, shard: dict[str, Any], **kwargs: Any) -> None:
@@ -39,7 +42,7 @@ class GenerateShardOperator(StoppableOperator):
         from schemas.manifest import count
         from schemas.rates import rate_reached
 
-        request = ProduceRequest(topic=self.topic, run_id=self.run_id, **self.shard)
+        request = ProduceRequest(topic=self.topic, run_id=self.run_id, table=self.table_at_hand(), **self.shard)
         target = "as many events as fit" if request.plan.target is None else f"{request.plan.target:,} events"
         self.log.info("Shard %s of %s: %s, %s", request.shard + 1, request.shards, target, request.plan.pace)
         standing = Standing([request.plan.target])

@@ -301,7 +301,8 @@ def _refuse_conflicts(
 
     :raises SchemaIncompatible: a field would get a column of its own, and nobody allowed it.
     """
-    conflicts = plan.column_conflicts
+    known = connection.known_registry
+    conflicts = plan.column_conflicts or (None if known is None else known.column_conflicts)
     texts = [version.text for version in written]
     subject = subject_for(plan.topic)
     if scenario.format not in FRAMED:

@@ -17,6 +17,7 @@ from schemas.undecodable import UnsupportedSchema
 # What to do about a field that no column holds beside what it holds already.
 ColumnConflicts = Literal["refuse", "warn"]
 _MOST_TOLD = 5
+_ALLOWING = "--column-conflicts warn, or the setting column_conflicts: warn"
 
 
 def told_of_history(
@@ -60,7 +61,7 @@ def refuse_conflicts(
         raise SchemaIncompatible(
             "the schema does not fit the table: " + "; ".join([*found[:_MOST_TOLD], *more]),
             where=table.where or f"subject {subject}",
-            hint="" if impossible else "--column-conflicts warn lets such fields have columns of their own",
+            hint="" if impossible else f"{_ALLOWING}, lets such fields have columns of their own",
         )
     return conflicts
 

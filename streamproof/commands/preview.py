@@ -57,7 +57,11 @@ def preview(
     addresses: RegistryAddress,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show sample events, the mix, value sizes, the spread of keys, and the load shape. Needs no broker."""
+    """Show sample events, the mix, value sizes, the spread of keys, and the load shape. Needs no broker.
+
+    Notes say what a table makes of the contract's own versions. What the subject of a topic holds already is not asked:
+    a preview has no topic. `schemas diff` asks.
+    """
     from producer.preview.preview import preview as look
     from producer.scenarios.find import locate, scenario_folders
     from producer.scenarios.options import pairs

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from cluster.connection import ENV_PREFIX
-from cluster.errors import Misconfigured, StreamproofError
-from cluster.local import warehouse_path
+from cluster.errors import Misconfigured
 from streamproof.console import warn
 
 if TYPE_CHECKING:
@@ -48,20 +45,10 @@ def column_conflicts(said: str | None) -> Literal["refuse", "warn"] | None:
 def table_at_hand(warehouse: str | None, topic: str) -> AtHand | None:
     """Return what the warehouse of a topic holds, ``None`` where there is none yet. Nothing waits for it.
 
-    One that somebody loads into at the moment is not asked, and neither is one that does not answer: a warning says so
-    where the warehouse was named, by the flag or in the environment.
+    One that somebody loads into at the moment is not asked, and neither is one that does not answer: a warning says so.
 
     :raises Misconfigured: the address of a warehouse cannot be read.
     """
-    named = bool(warehouse or os.environ.get(f"{ENV_PREFIX}WAREHOUSE"))
-    if not (named or warehouse_path(topic).exists()):
-        return None  # the usual case before a first load, for which no store has to be imported
-    from consumer.sinks import place_named
+    from consumer import sinks
 
-    place = place_named(warehouse, topic)
-    try:
-        return place.at_hand(topic)
-    except StreamproofError as error:
-        if named:
-            warn(f"{place.shown} was not asked what it holds: {error.message}")
-        return None
+    return sinks.table_at_hand(warehouse, topic, warn)

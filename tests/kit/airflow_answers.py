@@ -5,6 +5,7 @@ Every function of the list at the end is a question. What one of them puts in th
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -206,6 +207,35 @@ def gated(asked: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[tuple[str,
     return seen
 
 
+def table_of_generator(warehouses: list[str]) -> list[tuple[list[str], list[str]]]:
+    """Which columns a generator is told that each warehouse holds, before it sends, and what its log warns of."""
+    from plugins.operators import GenerateShardOperator
+
+    def look(warehouse: str) -> tuple[list[str], list[str]]:
+        asked: list[Any] = []
+        warned: list[str] = []
+
+        def produce_shard(_: Any, request: Any, **__: Any) -> None:
+            asked.append(request.plan.table)
+            raise errors.Interrupted("enough is known")
+
+        shard = {"shard": 0, "shards": 1, "events": 1}
+        operator = GenerateShardOperator(
+            task_id="generate", topic="t", run_id="r", shard=shard, warehouse=warehouse, warehouse_conn_id=""
+        )
+        object.__setattr__(operator, "connection", lambda: None)
+        log = SimpleNamespace(info=lambda *_: None, warning=lambda text, *values: warned.append(text % values))
+        with (
+            mock.patch("producer.emit.produce_shard", produce_shard),
+            mock.patch.object(type(operator), "log", log),
+            contextlib.suppress(errors.Interrupted),
+        ):
+            operator.work({})
+        return [] if asked[0] is None else list(asked[0].held.columns), warned
+
+    return [look(warehouse) for warehouse in warehouses]
+
+
 def generated(seconds: float, require_rate: float | None) -> dict[str, Any]:
     """What a generator says that was asked for 5,000 events in ten seconds and took ``seconds``, and its error."""
     from plugins import operators
@@ -251,7 +281,9 @@ def generated(seconds: float, require_rate: float | None) -> dict[str, Any]:
         )
 
     shard = {"shard": 0, "shards": 1, "rate": 500.0, "events": 5000, "require_rate": require_rate}
-    operator = operators.GenerateShardOperator(task_id="generate", topic="t", run_id="r", shard=shard)
+    operator = operators.GenerateShardOperator(
+        task_id="generate", topic="t", run_id="r", shard=shard, warehouse_conn_id=""
+    )
     object.__setattr__(operator, "connection", lambda: None)
     log = SimpleNamespace(
         info=lambda text, *values: said.append(text % values), warning=lambda text, *values: said.append(text % values)
@@ -394,6 +426,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         plans,
         replay_planned,
         gated,
+        table_of_generator,
         generated,
         reported,
         ended,

@@ -305,7 +305,7 @@ def test_the_gate_registers_all_versions_that_the_run_writes_and_the_next_one_on
     assert registered == [2, 2, 2, 2, None, None]
 
 
-def test_the_gate_asks_the_warehouse_that_is_loaded_and_waits_for_nobody(ask: Ask, tmp_path: Path) -> None:
+def test_gate_and_generators_ask_the_warehouse_that_is_loaded_and_wait_for_nobody(ask: Ask, tmp_path: Path) -> None:
     there, busy = tmp_path / "there.duckdb", tmp_path / "busy.duckdb"
     text = '{"type": "record", "name": "R", "fields": [{"name": "amount", "type": "long"}]}'
     for path in (there, busy):
@@ -313,12 +313,15 @@ def test_the_gate_asks_the_warehouse_that_is_loaded_and_waits_for_nobody(ask: As
             sink = DuckDBSink(warehouse)
             sink.adopt(7, parse(text))
             sink.keep_schema(7, WrittenSchema(text), None)
-    settings: list[tuple[dict[str, str], dict[str, Any]]] = [
-        ({"warehouse": str(path)}, {}) for path in (there, busy, tmp_path / "none.duckdb")
-    ]
+    warehouses = [str(path) for path in (there, busy, tmp_path / "none.duckdb")]
+    settings: list[tuple[dict[str, str], dict[str, Any]]] = [({"warehouse": path}, {}) for path in warehouses]
     with open_warehouse(busy, topic="t"):
         columns = [columns for *_, columns in ask("gated", asked=settings)]
-    assert columns == [["amount"], [], []]
+        # A generator may be used without a gate before it.
+        generators = ask("table_of_generator", warehouses=warehouses)
+    assert columns == [found for found, _ in generators] == [["amount"], [], []]
+    assert [len(warned) for _, warned in generators] == [0, 1, 0]
+    assert f"{busy} was not asked what it holds: " in generators[1][1][0]
     assert not (tmp_path / "none.duckdb").exists()
 
 
