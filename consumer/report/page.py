@@ -42,7 +42,7 @@ def _finalize(value: Any) -> Any:
 
 
 _environment = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_HERE),
+    loader=jinja2.FileSystemLoader(_HERE / "templates"),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     finalize=_finalize,
@@ -57,7 +57,7 @@ def render(facts: Facts, *, written_at: datetime) -> str:
     audit = facts.audit or {}
     verdict = audit.get("verdict", "UNKNOWN")
     ended = facts.outcome
-    return _environment.get_template("template.html.j2").render(
+    return _environment.get_template("run.html.j2").render(
         style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - a file of this package
         facts=facts,
         notes=audit.get("notes", []),
