@@ -6,23 +6,23 @@ of them by name, published to another topic: `{productview, purchase, addtobaske
 
 Consuming, counting and publishing are Kafka transactions: end `count` while it is at work, and its retry goes on where
 the last output stands. `audit_totals` then holds the newest totals against what all runs of the topic sent; `report`
-says the verdict, and is red unless they were proved.
+writes the page that the *Report* tab shows, and is red unless they were proved.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule, task
+from airflow.sdk import DAG, Param
 
 from plugins.counting import CountOperator
 from plugins.form.scenario_settings import rehearsal_for
-from plugins.form.settings import LOAD
+from plugins.form.settings import INCIDENTS, LOAD
 from plugins.form.settings import SCENARIO as OF_SCENARIO
-from plugins.generation import DAG_SETTINGS, generators, plan_task, topics_task
+from plugins.generation import DAG_SETTINGS, generators, incidents_over, incidents_task, plan_task, topics_task
 from plugins.operators import EnsureTopicsOperator
-from plugins.pipeline import FIGURES, AuditSinkOperator
+from plugins.pipeline import AuditSinkOperator
+from plugins.pipeline_report import PipelineReportOperator
 from plugins.rehearsal import form
 
 SCENARIO = "shop_events"
@@ -63,7 +63,7 @@ with DAG(
         topic="{{ params.totals_topic }}",
         doc_md="Creates the topic of the totals.",
     )
-    generate = generators(plan)
+    generate, incidents, over = generators(plan), incidents_task(), incidents_over()
     count = CountOperator(
         task_id="count",
         by=FIELD,
@@ -83,36 +83,22 @@ with DAG(
         doc_md="Makes the events of all runs of the topic again, and holds the newest totals against their counts.",
     )
 
-    @task(
-        trigger_rule=TriggerRule.ALL_DONE,
-        doc_md="Says the verdict, with the totals. It is red unless they were proved.",
+    report = PipelineReportOperator(
+        task_id="report",
+        audits=["audit_totals"],
+        shown={"count": ["events", "outputs", "events_per_second", "lag", "apart", "totals"]},
+        doc_md="Writes the page of the run: the verdict, the totals and the rates. It is red unless they were proved.",
     )
-    def report(ti: Any) -> dict[str, Any]:
-        """Return verdict, sentence and figures."""
-        import logging
-
-        from airflow.sdk.exceptions import AirflowFailException
-
-        log = logging.getLogger(__name__)
-        counted = ti.xcom_pull(task_ids="count") or {}
-        audited = ti.xcom_pull(task_ids="audit_totals", key=FIGURES) or {}
-        verdict = audited.get("verdict", "UNKNOWN")
-        reason = audited.get("reason", "Nothing was audited: a task before says why.")
-        log.info("%s: %s", verdict, reason)
-        for name, total in counted.get("totals", {}).items():
-            log.info("  %s: %s", name, f"{total:,}")
-        if verdict != "PASSED":
-            raise AirflowFailException(f"{verdict}: {reason}")
-        figures = ("totals", "events", "outputs", "events_per_second", "apart", "lag")
-        return {"verdict": verdict, "reason": reason} | {name: counted.get(name) for name in figures}
 
     plan >> [topics, totals]
     [topics, totals] >> generate
     [topics, totals] >> count
-    [generate, count] >> audit >> report()
+    [topics, totals] >> incidents
+    incidents >> over
+    [generate, count, over] >> audit >> report
 
-# Of the form of the other Dags, what says which events are sent and how fast. No warehouse of ours is filled.
+# Of the form of the other Dags, what says which events are sent, how fast, and what happens meanwhile. No warehouse of
+# ours is filled.
 asked = form(rehearsal_for(SCENARIO)(topic="event-topic", rate=1000, seconds=20))
-dag.params.update(
-    {name: param for name, param in asked.items() if param.schema.get("section") in {None, LOAD, OF_SCENARIO}} | OWN
-)
+wanted = {None, LOAD, OF_SCENARIO, INCIDENTS}
+dag.params.update({name: param for name, param in asked.items() if param.schema.get("section") in wanted} | OWN)

@@ -6,7 +6,8 @@ Delta), joins each click with the newest metadata of its article, and counts cli
 publisher, hour and device into a **Hive table**. Then lake and table are proved against what was sent.
 
 Without a folder, the sample files of the project are replayed. Each run goes on where the lake stands: rows are neither
-lost nor doubled, whatever ended the runs before. `report` says the verdict, and is red unless all three audits passed.
+lost nor doubled, whatever ended the runs before. `report` writes the page that the *Report* tab shows, and is red
+unless all three audits passed.
 
 Spark is in an environment of its own: `make lake` installs it.
 """
@@ -14,15 +15,15 @@ Spark is in an environment of its own: `make lake` installs it.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule, task
+from airflow.sdk import DAG, Param
 
 from plugins.form.form_texts import TOPIC_PATTERN
 from plugins.generation import DAG_SETTINGS
 from plugins.lake import AggregateOperator, LakeOperator
 from plugins.operators import EnsureTopicsOperator, GenerateShardOperator, SchemaGateOperator
-from plugins.pipeline import FIGURES, AuditSinkOperator
+from plugins.pipeline import AuditSinkOperator
+from plugins.pipeline_report import PipelineReportOperator
 from plugins.replay import ARTICLES, CLICKS, PlanReplayOperator
 
 FILES, SPARK = "Files", "Spark"
@@ -217,30 +218,17 @@ with DAG(
         ),
     ]
 
-    @task(
-        trigger_rule=TriggerRule.ALL_DONE,
-        doc_md="Says the verdict, with the largest categories. It is red unless lake and table were proved.",
+    report = PipelineReportOperator(
+        task_id="report",
+        audits=list(AUDITS),
+        shown={
+            "lake": ["rows", "quarantined", "topics", "format", "lake", "seconds"],
+            "aggregate": ["table", "rows", "clicks", "hours", "computed", "categories", "folder"],
+        },
+        doc_md="Writes the page of the run: the verdicts, the largest categories and the rates. It is red unless lake "
+        "and table were proved.",
     )
-    def report(ti: Any) -> dict[str, Any]:
-        """Return verdict, sentences and figures."""
-        import logging
-
-        from airflow.sdk.exceptions import AirflowFailException
-
-        log = logging.getLogger(__name__)
-        figures = {name: ti.xcom_pull(task_ids=name, key=FIGURES) or {} for name in AUDITS}
-        verdicts = {name: told.get("verdict", "UNKNOWN") for name, told in figures.items()}
-        for name, told in figures.items():
-            log.info(
-                "%s: %s. %s", name, verdicts[name], told.get("reason", "Nothing was audited: a task before says why.")
-            )
-        verdict = next((worst for worst in ("FAILED", "UNKNOWN") if worst in verdicts.values()), "PASSED")
-        if verdict != "PASSED":
-            wrong = "; ".join(f"{name} {said}" for name, said in verdicts.items() if said != "PASSED")
-            raise AirflowFailException(f"{verdict}: {wrong}")
-        written, aggregated = ti.xcom_pull(task_ids="lake"), ti.xcom_pull(task_ids="aggregate")
-        return {"verdict": verdict, "lake": written, "aggregate": aggregated}
 
     generate >> lake >> aggregate >> audits[-1]
     lake >> audits[:-1]
-    audits >> report()
+    audits >> report

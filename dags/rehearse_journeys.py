@@ -8,7 +8,7 @@ by the total of every user.
 
 They store in PostgreSQL: that of the local stack (`streamproof up --postgres`), or a connection. Each run has groups of
 its own. **Kill an instance** kills one of Journey's while events come: its partitions go to the others, and the audit
-must not notice.
+must not notice. `report` writes the page that the *Report* tab shows, and is red unless both audits passed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,19 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
-from plugins.form.settings import LOAD, MAX_SECONDS, Rehearsal
-from plugins.generation import DAG_SETTINGS, gate_task, generators, plan_task, topics_task
+from plugins.form.settings import INCIDENTS, LOAD, MAX_SECONDS, Rehearsal
+from plugins.generation import (
+    DAG_SETTINGS,
+    gate_task,
+    generators,
+    incidents_over,
+    incidents_task,
+    plan_task,
+    topics_task,
+)
 from plugins.journeys import GROUP, BeginGroupsOperator, ConsumeOperator
 from plugins.pipeline import AuditSinkOperator
+from plugins.pipeline_report import PipelineReportOperator
 from plugins.rehearsal import form
 
 SCENARIO = "journey"
@@ -88,7 +97,7 @@ with DAG(
         groups=GROUPS,
         doc_md="Notes that the groups of this run begin where the topic ends now: they keep what this run sends.",
     )
-    generate = generators(plan)
+    generate, incidents, over = generators(plan), incidents_task(), incidents_over()
     journey = ConsumeOperator(
         task_id="journey",
         application="journey",
@@ -123,10 +132,23 @@ with DAG(
         expectations=["videos_per_user"],
         doc_md="Each user has as many videos as were sent.",
     )
-    plan >> topics >> schemas >> begin >> [generate, journey, analytic]
-    [generate, journey] >> audit_journey
-    [generate, analytic] >> audit_analytic
+    figures = ["events", "aside", "idle", "died", "handover_s"]
+    report = PipelineReportOperator(
+        task_id="report",
+        audits=["audit_journey", "audit_analytic"],
+        shown={"journey": figures, "analytic": figures},
+        doc_md="Writes the page of the run: both verdicts, what the groups stored and the rates. It is red unless both "
+        "audits passed.",
+    )
+    plan >> topics >> schemas >> begin >> [generate, journey, analytic, incidents]
+    incidents >> over
+    [generate, journey, over] >> audit_journey
+    [generate, analytic, over] >> audit_analytic
+    [audit_journey, audit_analytic] >> report
 
-# Of the form of the other Dags, what says which events are sent and how fast. No warehouse of ours is filled.
+# Of the form of the other Dags, what says which events are sent, how fast, and what happens meanwhile. No warehouse of
+# ours is filled.
 asked = form(Rehearsal(topic="journey", rate=200, seconds=20, shards=1))
-dag.params.update({name: param for name, param in asked.items() if param.schema.get("section") in {None, LOAD}} | OWN)
+dag.params.update(
+    {name: param for name, param in asked.items() if param.schema.get("section") in {None, LOAD, INCIDENTS}} | OWN
+)

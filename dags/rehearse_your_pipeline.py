@@ -9,6 +9,7 @@ own in its place; or say in *Where it stores* what a pipeline fills that runs el
 `postgresql://user@host:5432/db#public.events`: then this task leaves it alone, and `audit_sink` waits for it.
 
 **What goes wrong** makes the consumer lose, double or round some of the events. The audit must name exactly those.
+`report` writes the page that the *Report* tab shows, and is red unless the audit passed.
 """
 
 from __future__ import annotations
@@ -18,8 +19,17 @@ from typing import Any
 from airflow.sdk import DAG, Param, task
 
 from plugins.form.settings import INCIDENTS, LOAD, Rehearsal
-from plugins.generation import DAG_SETTINGS, gate_task, generators, incidents_task, plan_task, topics_task
+from plugins.generation import (
+    DAG_SETTINGS,
+    gate_task,
+    generators,
+    incidents_over,
+    incidents_task,
+    plan_task,
+    topics_task,
+)
 from plugins.pipeline import AuditSinkOperator
+from plugins.pipeline_report import PipelineReportOperator
 from plugins.rehearsal import form
 
 SCENARIO = "customer_events"
@@ -108,8 +118,13 @@ with DAG(
         doc_md="Compares what was stored with what was sent, event by event and column by column, and writes nothing. "
         "Waits, without a worker, for what has not arrived yet.",
     )
-    plan >> topics >> schemas >> generate >> stored >> audit
-    schemas >> incidents_task() >> stored
+    report = PipelineReportOperator(
+        task_id="report",
+        audits=["audit_sink"],
+        doc_md="Writes the page of the run: verdict, figures and rates. It is red unless the audit passed.",
+    )
+    plan >> topics >> schemas >> generate >> stored >> audit >> report
+    schemas >> incidents_task() >> incidents_over() >> stored
 
 # Of the form of the other Dags, what says which events are sent, how fast, and what happens meanwhile. No warehouse of
 # ours is filled.

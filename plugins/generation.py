@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import TriggerRule
+
 from plugins.operators import (
     EnsureTopicsOperator,
     GenerateShardOperator,
@@ -108,6 +111,15 @@ def generators(plan: PlanOperator, workers: Workers = ANY_WORKER) -> Any:
         doc_md="One time-bounded generator for each shard. A retry goes on where the acknowledged events end.",
         **workers.generator(),
     ).expand(shard=plan.output)
+
+
+def incidents_over() -> EmptyOperator:
+    """Return what stands between the incidents and the tasks that wait for their end: it decides nothing."""
+    return EmptyOperator(
+        task_id="incidents_over",
+        trigger_rule=TriggerRule.ALL_DONE,
+        doc_md="What comes behind waits for the end of the incidents, whatever became of them.",
+    )
 
 
 def incidents_task() -> IncidentsOperator:

@@ -1,6 +1,7 @@
 """The report of a run: one self-contained HTML page, and the same figures as ``summary.json``.
 
-Open ``page.py`` first. ``facts.py`` holds the queries, ``figures.py`` and ``svg.py`` the drawings.
+Open ``page.py`` first: the page of a run that is in a warehouse of ours; ``audits.py`` is of one that pipelines of
+others stored. ``facts.py`` holds the queries, ``figures.py`` and ``svg.py`` the drawings.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cluster.errors import StoreFailed, StoreFull
 from cluster.machine.disk import is_full
@@ -27,6 +28,9 @@ from consumer.report.place import PAGE, SUMMARY, report_folder
 from consumer.sinks import DEFAULT_WAIT_S, Place, place_of
 from consumer.sinks.duckdb.warehouse import Warehouse
 
+if TYPE_CHECKING:  # who reads reports loads no templates
+    from consumer.report.audits import AuditedRun
+
 __all__ = [
     "ReportEntry",
     "ReportResult",
@@ -35,6 +39,7 @@ __all__ = [
     "list_reports",
     "outdated",
     "page_kept",
+    "write_audits",
     "write_report",
 ]
 
@@ -65,7 +70,7 @@ class ReportResult:
 class ReportEntry:
     """A report that is there. ``written_at`` is ISO 8601, UTC.
 
-    :param events: events of the run that are loaded.
+    :param events: events of the run that are loaded, or that arrived where a pipeline stores.
     :param outcome: what became of the run beside its verdict, as ``Outcome.document`` has it; empty in reports of
         earlier versions.
     :param outdated: whether more is known of the run, or is being found out, than the report tells.
@@ -108,26 +113,46 @@ def write_report(
         return _write(gather(warehouse, topic, run), publications, outdated_by)
 
 
+def write_audits(audited: AuditedRun, publications: Path) -> ReportResult:
+    """Write the page and the summary of a run that audits of pipelines judged; the ones before are replaced at once.
+
+    :raises StoreFailed: the page cannot be written.
+    """
+    written_at, facts = datetime.now(UTC), audited.facts
+    folder = report_folder(publications, facts.topic, facts.run_id)
+    _put(folder, audited.page(written_at), audited.summary(written_at))
+    path = folder / PAGE
+    return ReportResult(path, path.as_uri(), facts.run_id, audited.verdict, audited.outcome.shortfall())
+
+
 def _write(facts: Facts, publications: Path, outdated_by: list[Path]) -> ReportResult:
     from consumer.report.page import render  # deferred: reading reports needs no templates
 
     written_at = datetime.now(UTC)
     folder = report_folder(publications, facts.topic, facts.run_id)
     summary = _summary(facts, written_at)
-    try:
-        _replace(folder, {PAGE: render(facts, written_at=written_at), SUMMARY: as_json(summary)})
-    except OSError as error:
-        full = is_full(error)
-        kind, hint = (StoreFull, "Free some space") if full else (StoreFailed, "Check the folder, and who owns it")
-        raise kind(
-            f"the report cannot be written: {error.strerror}", where=str(folder), hint=f"{hint}, and try again"
-        ) from error
+    _put(folder, render(facts, written_at=written_at), summary)
     for mark in outdated_by:
         mark.unlink(missing_ok=True)
     path = folder / PAGE
     ended = facts.outcome
     told = (ended.shortfall(), ended.publication(), ended.published)
     return ReportResult(path, path.as_uri(), facts.run_id, summary["verdict"], *told)
+
+
+def _put(folder: Path, page: str, summary: dict[str, Any]) -> None:
+    """Put a page and its summary in the place of those before.
+
+    :raises StoreFailed: they cannot be written.
+    """
+    try:
+        _replace(folder, {PAGE: page, SUMMARY: as_json(summary)})
+    except OSError as error:
+        full = is_full(error)
+        kind, hint = (StoreFull, "Free some space") if full else (StoreFailed, "Check the folder, and who owns it")
+        raise kind(
+            f"the report cannot be written: {error.strerror}", where=str(folder), hint=f"{hint}, and try again"
+        ) from error
 
 
 def find_report(publications: Path, run_id: str) -> Path | None:
@@ -168,7 +193,7 @@ def _entry(path: Path, written_ns: int) -> ReportEntry | None:  # noqa: ARG001 -
             str(said["verdict"]),
             str(said["reason"]),
             str(said["written_at"]),
-            int(audit.get("loaded", 0)),
+            int(said.get("events", audit.get("loaded", 0))),
             path.with_name(PAGE),
             dict(said.get("outcome") or {}),
         )

@@ -17,6 +17,7 @@ from consumer.report.examination import latest_realism
 from consumer.report.incidents import Effect, Second, effects, incidents_of
 from consumer.report.outcome import Outcome, outcome
 from consumer.sinks.duckdb.warehouse import Warehouse
+from schemas.incidents import Incident
 from schemas.manifest import Manifest
 from schemas.rates import RateReached, rate_reached
 
@@ -87,6 +88,7 @@ class Facts:
     quarantine: list[Row] = field(default_factory=list)
     published: Row | None = None
     realism: dict[str, Any] | None = None
+    incidents: list[Incident] = field(default_factory=list)
     checks_are_old: bool = False
 
     @property
@@ -116,7 +118,7 @@ class Facts:
         """Return what was done to the local stack meanwhile, and what that did to the run."""
         delays = self.delays
         run = [Second(second, aim, got, delays.get(second)) for second, aim, got in self.rates]
-        return effects(incidents_of(self.audit), run)
+        return effects(self.incidents, run)
 
     @property
     def outcome(self) -> Outcome:
@@ -172,6 +174,7 @@ def gather(warehouse: Warehouse, topic: str, run_id: str) -> Facts:
         offsets=warehouse.rows(_OFFSETS),
         quarantine=warehouse.rows(_QUARANTINE),
         realism=latest_realism(warehouse, run_id),
+        incidents=incidents_of(audit),
         published=published[0] if published and published[0][0] else None,
     )
 

@@ -22,7 +22,8 @@ class Outcome:
     :param done: events that Kafka acknowledged, and those that were left out on purpose (an injected fault).
     :param cut: a shard was stopped or killed before its end, or says nothing.
     :param published_at: when readers last got it, ISO 8601; ``None`` when they never did.
-    :param withheld: why readers do not have it, or will not after the next publication; empty when nothing is wrong.
+    :param withheld: why readers do not have it, or will not after the next publication; empty when nothing is wrong,
+        and where nothing of the run is to be published.
     """
 
     asked: int | None
@@ -58,9 +59,9 @@ class Outcome:
         return percent(min(share, 99.99) if self.done < self.asked else share, 2)
 
     def publication(self) -> str:
-        """Return in one sentence whether readers have the run."""
+        """Return in one sentence whether readers have the run; empty where nothing of it is to be published."""
         if self.published_at is None:
-            return f"Not published: {self.withheld}."
+            return f"Not published: {self.withheld}." if self.withheld else ""
         at = moment(self.published_at)
         return f"Published {at}, and not again: {self.withheld}." if self.withheld else f"Published {at}."
 

@@ -16,18 +16,13 @@ from consumer.proof.found import CLASSES
 from consumer.report import figures
 from consumer.report.facts import Facts
 from consumer.report.incidents import BEFORE_S, LEAST_MS, OF_RATE, STEADY_S, TIMES
+from consumer.report.outcome import Outcome
 from consumer.report.text import milliseconds, moment, number, seconds, sentence, shortened, size, visible
 from schemas.faults import KINDS
 from schemas.manifest import count
 from schemas.rates import per_second, percent
 
 _HERE = Path(__file__).parent
-_FIGURES: tuple[Callable[[Facts], figures.Figure | None], ...] = (
-    figures.rates,
-    figures.delay_by_second,
-    figures.loaded,
-    figures.delays,
-)
 _RECOVERED = (
     f"Recovered is a run when, for {STEADY_S} seconds on end, its rate is {OF_RATE:.0%} of the intended one or more, "
     f"and its longest delay at most {TIMES} times the median of the {BEFORE_S} seconds before, or {LEAST_MS:.0f} ms. "
@@ -41,7 +36,7 @@ def _finalize(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-_environment = jinja2.Environment(
+environment = jinja2.Environment(
     loader=jinja2.FileSystemLoader(_HERE / "templates"),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
@@ -49,42 +44,59 @@ _environment = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"n": number, "moment": moment, "duration": seconds, "size": size, "ms": milliseconds}
+environment.filters |= {"n": number, "moment": moment, "duration": seconds, "size": size, "ms": milliseconds}
 
 
 def render(facts: Facts, *, written_at: datetime) -> str:
     """Return the page."""
     audit = facts.audit or {}
-    verdict = audit.get("verdict", "UNKNOWN")
-    ended = facts.outcome
-    return _environment.get_template("run.html.j2").render(
-        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - a file of this package
-        facts=facts,
+    framed = frame(facts, audit.get("verdict", "UNKNOWN"), audit.get("reason", NOT_AUDITED), written_at)
+    return environment.get_template("run.html.j2").render(
+        framed,
         notes=audit.get("notes", []),
-        verdict=verdict,
-        # Less than was asked for is not a success, whatever was proved about the rest.
-        tone="short" if ended.short and verdict == "PASSED" else verdict.lower(),
-        reason=audit.get("reason", NOT_AUDITED),
-        qualifier="" if not ended.short else "cut short" if ended.cut else "less than asked",
-        told=[sentence for sentence in (ended.shortfall(), _missed(facts), ended.publication()) if sentence],
         headline=_headline(facts),
         classes=_classes(audit),
         any_examples=any(audit.get("located", {}).values()),
-        run_facts=_run_facts(facts),
+        run_facts=run_facts(facts, _afterwards(facts)),
         shards=audit.get("shards", []),
         faults=[row | {"meaning": KINDS.get(row["kind"], "")} for row in audit.get("faults", [])],
         versions=audit.get("versions", []),
-        incidents=facts.effects,
-        recovered=_RECOVERED,
-        flow=[figure for draw in _FIGURES if (figure := draw(facts)) is not None],
+        flow=flow(facts, figures.rates, figures.delay_by_second, figures.loaded, figures.delays),
         content=[*(figures.content(drawing) for drawing in facts.content), figures.partitions(facts)],
         realism=figures.realism(facts),
         ledger=_ledger(facts),
         checks=facts.checks,
         quarantined=sum(row[2] for row in facts.quarantine),
-        written_at=moment(written_at),
-        version=version("streamproof"),
     )
+
+
+def frame(
+    facts: Facts, verdict: str, reason: str, written_at: datetime, *, ended: Outcome | None = None
+) -> dict[str, Any]:
+    """Return what every page of a run shows, whoever judged it: its head, and what was done to the stack meanwhile.
+
+    :param ended: what became of the run; as a warehouse has it unless given.
+    """
+    ended = ended or facts.outcome
+    return {
+        "style": Markup((_HERE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - a file of this package
+        "facts": facts,
+        "verdict": verdict,
+        # Less than was asked for is not a success, whatever was proved about the rest.
+        "tone": "short" if ended.short and verdict == "PASSED" else verdict.lower(),
+        "reason": reason,
+        "qualifier": "" if not ended.short else "cut short" if ended.cut else "less than asked",
+        "told": [sentence for sentence in (ended.shortfall(), _missed(facts), ended.publication()) if sentence],
+        "incidents": facts.effects,
+        "recovered": _RECOVERED,
+        "written_at": moment(written_at),
+        "version": version("streamproof"),
+    }
+
+
+def flow(facts: Facts, *draws: Callable[[Facts], figures.Figure | None]) -> list[figures.Figure]:
+    """Return the drawings of what went through, of those that there are."""
+    return [figure for draw in draws if (figure := draw(facts)) is not None]
 
 
 def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
@@ -93,7 +105,7 @@ def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
     items = []
     if audit:
         items += [
-            ("Acknowledged by Kafka", number(audit["expected"]), _of_asked(facts), ""),
+            ("Acknowledged by Kafka", number(audit["expected"]), of_asked(facts), ""),
             ("In the warehouse", number(audit["loaded"]), "", ""),
         ]
         if audit["awaited"]:
@@ -105,7 +117,12 @@ def _headline(facts: Facts) -> list[tuple[str, str, str, str]]:
             wanted = audit["lost"] > 0 and audit["verdict"] == "PASSED"
             tone = "" if wanted else "some" if audit["lost"] else "zero"
             items.append(("Lost, on purpose" if wanted else "Lost", number(audit["lost"]), "", tone))
-    items += _rate(facts)
+    return items + pace(facts)
+
+
+def pace(facts: Facts) -> list[tuple[str, str, str, str]]:
+    """Return the rate that was reached and the publish delay, as figures below the verdict."""
+    items = _rate(facts)
     delays = [manifest.publish_delay_ms["p99"] for manifest in facts.manifests if "p99" in manifest.publish_delay_ms]
     if delays:
         figure, unit = milliseconds(max(delays)).split(" ")
@@ -129,7 +146,8 @@ def _missed(facts: Facts) -> str:
     return "" if facts.rate is None or not facts.rate.missed else f"{sentence(facts.rate.warning())}."
 
 
-def _of_asked(facts: Facts) -> str:
+def of_asked(facts: Facts) -> str:
+    """Return how many events were asked for, where it was more than were sent."""
     asked = facts.outcome.asked
     return "" if asked is None or not facts.outcome.short else f"of {number(asked)} asked"
 
@@ -154,8 +172,8 @@ def _classes(audit: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _run_facts(facts: Facts) -> list[tuple[str, str]]:
-    """Return what the manifests say about the run, as label and text."""
+def run_facts(facts: Facts, afterwards: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what the manifests say about the run, and what became of it, as label and text."""
     rows = [("Run", facts.run_id), ("Topic", facts.topic)]
     if facts.manifests:
         first = facts.manifests[0]
@@ -180,10 +198,15 @@ def _run_facts(facts: Facts) -> list[tuple[str, str]]:
         refused = sum(count(manifest.failed) for manifest in facts.manifests)
         if refused:
             rows.append(("Refused by Kafka", number(refused)))
+    return [(label, shortened(text, 300)) for label, text in (*rows, *afterwards)]
+
+
+def _afterwards(facts: Facts) -> list[tuple[str, str]]:
+    """Return when the run was audited and published."""
+    rows = []
     if facts.audit:
         rows.append(("Audited", f"{moment(facts.audit['audited_at'])}, in {seconds(facts.audit['seconds'])}"))
-    rows.append(("Published", moment(facts.published[0]) if facts.published else f"no: {facts.outcome.withheld}"))
-    return [(label, shortened(text, 300)) for label, text in rows]
+    return [*rows, ("Published", moment(facts.published[0]) if facts.published else f"no: {facts.outcome.withheld}")]
 
 
 def _settings(settings: dict[str, int | float | str | None]) -> list[tuple[str, str]]:

@@ -50,14 +50,24 @@ def test_totals_are_counted_while_events_are_generated_and_proved(
         f"The totals of the newest record of kafka:{TOTALS} are the counts of all {EVENTS:,} events that were sent, "
         "for each eventName"
     )
-    assert (sum(kept["totals"].values()), kept["outputs"], kept["lag"]) == (EVENTS, EVENTS, 0)
-    assert kept["totals"].keys() == {"productview", "purchase", "addtobasket", "removefrombasket"}
+    counted = kept["count"]
+    assert (sum(counted["totals"].values()), counted["outputs"], counted["lag"]) == (EVENTS, EVENTS, 0)
+    assert counted["totals"].keys() == {"productview", "purchase", "addtobasket", "removefrombasket"}
     proved = examine(connection, TOPIC, TOTALS, by="eventName", stop=threading.Event())
     assert (proved.holds, proved.events) == (True, EVENTS)
     tasks = {each["task_id"]: each for each in api.get(run_path).json()["task_instances"]}
     # They go on side by side; the count is over when it has heard that the generators are.
     assert tasks["generate"]["end_date"] < tasks["count"]["end_date"]
     assert {each["try_number"] for each in tasks.values()} == {1}
+
+
+def test_the_report_tab_shows_verdict_totals_and_rate(api: httpx.Client, run_path: str) -> None:
+    run_id = run_path.split("/")[-2]
+    page = api.get(f"/streamproof/runs/{DAG_ID}/{quote(run_id, safe='')}")
+    assert page.status_code == 200
+    assert "<h1>PASSED</h1>" in page.text
+    for shown in ("Audit of totals", "totals by event name", "productview", "Rate reached", "Acknowledged by Kafka"):
+        assert shown in page.text, shown
 
 
 def test_the_live_tab_of_the_run_shows_both_topics_and_the_totals_of_the_counter(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -56,9 +57,17 @@ def test_both_groups_pass_though_an_instance_is_killed(
 
         journey, analytic = returned("journey"), returned("analytic")
         audits = [returned(f"audit_{name}") for name in ("journey", "analytic")]
+        report = returned("report")
     assert len(journey["died"]) == 1
     assert (analytic["events"], analytic["died"]) == (EVENTS, [])
     assert [audit["verdict"] for audit in audits] == ["PASSED", "PASSED"]
+    assert (report["reason"], report["journey"]["died"]) == (
+        "All 2 audits passed: journey and analytic.",
+        journey["died"],
+    )
+    page = Path(report["path"]).read_text()
+    assert "Audit of journey" in page
+    assert "Audit of analytic" in page
     assert (audits[0]["arrived"], audits[0]["reordered"]) == (EVENTS, 0)
     kept = postgres.run("SELECT count(*), count(DISTINCT event_id) FROM streamproof_groups.journeys", database)
     assert kept == [(EVENTS, EVENTS)]

@@ -339,6 +339,48 @@ def reported(*, published: bool) -> dict[str, Any]:
     return {"raised": "", "pages": write.call_count}
 
 
+def pipeline_reported(
+    audits: dict[str, Any], returned: dict[str, Any], publications: str, control: str = "empty"
+) -> dict[str, Any]:
+    """What the report says of audits that found these figures, or failed with a text, and what page it wrote.
+
+    :param control: what is known of the generators: ``empty``, or ``gone`` where Kafka does not answer.
+    """
+    from plugins.pipeline import FIGURES
+    from plugins.pipeline_report import PipelineReportOperator
+    from plugins.step import FAILURE
+    from schemas.control_topic import ControlTopic
+
+    def xcom_pull(task_ids: str, key: str = "return_value") -> Any:
+        said = audits.get(task_ids)
+        kept = {FAILURE: said if isinstance(said, str) else None, FIGURES: said if isinstance(said, dict) else None}
+        return {**kept, "return_value": returned.get(task_ids)}[key]
+
+    def read_control_topic(*_: Any, **__: Any) -> ControlTopic:
+        if control == "gone":
+            raise errors.BrokerUnreachable("no broker answers")
+        return ControlTopic()
+
+    operator = PipelineReportOperator(
+        task_id="report",
+        topic="t",
+        run_id="d/r",
+        audits=list(audits),
+        shown={task: ["events", "totals"] for task in returned},
+        publications=publications,
+    )
+    object.__setattr__(operator, "connection", lambda: SimpleNamespace(kafka=None))
+    told: dict[str, Any] = {"raised": "", "returned": None}
+    with mock.patch("schemas.control_topic.read_control_topic", read_control_topic):
+        try:
+            context: Any = {"ti": SimpleNamespace(xcom_pull=xcom_pull)}
+            told["returned"] = operator.work(context)
+        except errors.StreamproofError as error:
+            told["raised"] = f"{type(error).__name__}: {error}"
+    pages = list(Path(publications).glob("t/reports/*/summary.json"))
+    return told | {"summary": json.loads(pages[0].read_text()) if pages else None}
+
+
 STARTED = 1000.0
 # What neither a Dag file may load, which is read every few seconds, nor the plugin, which every process loads.
 HEAVY = {
@@ -429,6 +471,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
         table_of_generator,
         generated,
         reported,
+        pipeline_reported,
         ended,
         dags,
         lake_killed,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import certifi
@@ -57,6 +58,31 @@ def test_what_failed_names_event_column_value_and_expectation_and_keeps_its_figu
     assert "10:00:30" not in json.dumps(figures)
     lost = ask("audited", looks=[LATE], **AT)
     assert "  lost: shard 0 sequence 17 (an-id)" in lost["said"]
+
+
+def test_a_run_that_only_audits_judged_has_a_page_and_is_red_unless_all_passed(ask: Ask, tmp_path: Path) -> None:
+    passed = {"verdict": "PASSED", "reason": "All are there.", "arrived": 10, "expected": 10, "lost": 0}
+    count = {"events": 10, "totals": {"a": 7, "b": 3}, "positions": {"0": 10}}
+
+    def report(name: str, **asked: Any) -> Any:
+        return ask("pipeline_reported", publications=str(tmp_path / name), **{"returned": {}, **asked})
+
+    good = report("good", audits={"audit_totals": passed}, returned={"count": count})
+    shown = {"events": 10, "totals": {"a": 7, "b": 3}}
+    assert good["raised"] == ""
+    assert good["returned"]["verdict"] == "PASSED"
+    assert good["returned"]["count"] == good["summary"]["told"]["count"] == shown
+    # The page is written whatever the audits say, also where Kafka tells nothing of the generators any more.
+    lost = passed | {"verdict": "FAILED", "reason": "1 is lost."}
+    bad = report("bad", audits={"audit_a": passed, "audit_b": lost}, control="gone")
+    assert bad["raised"].startswith("VerdictFailed: FAILED: B FAILED: 1 is lost")
+    assert (bad["summary"]["verdict"], list(bad["summary"]["audits"])) == ("FAILED", ["a", "b"])
+    unknown = report("unknown", audits={"audit_a": passed, "audit_b": "there is no table"})
+    assert unknown["raised"].startswith("VerdictUnknown: UNKNOWN: B UNKNOWN: there is no table")
+    # Where nothing was sent and nothing found, a task before says why; there is nothing to show.
+    nothing = report("nothing", audits={"audit_a": None})
+    assert nothing["raised"].startswith("VerdictFailed: nothing of the run was sent")
+    assert nothing["summary"] is None
 
 
 def test_failed_is_not_tried_again_and_unknown_is(ask: Ask) -> None:

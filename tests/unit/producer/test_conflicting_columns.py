@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from producer.plan.request import ProduceRequest
 from schemas.columns.at_hand import AtHand
 from schemas.columns.held import Held
 from schemas.columns.judge import judge
+from schemas.registry.contract import ContractVersion
 from schemas.types.tree import parse
 from tests.kit.versions import one, record
 
@@ -38,8 +40,11 @@ def test_values_without_a_frame_are_held_to_the_setting_too(registry, asked, ref
     request = ProduceRequest(topic="t", run_id="r", events=1, table=table, column_conflicts=asked)
 
     def judged() -> None:
-        scenario = SimpleNamespace(format="plain-json")
-        agreement._refuse_conflicts(connection, request.plan, scenario, [SimpleNamespace(text=DOUBLE)])
+        scenario, written = (
+            SimpleNamespace(format="plain-json"),
+            ContractVersion(1, Path("v1.avsc"), json.loads(DOUBLE), DOUBLE),
+        )
+        agreement._refuse_conflicts(connection, request.plan, scenario, [written])
 
     if not refused:
         judged()
