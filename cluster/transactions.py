@@ -32,6 +32,9 @@ TRANSACTION_TIMEOUT_S = 12.0
 OPEN_S = 30.0
 # One call may meet a broker that is being restarted. The transaction is over by then, and the broker says so.
 CALL_S = 30.0
+# One that tells a group may not return at all, whatever time it is given: it was seen while a broker was restarted
+# (librdkafka 2.16.0). Nothing more can be asked of the producer then.
+LOST_S = 15.0
 _BY_KEY = -1  # librdkafka's: its partitioner chooses
 _LARGEST_BYTES = 1_000_000  # librdkafka's own
 _STEP_S = 0.25  # callbacks run, and a refusal is seen, between two steps
@@ -206,11 +209,14 @@ class Transactions:
         offsets = [TopicPartition(topic, partition, at) for partition, at in positions.items()]
         member = self._member.consumer_group_metadata()
 
+        doing = "telling the group how far it is"
+
         def tell(timeout_s: float) -> None:
-            self._producer.send_offsets_to_transaction(offsets, member, timeout_s)
+            if not _returns(lambda: self._producer.send_offsets_to_transaction(offsets, member, timeout_s), LOST_S):
+                raise self._watch.unreachable(doing)
 
         try:
-            self._call("telling the group how far it is", tell)
+            self._call(doing, tell)
         except _MustAbortError as problem:
             if problem.cause.code() == NO_GROUP:
                 log.info("no right to the group %s: lag tools will not see this", self._group)
@@ -263,6 +269,28 @@ class Transactions:
         """Keep the first reason why a record was not taken; what a roll-back purges comes after it."""
         if error is not None and self._failed is None and error.code() not in _PURGED:
             self._failed = error
+
+
+def _returns(call: Callable[[], Any], within_s: float) -> bool:
+    """Make a call in a thread of its own, which is left behind if it does not return; tell whether it did in time.
+
+    :raises Exception: what the call raised.
+    """
+    done, raised = threading.Event(), list[Exception]()
+
+    def make() -> None:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - whoever waits for the call gets it
+            raised.append(error)
+        done.set()
+
+    threading.Thread(target=make, name="transaction", daemon=True).start()
+    if not done.wait(within_s):
+        return False
+    for error in raised:
+        raise error
+    return True
 
 
 _PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # noqa: SLF001
