@@ -86,7 +86,18 @@ with DAG(
     report = PipelineReportOperator(
         task_id="report",
         audits=["audit_totals"],
-        shown={"count": ["events", "outputs", "events_per_second", "lag", "apart", "totals"]},
+        shown={
+            "count": [
+                "events_in_totals",
+                "went_on_from",
+                "events",
+                "outputs",
+                "events_per_second",
+                "lag",
+                "apart",
+                "totals",
+            ]
+        },
         doc_md="Writes the page of the run: the verdict, the totals and the rates. It is red unless they were proved.",
     )
 
