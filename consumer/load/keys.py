@@ -29,6 +29,7 @@ from schemas.undecodable import UndecodableValue, UnsupportedSchema
 # Keys without a frame into JSON text; ``None`` for one that cannot be decoded.
 DecodeKeys = Callable[[Sequence[bytes]], list[str | None]]
 _ALONE = "key"  # the only field of the record that stands for a key which is none
+_NOBODYS = "__key__"  # and its name, which no type of a key has
 # So many ids that are of no key, and the registry is asked for no other: each number of eight bytes may look like one.
 _MOST_STRANGERS = 50
 
@@ -225,7 +226,7 @@ def _as_record(text: str) -> str:
         schema = json.loads(text)
     except ValueError as error:
         raise UnsupportedSchema("the schema of a key is not JSON") from error
-    return json.dumps({"type": "record", "name": "Key", "fields": [{"name": _ALONE, "type": schema}]})
+    return json.dumps({"type": "record", "name": _NOBODYS, "fields": [{"name": _ALONE, "type": schema}]})
 
 
 def _any_framed(keys: pa.ChunkedArray[Any]) -> bool:

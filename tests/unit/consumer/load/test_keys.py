@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cluster.errors import RegistryUnreachable
-from consumer.load.keys import KeySchemas
+from consumer.load.keys import KeySchemas, decoder_of_keys
 from consumer.sinks.duckdb.sink import DuckDBSink
 from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
 from schemas.formats import WrittenSchema
@@ -138,3 +138,18 @@ def test_without_the_registry_known_keys_are_read_and_new_ones_wait_only_where_k
     assert known(LONG, in_header=False) == '"long"'
     with pytest.raises(RegistryUnreachable):
         known(5, in_header=False)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "enum", "name": "Key", "symbols": ["A"]}, "A"),
+        ({"type": "array", "items": {"type": "enum", "name": "Key", "symbols": ["A"]}}, ["A"]),
+        (["null", {"type": "record", "name": "Key", "fields": [{"name": "key", "type": "string"}]}], {"key": "k"}),
+    ],
+)
+def test_a_key_that_is_no_record_may_have_a_type_of_any_name(schema: Any, value: Any) -> None:
+    raw = payload(schema, value)
+    (text,) = decoder_of_keys(json.dumps(schema))([raw])
+    assert text is not None
+    assert json.loads(text) == value
