@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
+from schemas.types.logical import digits_in
 from schemas.undecodable import UnsupportedSchema
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "string", "bytes"})
@@ -129,11 +130,6 @@ class TypeOf:
             yield here
             below = [one.type for one in here.fields] + list(here.branches) + ([here.items] if here.items else [])
             waiting += reversed(below)
-
-
-def digits_in(size: int) -> int:
-    """Return how many decimal digits any number of ``size`` bytes in two's complement has."""
-    return len(str(2 ** (8 * size - 1) - 1)) - 1 if size > 0 else 0
 
 
 def normal(schema: Any) -> TypeOf:

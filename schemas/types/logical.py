@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 from schemas.types.node import Node
 
 MAX_DECIMAL_PRECISION = 38
+_MOST_SAID = 1_000_000  # digits: a number beyond is not repeated
 # Nanoseconds are not among them: DuckDB keeps no zone with them.
 LOGICAL: dict[str, tuple[str, ...]] = {
     "date": ("int",),
@@ -52,11 +53,13 @@ def labelled(node: Node, schema: Mapping[str, Any]) -> tuple[Node, str]:
 
 def _decimal(node: Node, schema: Mapping[str, Any]) -> tuple[Node, str]:
     precision, scale = schema.get("precision"), schema.get("scale", 0)
+    if isinstance(precision, int) and precision > _MOST_SAID:
+        return node, f"a decimal of more than {_MOST_SAID:,} digits: kept as {node.kind}"
     if not _is_whole(precision) or not _is_whole(scale) or precision < 1 or scale < 0:
         return node, f"a decimal of precision {precision} and scale {scale}: ignored, kept as {node.kind}"
     if scale > precision:
         return node, f"a decimal of scale {scale}, above its precision {precision}: ignored, kept as {node.kind}"
-    if node.kind == "fixed" and precision > (most := _digits(node.size)):
+    if node.kind == "fixed" and precision > (most := digits_in(node.size)):
         return node, f"a decimal of {precision} digits in a fixed that holds {most}: ignored, kept as fixed"
     if precision > MAX_DECIMAL_PRECISION:  # valid, but beyond what stores hold
         return node, f"a decimal of {precision} digits: tables hold {MAX_DECIMAL_PRECISION}, so it is kept as bytes"
@@ -67,6 +70,6 @@ def _is_whole(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _digits(size: int) -> int:
-    """Return how many digits any number of so many bytes holds."""
+def digits_in(size: int) -> int:
+    """Return how many decimal digits any number of ``size`` bytes in two's complement has."""
     return math.floor(math.log10(2) * (8 * size - 1)) if size else 0

@@ -486,3 +486,13 @@ def test_the_verdict_is_that_of_apaches_checker(reader, writer):
         avro_parse(json.dumps(reader)), avro_parse(json.dumps(writer))
     )
     assert (unreadable(reader, writer) == []) is (checked.compatibility is SchemaCompatibilityType.compatible)
+
+
+@pytest.mark.parametrize("size", [16, 1_786, 1_787, 16_777_216, 10**30])
+def test_a_fixed_of_any_size_that_is_a_decimal_is_compared_in_a_moment(size):
+    kind = {"type": "fixed", "name": "F", "size": size, "logicalType": "decimal", "precision": 38, "scale": 2}
+    schema = record(field("a", kind))
+    other = record(field("a", kind | {"scale": 3}))
+    assert reasons("FULL", schema, schema) == []
+    assert "the point would move by 1 digits" in reasons("BACKWARD", schema, other)[0]
+    assert [one.kind for one in diff_schemas(schema, other)] == ["type_changed"]
