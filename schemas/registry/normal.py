@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
 from schemas.types.logical import digits_in
+from schemas.types.node import full_name, space_of
 from schemas.undecodable import UnsupportedSchema
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "string", "bytes"})
@@ -184,17 +185,17 @@ class _Reading:
         )
 
     def _referred(self, name: str, space: str) -> TypeOf:
-        full = name if "." in name or not space else f"{space}.{name}"
+        full = full_name(name, space)
         found = self.named.get(full) or self.named.get(name)
         if found is None:
             raise UnsupportedSchema(f"not an Avro schema: type {full} is not defined in it", kind="invalid_schema")
         return found
 
     def _defined(self, kind: str, schema: dict[str, Any], space: str) -> TypeOf:
-        name, inside = _full(schema["name"], schema.get("namespace"), space)
+        name, inside = _full(schema["name"], space_of(schema, space))
         if name in self.named:
             raise UnsupportedSchema(f"not an Avro schema: type {name} is defined twice", kind="invalid_schema")
-        aliases = tuple(_full(alias, None, inside)[0] for alias in schema.get("aliases") or ())
+        aliases = tuple(_full(alias, inside)[0] for alias in schema.get("aliases") or ())
         rest = _rest(schema, kind)
         if kind == "enum":
             found = TypeOf(kind, name, aliases, symbols=tuple(map(str, schema["symbols"])), **rest)
@@ -214,14 +215,12 @@ class _Reading:
         )
 
 
-def _full(name: Any, namespace: Any, space: str) -> tuple[str, str]:
+def _full(name: Any, namespace: str) -> tuple[str, str]:
     """Return a full name, and the namespace that it gives to what it holds."""
     if not isinstance(name, str) or not name:
         raise UnsupportedSchema(f"not an Avro schema: {name!r} is not a name", kind="invalid_schema")
-    if "." in name:
-        return name.removeprefix("."), name.rpartition(".")[0]
-    inside = namespace if isinstance(namespace, str) else space
-    return (f"{inside}.{name}" if inside else name), inside
+    whole = full_name(name, namespace)
+    return whole, whole.rpartition(".")[0]
 
 
 def _rest(schema: Mapping[str, Any], kind: str) -> dict[str, Any]:

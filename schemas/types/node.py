@@ -91,14 +91,20 @@ class Node:
         return self.kind == "null" or (self.kind == "fixed" and self.size == 0)
 
 
-def full_name(name: str, namespace: Any) -> str:
-    """Return a type's name with its namespace; a name with a point has its own.
-
-    :param namespace: as a schema says it: what is not text is none.
-    """
-    if "." in name or not isinstance(namespace, str) or not namespace:
+def full_name(name: str, namespace: str) -> str:
+    """Return a type's name with its namespace; a name with a point has its own."""
+    if "." in name or not namespace:
         return name.removeprefix(".")
     return f"{namespace}.{name}"
+
+
+def space_of(schema: Mapping[str, Any], around: str) -> str:
+    """Return the namespace of a named type: its own where it says one, also an empty one, and else that around it.
+
+    What is not text is none, as Avro's own parser has it.
+    """
+    own = schema.get("namespace")
+    return own if isinstance(own, str) else around
 
 
 def member_names(node: Node) -> list[str]:

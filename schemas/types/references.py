@@ -13,7 +13,7 @@ from typing import Any
 
 from schemas.types import schema_text
 from schemas.types.limits import too_deep
-from schemas.types.node import full_name
+from schemas.types.node import full_name, space_of
 from schemas.undecodable import UnsupportedSchema
 
 _NAMED = ("record", "error", "enum", "fixed")
@@ -52,7 +52,7 @@ class _Joining:
         if not isinstance(schema, dict):
             return
         if schema.get("type") in _NAMED and isinstance(schema.get("name"), str):
-            name = full_name(schema["name"], schema.get("namespace", namespace))
+            name = full_name(schema["name"], space_of(schema, namespace))
             namespace = name.rpartition(".")[0]
             self.known.setdefault(name, {**schema, "name": name.rpartition(".")[2], "namespace": namespace})
         for below in _below(schema):
@@ -76,13 +76,13 @@ class _Joining:
 
     def _defined(self, schema: Mapping[str, Any], namespace: str, home: str) -> Any:
         """Return a definition, or its name where it is put already."""
-        name = full_name(schema["name"], schema.get("namespace", namespace))
+        name = full_name(schema["name"], space_of(schema, namespace))
         if name in self.there and name in self.known:
             return name
         self.there.add(name)
         inner = name.rpartition(".")[0]
         found = dict(schema)
-        if inner != home or "namespace" in schema:
+        if inner != home or isinstance(schema.get("namespace"), str):
             found |= {"name": name.rpartition(".")[2], "namespace": inner}
         return self._with_inner(found, inner, inner)
 

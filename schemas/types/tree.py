@@ -16,7 +16,7 @@ from schemas.types import schema_text
 from schemas.types.defaults import fits
 from schemas.types.limits import MAX_LEVELS, too_deep, within
 from schemas.types.logical import labelled
-from schemas.types.node import RECURSION, Definition, Node, full_name
+from schemas.types.node import RECURSION, Definition, Node, full_name, space_of
 from schemas.types.remarks import Remark, RemarkKind
 from schemas.undecodable import UnsupportedSchema
 
@@ -191,8 +191,7 @@ class _Reading:
         name = schema.get("name")
         if not isinstance(name, str) or not name:
             raise _invalid(path, f"a type {kind} without a name")
-        given = schema.get("namespace", namespace)
-        whole = full_name(name, given)
+        whole = full_name(name, space_of(schema, namespace))
         if not _NAME.fullmatch(whole.rpartition(".")[2]):
             raise _invalid(path, f"the type's name {_shown(name)} is not one of letters, digits and underscores")
         if whole in PRIMITIVES:

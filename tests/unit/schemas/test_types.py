@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.registry.normal import normal
 from schemas.types.arrow import arrow_schema
 from schemas.types.decimals import decimals
 from schemas.types.limits import MAX_LEAVES, MAX_LEVELS
@@ -324,3 +325,30 @@ def test_many_schemas_that_use_each_other_are_joined_in_a_moment() -> None:
     whole = self_contained(json.dumps(record({"name": "f", "type": "T20"}, {"name": "g", "type": "T3"})), texts)
     assert whole.count('"x"') == 1
     assert len(whole) < 10_000
+
+
+# A type in a record of namespace com.a, its full name, and the names that find it there.
+NAMED = [
+    ({"name": "I"}, "com.a.I", ["I", "com.a.I"]),
+    ({"name": "I", "namespace": None}, "com.a.I", ["I", "com.a.I"]),
+    ({"name": "I", "namespace": 5}, "com.a.I", ["I", "com.a.I"]),
+    ({"name": "I", "namespace": ""}, "I", ["I", ".I"]),
+    ({"name": ".I"}, "I", ["I", ".I"]),
+    ({"name": "I", "namespace": "com.b"}, "com.b.I", ["com.b.I"]),
+    ({"name": "com.b.I", "namespace": "com.c"}, "com.b.I", ["com.b.I"]),
+]
+
+
+@pytest.mark.parametrize(("said", "whole", "names"), NAMED)
+def test_a_type_has_one_name_to_whoever_reads_the_schema(said: Any, whole: str, names: list[str]) -> None:
+    inner = record({"name": "x", "type": {"type": "enum", "name": "E", "symbols": ["A"]}}) | said
+    enum = f"{whole.removesuffix('I')}E"
+    for name in names:
+        kinds = {"f": inner, "g": name, "h": enum if "." in enum else f".{enum}"}
+        fields = [{"name": field, "type": kind} for field, kind in kinds.items()]
+        text = json.dumps(record(*fields, namespace="com.a"))
+        for known in (text, self_contained(text, [])):
+            nodes = dict(parse(known).fields)
+            assert nodes["f"].name == nodes["g"].name == whole
+            assert nodes["h"].name == enum
+            assert {one.name for one in normal(json.loads(known)).walk()} >= {whole, enum}
