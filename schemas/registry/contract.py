@@ -141,6 +141,8 @@ def load_contract(name: str, folder: Path | None = None) -> Contract:
 def _load_version(number: int, path: Path) -> ContractVersion:
     try:
         schema = schema_text.load(_read(path))
+    except schema_text.NestedTooDeeply as error:
+        raise Misconfigured(f"the schema file is {error}", where=str(path)) from None
     except ValueError as error:
         raise Misconfigured(f"the schema file is not JSON: {error}", where=str(path)) from None
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))

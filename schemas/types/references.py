@@ -31,10 +31,10 @@ def self_contained(text: str, referred: Iterable[str]) -> str:
             joining.know(schema_text.load(one), "")
         whole = joining.put(schema_text.load(text), "", "")
         return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
+    except schema_text.NestedTooDeeply:
+        raise too_deep("") from None
     except ValueError as error:
         raise UnsupportedSchema(f"not an Avro schema: it is not JSON: {error}", kind="invalid_schema") from None
-    except RecursionError:
-        raise too_deep("") from None
 
 
 @dataclass(slots=True)

@@ -58,10 +58,10 @@ def parse_with_remarks(text: str) -> Parsed:
     """
     try:
         schema = schema_text.load(text)
+    except schema_text.NestedTooDeeply:
+        raise too_deep("") from None
     except ValueError as error:
         raise _invalid("", f"it is not JSON: {error}") from None
-    except RecursionError:
-        raise too_deep("") from None
     reading = _Reading()
     root = reading.type(schema, "", "", 0)
     if root.kind != "record" or root.nullable:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from schemas.types import schema_text
 from schemas.types.node import Node, member_names
 from schemas.types.tree import parse
 from schemas.undecodable import UnsupportedSchema
@@ -37,8 +38,8 @@ def contract_in(text: str) -> str:
     :raises UnsupportedSchema: it carries none.
     """
     try:
-        contract = json.loads(text)[CONTRACT]
-    except (ValueError, TypeError, KeyError, RecursionError):
+        contract = schema_text.load(text)[CONTRACT]
+    except (ValueError, TypeError, KeyError):
         raise UnsupportedSchema("a JSON Schema without a contract: its values have no columns") from None
     return json.dumps(contract, ensure_ascii=False, separators=(",", ":"))
 

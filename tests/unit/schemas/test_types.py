@@ -18,6 +18,7 @@ from schemas.types.decimals import decimals
 from schemas.types.limits import MAX_LEAVES, MAX_LEVELS
 from schemas.types.node import RECURSION, Node, member_names
 from schemas.types.references import self_contained
+from schemas.types.schema_text import load, plain
 from schemas.types.tree import parse, parse_with_remarks
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 from tests.kit.depth import examples
@@ -325,6 +326,37 @@ def test_many_schemas_that_use_each_other_are_joined_in_a_moment() -> None:
     whole = self_contained(json.dumps(record({"name": "f", "type": "T20"}, {"name": "g", "type": "T3"})), texts)
     assert whole.count('"x"') == 1
     assert len(whole) < 10_000
+
+
+@pytest.mark.parametrize("half", [r"\ud83d", "\ud83d", r"\uDE00 and \ud83d"], ids=ascii)
+def test_half_a_surrogate_pair_is_read_as_a_character_that_can_be_written(half: str) -> None:
+    text = one({"type": "string", "said": "cut HERE"}, default="HERE", doc="HERE").replace("HERE", half)
+    root = parse(text)
+    told = [root.defaults["f"], root.field_docs["f"], root.fields[0][1].properties["said"]]
+    assert all("\ufffd" in said for said in told)
+    for written in (plain(text), json.dumps(load(text), ensure_ascii=False), self_contained(text, [text])):
+        assert parse(written.encode().decode()) == root
+    whole = one("string", doc=r"\ud83d\ude00")
+    assert plain(whole) is whole
+    assert parse(whole).field_docs == parse(one("string", doc=r"\ud83d\ude00")).field_docs
+
+
+def test_a_schema_is_read_behind_a_byte_order_mark() -> None:
+    assert parse("\ufeff" + one("int")) == parse(one("int"))
+    assert parse("\ufeff// a comment\n" + one("int")) == parse(one("int"))
+
+
+@pytest.mark.parametrize("levels", [600, 2_000, 200_000])
+def test_brackets_in_brackets_are_refused_in_words_wherever_they_are(levels: int) -> None:
+    deep = "[" * levels + "]" * levels
+    for text in (deep, one("int", said="HERE").replace('"HERE"', deep)):
+        with pytest.raises(UnsupportedSchema, match="types in types, more than 60 levels"):
+            parse(text)
+        with pytest.raises(UnsupportedSchema, match="types in types, more than 60 levels"):
+            self_contained(text, [])
+        with pytest.raises(ValueError, match="nested too deeply, more than 500 levels"):
+            load(text)
+        assert plain(text) == text
 
 
 # A type in a record of namespace com.a, its full name, and the names that find it there.
