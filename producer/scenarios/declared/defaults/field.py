@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from producer.scenarios.declared.defaults.words import phrase, singular, words
+from producer.scenarios.declared.defaults.words import phrase, search, singular, words
 from producer.scenarios.declared.field_paths import Place
 from schemas.types.node import Node
 
@@ -50,7 +50,7 @@ class Field:
 
     def is_named(self, pattern: str) -> bool:
         """Tell whether the name's words match."""
-        return re.search(pattern, self.says) is not None
+        return search(pattern, self.says) is not None
 
     def plainer(self) -> Field | None:
         """Return the field without a word of its name that says nothing about what it is, if it has one."""
@@ -71,7 +71,7 @@ class Field:
 @lru_cache(maxsize=4096)
 def _found(pattern: str, around: str) -> bool:
     """All fields of one record have the same words around them, and a record may have thousands."""
-    return re.search(pattern, around) is not None
+    return search(pattern, around) is not None
 
 
 def fields_of(root: Node, there: Mapping[str, Place]) -> dict[str, Field]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from producer.scenarios.declared.defaults.field import Field
-from producer.scenarios.declared.defaults.words import singular
+from producer.scenarios.declared.defaults.words import compiled, search, singular
 
 _ENDING = r"(.*?)\s?\b(id|ids|uid|uuid|guid|identifier|key|number|ref|reference|code|sk|pk|oid)$"
 _TEXT_ENDING = r"\b(ids?|uid|identifier|key|reference|ref|number|sk|pk|oid|code)$"
@@ -58,22 +58,24 @@ def own_ids(top: Mapping[str, Field]) -> frozenset[str]:
     record = [singular(word) for word in next(iter(top.values())).record.split()]
     around = next(iter(top.values())).around
     named = {
-        name: match for name, field in top.items() if (match := re.fullmatch(_ENDING, field.says)) and _holds_id(field)
+        name: match
+        for name, field in top.items()
+        if (match := compiled(_ENDING).fullmatch(field.says)) and _holds_id(field)
     }
-    found = {name for name, field in top.items() if _holds_id(field) and re.fullmatch(_ONCE, field.says)}
-    if re.search(r"\bsyslog\b", around):
+    found = {name for name, field in top.items() if _holds_id(field) and compiled(_ONCE).fullmatch(field.says)}
+    if search(r"\bsyslog\b", around):
         found -= {name for name in found if top[name].says.startswith("message")}
-    if not re.search(r"\btotal order\b", around):  # there it is an identifier of all events of one transaction
+    if not search(r"\btotal order\b", around):  # there it is an identifier of all events of one transaction
         found |= {
             name
             for name, field in top.items()
             if field.says in ("id", "guid", "uuid", "uid", "oid") and _holds_id(field)
         }
-    if re.search(r"\b(access|gateway|http|api|request|proxy|web) log\b", " ".join(record)):
+    if search(r"\b(access|gateway|http|api|request|proxy|web) log\b", " ".join(record)):
         found |= {name for name, field in top.items() if field.says == "request id" and _holds_id(field)}
     if own := _of_the_thing(record, named):
         return frozenset(found | own)
-    if not found and re.search(_MASTER_DATA, " ".join(record)) and named:
+    if not found and search(_MASTER_DATA, " ".join(record)) and named:
         return frozenset({next(iter(named))})
     if not found and " ".join(record) == "alert" and "candidate id" in around:
         return frozenset(name for name, field in top.items() if field.says == "candidate id")
@@ -86,7 +88,7 @@ def _of_the_thing(record: list[str], named: Mapping[str, re.Match[str]]) -> set[
     while about:
         own = {name for name, match in named.items() if _is_about(about, match[1].split(), match[2])}
         if _HAPPENS & set(record[len(about) :]):
-            own = {name for name in own if not re.search(_LASTING, named[name][1])}
+            own = {name for name in own if not search(_LASTING, named[name][1])}
         if own or (about[-1] not in _ABOUT and not about[-1].isdigit()):
             return own
         about = about[:-1]
@@ -106,12 +108,12 @@ def _is_about(record: list[str], thing: list[str], ending: str) -> bool:
         return thing == record
     if len(thing) == 1 and len(thing[0]) >= 4 and record[-1].startswith(thing[0]) and ending != "number":
         return True
-    if thing == ["transaction"] and re.fullmatch(_TRANSACTIONS, record[-1]):
+    if thing == ["transaction"] and compiled(_TRANSACTIONS).fullmatch(record[-1]):
         return True
     if len(thing) > 1 and thing[-1] in ("task", "event", "record", "entry"):
         thing = thing[:-1]
     same = record[-len(thing) :] == thing or (len(thing) > 1 and thing[-len(record) :] == record)
-    return same and (ending != "number" or not re.search(_NUMBERED, thing[-1]))
+    return same and (ending != "number" or not search(_NUMBERED, thing[-1]))
 
 
 def is_reference(field: Field) -> bool:
@@ -140,7 +142,7 @@ def own(field: Field) -> dict[str, Any]:
 
 def thing(field: Field) -> str:
     """Return what an identifier is of, as a part of a text: the words before its last one, or the record's."""
-    match = re.fullmatch(_ENDING, field.says)
+    match = compiled(_ENDING).fullmatch(field.says)
     named = (match[1] if match else field.says) or field.about or "id"
     return re.sub(r"[^a-z0-9]+", "-", named).strip("-")[:24]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from producer.scenarios.declared.defaults.field import Field
+from producer.scenarios.declared.defaults.words import compiled, search
 
 Way = dict[str, Any]
 
@@ -43,8 +43,8 @@ def _together(fields: Mapping[str, Field], order: tuple[str, str, str]) -> Itera
     named: dict[str, tuple[list[str], list[str], list[str]]] = {}
     for path, field in fields.items():
         for place, pattern in enumerate(order):
-            rest, times = re.subn(pattern, "|", field.says)
-            if times == 1 and not re.search(_NOT_ORDERED, rest):
+            rest, times = compiled(pattern).subn("|", field.says)
+            if times == 1 and not search(_NOT_ORDERED, rest):
                 named.setdefault(rest, ([], [], []))[place].append(path)
     for low, middle, high in named.values():
         if len(low) == len(high) == 1:

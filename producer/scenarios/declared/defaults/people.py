@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from producer.scenarios.declared.defaults.field import Field
+from producer.scenarios.declared.defaults.words import compiled
 
 _GIVEN_NAMES = (
     "Amber Anna Ben Carla Clara David Elena Emil Emma Erik Eva Felix Finn Grace Hannah Henry Ida Isaac Jakob Jana "
@@ -52,7 +52,7 @@ def of_one_person(
     for path, field in fields.items():
         provider = ways[path].get("faker", {}).get("provider")
         if provider in _COLUMNS:
-            named.setdefault(re.sub(_PARTS, "", field.says), {})[path] = _COLUMNS[provider]
+            named.setdefault(compiled(_PARTS).sub("", field.says), {})[path] = _COLUMNS[provider]
     for whose, columns in named.items():
         if len(set(columns.values())) > 1 and {"given", "family", "name"} & set(columns.values()):
             for path, column in columns.items():

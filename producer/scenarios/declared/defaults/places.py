@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from producer.scenarios.declared.defaults.field import Field
 from producer.scenarios.declared.defaults.tables import lines_of
+from producer.scenarios.declared.defaults.words import search
 
 _COLUMNS = (
     "city",
@@ -51,5 +51,5 @@ def of_place(field: Field, column: str) -> tuple[str, str]:
 
 def whose(field: Field) -> str:
     """Return whose address a part belongs to, as far as its name begins with it."""
-    match = re.search(_WHOSE, field.says)
+    match = search(_WHOSE, field.says)
     return match[1] if match else ""

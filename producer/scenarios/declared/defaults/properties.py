@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from producer.scenarios.declared.defaults.words import search
 from producer.scenarios.declared.patterns import UnknownPattern, checked_pattern
 from producer.scenarios.declared.rules import MAX_BYTES, MAX_LENGTH
 from schemas.types.node import Node, member_names
@@ -36,7 +37,7 @@ def said_of(node: Node) -> dict[str, Any] | None:
 
 def listed_in(doc: str) -> list[str]:
     """Return the words that a description lists: ``One of NEW, PAID or SHIPPED``."""
-    found = re.search(
+    found = search(
         r"\b[Oo]ne of:? \(?((?:['\"`]?[A-Za-z][\w-]*['\"`]?(?:, ?(?:or )?| or | ?\| ?|/)){1,30}['\"`]?[A-Za-z][\w-]*['\"`]?)",
         doc,
     )
@@ -46,7 +47,7 @@ def listed_in(doc: str) -> list[str]:
 def range_in(doc: str) -> tuple[float, float] | None:
     """Return the range that a description names: ``between 0 and 1``, ``from 1 to 5``, ``0-100``."""
     number = r"(-?\d+(?:\.\d+)?)"
-    found = re.search(
+    found = search(
         rf"\b(?:between {number} and {number}|from {number} to {number}|(?:range|scale|values?):? {number} ?(?:-|to|\.\.) ?{number})\b",
         doc,
     )

@@ -11,6 +11,7 @@ from producer.scenarios.declared.defaults.field import Field
 from producer.scenarios.declared.defaults.lists import choice_of
 from producer.scenarios.declared.defaults.places import of_place, whose
 from producer.scenarios.declared.defaults.readings import AROUND, readings_of
+from producer.scenarios.declared.defaults.words import search
 
 _READINGS = readings_of("texts.txt")
 # Who does something is a person, unless it is one of these.
@@ -44,8 +45,8 @@ def text_rule(field: Field) -> dict[str, Any] | None:
         return rule_of(found.values, field)
     if _DOER.search(field.says):
         return rule_of("faker:name", field)
-    told = next((values for pattern, values in _NOTES if re.search(pattern, field.notes)), None)
-    if told is None and re.search(r"\b[b-df-hj-np-tv-xz]{3,5}$", field.says):
+    told = next((values for pattern, values in _NOTES if search(pattern, field.notes)), None)
+    if told is None and search(r"\b[b-df-hj-np-tv-xz]{3,5}$", field.says):
         return rule_of("form:short_code", field)  # letters without a vowel are a short form of some code
     if told is None and (other := field.plainer() or field.of_one()) is not None:
         return text_rule(other)
@@ -106,21 +107,19 @@ def _of_name(field: Field) -> str | None:
         "common",
     ):
         return None
-    if re.search(r"\b(first|given|fore|last|family|sur|middle|maiden|user|login|screen|nick|host|file)$", before):
+    if search(r"\b(first|given|fore|last|family|sur|middle|maiden|user|login|screen|nick|host|file)$", before):
         return None
     about = before or field.record
-    if before and not re.search(AROUND["person"], before):
+    if before and not search(AROUND["person"], before):
         return None
-    if re.search(r"\bagents?$", before) and not re.search(AROUND["software"], field.record):
+    if search(r"\bagents?$", before) and not search(AROUND["software"], field.record):
         return "faker:name"
-    if re.search(AROUND["software"], about) and not re.search(
-        r"\b(customer|user|employee|driver|patient|person)s?$", about
-    ):
-        if re.search(r"\brepos?|repository\b", about):
+    if search(AROUND["software"], about) and not search(r"\b(customer|user|employee|driver|patient|person)s?$", about):
+        if search(r"\brepos?|repository\b", about):
             return "list:repository"
-        return "list:job" if re.search(r"\b(jobs?|tasks?|workflow|dag)\b", about) else "list:service"
-    if re.search(AROUND["person"], about):
-        return "faker:user_name" if re.search(r"\bplayers?\b", about) else "faker:name"
+        return "list:job" if search(r"\b(jobs?|tasks?|workflow|dag)\b", about) else "list:service"
+    if search(AROUND["person"], about):
+        return "faker:user_name" if search(r"\bplayers?\b", about) else "faker:name"
     kinds = (
         (AROUND["goods"], "list:product"),
         (r"\b(compan(y|ies)|vendors?|suppliers?|merchants?|organizations?|employers?|brands?|manufacturers?|business|partner|account|publisher|advertiser)\b", "faker:company"),
@@ -147,12 +146,12 @@ def _of_name(field: Field) -> str | None:
         (r"\b(devices?|sensors?|machines?|vehicles?|models?)\b", "list:device model"),
         (r"\b(groups?|tags?|labels?|categor(y|ies))\b", "list:label"),
     )  # fmt: skip
-    if found := next((values for pattern, values in kinds if re.search(pattern, about)), None):
+    if found := next((values for pattern, values in kinds if search(pattern, about)), None):
         return found
     if not before:
         return (
             "faker:name"
-            if field.is_near(AROUND["personal"]) or re.search(r"^(names?|data|records?|root)$", about)
+            if field.is_near(AROUND["personal"]) or search(r"^(names?|data|records?|root)$", about)
             else "list:label"
         )
     return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from producer.scenarios.declared.defaults.field import Field
+from producer.scenarios.declared.defaults.words import compiled, search
 
 _DAY = 86_400
 _YEAR = 31_557_600
@@ -101,7 +101,7 @@ _SPANS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 def unit_of(field: Field) -> str | None:
     """Return the unit in which a number says a time, as far as name or schema tell it."""
-    if named := next((unit for pattern, unit in _UNITS if re.search(pattern, field.says)), None):
+    if named := next((unit for pattern, unit in _UNITS if search(pattern, field.says)), None):
         return named
     told = (
         (r"debezium\.time\.nanotimestamp", "nanoseconds"),
@@ -113,13 +113,13 @@ def unit_of(field: Field) -> str | None:
         (r"milli ?second", "milliseconds"),
         (r"(unix|epoch|posix)[\w ]*\bseconds|seconds since", "seconds"),
     )
-    return next((unit for pattern, unit in told if re.search(pattern, field.notes)), None)
+    return next((unit for pattern, unit in told if search(pattern, field.notes)), None)
 
 
 def is_moment(field: Field) -> bool:
     """Tell whether a field without a logical type says when something is, by its name or by what the schema notes."""
     kind = field.node.kind
-    if re.search(
+    if search(
         r"debezium\.time\.((nano|micro|zoned)?timestamp|date)|epoch|since 1970|unix time|iso[ -]?8601|rfc[ -]?3339",
         field.notes,
     ):
@@ -225,14 +225,14 @@ def pairs(fields: dict[str, Field]) -> dict[str, tuple[str, dict[str, Any]]]:
     for begins, ends, gap in _SPANS:
         near: dict[str, str] = {}
         for path, field in fields.items():
-            if re.search(begins, field.says):
-                rest = re.sub(begins, "|", field.says)
+            if search(begins, field.says):
+                rest = compiled(begins).sub("|", field.says)
                 near.setdefault(rest, path)
                 near.setdefault(_bare(rest), path)
         for path, field in fields.items():
-            if path in found or not re.search(ends, field.says):
+            if path in found or not search(ends, field.says):
                 continue
-            rest = re.sub(ends, "|", field.says)
+            rest = compiled(ends).sub("|", field.says)
             chosen = near.get(rest, near.get(_bare(rest), path))
             if chosen != path and not _leads(found, chosen, path):
                 short = {"high": 60} if field.is_named(r"\b(ms|us|ns)$") and gap["high"] < _DAY else {}
@@ -243,7 +243,7 @@ def pairs(fields: dict[str, Field]) -> dict[str, tuple[str, dict[str, Any]]]:
 def _bare(rest: str) -> str:
     """Return what a name says beside that something begins or ends, without the words for a time."""
     bare = r"\b(at|on|time|date|timestamp|datetime|ms|us|ns|s|unix|seconds|last|first)\b|\s"
-    return "~" + re.sub(bare, "", rest).replace("|", "")
+    return "~" + compiled(bare).sub("", rest).replace("|", "")
 
 
 def _leads(found: dict[str, tuple[str, dict[str, Any]]], start: str, goal: str) -> bool:

@@ -7,6 +7,20 @@ from functools import cache
 
 from producer.scenarios.declared.defaults.tables import pairs_of, words_of
 
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Return one of the patterns of this folder. They are more than ``re`` itself keeps: it would read all of them anew
+    for each field.
+    """
+    return re.compile(pattern)
+
+
+def search(pattern: str, text: str) -> re.Match[str] | None:
+    """Return where a pattern of this folder is found in a text."""
+    return compiled(pattern).search(text)
+
+
 _PARTS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z0-9]+")
 # What the change of case would tear apart.
 _WHOLE = (
@@ -123,12 +137,12 @@ def singular(word: str) -> str:
 
 def _apart(word: str) -> list[str]:
     """Split what is written without a gap, where known words show how."""
-    if match := re.fullmatch(r"([a-z]+)(\d+)([a-z]{3,})", word):
+    if match := compiled(r"([a-z]+)(\d+)([a-z]{3,})").fullmatch(word):
         return [match[1] + match[2], *_apart(match[3])]
     bare = word.rstrip("0123456789")
     if bare != word and len(bare) > 2 and not _NUMBERED.fullmatch(word):
         return _apart(bare)
-    if match := re.fullmatch(r"([a-z]{3,}ed)(at|on|by)", word):
+    if match := compiled(r"([a-z]{3,}ed)(at|on|by)").fullmatch(word):
         return [*_apart(match[1]), match[2]]
     if word in _ONE_WORD or word in _KNOWN or word in _SHORT or word in _SPLIT or len(word) < 4:
         return [word]

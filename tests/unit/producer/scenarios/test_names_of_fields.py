@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -349,3 +350,9 @@ def test_what_the_doc_of_a_field_says_helps_where_its_name_does_not(draw, doc, k
 @pytest.mark.parametrize("kind", ["string", "long", "double", MOMENT, {"type": "array", "items": "string"}])
 def test_a_name_without_a_word_has_values_too(draw, name, kind):
     assert len(draw(record_of(name, **{name: kind, "other": "int"}))["other"]) == EVENTS
+
+
+def test_no_pattern_of_names_is_read_again_for_another_field(draw):
+    draw(record_of("first", c1="string", c2="double", when="long", whose_id="string"))
+    with mock.patch("re._compiler.compile", side_effect=lambda pattern, _: pytest.fail(f"read again: {pattern}")):
+        draw(record_of("second", d1="string", d2="double", then="long", owner_id="string"))
