@@ -59,10 +59,12 @@ def _renamed_types(before: TypeOf, after: TypeOf) -> dict[str, str]:
     was = {one.name for one in before.walk() if one.name}
     there = {one.name: one for one in after.walk() if one.name}
     renamed: dict[str, str] = {}
+    given: set[str] = set()
     for name, one in there.items():
         former = [alias for alias in one.aliases if alias in was and alias not in there]
-        if name not in was and former and former[0] not in renamed.values():
+        if name not in was and former and former[0] not in given:
             renamed[name] = former[0]
+            given.add(former[0])
     return renamed
 
 
@@ -132,6 +134,7 @@ class _Comparison:
     def _fields(self, base: str, old: TypeOf, new: TypeOf) -> Iterator[Change]:
         was, now = ({one.name: one for one in record.fields} for record in (old, new))
         former = _renamed_fields(old, new)
+        left = set(former.values())
         for name, field in now.items():
             path = f"{_below(base)}.{name}".removeprefix(".")
             known = was.get(former.get(name, name))
@@ -143,9 +146,9 @@ class _Comparison:
             yield from _field_attributes(path, known, field)
             yield from self.place(path, known.type, field.type)
         for name, field in was.items():
-            if name not in now and name not in former.values():
+            if name not in now and name not in left:
                 yield Change(f"{_below(base)}.{name}".removeprefix("."), "removed", _told(field), None)
-        before = [name for name in was if name in now or name in former.values()]
+        before = [name for name in was if name in now or name in left]
         after = [former.get(name, name) for name in now if former.get(name, name) in was]
         if before != after:
             yield Change(base, "reordered", ", ".join(before), ", ".join(after))
@@ -155,11 +158,13 @@ def _renamed_fields(old: TypeOf, new: TypeOf) -> dict[str, str]:
     """Return the old name of each field that has a new one, by the new one. A field of its own wins over an alias."""
     was, now = ({one.name for one in record.fields} for record in (old, new))
     renamed: dict[str, str] = {}
+    given: set[str] = set()
     for field in new.fields:
         free = (alias for alias in field.aliases if alias in was and alias not in now)
-        former = next((alias for alias in free if alias not in renamed.values()), None)
+        former = next((alias for alias in free if alias not in given), None)
         if field.name not in was and former is not None:
             renamed[field.name] = former
+            given.add(former)
     return renamed
 
 
