@@ -8,8 +8,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from consumer.sinks.postgres.values.copying import StoredColumn, converter
+from consumer.sinks.postgres.values.copying import StoredColumn, converter, lines
 from consumer.sinks.postgres.values.documents import NotAsWritten, read_page
+from consumer.sinks.postgres.values.into_text import CopiedColumn
 from schemas.columns.column_type import ColumnType
 
 LEAVES = {
@@ -141,3 +142,11 @@ def test_a_fault_is_told_once_for_each_column_and_says_where_it_is(converts: duc
     with pytest.raises(NotAsWritten) as caught:
         read_page(converts, page, columns)
     assert [each.rpartition(": ")[2] for each in caught.value.faults] == ["record.u.value", "map[].value"]
+
+
+def test_a_row_of_hundreds_of_columns_is_written_and_read(converts: duckdb.DuckDBPyConnection) -> None:
+    names = [f"c{number}" for number in range(600)]
+    rows = pa.table({name: pa.array(["a\tb", None], pa.string()) for name in names})
+    text = b"".join(bytes(one) for one in lines(converts, rows, [CopiedColumn(n, n, LEAVES["s"]) for n in names]))
+    assert text == b"\t".join([rb"a\tb"] * 600) + b"\n" + b"\t".join([rb"\N"] * 600) + b"\n"
+    assert read_page(converts, rows, [StoredColumn(name, name, LEAVES["s"]) for name in names]).equals(rows)
