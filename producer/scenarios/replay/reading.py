@@ -12,7 +12,7 @@ from producer.scenarios.replay.files import PACKED
 from producer.scenarios.replay.options import COMPRESSIONS, FORMATS
 
 # Raised when the same bytes are read as other rows than before, or when a copy has another form.
-VERSION = 2
+VERSION = 3
 BY_NAME = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
 _WIDE = {"utf-16": 2, "utf-16-le": 2, "utf-16-be": 2}
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}

@@ -10,8 +10,8 @@ from producer.scenarios.replay.rows.csv_strict import ENCODING, NUL
 from producer.scenarios.replay.rows.text_types import says_again
 
 BROKEN, NO_OBJECT, TWICE, NOT_EXACT = "broken_json", "no_object", "member_twice", "not_exact"
-# Numbers of so many digits may be others in a double.
-_MANY_DIGITS = re.compile(r"[0-9][0-9.]{16,}")
+# Numbers of so many digits, and very small ones, may be others in a double.
+_RISKY = re.compile(r"[0-9][0-9.]{16,}|[eE]-[0-9]{3}")
 
 
 class Unfit(Exception):
@@ -28,7 +28,7 @@ def parse_object(line: str) -> dict[str, Any]:
 
     :raises Unfit: it is no JSON or no object, has a member twice, or a number that no double is.
     """
-    exact = float if not _MANY_DIGITS.search(line) else _exact_float
+    exact = float if not _RISKY.search(line) else _exact_float
     try:
         found = json.loads(line, object_pairs_hook=_members, parse_float=exact, parse_constant=_no_constant)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -37,12 +37,21 @@ def parse_object(line: str) -> dict[str, Any]:
     except ValueError as error:  # a whole number of thousands of digits
         raise Unfit(NOT_EXACT, f"a number in it: {error}") from None
     if not isinstance(found, dict):
-        raise Unfit(NO_OBJECT, "the line holds no object")
-    if "\0" in line or ("\\u" in line and _holds(found, "\0")):
-        raise Unfit(NUL, "it holds a NUL")
-    if "\\u" in line and not _is_text(found):
-        raise Unfit(ENCODING, "an escape in it is half a character")
+        what = "a list" if isinstance(found, list) else "no object"
+        raise Unfit(NO_OBJECT, f"the line holds {what}: each line of JSON lines is an object")
+    if "\0" in line or "\\u" in line:
+        _refuse_odd_text(found)
     return found
+
+
+def _refuse_odd_text(found: dict[str, Any]) -> None:
+    try:
+        if _holds(found, "\0"):
+            raise Unfit(NUL, "it holds a NUL")
+        if not _is_text(found):
+            raise Unfit(ENCODING, "an escape in it is half a character")
+    except RecursionError:
+        raise Unfit(BROKEN, "it is no JSON: nested too deeply") from None
 
 
 def _holds(value: Any, character: str) -> bool:
@@ -73,7 +82,7 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _exact_float(text: str) -> float:
     value = float(text)
     if not says_again(text, value):
-        raise Unfit(NOT_EXACT, "a number in it has more digits than a double")
+        raise Unfit(NOT_EXACT, "a number in it is none that a double is")
     return value
 
 

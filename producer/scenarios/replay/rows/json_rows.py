@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 from producer.scenarios.replay.reading import Reading
 from producer.scenarios.replay.rows import MOST_ROW_BYTES, Rows, SetAside
 from producer.scenarios.replay.rows.csv_strict import BLANK, ENCODING, too_long
-from producer.scenarios.replay.rows.json_objects import Unfit, parse_object
+from producer.scenarios.replay.rows.json_objects import NOT_EXACT, Unfit, parse_object
 from producer.scenarios.replay.rows.lines import read_lines, split_lines
 from producer.scenarios.replay.rows.marks import newline_of, without_mark
 from producer.scenarios.replay.rows.opening import Opened
@@ -77,7 +78,7 @@ class _Flat:
         self._fields = root.fields
         self._known = frozenset(name for name, _ in root.fields)
         self._absent = {
-            name: None if node.nullable else root.defaults[name]
+            name: _default(node, root.defaults[name]) if name in root.defaults else None
             for name, node in root.fields
             if node.nullable or name in root.defaults
         }
@@ -120,6 +121,16 @@ class _Flat:
                 raise Unfit(MISSING, f"{', '.join(lacking[:4])} is missing")
             row |= {name: self._absent[name] for name in missing}
         return row
+
+
+def _default(node: Node, said: Any) -> Any:
+    """Return the default of a field as a line says the value: a schema has days as a number, and decimals as bytes."""
+    if said is None or node.logical not in ("date", "decimal"):
+        return said
+    if node.logical == "date":
+        return str(np.datetime64(said, "D"))
+    number = int.from_bytes(said.encode("latin-1"), "big", signed=True)
+    return format(Decimal(number).scaleb(-node.scale), "f")
 
 
 def _refuse_further(row: dict[str, Any], known: frozenset[str]) -> None:
@@ -183,8 +194,28 @@ def _is_exact(value: Any) -> bool:
 def _is_exact_single(value: Any) -> bool:
     if not _is_exact(value):
         return False
-    single = float(np.float32(value))
+    with np.errstate(over="ignore"):
+        single = float(np.float32(value))
     return math.isfinite(single) and says_again(repr(value), single, 9)
+
+
+def _refuse_inexact(row: dict[str, Any], root: Node) -> None:
+    if (path := _inexact(row, root)) is not None:
+        raise Unfit(NOT_EXACT, f"a number of {path.lstrip('.')} is none of its type")
+
+
+def _inexact(value: Any, node: Node) -> str | None:
+    """Return where a number is that its type would change, if there is one."""
+    if isinstance(value, dict) and node.kind == "record":
+        inner = ((value.get(name), child, f".{name}") for name, child in node.fields)
+    elif isinstance(value, dict) and node.kind == "map":
+        inner = ((one, node.element(), "{}") for one in value.values())
+    elif isinstance(value, list) and node.kind == "array":
+        inner = ((one, node.element(), "[]") for one in value)
+    else:
+        number = isinstance(value, int | float) and node.kind in ("double", "float")
+        return "" if number and not _fitting(node)(value) else None
+    return next((path + below for one, child, path in inner if (below := _inexact(one, child)) is not None), None)
 
 
 class _Nested:
@@ -192,6 +223,7 @@ class _Nested:
 
     def __init__(self, root: Node, text: str) -> None:
         self._schema = arrow_schema(root)
+        self._root = root
         self._known = frozenset(name for name, _ in root.fields)
         self._decoder = value_format(PLAIN_JSON_NAME).decoder(text)
 
@@ -201,7 +233,9 @@ class _Nested:
         sound: list[tuple[int, str, bytes]] = []
         for number, line, raw in lines:
             try:
-                _refuse_further(parse_object(line), self._known)
+                row = parse_object(line)
+                _refuse_further(row, self._known)
+                _refuse_inexact(row, self._root)
             except Unfit as unfit:
                 aside.append(SetAside(number, unfit.reason, unfit.detail, raw))
                 continue

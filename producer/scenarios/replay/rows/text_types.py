@@ -7,7 +7,7 @@ boolean        ``true`` and ``false``, in small letters, capitals, or with one c
 timestamp-*    ``2026-01-31T12:00:00Z`` (or a blank for the T, up to six digits of a second, +00:00), or the number of
                milliseconds or microseconds since 1970
 local-*        the same without a zone
-date           ``2026-01-31``
+date           ``2026-01-31``, of the years 1 to 9999 as all times
 decimal        a decimal number of no more digits than precision and scale hold
 enum           one of its symbols
 string         any text
@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,8 @@ _TRUTHS = ("true", "false", "True", "False", "TRUE", "FALSE")
 _YEARS_S = (-62_135_596_800, 253_402_300_799)
 # As many digits of any decimal number come out of a double again, and of a float; with more it depends.
 _SURE, _MOST = {"double": 15, "float": 6}, {"double": 17, "float": 9}
+# Numbers that are smaller have fewer digits, down to none.
+_SMALLEST = {"double": 2.0**-1022, "float": 2.0**-126}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +138,7 @@ def _whole(texts: Any, node: Node) -> tuple[Any, Mask | None]:
     fitting, bad = _matching(texts, _LONG)
     values, beyond = _cast(fitting, kind)
     bad = _either(bad, beyond)
-    minus_zero = _mask(pc.equal(texts, "-0"))
-    if minus_zero.any():
-        bad = _either(bad, minus_zero)
-        values = _null_if(values, pa.array(minus_zero))
-    return values, bad
+    return _without(values, bad, pc.equal(texts, "-0"))
 
 
 def _floating(texts: Any, node: Node) -> tuple[Any, Mask | None]:
@@ -152,7 +150,10 @@ def _floating(texts: Any, node: Node) -> tuple[Any, Mask | None]:
     digits = pc.replace_substring_regex(mantissa, r"[-.]", "")
     digits = pc.replace_substring_regex(digits, r"^0+", "")
     lost = pc.or_(pc.invert(pc.is_finite(values)), pc.and_(pc.equal(values, 0), pc.greater(pc.utf8_length(digits), 0)))
-    many = pc.greater(pc.utf8_length(digits), _SURE[node.kind])
+    many = pc.or_(
+        pc.greater(pc.utf8_length(digits), _SURE[node.kind]),
+        pc.and_(pc.less(pc.abs(values), _SMALLEST[node.kind]), pc.not_equal(values, 0)),
+    )
     inexact = _mask(lost)
     for row in np.flatnonzero(_mask(many) & ~inexact).tolist():
         inexact[row] = not says_again(fitting[row].as_py(), values[row].as_py(), _MOST[node.kind])
@@ -176,7 +177,12 @@ def says_again(text: str, value: float, most: int = _MOST["double"]) -> bool:
     """
     if not math.isfinite(value):
         return False
-    said = Decimal(text)
+    try:
+        said = Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits
+        return False
+    if not value or not said:
+        return not value and not said
     digits = len(said.as_tuple().digits)
     if digits > most:
         said = said.normalize()  # zeros at the end say nothing more
@@ -212,23 +218,27 @@ def _moment(texts: Any, node: Node) -> tuple[Any, Mask | None]:
     per_second = {"ms": 1_000, "us": 1_000_000}[kind.unit]
     raw = values.cast(pa.int64())
     least, most = _YEARS_S[0] * per_second, (_YEARS_S[1] + 1) * per_second - 1
-    beyond = _mask(pc.or_(pc.less(raw, least), pc.greater(raw, most)))
-    if beyond.any():
-        bad = _either(bad, beyond)
-        values = _null_if(values, pa.array(beyond))
-    return values, bad
+    return _without(values, bad, pc.or_(pc.less(raw, least), pc.greater(raw, most)))
 
 
 def _day(texts: Any, _: Node) -> tuple[Any, Mask | None]:
     fitting, bad = _matching(texts, _DATE)
     values, refused = _cast(fitting, pa.date32())
-    return values, _either(bad, refused)
+    bad = _either(bad, refused)
+    return _without(values, bad, pc.less(values.cast(pa.int32()), _YEARS_S[0] // 86_400))  # the year 0
 
 
 def _decimal(texts: Any, node: Node) -> tuple[Any, Mask | None]:
     fitting, bad = _matching(texts, _DECIMAL)
     values, refused = _cast(fitting, typed_type(node))
-    return values, _either(bad, refused)
+    # No decimal is a minus zero.
+    return _without(values, _either(bad, refused), pc.match_substring_regex(fitting, r"^-0(\.0+)?$"))
+
+
+def _without(values: Any, bad: Mask | None, more: Any) -> tuple[Any, Mask | None]:
+    """Return values with null for some more that are none, and which are none."""
+    found = _mask(more)
+    return (_null_if(values, pa.array(found)), _either(bad, found)) if found.any() else (values, bad)
 
 
 def _symbol(texts: Any, node: Node) -> tuple[Any, Mask | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 import os
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ import pytest
 from cluster.errors import Interrupted, Misconfigured, StoreFailed, WarehouseDamaged
 from producer.scenarios.replay.files import Files
 from producer.scenarios.replay.reading import Reading
+from producer.scenarios.replay.staged import writing
 from producer.scenarios.replay.staged.digests import digested
 from producer.scenarios.replay.staged.make import stage
 from producer.scenarios.replay.staged.sweep import KEPT_DAYS, sweep
@@ -253,12 +256,34 @@ def test_a_damaged_copy_is_told_as_such(folder, tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_told_by_its_name(folder, tmp_path):
-    write(folder, 1)
-    (folder / "rows_1.csv").symlink_to(folder / "nowhere")
-    paths = [*Files(folder).find(), folder / "rows_1.csv"]
+    paths = write(folder, 1, 1)
+    paths[1].unlink()
     with pytest.raises(StoreFailed, match="the file cannot be read: No such file") as refused:
         stage(paths, READING, tmp_path / "copies")
     assert refused.value.where.endswith("rows_1.csv")
+
+
+def test_files_and_folders_whose_names_are_no_text_are_read_and_named(tmp_path):
+    folder = tmp_path / "d\udcff"
+    folder.mkdir()
+    (folder / "a\udcfe.csv").write_text("a,b\n1,2\n3\n")
+    staged = stage(Files(folder).find(), Reading("csv", "row"), tmp_path / "copies")
+    assert (staged.rows, [file.name for file in staged.index.files]) == (1, ["a\\xfe.csv"])
+    assert [one.file for one in staged.read_aside()] == ["a\\xfe.csv"]
+
+
+def test_an_event_without_a_time_has_that_of_the_one_before_it_wherever_blocks_end(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "BLOCK_EVENTS", 4)
+    times = [None, 3, 4, None, None, None, None, None, None, 7, 9, 8, None, 10]
+    (folder / "a.csv").write_text("n,at\n" + "".join(f"{n},{at or ''}\n" for n, at in enumerate(times)))
+    staged = stage(Files(folder).find(), Reading("csv", "row", event_time="at"), tmp_path / "copies")
+    expected, last = [], 3
+    for at in times:
+        last = at or last
+        expected.append(last)
+    for first in range(len(times)):
+        for end in range(first, len(times) + 1):
+            assert staged.whole.event_times(first, end).tolist() == expected[first:end]
 
 
 def test_packed_files_give_the_rows_of_the_files_within(folder, tmp_path):
@@ -299,6 +324,50 @@ def test_json_lines_are_typed_as_they_say_and_a_line_that_is_no_object_is_set_as
     ]
 
 
+@pytest.mark.parametrize("within", [False, True])
+def test_a_number_of_json_that_its_type_would_change_is_set_aside(folder, tmp_path, within):
+    numbers = {
+        "double": (["0.5", "5e-324", "-1e300"], ["1e-400", "3e-324", "1e400", "9007199254740993", "1e-99999999"]),
+        "float": (["0.5", "16777216"], ["16777217", "1e39", "1e-46", "0.123456789012"]),
+    }
+    for kind, (good, bad) in numbers.items():
+        lines = [f'{{"a":{f"[{number}]" if within else number}}}' for number in (*good, *bad)]
+        (folder / f"{kind}.jsonl").write_text("\n".join(lines))
+        node = {"type": "array", "items": kind} if within else kind
+        text = json.dumps({"type": "record", "name": "N", "fields": [{"name": "a", "type": node}]})
+        staged = stage([folder / f"{kind}.jsonl"], Reading("jsonl", "row", schema=text), tmp_path / "copies")
+        values = staged.whole.read(0, 9).column("a").to_pylist()
+        assert values == [[float(number)] if within else float(number) for number in good]
+        assert {one.aside.reason for one in staged.read_aside()} <= {"not_exact", "wrong_type"}
+
+
+def test_a_line_that_is_nested_too_deeply_is_set_aside_whatever_stands_in_it(folder, tmp_path):
+    deep = [b'{"a":' + b"[" * depth + b"]" * depth + b',"b":"\\u0041"}\n' for depth in (400, 900, 3000, 100_000)]
+    (folder / "a.jsonl").write_bytes(b"".join(deep) + b'{"b":"x"}\n')
+    text = json.dumps({"type": "record", "name": "N", "fields": [{"name": "b", "type": "string"}]})
+    staged = stage(Files(folder).find(), Reading("jsonl", "row", schema=text), tmp_path / "copies")
+    assert staged.whole.read(0, 9).to_pylist() == [{"b": "x"}]
+    assert [one.aside.line for one in staged.read_aside()] == [1, 2, 3, 4]
+
+
+def test_a_member_that_is_missing_has_the_default_of_its_field(folder, tmp_path):
+    (folder / "a.jsonl").write_text("{}\n")
+    day, price = {"type": "int", "logicalType": "date"}, {"type": "bytes", "logicalType": "decimal", "precision": 5}
+    fields = [
+        ("n", "long", 7),
+        ("day", day, 5),
+        ("price", {**price, "scale": 2}, "\u00ff"),
+        ("or", ["long", "null"], 9),
+    ]
+    told = [{"name": name, "type": kind, "default": default} for name, kind, default in fields]
+    told.append({"name": "none", "type": ["null", "long"]})
+    text = json.dumps({"type": "record", "name": "N", "fields": told})
+    staged = stage(Files(folder).find(), Reading("jsonl", "row", schema=text), tmp_path / "copies")
+    assert staged.whole.read(0, 9).to_pylist() == [
+        {"n": 7, "day": dt.date(1970, 1, 6), "price": Decimal("-0.01"), "or": 9, "none": None}
+    ]
+
+
 def test_json_lines_by_a_schema_miss_no_member_and_have_no_further_one(folder, tmp_path):
     (folder / "a.jsonl").write_text(
         '{"n":1,"at":1506826800026,"word":"x"}\n{"n":2,"at":"2026-01-31T12:00:00Z"}\n{"n":3}\n'
@@ -319,7 +388,9 @@ def test_json_lines_by_a_schema_miss_no_member_and_have_no_further_one(folder, t
         ('{"a":1}\n{"a":"x"}\n', r"several types: long \(a.jsonl, line 1\), string \(a.jsonl, line 2\)"),
         ('{"a":[1]}\n', "holds lists, for which no type is inferred"),
         ('{"a b":1}\n', "no field of a schema can be called 'a b'"),
-        ("[]\n", "no row that says what the columns are"),
+        ("[]\n", r"what the columns are; the first is a.jsonl line 1: no_object \(the line holds a list"),
+        ('{\n"a":1\n}\n', r"the first is a.jsonl line 1: broken_json"),
+        ("", "no row that says what the columns are"),
     ],
 )
 def test_json_lines_without_a_type_are_refused_in_words(folder, tmp_path, lines, told):

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from producer.scenarios.replay.rows.guess import Guess
-from producer.scenarios.replay.rows.text_types import refused_kind, typed
+from producer.scenarios.replay.rows.text_types import refused_kind, says_again, typed
 from schemas.types.tree import Node
 from tests.kit.depth import examples
 
@@ -39,6 +39,9 @@ def values(node: Node, *texts: str) -> list[object]:
         (Node("double"), "0.30000000000000004", 0.1 + 0.2),
         (Node("double"), "1.50000000000000000000", 1.5),
         (Node("double"), "0e-999", 0.0),
+        (Node("double"), "5e-324", 5e-324),
+        (Node("double"), "1.2e-320", 1.2e-320),
+        (Node("double"), "2.2250738585072e-309", 2.2250738585072e-309),
         (Node("float"), "0.5", 0.5),
         (Node("boolean"), "TRUE", True),
         (Node("boolean"), "False", False),
@@ -66,13 +69,14 @@ def test_a_text_that_says_a_value_is_that_value(node, text, value):
         (Node("int"), ("2147483648",)),
         (Node("double"), ("NaN", "inf", ".5", "5.", "00.1", "1e999", "1e-999", "9007199254740993", "1,5", "")),
         (Node("double"), ("0.1234567890123456789", "12345678901234567890")),
-        (Node("float"), ("16777217", "1e39")),
+        (Node("double"), ("3e-324", "1.23456789e-320")),  # the smallest have few digits
+        (Node("float"), ("16777217", "1e39", "1e-46", "1.23456e-42")),
         (Node("boolean"), ("1", "0", "yes", "tRue", "")),
         (MILLIS, ("2026-01-31T12:00:00", "2026-01-31T12:00:00+02:00", "2026-01-31", "2026-02-30T00:00:00Z")),
         (MILLIS, ("2026-01-31T12:00:00.0001Z", "2026-01-31T24:00:00Z", "999999999999999999", "")),
         (LOCAL, ("2026-01-31T12:00:00Z",)),
-        (DAY, ("2026-1-3", "2026-02-30", "31.01.2026")),
-        (PRICE, ("1.555", "1234.1", "1e2")),
+        (DAY, ("2026-1-3", "2026-02-30", "31.01.2026", "0000-01-01")),
+        (PRICE, ("1.555", "1234.1", "1e2", "-0", "-0.00")),
         (Node("enum", symbols=("A", "B")), ("C", "")),
     ],
 )
@@ -133,6 +137,12 @@ def test_a_column_has_the_type_that_all_its_texts_have(texts, avro):
     if texts:
         whole.look(pa.array(texts, pa.string()))
     assert whole.avro == avro
+
+
+@pytest.mark.parametrize("text", ["1e-99999999", "1e-99999999999999999999", "1.5e-99999999", "1e99999999999999999999"])
+def test_an_exponent_without_bounds_is_no_number_and_no_error(text):
+    assert not says_again(text, float(text))
+    assert says_again("0e-99999999", 0.0)
 
 
 def test_types_that_no_text_says_are_named():
