@@ -21,7 +21,7 @@ from producer.faults.targets import FaultTargets
 from producer.scenarios import DECLARATION, NOTHING_MORE, Asked, BaseScenario, Identity, Settings
 from producer.scenarios.options import Options
 from producer.scenarios.replay.clock import epoch_ms
-from producer.scenarios.replay.files import Files
+from producer.scenarios.replay.files import Files, readable
 from producer.scenarios.replay.options import (
     ALONGSIDE,
     CLOCK_FROM,
@@ -48,6 +48,7 @@ CONTENT, ROWS, ROWS_OF_RUN, SET_ASIDE, FILES, SHARDS = "content", "rows", "rows_
 # A folder in which the same files are looked for when a run is made again.
 FOLDER_VARIABLE = "STREAMPROOF_REPLAY_FOLDER"
 _MOST = 1 << 53
+_SHOWN = 5
 # What a staged copy is known by.
 _CONTENT = re.compile(r"[0-9a-f]{32}")
 
@@ -159,12 +160,20 @@ class ReplayScenario(BaseScenario):
         return sources.in_folder(elsewhere) if elsewhere and not sources.files.folder.is_dir() else sources
 
     def prepare(self, asked: Asked, /) -> None:
-        """Stage the files, and tell of what was set aside.
+        """Stage the files, and tell of what was set aside, and of what looks like a file of them and is none.
 
         :raises StreamproofError: as :meth:`Sources.stage`.
         """
-        staged = self._prepared = self.sources(asked.options).stage(stop=asked.stop)
+        sources = self.sources(asked.options)
+        staged = self._prepared = sources.stage(stop=asked.stop)
         self._by_time = asked.options.get(ORDER) == TIME_ORDER
+        if asked.shard == 0 and (left := sources.files.left_alone()):
+            log.warning(
+                "files were left alone",
+                files=len(left),
+                first=", ".join(left[:_SHOWN]),
+                replayed=f"what {sources.files.said}",
+            )
         first = next(staged.read_aside(), None) if asked.shard == 0 else None
         if first is not None:
             log.warning(
@@ -203,7 +212,7 @@ class ReplayScenario(BaseScenario):
             SET_ASIDE: staged.set_aside,
             FILES: files,
             SHARDS: asked.shards,
-            FOLDER: str(sources.files.folder.absolute()),
+            FOLDER: readable(str(sources.files.folder.absolute())),
             PREFIX: sources.files.prefix,
             SUFFIX: sources.files.suffix,
             **self._clock_settings(asked),
@@ -249,7 +258,7 @@ class ReplayScenario(BaseScenario):
                 where=str(sources.files.folder),
                 hint="Bring back the files that it was begun with, or start a new run",
             )
-        return {**settings, FOLDER: str(sources.files.folder.absolute())}
+        return {**settings, FOLDER: readable(str(sources.files.folder.absolute()))}
 
     def open(self, seed: int, shard: int, settings: Settings) -> ReplayStream:  # noqa: ARG002 - rows need no seed
         """Open the copy of what the settings say; it is made of the files again if it is not there.

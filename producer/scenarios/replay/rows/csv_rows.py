@@ -185,11 +185,15 @@ class CsvFile:
     def _without_headers(self, texts: Texts) -> Texts:
         """Return rows without those that say the names of the columns again, as in files that were put together."""
         names = self.header or []
-        if len(names) < 2 or not len(texts) or pc.index(texts.columns[0], names[0]).as_py() < 0:
+        if len(names) < 2 or not len(texts):
             return texts
-        same: Any = np.ones(len(texts), dtype=np.bool_)
-        for values, name in zip(texts.columns, names, strict=True):
-            same &= pc.equal(values, name).to_numpy(zero_copy_only=False)
+        # A file that was put behind another may have brought its mark.
+        first = pa.array([names[0], f"\ufeff{names[0]}"])
+        same: Any = pc.is_in(texts.columns[0], value_set=first).to_numpy(zero_copy_only=False)
+        if not same.any():
+            return texts
+        for values, name in zip(texts.columns[1:], names[1:], strict=True):
+            same = same & pc.equal(values, name).to_numpy(zero_copy_only=False)
         if not same.any():
             return texts
         told = [

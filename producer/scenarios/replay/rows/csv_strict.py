@@ -12,6 +12,7 @@ from producer.scenarios.replay.rows.lines import TOO_LONG
 
 BLANK, FEW, MANY, ENCODING, NUL = "blank_line", "too_few_fields", "too_many_fields", "encoding", "nul"
 QUOTES, OPEN_QUOTE, RETURN = "broken_quotes", "quote_not_closed", "carriage_return"
+LONE_RETURN = "carriage return without a line feed: a line ends with LF or CRLF"
 # By the words of Python's csv.
 _REASONS = (
     ("unexpected end", OPEN_QUOTE),
@@ -85,7 +86,7 @@ class Strict:
                     and self._bytes(self.start, len(self.lines)) <= MOST_ROW_BYTES
                 ):
                     return
-                self._refuse(reason, str(error))
+                self._refuse(reason, f"a {LONE_RETURN}" if reason == RETURN else str(error))
 
     def raw(self, begin: int, end: int) -> bytes:
         """Return the bytes of lines."""

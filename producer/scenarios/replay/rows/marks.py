@@ -6,6 +6,7 @@ from cluster.errors import Misconfigured
 from producer.scenarios.replay.rows.opening import EndsTooEarly, Opened
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_WIDEST = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")  # of which the first begins as one of utf-16 does
 _NEWLINES = {"utf-16-le": b"\n\0", "utf-16-be": b"\0\n"}
 
 
@@ -23,6 +24,12 @@ def without_mark(opened: Opened, encoding: str) -> tuple[str, bytes, bytes]:
         head = opened.read(4)
     except EndsTooEarly:  # the reader of lines meets it again
         head = b""
+    if head in _WIDEST:
+        raise Misconfigured(
+            "the file begins with the byte-order mark of utf-32",
+            where=str(opened.path),
+            hint="Convert it to utf-8: no line is told apart in it",
+        )
     mark, said = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", ""))
     if encoding == "utf-16":
         if head and said not in _NEWLINES:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 
-from cluster.errors import Misconfigured, StoreFailed
-from producer.scenarios.replay.files import PACKED
+from cluster.errors import Misconfigured
+from producer.scenarios.replay.files import PACKED, unreadable
 
-_GZIP, _ZSTD, _PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
+_GZIP, _ZSTD, _SKIPPED = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"
 # Where a packed file ends too early, what was unpacked before is given out in pieces of this size.
 _AT_ONCE = 1 << 16
 
@@ -34,11 +34,8 @@ class Opened:
         self.packed = packed
         self._raw = raw
         self._broken: EndsTooEarly | None = None
-        self._stream: Any = raw
-        if packed == "gzip":
-            self._stream = gzip.GzipFile(fileobj=raw)
-        elif packed == "zstd":
-            self._stream = pa.CompressedInputStream(pa.PythonFile(cast("Any", raw), mode="r"), "zstd")
+        self._given = 0  # bytes that were unpacked
+        self._read = raw.read if packed == "none" else _unpacking(raw, packed)
 
     @property
     def place(self) -> int:
@@ -58,32 +55,60 @@ class Opened:
             try:
                 part = self._piece(size)
             except EndsTooEarly as error:
-                if not parts:
-                    raise
                 self._broken = error
+                part = self._salvaged()
+                if not parts and not part:
+                    raise
+                parts.append(part)
                 break
             if not part:
                 break
             parts.append(part)
             size -= len(part)
+            self._given += len(part)
         return b"".join(parts)
+
+    def _salvaged(self) -> bytes:
+        """Return what can be unpacked before a damage: the piece in which one is met is not given out at all."""
+        found = bytearray()
+        with self.path.open("rb") as raw, suppress(EndsTooEarly):
+            read, left = _unpacking(raw, self.packed), self._given
+            while left > 0:
+                left -= len(_unpacked(self.path, read, min(left, _AT_ONCE)))
+            while part := _unpacked(self.path, read, 1):
+                found += part
+        return bytes(found)
 
     def _piece(self, size: int) -> bytes:
         if self.packed == "none":
             try:
-                return bytes(self._stream.read(size))
+                return bytes(self._read(size))
             except OSError as error:
                 raise unreadable(self.path, error) from None
-        try:
-            if self.packed == "gzip":
-                return bytes(self._stream.read1(min(size, _AT_ONCE)))
-            return bytes(self._stream.read(min(size, _AT_ONCE)))
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise EndsTooEarly(str(error) or type(error).__name__) from None
-        except OSError as error:
-            if error.errno is not None:
-                raise unreadable(self.path, error) from None
-            raise EndsTooEarly(str(error)) from None  # what Arrow says of a damaged frame
+        return _unpacked(self.path, self._read, min(size, _AT_ONCE))
+
+
+def _unpacking(raw: BinaryIO, packed: str) -> Callable[[int], Any]:
+    """Return what gives up to so many unpacked bytes."""
+    if packed == "gzip":
+        return gzip.GzipFile(fileobj=raw).read1
+    return pa.CompressedInputStream(pa.PythonFile(cast("Any", raw), mode="r"), "zstd").read
+
+
+def _unpacked(path: Path, read: Callable[[int], Any], size: int) -> bytes:
+    """Return what a reader of packed bytes gives.
+
+    :raises EndsTooEarly: they are damaged, or cut off.
+    :raises StoreFailed: the disk does not give them.
+    """
+    try:
+        return bytes(read(size))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise EndsTooEarly(str(error) or type(error).__name__) from None
+    except OSError as error:
+        if error.errno is not None:
+            raise unreadable(path, error) from None
+        raise EndsTooEarly(str(error)) from None  # what Arrow says of a damaged frame
 
 
 @contextmanager
@@ -109,7 +134,9 @@ def _packed(path: Path, raw: BinaryIO, compression: str | None) -> str:
         raw.seek(0)
     except OSError as error:
         raise unreadable(path, error) from None
-    content = "gzip" if head.startswith(_GZIP) else "zstd" if head == _ZSTD else "none"
+    # A frame to be skipped may come first, as pzstd writes it.
+    zstd = head == _ZSTD or (head[1:] == _SKIPPED and 0x50 <= head[0] <= 0x5F)
+    content = "gzip" if head.startswith(_GZIP) else "zstd" if zstd else "none"
     said = compression or PACKED.get(path.suffix.lower()) or content
     if head and said != content:
         raise Misconfigured(
@@ -118,12 +145,3 @@ def _packed(path: Path, raw: BinaryIO, compression: str | None) -> str:
             hint="Correct its name or the compression, or leave the compression out",
         )
     return content
-
-
-def unreadable(path: Path, error: OSError) -> StoreFailed:
-    """Return the error of a file that the disk does not give."""
-    return StoreFailed(
-        f"the file cannot be read: {error.strerror or error}",
-        where=str(path),
-        hint="See that it is there and may be read, and run the same command again",
-    )

@@ -13,8 +13,9 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 
 from cluster.errors import Misconfigured, StoreFailed
+from producer.scenarios.replay.files import unreadable
 from producer.scenarios.replay.rows import Rows, SetAside
-from producer.scenarios.replay.rows.opening import Opened, unreadable
+from producer.scenarios.replay.rows.opening import Opened
 from producer.toolkit.arrays import taken
 from schemas.types.arrow import arrow_schema
 from schemas.types.tree import Node

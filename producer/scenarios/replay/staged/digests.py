@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.errors import Interrupted
+from producer.scenarios.replay.files import unreadable
 from producer.scenarios.replay.reading import Reading
-from producer.scenarios.replay.rows.opening import unreadable
 
 _AT_ONCE = 4 << 20
 _MOST_KNOWN = 100_000

@@ -155,22 +155,56 @@ def test_a_line_that_is_longer_than_memory_allows_is_set_aside_in_parts(read_csv
     assert b"".join(one.raw for one in found.aside) == long
 
 
-@pytest.mark.parametrize("packed", ["gzip", "zstd"])
+def zstd(content: bytes) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(content)
+    return sink.getvalue().to_pybytes()
+
+
+PACK = {"gzip": gzip.compress, "zstd": zstd}
+SKIPPED_FRAME = b"\x50\x2a\x4d\x18\x04\0\0\0skip"
+
+
+@pytest.mark.parametrize("packed", PACK)
 def test_a_packed_file_that_is_cut_off_gives_its_rows_and_says_where_it_ends(read_csv, packed):
     whole = HEADER + b"".join(b"%d,%d,x\n" % (number, number * 7919) for number in range(50_000))
-    if packed == "gzip":
-        content = gzip.compress(whole)
-    else:
-        sink = pa.BufferOutputStream()
-        with pa.CompressedOutputStream(sink, "zstd") as stream:
-            stream.write(whole)
-        content = sink.getvalue().to_pybytes()
+    content = PACK[packed](whole)
     assert read_csv(content, compression=None).aside == []
     found = read_csv(content[: len(content) // 2], compression=None)
     assert [one.reason for one in found.aside] == ["truncated"]
     assert 0 < len(found.rows) < 50_000
     assert found.aside[0].line == len(found.rows) + 2
     assert whole.startswith(HEADER + b"".join(found.raws) + found.aside[0].raw)
+
+
+@pytest.mark.parametrize("packed", PACK)
+@pytest.mark.parametrize("behind", ["garbage", "cut", "begun"])
+def test_what_is_whole_before_a_damage_is_taken_however_short_it_is(read_csv, packed, behind):
+    pack = PACK[packed]
+    more = pack(b"7,8,9\n")
+    damaged = pack(HEADER + b"1,2,3\n") + {"garbage": b"garbage", "cut": more[:-3], "begun": more[:3]}[behind]
+    found = read_csv(damaged, compression=None)
+    assert found.rows[0] == ("1", "2", "3")
+    assert [one.reason for one in found.aside] == ["truncated"]
+    assert found.aside[0].line == len(found.rows) + 2
+
+
+@pytest.mark.parametrize("packed", PACK)
+def test_a_file_may_be_packed_in_parts(read_csv, packed):
+    pack = PACK[packed]
+    between = SKIPPED_FRAME if packed == "zstd" else pack(b"")
+    content = between + pack(HEADER + b"1,2") + between + pack(b",3\n") + between
+    found = read_csv(content, compression=None)
+    assert (found.rows, found.aside) == ([("1", "2", "3")], [])
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_the_header_again_is_one_with_the_mark_of_another_file(read_csv, fast):
+    mark = b"\xef\xbb\xbf"
+    found = read_csv(mark + HEADER + b"1,2,3\n" + mark + HEADER + b"4,5,6\n", fast=fast)
+    assert found.rows == [("1", "2", "3"), ("4", "5", "6")]
+    assert found.told == [(3, "repeated_header", mark + HEADER)]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +230,10 @@ def test_the_first_record_names_the_columns(read_csv, content, header):
         (b'"a\n', {}, "cannot be read"),
         ("a,b\n".encode("utf-16"), {}, "byte-order mark of utf-16-le"),
         (b"a,b\n", {"encoding": "utf-16"}, "no byte-order mark"),
+        ("a,b\n".encode("utf-32"), {}, "byte-order mark of utf-32"),
+        (b"a,b\r1,2\r", {}, "carriage return without a line feed"),
+        (b"a;b\n1;2\n", {}, "one name that holds ';'"),
+        (b"a,b\n1,2\n", {"delimiter": ";"}, "one name that holds ','"),
         (b"x" * (2 * MOST_ROW_BYTES), {}, "longer than a row may be"),
     ],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from cluster.errors import Misconfigured
-from producer.scenarios.replay.files import Files
+from cluster.errors import Misconfigured, StoreFailed
+from producer.scenarios.replay.files import Files, readable
 from producer.scenarios.replay.reading import (
     delimiter_named,
     encoding_named,
@@ -57,6 +59,42 @@ def test_a_folder_without_such_a_file_says_what_is_in_it(folder):
         names(folder)
     assert refused.value.hint.startswith("There is click_0.csv, click_1.csv")
     assert "2 more" in refused.value.hint
+
+
+def test_any_name_has_an_order_and_can_be_written(folder):
+    in_order = ["x\udcff.csv", "٣.csv", "1²3.csv", "12.csv"]
+    for name in sorted(in_order):
+        (folder / name).touch()
+    assert names(folder, "") == in_order
+    assert readable(in_order[0]) == r"x\xff.csv"
+
+
+def test_a_link_that_leads_nowhere_is_told_and_not_left_out(folder):
+    (folder / "clicks_hour_1.csv").touch()
+    for number, target in enumerate(("nowhere", "clicks_hour_3.csv"), 2):
+        link = folder / f"clicks_hour_{number}.csv"
+        link.symlink_to(target)
+        with pytest.raises(StoreFailed, match="the file cannot be read") as refused:
+            names(folder)
+        assert refused.value.where == str(link)
+        link.unlink()
+    (folder / "clicks_hour_2.csv").symlink_to("clicks_hour_1.csv")
+    assert names(folder) == ["clicks_hour_1.csv", "clicks_hour_2.csv"]
+
+
+def test_what_only_begins_like_a_file_of_them_is_named(folder):
+    for name in ("clicks_hour_1.csv", "clicks_hour_2.CSV", "clicks_hour_3.csv.bz2", "articles.csv"):
+        (folder / name).touch()
+    (folder / "clicks_hour_4.csv").mkdir()
+    os.mkfifo(folder / "clicks_hour_5.csv")
+    left = ["clicks_hour_2.CSV", "clicks_hour_3.csv.bz2", "clicks_hour_4.csv", "clicks_hour_5.csv"]
+    assert Files(folder, "clicks_hour_", ".csv").left_alone() == left
+    assert Files(folder, "", ".csv").left_alone() == [], "any name begins so"
+
+
+def test_a_folder_that_no_system_has_is_told(folder):
+    with pytest.raises(Misconfigured, match="the folder of the replay is none"):
+        names(folder / "a\0b")
 
 
 def test_a_file_beside_the_same_packed_is_refused(folder):
