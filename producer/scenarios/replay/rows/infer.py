@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from cluster.errors import Misconfigured
+from producer.scenarios.replay.files import readable
 from producer.scenarios.replay.reading import Reading
+from producer.scenarios.replay.rows import SetAside
 from producer.scenarios.replay.rows.csv_rows import CsvFile
 from producer.scenarios.replay.rows.guess import Guess
 from producer.scenarios.replay.rows.opening import opened
 
 # Told after each group of rows: the number of the file, and how many bytes of it were read.
 Looked = Callable[[int, int], None]
+# Told what is set aside, and so says nothing about a type.
+Refused = Callable[[Path, SetAside], None]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -28,10 +32,18 @@ def infer_schema(paths: Sequence[Path], reading: Reading, looked: Looked) -> str
     :raises Misconfigured: the files have no columns, other ones than the first, or names that no schema takes.
     :raises StoreFailed: a file cannot be read.
     """
-    fields = _FIELDS[reading.format](paths, reading, looked)
+    refused: list[str] = []
+
+    def refuse(path: Path, aside: SetAside) -> None:
+        if not refused:
+            refused.append(f"{readable(path.name)} line {aside.line}: {aside.reason} ({aside.detail})")
+
+    fields = _FIELDS[reading.format](paths, reading, looked, refuse)
     if not fields:
         raise Misconfigured(
-            "there is no row that says what the columns are", where=str(paths[0].parent), hint="Give a schema"
+            "there is no row that says what the columns are" + (f"; the first is {refused[0]}" if refused else ""),
+            where=str(paths[0].parent),
+            hint="Mend the files, or say how they are read" if refused else "Give a schema",
         )
     return schema_text(reading.record, fields, str(paths[0]))
 
@@ -53,7 +65,7 @@ def schema_text(record: str, fields: dict[str, Any], path: str) -> str:
     return json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
 
 
-def _of_csv(paths: Sequence[Path], reading: Reading, looked: Looked) -> dict[str, Any]:
+def _of_csv(paths: Sequence[Path], reading: Reading, looked: Looked, refused: Refused) -> dict[str, Any]:
     guesses: dict[str, Guess] = {}
     first: Path | None = None
     for number, path in enumerate(paths):
@@ -63,8 +75,10 @@ def _of_csv(paths: Sequence[Path], reading: Reading, looked: Looked) -> dict[str
             if header is not None and first is None:
                 first, guesses = path, {name: Guess() for name in header}
             elif header is not None and set(header) != set(guesses):
-                raise _other_columns(header, guesses, path, first)
+                raise other_columns(header, guesses, path, first)
             for texts in file.rows():
+                for each in texts.aside[:1]:
+                    refused(path, each)
                 for name, column in zip(header or (), texts.columns, strict=True):
                     if len(column):
                         guesses[name].look(column)
@@ -72,7 +86,8 @@ def _of_csv(paths: Sequence[Path], reading: Reading, looked: Looked) -> dict[str
     return {name: guess.avro for name, guess in guesses.items()}
 
 
-def _other_columns(header: Sequence[str], known: Any, path: Path, first: Path | None) -> Misconfigured:
+def other_columns(header: Sequence[str], known: Any, path: Path, first: Path | None) -> Misconfigured:
+    """Return the error of a file whose columns are not those of the first."""
     missing = [name for name in known if name not in header]
     further = [name for name in header if name not in known]
     said = [f"{', '.join(missing[:6])} is missing"] if missing else []
@@ -84,19 +99,19 @@ def _other_columns(header: Sequence[str], known: Any, path: Path, first: Path | 
     )
 
 
-def _of_json(paths: Sequence[Path], reading: Reading, looked: Looked) -> dict[str, Any]:
+def _of_json(paths: Sequence[Path], reading: Reading, looked: Looked, refused: Refused) -> dict[str, Any]:
     from producer.scenarios.replay.rows.json_types import json_fields
 
-    return json_fields(paths, reading, looked)
+    return json_fields(paths, reading, looked, refused)
 
 
-def _of_parquet(paths: Sequence[Path], _: Reading, looked: Looked) -> dict[str, Any]:
-    from producer.scenarios.replay.rows.parquet_rows import parquet_fields
+def _of_parquet(paths: Sequence[Path], _: Reading, looked: Looked, __: Refused) -> dict[str, Any]:
+    from producer.scenarios.replay.rows.parquet_types import parquet_fields
 
     return parquet_fields(paths, looked)
 
 
-_FIELDS: dict[str, Callable[[Sequence[Path], Reading, Looked], dict[str, Any]]] = {
+_FIELDS: dict[str, Callable[[Sequence[Path], Reading, Looked, Refused], dict[str, Any]]] = {
     "csv": _of_csv,
     "jsonl": _of_json,
     "parquet": _of_parquet,

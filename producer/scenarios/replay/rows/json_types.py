@@ -7,15 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from cluster.errors import Misconfigured
+from producer.scenarios.replay.files import readable
 from producer.scenarios.replay.reading import Reading
+from producer.scenarios.replay.rows import SetAside
 from producer.scenarios.replay.rows.json_objects import Unfit, parse_object
 from producer.scenarios.replay.rows.json_rows import INT64, json_lines
 from producer.scenarios.replay.rows.opening import opened
 
 
-def json_fields(paths: Sequence[Path], reading: Reading, looked: Callable[[int, int], None]) -> dict[str, Any]:
+def json_fields(
+    paths: Sequence[Path],
+    reading: Reading,
+    looked: Callable[[int, int], None],
+    refused: Callable[[Path, SetAside], None],
+) -> dict[str, Any]:
     """Return the types of the members of all lines, in the order in which they are met first.
 
+    :param refused: told what says nothing about a type.
     :raises Misconfigured: a member holds values of several types, or lists or objects.
     """
     kinds: dict[str, dict[str, str]] = {}
@@ -23,10 +31,14 @@ def json_fields(paths: Sequence[Path], reading: Reading, looked: Callable[[int, 
     rows = 0
     for number, path in enumerate(paths):
         with opened(path, reading.compression) as stream:
-            for lines, _ in json_lines(stream, reading):
-                for at, line, _ in lines:
-                    row = _object_or_none(line)
-                    if row is None:
+            for lines, aside in json_lines(stream, reading):
+                for each in aside:
+                    refused(path, each)
+                for at, line, raw in lines:
+                    try:
+                        row = parse_object(line)
+                    except Unfit as unfit:
+                        refused(path, SetAside(at, unfit.reason, unfit.detail, raw))
                         continue
                     rows += 1
                     for name, value in row.items():
@@ -34,16 +46,9 @@ def json_fields(paths: Sequence[Path], reading: Reading, looked: Callable[[int, 
                         kind = _kind(value)
                         seen = kinds.setdefault(name, {})
                         if kind not in seen:
-                            seen[kind] = f"{path.name}, line {at}"
+                            seen[kind] = f"{readable(path.name)}, line {at}"
                 looked(number, stream.place)
     return {name: _type(name, seen, always=counts[name] == rows) for name, seen in kinds.items()}
-
-
-def _object_or_none(line: str) -> dict[str, Any] | None:
-    try:
-        return parse_object(line)
-    except Unfit:
-        return None
 
 
 def _kind(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,21 @@ import pyarrow.parquet as pq
 
 from cluster.errors import Misconfigured, StoreFailed
 from producer.scenarios.replay.files import unreadable
-from producer.scenarios.replay.rows import Rows, SetAside
+from producer.scenarios.replay.rows import MOST_ROW_BYTES, Rows, SetAside
+from producer.scenarios.replay.rows.csv_strict import ENCODING, NUL
+from producer.scenarios.replay.rows.lines import CHUNK_BYTES, TOO_LONG
 from producer.scenarios.replay.rows.opening import Opened
+from producer.scenarios.replay.rows.parquet_values import EMPTY, WRONG_TYPE, Mask, family, fitted, plainly
 from producer.toolkit.arrays import taken
 from schemas.types.arrow import arrow_schema
 from schemas.types.tree import Node
 
 pc: Any = pyarrow.compute
-EMPTY, WRONG_TYPE = "empty_field", "wrong_type"
 _AT_ONCE = 16_384
+# Read of a column at once, so that memory does not grow with the groups of a file.
+_BUFFER_BYTES = 1 << 20
+# Of several reasons, the one that says most.
+_FIRST = (TOO_LONG, ENCODING, NUL, EMPTY)
 
 
 def parquet_rows(stream: Opened, root: Node, in_order: Callable[[Sequence[str]], list[int]]) -> Iterator[Rows]:
@@ -32,140 +39,152 @@ def parquet_rows(stream: Opened, root: Node, in_order: Callable[[Sequence[str]],
     :raises Misconfigured: it is no Parquet.
     :raises StoreFailed: it cannot be read.
     """
-    file = _open(stream.path)
     schema, first = arrow_schema(root), 1
-    in_order(file.schema_arrow.names)
-    for batch in _batches(file, stream.path):
-        columns: list[Any] = []
-        why: dict[int, tuple[str, str]] = {}
-        for field in schema:
-            column, bad = _cast(batch.column(field.name), field.type)
-            for row in np.flatnonzero(bad).tolist():
-                why.setdefault(row, (WRONG_TYPE, f"{field.name} is no {field.type}"))
-            if not field.nullable and column.null_count:
-                for row in np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False)).tolist():
-                    why.setdefault(row, (EMPTY, f"{field.name} is null"))
-            columns.append(column)
-        aside = [
-            SetAside(first + row, reason, detail, _text(batch.slice(row, 1)))
-            for row, (reason, detail) in sorted(why.items())
-        ]
-        if why:
-            kept = np.setdiff1d(np.arange(len(batch)), np.array(list(why)))
-            columns = [taken(column, kept) for column in columns]
-        first += len(batch)
-        yield Rows(pa.RecordBatch.from_arrays(columns, schema=schema), aside)
+    with open_parquet(stream.path) as file:
+        in_order(file.names)
+        for batch, finer in file.batches():
+            faults: list[tuple[str, str, Mask]] = [
+                (TOO_LONG, f"longer than {MOST_ROW_BYTES:,} bytes", _too_long(batch))
+            ]
+            columns: list[Any] = []
+            for name, node in root.fields:
+                found = fitted(batch.column(name), node, name, instants=name in file.instants)
+                columns.append(found.values)
+                faults += found.faults
+                if name in finer:
+                    faults.append((WRONG_TYPE, f"{name} has nanoseconds", finer[name]))
+            yield _taken(batch, columns, schema, faults, first)
+            first += len(batch)
 
 
-def parquet_fields(paths: Sequence[Path], looked: Callable[[int, int], None]) -> dict[str, Any]:
-    """Return the types of the columns: those of the first file, with null where a file has one.
+def _taken(
+    batch: pa.RecordBatch, columns: list[Any], schema: pa.Schema, faults: list[tuple[str, str, Mask]], first: int
+) -> Rows:
+    """Return the rows without a fault, and the others as they are set aside."""
+    why: dict[int, list[tuple[str, str]]] = {}
+    for reason, detail, rows in faults:
+        for row in np.flatnonzero(rows).tolist():
+            why.setdefault(row, []).append((reason, detail))
+    aside = []
+    for row, told in sorted(why.items()):
+        reasons = [reason for reason, _ in told]
+        reason = next((each for each in _FIRST if each in reasons), reasons[0])
+        details = list(dict.fromkeys(detail for _, detail in told))
+        aside.append(SetAside(first + row, reason, "; ".join(details), _row_text(batch, row)))
+    if why:
+        kept = np.setdiff1d(np.arange(len(batch)), np.array(list(why)))
+        columns = [taken(column, kept) for column in columns]
+    return Rows(pa.RecordBatch.from_arrays(columns, schema=schema), aside)
 
-    :raises Misconfigured: files have other columns or types, or ones that no schema holds.
+
+class ParquetFile:
+    """One file of Parquet.
+
+    :ivar instants: columns of ``INT96``, which are moments of UTC and say no zone.
     """
-    first: pa.Schema | None = None
-    nulls: set[str] = set()
-    for number, path in enumerate(paths):
-        file = _open(path)
-        schema = file.schema_arrow
-        if first is not None and {field.name: field.type for field in schema} != {f.name: f.type for f in first}:
-            raise Misconfigured(
-                f"the columns of the file are not those of {paths[0].name}, or have other types",
-                where=str(path),
-                hint="Give a schema that holds both, or replay them by prefixes of their own",
-            )
-        first = first or schema
-        for batch in _batches(file, path):
-            nulls |= {name for name in schema.names if batch.column(name).null_count}
-        looked(number, path.stat().st_size)
-    found: dict[str, Any] = {}
-    for field in first or ():
-        kind = _avro(field.type)
-        if kind is None:
-            raise Misconfigured(
-                f"no type is inferred for the column {field.name}, which is {field.type}",
-                where=str(paths[0]),
-                hint="Give a schema",
-            )
-        found[field.name] = ["null", kind] if field.name in nulls else kind
+
+    def __init__(self, path: Path, file: pq.ParquetFile, finer: pq.ParquetFile | None) -> None:
+        self.schema: pa.Schema = file.schema_arrow
+        self.names: list[str] = self.schema.names
+        self.instants = _int96(file)
+        self.size = path.stat().st_size
+        self._path = path
+        self._file = file
+        self._finer = finer
+
+    def batches(self) -> Iterator[tuple[pa.RecordBatch, dict[str, Mask]]]:
+        """Yield the rows, and by column where an ``INT96`` says more than microseconds."""
+        at_once = _rows_at_once(self._file)
+        try:
+            other = None if self._finer is None else self._finer.iter_batches(batch_size=at_once, columns=self.instants)
+            for batch in self._file.iter_batches(batch_size=at_once):
+                fine = None if other is None else next(other)
+                yield (
+                    batch,
+                    {} if fine is None else {n: _is_finer(batch.column(n), fine.column(n)) for n in self.instants},
+                )
+        except (pa.ArrowException, OSError) as error:
+            raise StoreFailed(
+                f"the file is damaged: {_said(error)}", where=str(self._path), hint="Bring the file again"
+            ) from None
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[ParquetFile]:
+    """Open a file.
+
+    :raises Misconfigured: it is no Parquet, or has a column twice.
+    :raises StoreFailed: it cannot be read.
+    """
+    with ExitStack() as stack:
+        try:
+            # Nanoseconds of 64 bits end in 2262, and are counted on from 1677 without a word.
+            file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, coerce_int96_timestamp_unit="us")
+            stack.enter_context(file)
+            finer = stack.enter_context(pq.ParquetFile(path, buffer_size=_BUFFER_BYTES)) if _int96(file) else None
+            found = ParquetFile(path, file, finer)
+        except pa.ArrowException as error:
+            raise Misconfigured(f"the file is not Parquet: {_said(error)}", where=str(path)) from None
+        except OSError as error:
+            raise unreadable(path, error) from None
+        if twice := sorted({name for name in found.names if found.names.count(name) > 1}):
+            raise Misconfigured(f"the file has the column {', '.join(map(repr, twice))} twice", where=str(path))
+        yield found
+
+
+def _int96(file: pq.ParquetFile) -> list[str]:
+    """Return the columns that are ``INT96``, which are called as their fields where nothing is around them."""
+    columns = [file.schema.column(place) for place in range(len(file.schema))]
+    return [column.path for column in columns if column.physical_type == "INT96" and "." not in column.path]
+
+
+def _rows_at_once(file: pq.ParquetFile) -> int:
+    """Return how many rows take about as much as a piece of any other file."""
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    most = max((group.total_byte_size / group.num_rows for group in groups if group.num_rows), default=1.0)
+    return max(1, min(_AT_ONCE, int(CHUNK_BYTES / max(1.0, most))))
+
+
+def _is_finer(micros: Any, nanos: Any) -> Mask:
+    """Return where nanoseconds are lost; those that 64 bits do not hold are none."""
+    coarse, fine = micros.cast(pa.int64()), nanos.cast(pa.int64())
+    held = pc.less(pc.abs(coarse), (1 << 63) // 1000)
+    again = pc.multiply(pc.if_else(held, coarse, 0), 1000)
+    found: Mask = pc.fill_null(pc.and_(held, pc.not_equal(again, fine)), False).to_numpy(zero_copy_only=False)
     return found
-
-
-def _open(path: Path) -> pq.ParquetFile:
-    try:
-        return pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise Misconfigured(f"the file is not Parquet: {_said(error)}", where=str(path)) from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-
-
-def _batches(file: pq.ParquetFile, path: Path) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from file.iter_batches(batch_size=_AT_ONCE)
-    except (pa.ArrowException, OSError) as error:
-        raise StoreFailed(
-            f"the file is damaged: {_said(error)}", where=str(path), hint="Bring the file again"
-        ) from None
 
 
 def _said(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _cast(column: Any, kind: pa.DataType) -> tuple[Any, Any]:
-    """Return a column in another type, null where that would lose something, and where that is."""
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    fine: Any = np.zeros(len(column), dtype=np.bool_)
-    if column.type == kind:
-        return column, fine
-    if pa.types.is_integer(column.type) and pa.types.is_timestamp(kind):
-        column = column.cast(pa.int64())
+def _too_long(batch: pa.RecordBatch) -> Mask:
+    """Return which rows are longer than any row may be, by what texts, bytes and nested values take."""
+    sizes = np.zeros(len(batch), dtype=np.int64)
+    if batch.nbytes > MOST_ROW_BYTES:
+        for column in batch.columns:
+            if pa.types.is_nested(column.type):
+                sizes += np.array([column.slice(row, 1).nbytes for row in range(len(column))], dtype=np.int64)
+                continue
+            plain = plainly(column)
+            if family(plain.type) in ("text", "bytes"):
+                sizes += pc.fill_null(pc.binary_length(plain), 0).to_numpy().astype(np.int64)
+    found: Mask = sizes > MOST_ROW_BYTES
+    return found
+
+
+def _row_text(batch: pa.RecordBatch, row: int) -> bytes:
+    """Return a row as JSON, whatever it holds: bytes that are no text stand in it as they are."""
+    told = {name: _told(batch.column(place)[row]) for place, name in enumerate(batch.schema.names)}
+    return json.dumps(told, ensure_ascii=False, default=str).encode("utf-8", "surrogateescape")
+
+
+def _told(value: Any) -> Any:
+    """Return a value of Arrow as one that JSON takes, also where Python has none like it."""
     try:
-        found = column.cast(kind)
-        if not _alike(column.type, kind):
-            raise pa.ArrowInvalid("another kind of value")
-        return found, fine
-    except (pa.ArrowException, NotImplementedError):
-        if len(column) <= 1:
-            value: Any = pa.array([None] * len(column), kind)
-            return value, column.is_valid().to_numpy(zero_copy_only=False)
-    half = len(column) // 2
-    parts = [_cast(column.slice(0, half), kind), _cast(column.slice(half), kind)]
-    return pa.concat_arrays([part for part, _ in parts]), np.concatenate([bad for _, bad in parts])
-
-
-def _alike(given: pa.DataType, wanted: pa.DataType) -> bool:
-    """Tell whether a cast keeps what a value is: a number is no text, and a text no number."""
-    texts = (pa.types.is_string, pa.types.is_large_string)
-    return any(is_text(given) for is_text in texts) == pa.types.is_string(wanted) and pa.types.is_boolean(
-        given
-    ) == pa.types.is_boolean(wanted)
-
-
-def _text(row: pa.RecordBatch) -> bytes:
-    return json.dumps(row.to_pylist()[0], ensure_ascii=False, default=str).encode()
-
-
-def _avro(kind: Any) -> Any:  # noqa: PLR0911 - one return for each kind
-    types = pa.types
-    if types.is_dictionary(kind):
-        return _avro(kind.value_type)
-    if types.is_boolean(kind):
-        return "boolean"
-    if types.is_integer(kind):
-        return None if kind == pa.uint64() else "long" if kind in (pa.int64(), pa.uint32()) else "int"
-    if types.is_floating(kind):
-        return {pa.float64(): "double", pa.float32(): "float"}.get(kind)
-    if types.is_string(kind) or types.is_large_string(kind):
-        return "string"
-    if types.is_binary(kind) or types.is_large_binary(kind):
-        return "bytes"
-    if types.is_date32(kind):
-        return {"type": "int", "logicalType": "date"}
-    if types.is_timestamp(kind):
-        family = "local-timestamp" if kind.tz is None else "timestamp"
-        return {"type": "long", "logicalType": f"{family}-{'millis' if kind.unit in ('s', 'ms') else 'micros'}"}
-    if types.is_decimal128(kind):
-        return {"type": "bytes", "logicalType": "decimal", "precision": kind.precision, "scale": kind.scale}
-    return None
+        return value.as_py()
+    except UnicodeDecodeError:
+        raw = value.as_buffer() if hasattr(value, "as_buffer") else None
+        return str(value) if raw is None else raw.to_pybytes().decode("utf-8", "surrogateescape")
+    except (ValueError, OverflowError):  # nanoseconds, and years beyond 9999
+        return f"{value.value} {value.type}" if hasattr(value, "value") else str(value)

@@ -18,6 +18,7 @@ from producer.scenarios.replay.rows.opening import Opened
 from producer.scenarios.replay.rows.text_types import refused_kind, typed
 from producer.toolkit.arrays import taken
 from schemas.types.arrow import arrow_schema
+from schemas.types.node import RECURSION
 from schemas.types.tree import Node, parse
 
 EMPTY, WRONG_TYPE = "empty_field", "wrong_type"
@@ -72,15 +73,23 @@ def order_of(header: Sequence[str], root: Node, path: str) -> list[int]:
     return [list(header).index(name) for name in known]
 
 
-def refuse_unsaid(root: Node, what: str) -> None:
-    """Refuse a schema with fields that no text of a file says.
+def refuse_unsaid(root: Node, format_: str) -> None:
+    """Refuse a schema with fields that no text of CSV says, or that no staged copy holds.
 
     :raises Misconfigured: names them.
     """
-    unsaid = [f"{name} ({kind})" for name, node in root.fields if (kind := refused_kind(node))]
-    if unsaid:
+    no_column = ("union", RECURSION) if format_ == "parquet" else ("union",)
+    found = {name: {each.kind for each in node.walk()}.intersection(no_column) for name, node in root.fields}
+    unheld = [f"{name} ({', '.join(sorted(kinds))})" for name, kinds in found.items() if kinds]
+    if unheld:
         raise Misconfigured(
-            f"a field of {what} cannot hold {', '.join(unsaid)}", hint="JSON lines and Parquet can, by a schema"
+            f"a field of a replay cannot hold {', '.join(unheld)}",
+            hint="Give a schema in which each field has one type, beside null",
+        )
+    unsaid = [f"{name} ({kind})" for name, node in root.fields if (kind := refused_kind(node))]
+    if unsaid and format_ == "csv":
+        raise Misconfigured(
+            f"a field of CSV cannot hold {', '.join(unsaid)}", hint="JSON lines and Parquet can, by a schema"
         )
 
 

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from cluster.errors import Busy, Interrupted, Misconfigured, StoreFailed, StoreFull
-from cluster.machine.disk import is_full
+from cluster.errors import Busy, Interrupted, Misconfigured, StoreFailed
 from cluster.machine.turns import take_turn
+from producer.scenarios.replay.files import readable
 from producer.scenarios.replay.reading import Reading
-from producer.scenarios.replay.rows import SetAside
+from producer.scenarios.replay.rows import Rows, SetAside
 from producer.scenarios.replay.rows.infer import infer_schema
-from producer.scenarios.replay.rows.opening import opened
+from producer.scenarios.replay.rows.opening import Opened, opened
 from producer.scenarios.replay.rows.read import read_rows, refuse_unsaid
 from producer.scenarios.replay.staged.aside import AsideWriter
 from producer.scenarios.replay.staged.copy import Staged
 from producer.scenarios.replay.staged.digests import Source, changed, content_of, digested
 from producer.scenarios.replay.staged.index import INDEX, FileOfCopy, Index
+from producer.scenarios.replay.staged.storing import sync, writing
 from producer.scenarios.replay.staged.sweep import LOCK, MAKING, sweep
 from producer.scenarios.replay.staged.times import holds_times
 from producer.scenarios.replay.staged.writing import PartsWriter
@@ -99,7 +98,7 @@ def stage(
     # 2. find
     if (home / content / INDEX).exists():
         return Staged(home / content)
-    with _writing(home):
+    with writing(home):
         home.mkdir(parents=True, exist_ok=True)
         lock = (home / (LOCK + content)).open("a")
     # 3. take turns
@@ -114,16 +113,16 @@ def stage(
         if not (home / content / INDEX).exists():
             sweep(home)
             making = home / (MAKING + content)
-            with _writing(home):
+            with writing(home):
                 shutil.rmtree(making, ignore_errors=True)
                 making.mkdir()
             try:
                 _make(sources, reading, content, making, teller)
                 # 6. swap
-                with _writing(home):
+                with writing(home):
                     shutil.rmtree(home / content, ignore_errors=True)  # a folder without an index is no copy
                     making.rename(home / content)
-                    _sync(home)
+                    sync(home)
             finally:
                 shutil.rmtree(making, ignore_errors=True)
     return Staged(home / content)
@@ -138,8 +137,7 @@ def _make(sources: Sequence[Source], reading: Reading, content: str, folder: Pat
         teller.begin("typing", sizes)
         text = infer_schema([source.path for source in sources], reading, teller.looked)
     root = parse(text)
-    if reading.format == "csv":
-        refuse_unsaid(root, "CSV")
+    refuse_unsaid(root, reading.format)
     if reading.event_time is not None:
         node = dict(root.fields).get(reading.event_time)
         if node is None or not holds_times(node):
@@ -152,17 +150,17 @@ def _make(sources: Sequence[Source], reading: Reading, content: str, folder: Pat
     teller.begin("copying", sizes)
     files: list[FileOfCopy] = []
     with (
-        _writing(folder),
+        writing(folder),
         AsideWriter(folder) as asides,
         PartsWriter(folder, arrow_schema(root), reading.event_time) as parts,
     ):
         for number, source in enumerate(sources):
-            rows = aside = 0
+            name, rows, aside = readable(source.path.name), 0, 0
             with opened(source.path, reading.compression) as stream:
-                for piece in read_rows(stream, reading, text):
+                for piece in _pieces(stream, reading, text):
                     parts.write(number, piece.batch)
                     rows += len(piece.batch)
-                    aside += asides.write(source.path.name, piece.aside)
+                    aside += asides.write(name, piece.aside)
                     teller.copied(number, stream.place, len(piece.batch), _whole(piece.aside))
             parts.end_file()
             if changed(source):
@@ -171,9 +169,7 @@ def _make(sources: Sequence[Source], reading: Reading, content: str, folder: Pat
                     where=str(source.path),
                     hint="Replay files that nobody writes to any more: run the same command again",
                 )
-            files.append(
-                FileOfCopy(name=source.path.name, size=source.size, sha256=source.sha256, rows=rows, set_aside=aside)
-            )
+            files.append(FileOfCopy(name=name, size=source.size, sha256=source.sha256, rows=rows, set_aside=aside))
         parts.finish()
         index = Index(
             content=content,
@@ -188,12 +184,24 @@ def _make(sources: Sequence[Source], reading: Reading, content: str, folder: Pat
             seconds=round(time.monotonic() - began, 3),
         )
         (folder / f"{reading.record}.avsc").write_text(text + "\n")
-    with _writing(folder):
+    with writing(folder):
         # Last: a folder with an index is whole.
         (folder / INDEX).write_text(index.model_dump_json(indent=1))
         for path in folder.iterdir():
-            _sync(path)
-        _sync(folder)
+            sync(path)
+        sync(folder)
+
+
+def _pieces(stream: Opened, reading: Reading, text: str) -> Iterator[Rows]:
+    """Yield the rows of a file, and do not take an error of reading for one of the copy."""
+    try:
+        yield from read_rows(stream, reading, text)
+    except pa.ArrowException as error:
+        raise StoreFailed(
+            f"the rows of the file cannot be read: {' '.join(str(error).split())[:200]}",
+            where=readable(str(stream.path)),
+            hint="Bring the file again, or leave it out",
+        ) from None
 
 
 class _Teller:
@@ -254,25 +262,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0  # whoever reads it tells
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, pa.ArrowException) as error:
-        full = is_full(error)
-        kind = StoreFull if full else StoreFailed
-        raise kind(
-            "no space left for the staged copy of the files" if full else f"the staged copy cannot be written: {error}",
-            where=str(folder.parent if folder.name.startswith(MAKING) else folder),
-            hint="Free some space, or name another folder in STREAMPROOF_STATE_DIR; the same command begins again",
-        ) from None
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
