@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -126,6 +127,6 @@ def most_set_aside(text: str | None, *, strict: bool) -> float | None:
         if not 0 <= value < 100:
             raise wrong
         return value / 100
-    if value < 0 or value != int(value):
+    if not 0 <= value < math.inf or value != int(value):
         raise wrong
     return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,9 +17,12 @@ from numpy.typing import NDArray
 
 from cluster.errors import Misconfigured
 from producer.scenarios.replay.staged.copy import Staged, StagedShard
+from producer.scenarios.replay.staged.storing import sync, writing
+from producer.scenarios.replay.staged.times import MOST_MS
 from producer.shapes.recorded import Clock, RecordedSchedule
 
 Numbers = NDArray[np.int64]
+_NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
 def epoch_ms(text: str) -> int:
@@ -26,16 +30,19 @@ def epoch_ms(text: str) -> int:
 
     :raises Misconfigured: it is neither.
     """
-    if text.lstrip("-").isdigit():
+    wrong = Misconfigured(
+        f"clock_from is {text!r}, which is no time", hint="Write it as 2017-10-01T03:00:00Z, or in milliseconds"
+    )
+    if _NUMBER.fullmatch(text):
+        if abs(int(text)) > MOST_MS:
+            raise wrong
         return int(text)
     try:
         told = dt.datetime.fromisoformat(text)
     except ValueError:
-        raise Misconfigured(
-            f"clock_from is {text!r}, which is no time", hint="Write it as 2017-10-01T03:00:00Z, or in milliseconds"
-        ) from None
+        raise wrong from None
     at = told if told.tzinfo else told.replace(tzinfo=dt.UTC)
-    return int(at.timestamp() * 1000)
+    return (at - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
 
 
 def in_order_of_time(staged: Staged, shard: int, shards: int) -> Numbers | None:
@@ -47,7 +54,7 @@ def in_order_of_time(staged: Staged, shard: int, shards: int) -> Numbers | None:
     if rows.in_order or not rows.rows:
         return None
     name = f"order-{shard}-of-{shards}.i64"
-    return _kept(staged.folder / name, lambda: np.argsort(_times(rows), kind="stable"))
+    return _kept(staged.folder / name, rows.rows, lambda: np.argsort(_times(rows), kind="stable"))
 
 
 def schedule_of(staged: Staged, shard: int, shards: int, order: Numbers | None, clock: Clock) -> RecordedSchedule:
@@ -62,7 +69,7 @@ def schedule_of(staged: Staged, shard: int, shards: int, order: Numbers | None, 
         times = _times(rows)
         return np.asarray(np.maximum.accumulate(times if order is None else times[order]))
 
-    return RecordedSchedule(_kept(staged.folder / name, running), clock)
+    return RecordedSchedule(_kept(staged.folder / name, rows.rows, running), clock)
 
 
 def clock_of(copies: Sequence[Staged], *, speed: float, longest_gap_s: float | None, begin_ms: int | None) -> Clock:
@@ -106,15 +113,22 @@ def _times(rows: StagedShard) -> Numbers:
     return found
 
 
-def _kept(path: Path, make: Callable[[], Numbers]) -> Numbers:
-    """Return an array that is mapped from a file, made now unless it is there."""
-    if not path.exists():
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            make().astype(np.int64).tofile(unfinished)
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    if not path.stat().st_size:
+def _kept(path: Path, many: int, make: Callable[[], Numbers]) -> Numbers:
+    """Return an array of so many numbers that is mapped from a file, made now unless it is there and whole.
+
+    :raises StoreFull: no room for it.
+    :raises StoreFailed: it cannot be written.
+    """
+    if not many:
         return np.zeros(0, dtype=np.int64)
+    if not path.exists() or path.stat().st_size != 8 * many:
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        with writing(path.parent):
+            try:
+                with unfinished.open("wb") as file:
+                    file.write(make().astype(np.int64).data)
+                sync(unfinished)
+                unfinished.replace(path)
+            finally:
+                unfinished.unlink(missing_ok=True)
     return np.memmap(path, dtype=np.int64, mode="r")

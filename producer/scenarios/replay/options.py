@@ -59,7 +59,7 @@ TIMING = (
         float,
         "How many times as fast as it happened: 1 is the original timing, 60 an hour in a minute. Instead of a rate.",
         title="Times as fast as it happened",
-        above=0,
+        least=0.0001,
         most=1e9,
         own_times=True,
     ),

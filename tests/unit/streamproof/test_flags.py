@@ -17,11 +17,12 @@ import consumer.report
 import producer
 import schemas.registry.gate
 import stack.up
-from cluster.errors import Interrupted
+from cluster.errors import Interrupted, Misconfigured
 from consumer.report import ReportResult
 from streamproof.cli import run
 from streamproof.demo import lake as lake_demo
 from streamproof.demo import own_stack
+from streamproof.flags.replay import most_set_aside
 from tests.kit import ROOT
 
 NOWHERE = ["--bootstrap-servers", "127.0.0.1:9", "--registry-url", "http://127.0.0.1:9"]
@@ -170,3 +171,10 @@ def test_every_flag_is_in_some_test():
     tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     missing = {flag for flag in documented - typers if not re.search(rf"{flag}(?![a-z-])", tests)}
     assert not missing
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "1e400", "nan%", "inf%", "-1", "1.5", "100%", "some"])
+def test_a_number_of_rows_that_may_be_set_aside_is_one(text):
+    with pytest.raises(Misconfigured, match="neither a number of rows nor a share"):
+        most_set_aside(text, strict=False)
+    assert [most_set_aside(good, strict=False) for good in ("0", "20", "0.5%")] == [0, 20, 0.005]

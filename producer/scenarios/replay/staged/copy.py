@@ -147,9 +147,20 @@ class StagedShard:
             return times
         places = np.where(missing, -1, np.arange(len(times)))
         last = np.maximum.accumulate(places)
+        return np.where(last < 0, self._time_before(first, name) if missing[0] else 0, times[np.maximum(last, 0)])
+
+    def _time_before(self, first: int, name: str) -> int:
+        """Return the time of the last event before ``first`` that has one, or else the earliest of all."""
+        at = int(np.searchsorted(self._ends, first, side="right"))
+        begins = int(self._ends[at]) - int(self._groups["rows"][at])
+        times, missing = milliseconds(self.read(begins, first, (name,)).column(0))
+        if not missing.all():
+            return int(times[~missing][-1])
+        timed = np.flatnonzero(self._groups["time_min"][:at] <= self._groups["time_max"][:at])
+        if len(timed):
+            return int(self._groups["time_last"][timed[-1]])
         found = self.event_time_range
-        before = 0 if found is None else found[0]
-        return np.where(last < 0, before, times[np.maximum(last, 0)])
+        return 0 if found is None else found[0]
 
     @property
     def event_time_range(self) -> tuple[int, int] | None:

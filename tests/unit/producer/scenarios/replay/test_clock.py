@@ -9,12 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cluster.errors import Misconfigured
+from cluster.errors import Misconfigured, StoreFull
+from cluster.machine.disk import no_space
 from producer.feeds import Feed, Timing, stage_feeds
 from producer.feeds.feed import refuse_set_aside
 from producer.scenarios import Asked, find_scenario
 from producer.scenarios.options import filled, fitted
 from producer.scenarios.replay.clock import epoch_ms
+from producer.scenarios.replay.scenario import copies_home
 from producer.scenarios.replay.staged import writing
 from producer.scenarios.replay.stream import ReplayStream
 from tests.kit import ROOT
@@ -113,7 +115,11 @@ def test_a_feed_may_be_named_instead_of_staged():
         ({"speed": 1, "clock_from": "yesterday"}, "'yesterday', which is no time"),
         ({"speed": 1, "alongside": "clickstream"}, "clickstream replays no files"),
         ({"speed": 1, "alongside": "0123456789abcdef0123456789abcdef"}, "shares the clock are not here"),
-        ({"speed": 0}, "must be above 0"),
+        ({"speed": 1, "clock_from": "--5"}, "'--5', which is no time"),
+        ({"speed": 1, "clock_from": "²"}, "'²', which is no time"),
+        ({"speed": 1, "clock_from": "9" * 30}, "which is no time"),
+        ({"speed": 0}, r"must be 0\.0001 or more"),
+        ({"speed": 1e-320}, r"must be 0\.0001 or more"),
     ],
 )
 def test_a_clock_that_cannot_be_is_told(options, says):
@@ -131,6 +137,48 @@ def test_without_an_event_time_there_is_no_original_timing(tmp_path: Path):
 def test_times_are_iso_in_utc_or_milliseconds():
     assert epoch_ms("2017-10-01T03:00:00Z") == epoch_ms("2017-10-01T03:00:00") == epoch_ms("1506826800000")
     assert epoch_ms("2017-10-01T00:00:00-03:00") == 1_506_826_800_000
+
+
+def far(tmp_path: Path, **options: Any) -> ReplayStream:
+    """Open rows whose times are as far from each other as a long allows."""
+    least, most = -(2**63), 2**63 - 1
+    (tmp_path / "rows-1.csv").write_text(f"id,at\n1,{most}\n2,{least}\n3,0\n4,5000\n")
+    (tmp_path / "feed.yaml").write_text("kind: replay\nprefix: rows-\nkey: id\nevent_time: at\n")
+    return opened(str(tmp_path / "feed.yaml"), folder=str(tmp_path), **options)
+
+
+@pytest.mark.parametrize("gap", [None, 10])
+def test_times_beyond_all_years_are_in_order_and_due_in_it(tmp_path: Path, gap: int | None):
+    stream = far(tmp_path, speed=1, order="time", longest_gap=gap)
+    assert rows(stream).column("id").to_pylist() == [2, 3, 4, 1]
+    assert stream.due is not None
+    due = [stream.due.at(number) for number in range(4)]
+    assert due == sorted(due)
+    assert due[0] == 0
+    assert due[2] - due[1] == pytest.approx(5, abs=1)
+    assert [stream.due.due(second) for second in due] == [1, 2, 3, 4]
+
+
+def test_an_order_that_is_not_whole_is_made_again(tmp_path: Path):
+    def order() -> list[int]:
+        return rows(far(tmp_path, order="time")).column("id").to_pylist()
+
+    assert order() == [2, 3, 4, 1]
+    (kept,) = copies_home().rglob("order-0-of-1.i64")
+    kept.write_bytes(kept.read_bytes()[:16])
+    assert order() == [2, 3, 4, 1]
+    kept.write_bytes(b"")
+    assert order() == [2, 3, 4, 1]
+
+
+def test_no_room_for_an_order_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(_: Path) -> None:
+        raise no_space("no space")
+
+    monkeypatch.setattr("producer.scenarios.replay.clock.sync", full)
+    with pytest.raises(StoreFull):
+        far(tmp_path, order="time")
+    assert not [*copies_home().rglob(".order*")]
 
 
 @pytest.mark.parametrize(
