@@ -291,7 +291,8 @@ def _computed_fault(path: str, one: Computed, there: Mapping[str, Place]) -> str
         return None if place.scope == scope_of(path) else f"{one.count} is in a list that {path} is not in"
     for part in one.parts:
         within = scope_of(part).removesuffix("[]").removesuffix("{}")
-        if one.sum and part in there and scope_of(part) != within and scope_of(within) == scope_of(path):
+        beside = scope_of(part) != within and scope_of(within) == scope_of(path)
+        if one.sum and beside and part in there and takes(there[part].node):
             continue  # the items of a list beside it are summed up
         if fault := _part_fault(path, part, there):
             return fault

@@ -216,6 +216,9 @@ class Block:
             start, end = (self._seen(path, frame) for path in one.span)
             exact = (end - start) / UNITS_US[one.unit]
             numbers = np.trunc(exact) if whole else np.round(exact, 9)
+        elif one.ratio is not None:
+            part, of = (self._part(path, frame) for path in one.ratio)
+            numbers = np.divide(part, of, out=np.zeros(frame.size), where=of != 0)
         else:
             named = one.sum or one.product or ()
             parts = [self._part(path.removeprefix("-"), frame) * (-1 if path[0] == "-" else 1) for path in named]

@@ -24,7 +24,7 @@ def led_by(rule: Rule, aspect: Aspect) -> Iterator[Part]:
     if rule.computed is not None:
         for part in rule.computed.parts:
             yield part, "values"
-            if rule.computed.sum or rule.computed.product:
+            if rule.computed.span is None:
                 yield part, "nulls"
         if rule.computed.count is not None:
             yield rule.computed.count, "nulls"

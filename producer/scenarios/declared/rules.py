@@ -32,7 +32,7 @@ class _Part(BaseModel):
 
 
 class Distribution(_Part):
-    """A distribution of numbers, cut to ``[min, max]`` and rounded to ``round`` decimals."""
+    """A distribution of numbers, cut to ``[min, max]``, rounded to ``round`` decimals or to multiples of ``step``."""
 
     kind: Literal["uniform", "normal", "lognormal", "exponential", "poisson", "constant"]
     low: float | None = None
@@ -45,6 +45,7 @@ class Distribution(_Part):
     min: float | None = None
     max: float | None = None
     round: int | None = Field(default=None, ge=0, le=12)
+    step: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -177,9 +178,10 @@ UNITS_US = {
 
 
 class Computed(_Part):
-    """What follows from other fields, as they are written: one of ``sum``, ``product``, ``span`` and ``count``.
+    """What follows from other fields, as they are written: one of ``sum``, ``product``, ``ratio``, ``span``, ``count``.
 
     ``sum``: a name with a minus before it is taken away; what is null counts nothing; all items of a list count
+    ``ratio``: the first divided by the second, 0 where that is 0
     ``span``: from the first time to the second, in ``unit``; in a whole number, what is begun does not count
     ``count``: the items of a list or a map
 
@@ -188,6 +190,7 @@ class Computed(_Part):
 
     sum: Annotated[tuple[str, ...] | None, Field(min_length=1)] = None
     product: Annotated[tuple[str, ...] | None, Field(min_length=1)] = None
+    ratio: tuple[str, str] | None = None
     span: tuple[str, str] | None = None
     unit: Literal["nanoseconds", "microseconds", "milliseconds", "seconds", "minutes", "hours", "days"] = "seconds"
     count: str | None = None
@@ -196,15 +199,17 @@ class Computed(_Part):
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
-        said = [name for name in ("sum", "product", "span", "count") if getattr(self, name) is not None]
+        said = [name for name in ("sum", "product", "ratio", "span", "count") if getattr(self, name) is not None]
         if len(said) != 1:
-            raise ValueError(f"say one of sum, product, span and count{', not ' + ' and '.join(said) if said else ''}")
+            raise ValueError(
+                f"say one of sum, product, ratio, span and count{', not ' + ' and '.join(said) if said else ''}"
+            )
         return self
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Return the fields whose values it is made of."""
-        return tuple(one.removeprefix("-") for one in self.sum or ()) or self.product or self.span or ()
+        return tuple(one.removeprefix("-") for one in self.sum or ()) or self.product or self.ratio or self.span or ()
 
 
 class Timestamp(_Part):

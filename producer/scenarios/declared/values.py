@@ -100,6 +100,8 @@ def amounts(rng: np.random.Generator, wanted: Distribution, size: int) -> Floats
             drawn = np.full(size, one.value or 0.0)
     if one.min is not None or one.max is not None:
         drawn = np.clip(drawn, one.min, one.max)
+    if one.step is not None:
+        drawn = np.round(drawn / one.step) * one.step
     return drawn if one.round is None else np.round(drawn, one.round)
 
 

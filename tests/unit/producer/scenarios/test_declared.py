@@ -304,6 +304,8 @@ RELATED = [
         {"name": "quantity", "type": "int"}, {"name": "price", "type": "float"}, {"name": "sum", "type": "double"}]}}]},
     {"name": "sum", "type": "double"},
     {"name": "small", "type": "int"},
+    {"name": "percent", "type": "float"},
+    {"name": "five", "type": "int"},
 ]  # fmt: skip
 RELATIONS = """
 fields:
@@ -320,6 +322,8 @@ fields:
   "lines[].price": {distribution: [1, 9]}
   "lines[].sum": {computed: {product: ["lines[].quantity", "lines[].price"], round: 2}}
   sum: {computed: {sum: ["lines[].sum", -net], times: -10, round: 1}}
+  percent: {computed: {ratio: [tax, net], times: 100, round: 1}}
+  five: {distribution: {kind: uniform, low: 0, high: 100, step: 5}}
   small: {computed: {product: [count], times: 1.0e+12}}
 """
 
@@ -337,6 +341,8 @@ def test_what_is_computed_follows_from_the_other_fields_as_they_are_written(decl
         assert event["count"] == len(lines)
         assert all(line["sum"] == pytest.approx(line["quantity"] * line["price"], abs=0.006) for line in lines)
         assert event["sum"] == pytest.approx(-10 * (sum(line["sum"] for line in lines) - float(event["net"])), abs=0.06)
+        assert event["percent"] == pytest.approx(100 * (event["tax"] or 0) / float(event["net"]), abs=0.06)
+        assert event["five"] % 5 == 0
         assert event["small"] == (2**31 - 1 if lines else 0)
 
 
@@ -458,9 +464,9 @@ def test_every_fault_is_named_at_once_with_its_path_and_the_nearest_name(declare
         ("fields: {total: {computed: {count: note}}}", "note is of type string, not a list or a map"),
         (
             "fields: {total: {computed: {count: items, sum: [total]}}}",
-            "say one of sum, product, span and count, not sum",
+            "say one of sum, product, ratio, span and count, not sum",
         ),
-        ("fields: {total: {computed: {times: 2}}}", "say one of sum, product, span and count [(]"),
+        ("fields: {total: {computed: {times: 2}}}", "say one of sum, product, ratio, span and count [(]"),
         ("fields: {total: {computed: {sum: [total]}}}", "round in a circle: total -> total"),
         (
             "fields: {note: {reference: trace}, trace: {reference: order_id}, order_id: {reference: trace}}",
