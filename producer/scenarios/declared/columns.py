@@ -223,7 +223,7 @@ class Block:
             named = one.sum or one.product or ()
             parts = [self._part(path.removeprefix("-"), frame) * (-1 if path[0] == "-" else 1) for path in named]
             numbers = np.sum(parts, axis=0) if one.sum else np.prod(parts, axis=0)
-        numbers = numbers * one.times if one.times is not None else numbers
+        numbers = numbers * (1 if one.times is None else one.times) + (one.plus or 0)
         digits = 0 if whole else one.round
         numbers = np.round(numbers, digits) if digits is not None else numbers
         return Values("number", pa.array(np.clip(numbers, -most_of(node), most_of(node))))

@@ -185,7 +185,8 @@ class Computed(_Part):
     ``span``: from the first time to the second, in ``unit``; in a whole number, what is begun does not count
     ``count``: the items of a list or a map
 
-    Then it is scaled by ``times`` and rounded to ``round`` decimals, and is never more than its type holds.
+    Then it is scaled by ``times``, moved by ``plus`` and rounded to ``round`` decimals. It is never more than its type
+    holds.
     """
 
     sum: Annotated[tuple[str, ...] | None, Field(min_length=1)] = None
@@ -195,6 +196,7 @@ class Computed(_Part):
     unit: Literal["nanoseconds", "microseconds", "milliseconds", "seconds", "minutes", "hours", "days"] = "seconds"
     count: str | None = None
     times: float | None = None
+    plus: float | None = None
     round: int | None = Field(default=None, ge=0, le=12)
 
     @model_validator(mode="after")

@@ -115,7 +115,7 @@ def _is_computed_above(one: Computed, rules: Mapping[str, Rule]) -> bool:
             if follows is not None and follows.field == earlier and follows.times is None:
                 return min(sign * bound for bound in _bounds(follows.plus)) >= 0
         return False
-    above = all(part[0] != "-" for part in one.sum or ()) and (one.times or 0) >= 0
+    above = all(part[0] != "-" for part in one.sum or ()) and (one.times or 0) >= 0 and (one.plus or 0) >= 0
     return one.count is not None or (above and all(_is_never_negative(rules[part], rules) for part in one.parts))
 
 

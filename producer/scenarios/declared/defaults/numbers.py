@@ -13,14 +13,20 @@ _READINGS = readings_of("numbers.txt")
 
 def number_rule(field: Field) -> dict[str, Any] | None:
     """Return the rule of a number whose name tells what it is; ``None`` for any other."""
+    kind = kind_of(field)
+    return None if kind is None else rule_of(kind, field)
+
+
+def kind_of(field: Field) -> str | None:
+    """Return what ``ranges.py`` calls the values of a number whose name tells what it is; ``None`` for any other."""
     plainer = field.plainer()
-    if plainer is not None and field.is_named(r" (value|val|reading|measurement)$") and (rule := number_rule(plainer)):
-        return rule
+    if plainer is not None and field.is_named(r" (value|val|reading|measurement)$") and (kind := kind_of(plainer)):
+        return kind
     found = next((one for one in _READINGS if one.fits(field)), None)
     if found is None:
         other = plainer or field.of_one()
-        return None if other is None else number_rule(other)
-    return rule_of(_meant(found.values, field), field)
+        return None if other is None else kind_of(other)
+    return _meant(found.values, field)
 
 
 def rule_of(kind: str, field: Field) -> dict[str, Any]:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from producer.scenarios.declared.defaults import ids, numbers, text, times
+from producer.scenarios.declared.defaults.answers import answer_pools
 from producer.scenarios.declared.defaults.codes import FORMS
 from producer.scenarios.declared.defaults.field import Field, fields_of
 from producer.scenarios.declared.defaults.people import PEOPLE, people_pool
-from producer.scenarios.declared.defaults.places import UNITED_STATES, WORLD, place_pools
+from producer.scenarios.declared.defaults.places import place_pools
 from producer.scenarios.declared.defaults.properties import listed_in, range_in, rows_of, said_of
 from producer.scenarios.declared.defaults.together import follow
 from producer.scenarios.declared.field_paths import Place
-from producer.scenarios.declared.rules import Pool, Rule
+from producer.scenarios.declared.rules import NULLS, Pool, Rule
 from producer.scenarios.declared.texts_of_types import texts_of
 from schemas.types.node import RECURSION, Node, member_names
 
@@ -50,13 +51,14 @@ def defaults_of(root: Node, there: Mapping[str, Place], named: Mapping[str, Rule
     fields = fields_of(root, there)
     drawn = _Drawn(fields)
     ways = {path: drawn.way(field) for path, field in fields.items()}
-    follow(ways, fields, named)
+    drawn.take(follow(ways, fields, named))
     ways |= drawn.listed(root, there)
     rules = {}
     for path, way in ways.items():
         node = there[path].node
-        nulls = {"nulls": _NULLS} if node.nullable and node.kind != "null" and path not in drawn.own else {}
-        rules[path] = Rule.model_validate(nulls | way)
+        decided = any(name in way for name in NULLS)
+        some = node.nullable and node.kind != "null" and path not in drawn.own and not decided
+        rules[path] = Rule.model_validate(way | ({"nulls": _NULLS} if some else {} if way else {"nulls": 0.0}))
     return Defaults(rules, {name: Pool.model_validate(pool) for name, pool in drawn.pools(ways).items()})
 
 
@@ -101,7 +103,7 @@ class _Drawn:
             return {"bytes": node.size if node.kind == "fixed" else [4, 16]}
         if node.kind == RECURSION:
             return {"choice": self._texts_of(node)}
-        return {"nulls": 1.0} if node.kind == "null" else {"nulls": 0.0}  # a record's fields have rules of their own
+        return {"nulls": 1.0} if node.kind == "null" else {}  # a record's fields have rules of their own
 
     def _texts_of(self, node: Node) -> list[str]:
         """Return texts of a type inside itself: made once, however often it is there."""
@@ -185,16 +187,20 @@ class _Drawn:
                 found |= {inside + column: {"pool": f"{name}.{column}"} for column in whole}
         return found
 
+    def take(self, pools: Mapping[str, dict[str, Any]]) -> None:
+        """Keep pools that the relations between fields need."""
+        self._pools |= pools
+
     def pools(self, ways: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         """Return the pools that ways refer to."""
-        places = place_pools()
+        ready = place_pools() | answer_pools()
         used = {str(way["pool"]).partition(".")[0] for way in ways.values() if "pool" in way}
         known = dict(self._pools)
         for name in used - set(known):
             if name.startswith(PEOPLE):
                 known[name] = people_pool()
             else:
-                known[name] = places[UNITED_STATES if name.startswith(UNITED_STATES) else WORLD]
+                known[name] = ready[next(one for one in ready if name.startswith(one))]
         return {name: known[name] for name in sorted(used)}
 
 

@@ -1,10 +1,12 @@
-"""Cities with their region, country, codes and position, so that the fields of one address belong together."""
+"""Cities with their region, country, codes, money and position, so that the fields of one address belong together."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from producer.scenarios.declared.defaults.field import Field
+from producer.scenarios.declared.defaults.lists import choice_of
 from producer.scenarios.declared.defaults.tables import lines_of
 from producer.scenarios.declared.defaults.words import search
 
@@ -16,6 +18,7 @@ _COLUMNS = (
     "country",
     "alpha2",
     "alpha3",
+    "currency",
     "timezone",
     "latitude",
     "longitude",
@@ -47,6 +50,29 @@ def of_place(field: Field, column: str) -> tuple[str, str]:
     """
     american = field.is_near(r"\bstate\b") and not field.is_near(r"\b(country|nation)\b")
     return (UNITED_STATES if american else WORLD), column
+
+
+def of_one_place(
+    fields: Mapping[str, Field], ways: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield ways of what follows from the place that other fields of one record name: its money, time and position.
+
+    :param fields: fields of one record of which neither the file nor the schema says anything, by path.
+    """
+    pools = {str(ways[path].get("pool", "")).partition(".")[0] for path in fields}
+    named = [name for name in pools if name.startswith((WORLD, UNITED_STATES))]
+    if len(named) != 1:
+        return
+    wanted = {"currency": choice_of("currency"), "timezone": choice_of("timezone")}
+    for column, usual in wanted.items():
+        if len(found := [path for path in fields if ways[path] == usual]) == 1:
+            yield found[0], {"pool": f"{named[0]}.{column}"}
+    for column in ("latitude", "longitude"):
+        found = [
+            path for path, field in fields.items() if field.is_named(rf"\b{column}$") and "distribution" in ways[path]
+        ]
+        if len(found) == 1:
+            yield found[0], {"pool": f"{named[0]}.{column}"}
 
 
 def whose(field: Field) -> str:

@@ -38,7 +38,7 @@ _POINT = (
     r"receive|send|sent|purchase|payment|booking|pickup|dropoff|check in|check out|capture|observation|measurement|reading|"
     r"sample|sampling|local|utc|server|client|device|system|current|ingest|ingestion|processed|kernel|open|close|opening|"
     r"closing|expiry|expiration|effective|due|transact|fetch|report|request|release|launch|birth|death|submit|commit|alert|alarm|"
-    r"occurrence|occurrance|click|message|sunrise|sunset|kickoff|landing|takeoff|scheduled|actual|estimated|expected|planned|call|scan|visit|login|insert|entry|exit)"
+    r"occurrence|occurrance|click|message|logout|sunrise|sunset|kickoff|landing|takeoff|scheduled|actual|estimated|expected|planned|call|scan|visit|login|insert|entry|exit)"
 )
 _MOMENT = (
     rf"\b(timestamp|datetime|date time|time stamp|instant){_LABELS}"
@@ -64,6 +64,10 @@ _SPAN = (
     r"working|break|busy|active|moving|stopped|hang|burn|exposure|integration|dead|rise|fall|settling|half|life|real|over) time$"
 )
 _BARE = rf"^(is |was )?(last |first )?{_DONE}( (on|by date|date|time))?$|\b(start|end|begin)$|\bon$"
+
+# Where a span begins and ends, in a unit; in a video it does so from the beginning of that.
+_SPAN_ENDS = r"\b(start|end|begin|stop|finish|started|ended|finished|begun|stopped) (ns|us|ms|s|seconds)$"
+_MEDIA = r"\b(segments?|video|audio|subtitles?|captions?|clips?|tracks?|words?|transcript|media|frame|playback|chapter|scene|sample)\b"
 
 # When something was done last, is estimated to be, and the short forms of aviation: scheduled, estimated, actual.
 _DOINGS = (
@@ -94,6 +98,7 @@ _SPANS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (r"\b(admitted|admission|admit)\b", r"\b(discharged?|released)\b", {"low": 3600, "high": 10 * _DAY}),
     (r"\b(valid from|not before|effective from|effective|issued?|issue date)\b", r"\b(not after|valid (to|until|thru|through)|effective (to|until)|expires?|expiry|expiration|expired)\b", {"low": 30 * _DAY, "high": 730 * _DAY}),
     (r"\b(pickup|picked up|boarding)\b", r"\b(dropoff|dropped off|drop off|alighting)\b", {"low": 300, "high": 3600}),
+    (r"\brequest( (sent|received|started|at))?\b", r"\bresponse( (sent|received|ended|at))?\b", {"low": 0.005, "high": 30}),
     (r"\b(start|starts|started|begin|begins|began|beginning|from|opened|open|onset|login|entry|entered)\b", r"\b(end|ends|ended|finish|finished|to|until|closed|close|stop|stopped|completed|resolved|logout|exit|left)\b", {"low": 1, "high": 6 * 3600}),
     (r"\b(created|creation|create|inserted|registered|ordered|order|placed|submitted|requested|purchased|sent|first seen)\b", r"\b(updated?|modified|modification|changed|edited|last seen|shipped|delivered|received|paid|approved|processed|cancelled|canceled|deleted|responded|closed|completed)\b", {"low": 1, "high": 3600}),
 )  # fmt: skip
@@ -146,6 +151,8 @@ def _is_moment_in_full(field: Field) -> bool:
     if field.is_named(_DOINGS):
         return True
     whole = field.node.kind == "long"  # which may as well count characters
+    if whole and field.is_named(_SPAN_ENDS) and not field.is_near(_MEDIA):
+        return True
     if (
         whole
         and field.is_named(r"\b(start|end|begin)$")

@@ -321,7 +321,7 @@ fields:
   "lines[].quantity": {distribution: {kind: poisson, mean: 2}}
   "lines[].price": {distribution: [1, 9]}
   "lines[].sum": {computed: {product: ["lines[].quantity", "lines[].price"], round: 2}}
-  sum: {computed: {sum: ["lines[].sum", -net], times: -10, round: 1}}
+  sum: {computed: {sum: ["lines[].sum", -net], times: -10, plus: 100, round: 1}}
   percent: {computed: {ratio: [tax, net], times: 100, round: 1}}
   five: {distribution: {kind: uniform, low: 0, high: 100, step: 5}}
   small: {computed: {product: [count], times: 1.0e+12}}
@@ -340,7 +340,9 @@ def test_what_is_computed_follows_from_the_other_fields_as_they_are_written(decl
         lines = event["lines"] or []
         assert event["count"] == len(lines)
         assert all(line["sum"] == pytest.approx(line["quantity"] * line["price"], abs=0.006) for line in lines)
-        assert event["sum"] == pytest.approx(-10 * (sum(line["sum"] for line in lines) - float(event["net"])), abs=0.06)
+        assert event["sum"] == pytest.approx(
+            100 - 10 * (sum(line["sum"] for line in lines) - float(event["net"])), abs=0.06
+        )
         assert event["percent"] == pytest.approx(100 * (event["tax"] or 0) / float(event["net"]), abs=0.06)
         assert event["five"] % 5 == 0
         assert event["small"] == (2**31 - 1 if lines else 0)

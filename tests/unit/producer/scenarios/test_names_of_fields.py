@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producer.scenarios import Asked, find_scenario
+from producer.scenarios import find_scenario
 from tests.kit import ROOT
 from tests.kit.depth import examples
 from tests.kit.value_classes import is_right
@@ -21,20 +21,6 @@ CASES = ROOT / "tests" / "cases"
 EVENTS = 1000
 # What cannot be: a thousand different codes of a status out of five hundred.
 KNOWN_MISSES = {("codes", "code")}
-
-
-@pytest.fixture
-def draw(tmp_path):
-    def draw(record, *, seed=1, rules="", number=0):
-        (tmp_path / "r.avsc").write_text(json.dumps(record))
-        path = tmp_path / f"{record['name']}.yaml"
-        path.write_text(f"schema: r.avsc\n{rules}")
-        scenario = find_scenario(str(path))
-        now_ms = int(dt.datetime.now(dt.UTC).timestamp() * 1000)
-        stream = scenario.open(seed, 0, scenario.settings(EVENTS, now_ms, Asked(1, 0)))
-        return stream.block(number).slice(0, EVENTS).to_pydict()
-
-    return draw
 
 
 def record_of(name, /, **fields):
@@ -216,16 +202,6 @@ def test_a_rule_of_the_file_is_never_refused_for_what_follows_its_field_by_defau
         (after - before).total_seconds() for before, after in zip(drawn["start_time"], drawn["end_time"], strict=True)
     }
     assert gaps == {60.0}
-
-
-def test_the_row_before_a_change_is_the_row_after_it(draw):
-    value = record_of("Value", id="int", customer_id="long", total="double")
-    record = record_of("Envelope", before=["null", value], after=["null", "Value"], op="string")
-    drawn = draw(record)
-    both = [(before, after) for before, after in zip(drawn["before"], drawn["after"], strict=True) if before and after]
-    assert len(both) > EVENTS / 2
-    assert all(before["id"] == after["id"] and before["customer_id"] == after["customer_id"] for before, after in both)
-    assert any(before["total"] != after["total"] for before, after in both)
 
 
 def test_the_parts_of_one_address_belong_together(draw):
