@@ -159,16 +159,18 @@ def stage_feeds(
 def refuse_set_aside(feeds: Sequence[StagedFeed], most: float | None) -> None:
     """Refuse a run of which more was set aside than may be.
 
-    :param most: a share of the rows of each feed below 1, or a number of rows; ``None`` for any.
+    :param most: a share of the rows of each feed below 1, or a number of rows; ``None`` for any, if others are taken.
     :raises DataRejected: a feed has more; the first rows are named.
     """
     for each in feeds:
-        aside = each.staged.set_aside
-        allowed = aside if most is None else most if most >= 1 else most * (each.staged.rows + aside)
+        aside, taken = each.staged.set_aside, each.staged.rows
+        any_number = aside if taken else 0
+        allowed = any_number if most is None else most if most >= 1 else most * (taken + aside)
         if aside > allowed:
             first = [f"{row['file']} line {row['line']}: {row['reason']}" for row in each.first_reasons(_SHOWN_REASONS)]
+            none = "" if taken else ", and none was taken"
             raise DataRejected(
-                f"{aside:,} row{'s were' if aside > 1 else ' was'} set aside ({'; '.join(first)})",
+                f"{aside:,} row{'s were' if aside > 1 else ' was'} set aside{none} ({'; '.join(first)})",
                 where=f"feed {each.feed.name}, {each.staged.folder / 'set_aside.jsonl'}",
                 hint="Nothing was sent. Mend the files, or allow more with --most-set-aside",
             )

@@ -56,7 +56,7 @@ MostSetAsideFlag = Annotated[
     typer.Option(
         "--most-set-aside",
         metavar="N|P%",
-        help="Send nothing and fail (65) if more rows of a feed cannot be taken; any number may be, by default.",
+        help="Send nothing and fail (65) if more rows of a feed cannot be taken; by default, if none can.",
         rich_help_panel=_PANEL,
     ),
 ]

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cluster.errors import Misconfigured, StoreFull
+from cluster.errors import DataRejected, Misconfigured, StoreFull
 from cluster.machine.disk import no_space
 from producer.feeds import Feed, Timing, stage_feeds
 from producer.feeds.feed import refuse_set_aside
@@ -193,3 +193,18 @@ def test_more_rows_than_may_be_set_aside_are_refused_before_anything_is_sent(tmp
         return
     with pytest.raises(Exception, match=r"2 rows were set aside \(rows-1.csv line 3: .*rows-1.csv line 4"):
         refuse_set_aside(staged, most)
+
+
+@pytest.mark.parametrize(("most", "refused"), [(None, True), (0.5, True), (1, True), (2, False)])
+def test_a_feed_of_which_no_row_is_taken_is_refused_unless_that_is_allowed(tmp_path: Path, most, refused):
+    (tmp_path / "rows-1.csv").write_text("id,at\n2\n3\n")
+    (tmp_path / "feed.yaml").write_text("kind: replay\nprefix: rows-\n")
+    staged = stage_feeds([Feed(str(tmp_path / "feed.yaml"), "rows")])
+    if refused:
+        with pytest.raises(DataRejected, match="2 rows were set aside, and none was taken"):
+            refuse_set_aside(staged, most)
+    else:
+        refuse_set_aside(staged, most)
+    # Files without any row are no fault of theirs.
+    (tmp_path / "rows-1.csv").write_text("id,at\n")
+    refuse_set_aside(stage_feeds([Feed(str(tmp_path / "feed.yaml"), "rows")]), most)
