@@ -40,7 +40,7 @@ def _format_name(given: str) -> str:
 
 
 class File(BaseModel):
-    """The whole file. What is read: ``folder`` to ``names``; what becomes of it: the rest."""
+    """The whole file. What is read: ``folder`` to ``columns``; what becomes of it: the rest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,6 +55,7 @@ class File(BaseModel):
     delimiter: Annotated[str | None, AfterValidator(lambda given: given and delimiter_named(given))] = None
     quote: str | None = None
     names: list[str] | None = Field(default=None, min_length=1)
+    columns: dict[str, str] | None = Field(default=None, min_length=1)
     schema_file: str | None = Field(default=None, alias="schema")
     topic: str | None = None
     key: str | None = None
@@ -122,6 +123,10 @@ def read_document(path: Path) -> File:
         ]
     if read.names and len(set(read.names)) < len(read.names):
         faults.append("names: a name stands twice")
+    if read.columns and read.names:
+        faults.append("columns: names says already what the columns are called")
+    if read.columns and len(set(read.columns.values())) < len(read.columns):
+        faults.append("columns: a name stands twice")
     if faults:
         raise _error(path, faults)
     return read
@@ -164,6 +169,8 @@ def _against(read: File, root: Node | None) -> list[str]:
 def _digest(read: File, schema: str | None) -> str:
     """Return what changes when records change for the same rows; where the files are does not count."""
     told: dict[str, Any] = read.model_dump(exclude={"folder", "topic", "name", "mix"})
+    if read.columns is None:  # which runs of before knew nothing of
+        del told["columns"]
     return hashlib.sha256(json.dumps([told, schema], sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -88,5 +88,6 @@ def reading_of(told: dict[str, Any], *, record: str, schema: str | None, event_t
         schema=schema,
         event_time=event_time,
         names=None if names is None else tuple(names),
+        columns=tuple(sorted((told.get("columns") or {}).items())),
         **reading,
     )

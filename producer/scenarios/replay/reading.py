@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cluster.errors import Misconfigured
 from producer.scenarios.replay.files import PACKED
@@ -30,6 +32,7 @@ class Reading:
     :param encoding: as :func:`encoding_named` gives it.
     :param quote: ``None`` where nothing is quoted.
     :param names: of the columns, where files of CSV have no header.
+    :param columns: name in the files and name of the field, where those differ.
     """
 
     format: str
@@ -41,11 +44,39 @@ class Reading:
     delimiter: str = ","
     quote: str | None = '"'
     names: tuple[str, ...] | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
     @property
     def unit(self) -> int:
         """Bytes of a character's smallest part."""
         return _WIDE.get(self.encoding, 1)
+
+    def fields_of(self, names: Sequence[str], path: Path) -> list[str]:
+        """Return what the fields of a file's columns are called.
+
+        :raises Misconfigured: it lacks a column that is to be called otherwise, or two are called the same.
+        """
+        called = dict(self.columns)
+        missing = [name for name in called if name not in names]
+        found = [called.get(name, name) for name in names]
+        twice = sorted({name for name in found if called and found.count(name) > 1})
+        if missing or twice:
+            what = f"has no {', '.join(map(repr, missing))}" if missing else f"would have {', '.join(twice)} twice"
+            raise Misconfigured(f"the file {what}, as columns says", where=str(path), hint="Correct columns")
+        return found
+
+    def renamed(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return an object with its members called as fields; a member that takes the name of another stands twice.
+
+        :raises ValueError: names the field that would have two values.
+        """
+        if not self.columns:
+            return row
+        called = dict(self.columns)
+        found = {called.get(name, name): value for name, value in row.items()}
+        if len(found) < len(row):
+            raise ValueError(next(name for name in called.values() if name in row))
+        return found
 
     def known_by(self) -> str:
         """Return a text that differs when the same bytes are read differently."""

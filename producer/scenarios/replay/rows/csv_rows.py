@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ class CsvFile:
         csv.field_size_limit(MOST_ROW_BYTES)
         self._reading = reading
         self._dialect = dialect(reading.delimiter, reading.quote)
+        self._said: list[str] = []  # the names as they stand in the file
         self._fast = fast and len(reading.delimiter.encode()) == 1
         self._encoding, self._mark, begun = without_mark(opened, reading.encoding)
         self._newline = newline_of(self._encoding)
@@ -97,7 +99,10 @@ class CsvFile:
         header, used = header_in(lines, self._encoding, self._dialect, names, path)
         if used:
             self._mark = b""
-        return header, Lines(first.first + used, first.data[sum(map(len, lines[:used])) :])
+        self._said = header
+        return self._reading.fields_of(header, Path(path)), Lines(
+            first.first + used, first.data[sum(map(len, lines[:used])) :]
+        )
 
     def _nothing(self, *aside: SetAside) -> Texts:
         empty = [pa.array([], pa.string()) for _ in self.header or ()]
@@ -184,7 +189,7 @@ class CsvFile:
 
     def _without_headers(self, texts: Texts) -> Texts:
         """Return rows without those that say the names of the columns again, as in files that were put together."""
-        names = self.header or []
+        names = self._said
         if len(names) < 2 or not len(texts):
             return texts
         # A file that was put behind another may have brought its mark.

@@ -54,7 +54,7 @@ def schema_text(record: str, fields: dict[str, Any], path: str) -> str:
         raise Misconfigured(
             f"no field of a schema can be called {', '.join(map(repr, wrong[:4]))}",
             where=path,
-            hint="A name has letters, digits and _, and begins with no digit; files of CSV without a header take names",
+            hint="A name has letters, digits and _, and begins with no digit; columns in the YAML file gives others",
         )
     told = [
         {"name": name, "type": kind, **({"default": None} if isinstance(kind, list) else {})}
@@ -105,10 +105,10 @@ def _of_json(paths: Sequence[Path], reading: Reading, looked: Looked, refused: R
     return json_fields(paths, reading, looked, refused)
 
 
-def _of_parquet(paths: Sequence[Path], _: Reading, looked: Looked, __: Refused) -> dict[str, Any]:
+def _of_parquet(paths: Sequence[Path], reading: Reading, looked: Looked, _: Refused) -> dict[str, Any]:
     from producer.scenarios.replay.rows.parquet_types import parquet_fields
 
-    return parquet_fields(paths, looked)
+    return parquet_fields(paths, reading, looked)
 
 
 _FIELDS: dict[str, Callable[[Sequence[Path], Reading, Looked, Refused], dict[str, Any]]] = {

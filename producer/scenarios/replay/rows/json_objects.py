@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from producer.scenarios.replay.reading import Reading
 from producer.scenarios.replay.rows.csv_strict import ENCODING, NUL
 from producer.scenarios.replay.rows.text_types import says_again
 
@@ -21,6 +22,18 @@ class Unfit(Exception):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+
+
+def read_object(line: str, reading: Reading) -> dict[str, Any]:
+    """Return the object that a line of JSON says, its members called as fields.
+
+    :raises Unfit: as :func:`parse_object`; or two members would be called the same.
+    """
+    found = parse_object(line)
+    try:
+        return reading.renamed(found)
+    except ValueError as error:
+        raise Unfit(TWICE, f"{error} stands twice, as columns calls it") from None
 
 
 def parse_object(line: str) -> dict[str, Any]:

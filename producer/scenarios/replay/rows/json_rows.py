@@ -6,6 +6,7 @@ the strict reader of JSON that the loader has (``schemas/formats/json``).
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -17,7 +18,7 @@ import pyarrow as pa
 from producer.scenarios.replay.reading import Reading
 from producer.scenarios.replay.rows import MOST_ROW_BYTES, Rows, SetAside
 from producer.scenarios.replay.rows.csv_strict import BLANK, ENCODING, too_long
-from producer.scenarios.replay.rows.json_objects import NOT_EXACT, Unfit, parse_object
+from producer.scenarios.replay.rows.json_objects import NOT_EXACT, Unfit, read_object
 from producer.scenarios.replay.rows.lines import read_lines, split_lines
 from producer.scenarios.replay.rows.marks import newline_of, without_mark
 from producer.scenarios.replay.rows.opening import Opened
@@ -38,7 +39,9 @@ def json_rows(stream: Opened, reading: Reading, root: Node, text: str) -> Iterat
     :raises StoreFailed: the file cannot be read.
     """
     flat = all(refused_kind(node) is None for _, node in root.fields)
-    take: Callable[[list[tuple[int, str, bytes]]], Rows] = _Flat(root).rows if flat else _Nested(root, text).rows
+    take: Callable[[list[tuple[int, str, bytes]]], Rows] = (
+        _Flat(root, reading).rows if flat else _Nested(root, text, reading).rows
+    )
     for lines, aside in json_lines(stream, reading):
         found = take(lines)
         found.aside = sorted([*aside, *found.aside], key=lambda each: (each.line, each.part))
@@ -74,7 +77,8 @@ def json_lines(stream: Opened, reading: Reading) -> Iterator[tuple[list[tuple[in
 class _Flat:
     """Rows of a schema without anything within its fields."""
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, root: Node, reading: Reading) -> None:
+        self._reading = reading
         self._fields = root.fields
         self._known = frozenset(name for name, _ in root.fields)
         self._absent = {
@@ -113,7 +117,7 @@ class _Flat:
         return Rows(pa.RecordBatch.from_arrays(columns, schema=self._schema), aside)
 
     def _row(self, line: str) -> dict[str, Any]:
-        row = parse_object(line)
+        row = read_object(line, self._reading)
         if row.keys() != self._known:
             _refuse_further(row, self._known)
             missing = [name for name in self._known if name not in row]
@@ -221,7 +225,8 @@ def _inexact(value: Any, node: Node) -> str | None:
 class _Nested:
     """Rows of a schema with lists, maps or records within, by the strict reader of JSON."""
 
-    def __init__(self, root: Node, text: str) -> None:
+    def __init__(self, root: Node, text: str, reading: Reading) -> None:
+        self._reading = reading
         self._schema = arrow_schema(root)
         self._root = root
         self._known = frozenset(name for name, _ in root.fields)
@@ -233,13 +238,14 @@ class _Nested:
         sound: list[tuple[int, str, bytes]] = []
         for number, line, raw in lines:
             try:
-                row = parse_object(line)
+                row = read_object(line, self._reading)
                 _refuse_further(row, self._known)
                 _refuse_inexact(row, self._root)
             except Unfit as unfit:
                 aside.append(SetAside(number, unfit.reason, unfit.detail, raw))
                 continue
-            sound.append((number, line, raw))
+            said = json.dumps(row, ensure_ascii=False) if self._reading.columns else line
+            sound.append((number, said, raw))
         found = self._decoder.salvage([line.strip().encode() for _, line, _ in sound])
         for place, fault in found.faults.items():
             number, _, raw = sound[place]

@@ -10,7 +10,7 @@ from cluster.errors import Misconfigured
 from producer.scenarios.replay.files import readable
 from producer.scenarios.replay.reading import Reading
 from producer.scenarios.replay.rows import SetAside
-from producer.scenarios.replay.rows.json_objects import Unfit, parse_object
+from producer.scenarios.replay.rows.json_objects import Unfit, read_object
 from producer.scenarios.replay.rows.json_rows import INT64, json_lines
 from producer.scenarios.replay.rows.opening import opened
 
@@ -36,7 +36,7 @@ def json_fields(
                     refused(path, each)
                 for at, line, raw in lines:
                     try:
-                        row = parse_object(line)
+                        row = read_object(line, reading)
                     except Unfit as unfit:
                         refused(path, SetAside(at, unfit.reason, unfit.detail, raw))
                         continue

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from cluster.errors import Misconfigured, StoreFailed
 from producer.scenarios.replay.files import unreadable
+from producer.scenarios.replay.reading import Reading
 from producer.scenarios.replay.rows import MOST_ROW_BYTES, Rows, SetAside
 from producer.scenarios.replay.rows.csv_strict import ENCODING, NUL
 from producer.scenarios.replay.rows.lines import CHUNK_BYTES, TOO_LONG
@@ -32,7 +33,9 @@ _BUFFER_BYTES = 1 << 20
 _FIRST = (TOO_LONG, ENCODING, NUL, EMPTY)
 
 
-def parquet_rows(stream: Opened, root: Node, in_order: Callable[[Sequence[str]], list[int]]) -> Iterator[Rows]:
+def parquet_rows(
+    stream: Opened, reading: Reading, root: Node, in_order: Callable[[Sequence[str]], list[int]]
+) -> Iterator[Rows]:
     """Yield the rows of a file. The line of a row is its number, from 1.
 
     :param in_order: gives the places of the schema's fields among names, or refuses the names.
@@ -41,18 +44,19 @@ def parquet_rows(stream: Opened, root: Node, in_order: Callable[[Sequence[str]],
     """
     schema, first = arrow_schema(root), 1
     with open_parquet(stream.path) as file:
-        in_order(file.names)
+        places = in_order(reading.fields_of(file.names, stream.path))
         for batch, finer in file.batches():
             faults: list[tuple[str, str, Mask]] = [
                 (TOO_LONG, f"longer than {MOST_ROW_BYTES:,} bytes", _too_long(batch))
             ]
             columns: list[Any] = []
-            for name, node in root.fields:
-                found = fitted(batch.column(name), node, name, instants=name in file.instants)
+            for (name, node), place in zip(root.fields, places, strict=True):
+                said = file.names[place]
+                found = fitted(batch.column(place), node, name, instants=said in file.instants)
                 columns.append(found.values)
                 faults += found.faults
-                if name in finer:
-                    faults.append((WRONG_TYPE, f"{name} has nanoseconds", finer[name]))
+                if said in finer:
+                    faults.append((WRONG_TYPE, f"{name} has nanoseconds", finer[said]))
             yield _taken(batch, columns, schema, faults, first)
             first += len(batch)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from cluster.errors import Misconfigured
+from producer.scenarios.replay.reading import Reading
 from producer.scenarios.replay.rows.infer import other_columns
 from producer.scenarios.replay.rows.parquet_rows import open_parquet
 from producer.scenarios.replay.rows.parquet_values import family
@@ -18,7 +19,7 @@ _MOST_DIGITS = 38
 _NUMBERS = ("int", "long", "float", "double")
 
 
-def parquet_fields(paths: Sequence[Path], looked: Callable[[int, int], None]) -> dict[str, Any]:
+def parquet_fields(paths: Sequence[Path], reading: Reading, looked: Callable[[int, int], None]) -> dict[str, Any]:
     """Return the types of the columns: those that hold the values of all files, with null where one has a null.
 
     :raises Misconfigured: files have other columns than the first, types that nothing holds together, or none in Avro.
@@ -44,8 +45,8 @@ def parquet_fields(paths: Sequence[Path], looked: Callable[[int, int], None]) ->
                 looked(number, 0)
             looked(number, file.size)
     return {
-        name: ["null", "string" if kind == "null" else kind] if name in nulls or kind == "null" else kind
-        for name, kind in kinds.items()
+        field: ["null", "string" if kind == "null" else kind] if name in nulls or kind == "null" else kind
+        for field, (name, kind) in zip(reading.fields_of(list(kinds), paths[0]), kinds.items(), strict=True)
     }
 
 

@@ -39,7 +39,7 @@ def read_rows(opened: Opened, reading: Reading, text: str) -> Iterator[Rows]:
     elif reading.format == "parquet":
         from producer.scenarios.replay.rows.parquet_rows import parquet_rows
 
-        yield from parquet_rows(opened, root, lambda names: order_of(names, root, str(opened.path)))
+        yield from parquet_rows(opened, reading, root, lambda names: order_of(names, root, str(opened.path)))
     else:
         yield from _csv_rows(opened, reading, root)
 

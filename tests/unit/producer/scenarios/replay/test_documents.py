@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cluster.errors import Interrupted, Misconfigured
@@ -84,6 +86,11 @@ def test_where_the_files_are_is_not_what_a_run_is_begun_with(write, folder):
         ("compression: zip\n", "compression: the compression is 'zip'"),
         ("data: parquet\nencoding: latin-1\n", "encoding: files of parquet have none"),
         ("names: [a, a]\n", "names: a name stands twice"),
+        ("columns: {note: a, total: a}\n", "columns: a name stands twice"),
+        ("columns: {note: a}\nnames: [id, at, total, note]\n", "columns: names says already"),
+        ("columns: {notes: a}\n", "the file has no 'notes', as columns says"),
+        ("columns: {note: id}\n", "the file would have id twice, as columns says"),
+        ("columns: {note: a b}\n", "no field of a schema can be called 'a b'"),
         ("schema: orders.avsc\n", "schema: "),
         ("schema: click_stream\nkey: user\n", "key: the schema has no field user, did you mean user_id?"),
         ("schema: click_stream\nnames: [user_id]\n", "names: session_id of the schema is missing"),
@@ -114,6 +121,36 @@ def test_what_a_file_says_of_its_rows_is_done(write, folder):
     settings = settings_of(scenario)
     assert scenario.format == "json"
     assert scenario.open(1, 0, settings).block(0).to_pylist() == [{"id": "007", "n": 1}, {"id": '"', "n": 2}]
+
+
+ODD = [{"user id": 1, "": "x", "größe": 1.5}, {"user id": 2, "": "y", "größe": 2.5}]
+
+
+@pytest.mark.parametrize("data", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_columns_that_no_field_can_be_called_have_the_names_that_are_given(folder, data, nested):
+    if data == "csv":
+        text = "user id,,größe\n1,x,1.5\nuser id,,größe\n2,y,2.5\n"
+        (folder / "orders_1.csv").write_text(text)
+    elif data == "jsonl":
+        twice = {**ODD[0], "id": 1}
+        lines = [ODD[0], twice, ODD[1]]
+        (folder / "orders_1.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    else:
+        pq.write_table(pa.Table.from_pylist(ODD), folder / "orders_1.parquet")
+    more = [{"name": "no", "type": ["null", {"type": "array", "items": "long"}]}] if nested and data == "jsonl" else []
+    kinds = {"id": "long", "word": "string", "size": "double"}
+    fields = [{"name": name, "type": kind} for name, kind in kinds.items()] + more
+    (folder / "own.avsc").write_text(json.dumps({"type": "record", "name": "O", "fields": fields}))
+    path = folder / "orders.yaml"
+    path.write_text(
+        'kind: replay\nprefix: orders_\nkey: id\ncolumns: {"user id": id, "": word, größe: size}\n'
+        + ("schema: own.avsc\n" if nested else ""),
+        encoding="utf-8",
+    )
+    scenario = find_scenario(str(path))
+    rows = scenario.open(1, 0, settings_of(scenario)).block(0).select(["id", "word", "size"]).to_pylist()
+    assert rows == [{"id": 1, "word": "x", "size": 1.5}, {"id": 2, "word": "y", "size": 2.5}]
 
 
 def test_other_rows_or_another_way_to_read_them_are_refused_and_another_folder_is_not(write, folder, tmp_path):
