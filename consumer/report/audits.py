@@ -200,11 +200,12 @@ def _drawn(name: str, key: str, value: Figures) -> figures.Figure:
 
 def _table(key: str, rows: Sequence[Figures]) -> dict[str, Any]:
     """Return mappings as rows of a table; what is beyond a number of them is left out, and said."""
-    head = list(dict.fromkeys(name for row in rows for name in row))
+    names = dict.fromkeys(name for row in rows for name in row)
+    # Stores keep mappings in orders of their own: what names a row comes first, be it a number.
+    head = sorted(names, key=lambda name: not (name.endswith("_id") or any(isinstance(r.get(name), str) for r in rows)))
     return {
         "title": sentence(_words(key)),
         "head": [_words(name) for name in head],
-        # The first column names the row, be it by a number.
         "numbers": [
             place > 0 and all(isinstance(row.get(name), int | float | None) for row in rows)
             for place, name in enumerate(head)
@@ -220,7 +221,7 @@ def _text(value: object) -> str:
     if isinstance(value, int | float):
         return _number(value)
     if isinstance(value, Mapping | list | tuple):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(f"no. {each}" if isinstance(each, int) else str(each) for each in value) or "none"
     return "" if value is None else str(value)
 
 

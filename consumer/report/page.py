@@ -134,7 +134,11 @@ def _rate(facts: Facts) -> list[tuple[str, str, str, str]]:
     """Return the rate that was reached beside the one asked for; by older manifests, what a second had."""
     rate = facts.rate
     if rate is not None:
-        asked = "events/s" if rate.asked is None else f"of {per_second(rate.asked)}/s asked, {percent(rate.share or 0)}"
+        asked = (
+            "events/s"
+            if rate.asked is None
+            else f"of {per_second(rate.asked)}/s asked, {percent(rate.share or 0)}".replace(" %", "\u202f%")
+        )
         return [("Rate reached", per_second(rate.reached), asked, "some" if rate.missed else "")]
     # The last second is rarely a whole one.
     whole = [achieved for _, _, achieved in facts.rates[:-1]] or [achieved for _, _, achieved in facts.rates]

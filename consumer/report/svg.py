@@ -224,10 +224,10 @@ def heatmap(
     most = max(counts.values(), default=0) or 1
     for at, column in enumerate(column_names):
         middle = _percent(label_share + share * (at + 0.5))
-        _text(chart, shortened(column, _CELL_LETTERS), x=middle, y=20, class_="tick", text_anchor="middle")
+        _text(chart, shortened(column, _CELL_LETTERS), x=middle, y=20, class_="tick across", text_anchor="middle")
     for row_at, row in enumerate(row_names):
         top = _CELL_PX * (row_at + 1)
-        _text(chart, shortened(row, 16), x="0", y=top + 20, class_="label")
+        _text(chart, shortened(row, 16), x="0", y=top + 20, class_="label down")
         for at, column in enumerate(column_names):
             value = counts.get((row, column), 0)
             depth = round(0.06 + 0.94 * value / most, 3)

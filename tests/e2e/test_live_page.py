@@ -246,6 +246,10 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(open_page, address, screens
     page = open_page(address, width=360)
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     expect(stage(page, "loaded")).to_contain_text("480")
+    expect(page.get_by_role("group", name="Newest records of shop")).to_contain_text("a tombstone: no value")
+    # Runs and records are stacked: none of their cells is beyond the edge.
+    for box in page.locator("[data-at=runs-box], [data-at=newest-box]").all():
+        assert box.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
     page.screenshot(path=screenshots / "live_narrow.png")
 
 

@@ -130,3 +130,12 @@ def test_texts_from_outside_are_never_markup(tmp_path: Path) -> None:
     assert "\u202e" not in page
     assert "</title>{{" not in page
     assert "{{7*7}}" in page
+
+
+def test_tables_of_tasks_begin_with_what_names_a_row_and_places_are_not_amounts(tmp_path: Path) -> None:
+    # A database that keeps JSON as it likes has changed the order of the names.
+    told = {"journey": {"died": [3], "categories": [{"clicks": 9, "title": "news", "category_id": 4}]}}
+    page, _ = written(AuditedRun(facts(), {"sink": AUDIT}, told), tmp_path)
+    places = [page.index(f">{name}</th>") for name in ("title", "category id", "clicks")]
+    assert places == sorted(places)
+    assert "no. 3" in page
