@@ -37,7 +37,7 @@ OWN = {
     "every": Param(
         "event",
         title="When totals are published",
-        description_md="After every event, or after so long if anything came: event, or a number and ms, s or m.",
+        description_md="**event**: after every event. A number and ms, s or m, as 500ms: so often, if anything came.",
         type="string",
     ),
     "count_for": Param(

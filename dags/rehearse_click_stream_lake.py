@@ -39,14 +39,15 @@ FORM = {
     "rate": Param(
         None,
         title="Rate",
-        description_md="Clicks a second. Empty for as fast as possible, or for the speed below.",
+        description_md="Clicks a second. Empty for as fast as possible, or where the speed below decides.",
         type=["null", "number"],
         allOf=[{"exclusiveMinimum": 0}],
     ),
     "speed": Param(
         None,
-        title="Original timing, times",
-        description_md="1 sends rows as far apart as they happened, 60 an hour of them in a minute. Empty for a rate.",
+        title="Times the original speed",
+        description_md="1 sends rows as far apart as they happened, 60 sends an hour of them in a minute. Empty for "
+        "the rate above.",
         type=["null", "number"],
         allOf=[{"exclusiveMinimum": 0}],
     ),

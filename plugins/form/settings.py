@@ -93,7 +93,7 @@ class Rehearsal(BaseModel):
     topic: Annotated[str, AfterValidator(topic_name)] = Field(
         default=DEFAULT_NAME,
         title="Topic",
-        description=f"Created when it is missing. {TOPIC_WORDS}. Each topic has its own warehouse.",
+        description=f"Created when it is missing. {TOPIC_WORDS}.",
         json_schema_extra={"pattern": TOPIC_PATTERN},
     )
 
@@ -181,7 +181,7 @@ class Rehearsal(BaseModel):
         default=None,
         title="PostgreSQL connection",
         description="Id of an Airflow connection to a PostgreSQL database that is to hold the warehouse. "
-        "Empty for a DuckDB file.",
+        "Empty for a DuckDB file, one for each topic.",
     )
 
     def injected(self) -> tuple[str, ...]:

@@ -339,5 +339,5 @@ def test_the_form_says_in_the_browser_what_full_speed_is_and_what_a_topic_may_be
     page.get_by_role("button", name="Trigger").first.click()
     form = page.get_by_role("dialog")
     expect(form.locator("label", has_text="As fast as possible")).to_be_visible(timeout=60_000)
-    expect(form.get_by_text("Each topic has its own warehouse")).to_be_visible()
+    expect(form.get_by_text("Created when it is missing")).to_be_visible()
     page.screenshot(path=screenshots / "trigger_form.png")
