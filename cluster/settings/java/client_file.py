@@ -20,7 +20,7 @@ from pathlib import Path
 
 from cluster.errors import Misconfigured
 from cluster.settings.java import brokers, registry_login, tls
-from cluster.settings.java.config_providers import resolved
+from cluster.settings.java.config_providers import class_key, listed_in, resolved
 from cluster.settings.java.keystores import keep
 from cluster.settings.java.known_keys import REGISTRY, is_known, meant_by
 from cluster.settings.java.login import HANDLERS, LINE, MECHANISM, OAUTH, is_secret_line, login_settings
@@ -54,8 +54,9 @@ _INSTEAD = {
 _SECRET_KEYS = ("password", "secret", ".token", "ssl.keystore.key", "basic.auth.user.info")
 _SPRING = "spring.kafka."
 _NEXT = "Correct the key, or remove it: what no client knows has no effect. docs/properties.md tells what is taken"
-# What a console or a guide leaves for a person to fill in.
-_PLACEHOLDER = re.compile(r"\{\{ ?[\w.-]{3,} ?\}\}|<[A-Z][A-Z_ -]{3,}>")
+# What a console or a guide leaves for a person to fill in, or for a template that nobody has filled. Kafka's own
+# references have a colon.
+_PLACEHOLDER = re.compile(r"\{\{ ?[\w.-]{3,} ?\}\}|<[A-Z][A-Z_ -]{3,}>|\$\{[A-Za-z_][\w.-]{2,}\}")
 _SHORTEST = 3  # of a key that another one may be like: anything is like a letter
 
 
@@ -99,7 +100,7 @@ def read_client_file(
     if not any(is_known(key) for key in given):
         raise Misconfigured(*_foreign(given), where=str(path), hint="docs/properties.md says what such a file is like")
     values, unresolved = resolved(given, env)
-    faults = {"": [*_unknown(given), *_unfilled(values), *unresolved], "kafka": [], "registry": []}
+    faults = {"": [*_unknown(given), *_unfilled(given), *unresolved], "kafka": [], "registry": []}
     settings = _settings(values, tls.Places(path.parent, folder), faults)
     told = [sentence for part in ("", *sorted(uses)) for sentence in faults[part]]
     if told:
@@ -107,6 +108,7 @@ def read_client_file(
         raise Misconfigured("; ".join(dict.fromkeys(told)), where=str(path), hint=hint)
     refused = {part: "; ".join(said) for part, said in faults.items() if said}
     understood = _UNDERSTOOD | {key for key in given if key.lower() == registry_login.AUTHORIZATION}
+    understood |= {class_key(name) for name in listed_in(given)}
     left_out = {key: _INSTEAD.get(key, "") for key in given if key not in understood}
     return ClientFile(settings, left_out, refused)
 
@@ -163,6 +165,10 @@ def _unknown(given: Mapping[str, str]) -> Iterator[str]:
 
 
 def _unfilled(given: Mapping[str, str]) -> Iterator[str]:
+    """Name keys with placeholders.
+
+    :param given: as the file has them: what a config provider gives may be any text.
+    """
     for key, value in given.items():
         if key in _UNDERSTOOD and _PLACEHOLDER.search(value) and not value.startswith("-----"):
             yield f"{key} has a placeholder in it: put your own value in its place"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cluster.errors import Misconfigured
-from cluster.settings.java.properties_format import parse
+from cluster.settings.java.properties_format import parse, trimmed
 from cluster.settings.java.quoting import class_name, key_name
 from cluster.settings.secret_files import check_private
 
@@ -21,18 +21,28 @@ _PACKAGE = "org.apache.kafka.common.config.provider."
 _LISTED = "config.providers"
 
 
+def listed_in(given: Mapping[str, str]) -> list[str]:
+    """Return the names of the providers that a file lists."""
+    return [name.strip() for name in given.get(_LISTED, "").split(",") if name.strip()]
+
+
+def class_key(name: str) -> str:
+    """Return the key that says which class a provider is."""
+    return f"{_LISTED}.{name}.class"
+
+
 def resolved(given: Mapping[str, str], env: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """Return the values with what providers say in the place of references, and what is wrong with them.
 
     A fault names the key and the provider, and nothing that was read.
     """
-    names = [name.strip() for name in given.get(_LISTED, "").split(",") if name.strip()]
+    names = listed_in(given)
     if not names:
         return dict(given), []
     faults: list[str] = []
     readers: dict[str, Callable[[str, str], str | None]] = {}
     for name in names:
-        kind = given.get(f"{_LISTED}.{name}.class", "")
+        kind = given.get(class_key(name), "")
         if kind.removeprefix(_PACKAGE) in _READERS:
             readers[name] = _READERS[kind.removeprefix(_PACKAGE)](env)
         else:
@@ -42,7 +52,8 @@ def resolved(given: Mapping[str, str], env: Mapping[str, str]) -> tuple[dict[str
     values: dict[str, str] = {}
     for key, value in given.items():
         try:
-            values[key] = _REFERENCE.sub(lambda found: _value(readers, found), value) if faults == [] else value
+            # Trimmed once more, as Kafka does: a secret in a file mostly ends with the end of its line.
+            values[key] = trimmed(_REFERENCE.sub(lambda found: _value(readers, found), value)) if not faults else value
         except Misconfigured as error:
             faults.append(f"{key}: {error}")
             values[key] = ""

@@ -17,8 +17,8 @@ INNER = (
     *("main.consumer.", "restore.consumer.", "global.consumer.", "consumer.", "producer.", "admin.", "topic."),
     *("offset.storage.", "config.storage.", "status.storage."),
 )
-# What a key begins with that the application completes, such as the name of a provider.
-_OPEN = ("config.providers.",)
+# What a key begins with that the application completes: the name of a provider, what a converter of Connect's reads.
+_OPEN = ("config.providers.", "key.converter.", "value.converter.", "header.converter.")
 # Of the registry's client, what else may stand behind its prefix.
 _OF_TLS = "ssl."
 _LIKENESS = 0.75

@@ -353,6 +353,8 @@ def test_every_option_of_a_token_login_is_taken(read, stores):
         ('bootstrap.servers="a:1"', "address 1 of bootstrap.servers is not host:port"),
         ("bootstrap.servers={{ BROKER }}", "bootstrap.servers has a placeholder in it"),
         ("basic.auth.user.info=<API_KEY>:<API_SECRET>", "basic.auth.user.info has a placeholder in it"),
+        ("bootstrap.servers=${KAFKA_BROKERS}", "bootstrap.servers has a placeholder in it"),
+        ("schema.registry.url=https://${registry.host}", "schema.registry.url has a placeholder in it"),
         ("ssl.crl.location=/crl.pem", "ssl.crl.location is not taken: revoked certificates are not looked up"),
         ("# nothing", "is empty, but for comments"),
         ("ssl.key.password=\\u12", "line 1 cannot be read as Java reads it"),
@@ -455,6 +457,23 @@ def test_values_may_come_from_kafkas_own_config_providers(read, tmp_path):
         read(providers + "bearer.auth.token=${e:NOBODY_SETS_THIS}")
     with pytest.raises(Misconfigured, match=r"com\.example\.Vault is none of Kafka's own config providers"):
         read("config.providers=v\nconfig.providers.v.class=com.example.Vault\nbearer.auth.token=${v:a:b}")
+
+
+def test_what_a_config_provider_reads_is_trimmed_and_may_look_like_anything(read, tmp_path):
+    (tmp_path / "password").touch(mode=0o600)
+    (tmp_path / "password").write_text("${HUNTER} <HUNTER>\n")
+    provider = "config.providers.d.class"
+    lines = f"config.providers=d\n{provider}=org.apache.kafka.common.config.provider.DirectoryConfigProvider\n"
+    found = read(f"{lines}sasl.username=u\nsasl.password=${{d:{tmp_path}:password}}\nconfig.providers.x.class=X\n")
+    assert found.settings["sasl_password"] == SecretStr("${HUNTER} <HUNTER>")
+    assert list(found.left_out) == ["config.providers.x.class"]  # which no list names
+
+
+def test_keys_of_a_worker_of_connect_are_known():
+    names = ("key.converter.schema.registry.url", "value.converter.schemas.enable", "header.converter.anything.at.all")
+    assert all(map(is_known, names))
+    assert not is_known("value.converter.")
+    assert not is_known("other.converter.schema.registry.url")
 
 
 def test_what_is_wrong_with_a_half_that_is_not_used_stops_nobody(tmp_path):
