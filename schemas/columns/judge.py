@@ -6,8 +6,8 @@ and whoever proves what was loaded.
 1. a field goes where the field of its name is, or one that its aliases name; each column takes one field of a schema
 2. the column's type gives way to the type that holds every value of both (``widening.py``); records and unions unite
    their members, and a type joins a union as a member
-3. where no type holds both without loss, the field gets a column of its own with a number, at the top or in the record
-   that it is in. Nothing is refused for it; a remark names it
+3. where no type holds both without loss, or lists lie too deep in each other to be changed, the field gets a column of
+   its own with a number, at the top or in the record that it is in. Nothing is refused for it; a remark names it
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from schemas.types.tree import Node
 
 # Arrow numbers the members of a union in seven bits.
 MAX_MEMBERS = 127
+# Lists and maps in each other whose values become others: a store goes through them item by item, and each level takes
+# it twice as long as the one above, whatever is in them.
+MAX_CHANGED_LEVELS = 8
 _LISTED = 20  # names of members that a sentence repeats
 _SAID = 160  # characters of a type that a sentence repeats
 Kind = Literal["new_column", "wider", "renamed", "numbered"]
@@ -238,6 +241,9 @@ class _Fitting:
         if fit is None:
             return None
         grown, place = fit
+        changed = grown != one or grown != other or place != identity(other)
+        if changed and sum(part.count("[]") + part.count("{}") for part in inner) > MAX_CHANGED_LEVELS:
+            return None
         places = (*(Place(at) for at in range(len(held.members) - 1)), replace(place, at=len(held.members) - 1))
         return replace(held, members=(*held.members[:-1], (name, grown))), Place(0, places)
 

@@ -106,6 +106,25 @@ def test_what_cannot_be_united_inside_a_record_gets_a_member_there() -> None:
     assert last.columns[0].place == Place(0, (Place(0, (Place(0), Place(1, (Place(2), Place(1))))),))
 
 
+def test_lists_too_deep_in_each_other_are_not_changed_and_kept_as_they_are_where_nothing_changes() -> None:
+    def within(levels: int, kind: Any) -> Any:
+        for level in range(levels):
+            kind = {"type": "map", "values": kind} if level % 2 else {"type": "array", "items": kind}
+        return kind
+
+    for levels, column in ((8, "c"), (9, "c_2"), (30, "c_2")):
+        first, same, changed = judged(*(record(("c", within(levels, kind))) for kind in ("int", "int", "long")))
+        assert same.held == first.held
+        assert [placed.column for placed in changed.columns] == [column]
+    # The record nearest to the top that is no deeper than that gets a member: what is below it is as it was.
+    deep = (
+        within(8, {"type": "record", "name": "I", "fields": [{"name": "x", "type": within(7, kind)}]})
+        for kind in ("int", "long")
+    )
+    *_, changed = judged(*(record(("c", kind)) for kind in deep))
+    assert [str(remark).split(" is ")[0] for remark in changed.remarks] == [f"c{'{}[]' * 4}.x: x"]
+
+
 def test_a_type_joins_a_union_as_its_first_member_and_later_ones_behind() -> None:
     roots = [
         record(("c", "string")),
