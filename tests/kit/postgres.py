@@ -18,6 +18,10 @@ from stack.ports import LOOPBACK, Ports
 from stack.services.postgres import USER, postgres_home, postgres_service
 from tests.kit.waiting import wait_until
 
+# What is stored outlives every process that is killed, the server's too. It would not outlive a machine that loses its
+# power, which no test is: a disk is not waited for.
+UNSYNCED = ("-c", "fsync=off", "-c", "full_page_writes=off")
+
 
 @dataclass(frozen=True)
 class PostgresServer:
@@ -54,7 +58,7 @@ def running_postgres(state: Path) -> Iterator[PostgresServer]:
     with service.log.open("ab") as log:
         for command in service.prepare:
             subprocess.run(command, cwd=service.cwd, env=env, stdout=log, stderr=log, check=True, timeout=60)
-        process = subprocess.Popen(service.argv, cwd=service.cwd, env=env, stdout=log, stderr=log)
+        process = subprocess.Popen([*service.argv, *UNSYNCED], cwd=service.cwd, env=env, stdout=log, stderr=log)
     server = PostgresServer(port, (postgres_home(state) / "password").read_text().strip(), process)
 
     def answers() -> bool:

@@ -13,8 +13,9 @@ from confluent_kafka import Producer
 from consumer.sinks import place_named
 from tests.kit.depth import DEEP
 
-RECORDS, VALUE_BYTES = 1200, 950_000
-# The promise is 1 GB. 611 MB was measured.
+VALUE_BYTES = 950_000
+RECORDS = {"file": 1200, "postgres": 1200 if DEEP else 400}
+# The promise is 1 GB. 611 to 733 MB were measured; the 380 MB of 400 records, all held, would be beyond the bound too.
 MOST_BYTES = 900_000_000
 # 1.05 to 1.17 GB were measured.
 MOST_PROVED_BYTES = 1_400_000_000
@@ -56,14 +57,13 @@ print(looked_at["columns"].split()[0], found.verdict, peak_bytes())
 
 
 @pytest.mark.parametrize("store", ["file", "postgres"])
-def test_1200_records_of_950_kb_load_in_less_than_a_gigabyte(
-    rig: Any, store: str, request: pytest.FixtureRequest
-) -> None:
+def test_records_of_950_kb_load_in_less_than_a_gigabyte(rig: Any, store: str, request: pytest.FixtureRequest) -> None:
+    records = RECORDS[store]
     where = str(rig.warehouse) if store == "file" else request.getfixturevalue("postgres").database()
     rig.create(partitions=2)
     (first,) = rig.encode(LARGE, [{"n": 0, "r": {"t": TEXT}, "b": os.urandom(VALUE_BYTES - len(TEXT))}])
     producer = Producer(rig.connection.kafka.as_librdkafka(queue_buffering_max_kbytes=20_000))
-    for number in range(RECORDS):
+    for number in range(records):
         value = first[:-16] + os.urandom(16)
         while True:
             try:
@@ -78,11 +78,11 @@ def test_1200_records_of_950_kb_load_in_less_than_a_gigabyte(
     )
     assert done.returncode == 0, done.stderr
     rows, quarantined, peak_bytes = map(int, done.stdout.split())
-    assert (rows, quarantined) == (RECORDS, 0)
+    assert (rows, quarantined) == (records, 0)
     assert peak_bytes < MOST_BYTES
     with place_named(where, rig.topic).to_look() as warehouse:
         found = warehouse.rows("SELECT count(*), count(DISTINCT (_partition, _offset)) FROM events")
-    assert found == [(RECORDS, RECORDS)]
+    assert found == [(records, records)]
     if store == "postgres" and not DEEP:
         return  # a copy of all of them takes long
     # They are proved one by one, and DuckDB may have 1 GB for it.
@@ -95,5 +95,5 @@ def test_1200_records_of_950_kb_load_in_less_than_a_gigabyte(
     )
     assert done.returncode == 0, done.stderr
     looked_at, verdict, peak = done.stdout.split()
-    assert (looked_at.replace(",", ""), verdict) == (str(RECORDS), "PASSED")
+    assert (looked_at.replace(",", ""), verdict) == (str(records), "PASSED")
     assert int(peak) < MOST_PROVED_BYTES
