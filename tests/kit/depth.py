@@ -15,13 +15,14 @@ if _ASKED not in {"ordinary", "deep"}:
 
 DEEP = _ASKED == "deep"
 
-# Kills of a loader, and of a producer, at random moments.
-LOADER_KILLS = 20 if DEEP else 6
-PRODUCER_KILLS = 20 if DEEP else 4
+# Kills of a loader, and of a producer, at random moments. The ordinary tests kill a loader at each step of its
+# protocol too (test_kill_points.py).
+LOADER_KILLS = 20 if DEEP else 3
+PRODUCER_KILLS = 20 if DEEP else 3
 # How often a shard changes machines at a random moment, in each of the ways in which it may.
 TAKEOVERS = 20 if DEEP else 1
 # Kills of a counter.
-COUNTER_KILLS = 20 if DEEP else 3
+COUNTER_KILLS = 20 if DEEP else 2
 # Kills and freezes of members of consumer groups; the ordinary tests have one of each.
 MEMBER_KILLS = 20 if DEEP else 0
 # Kills of a loader that follows a topic.

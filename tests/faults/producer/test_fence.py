@@ -34,10 +34,10 @@ from tests.kit.kafka import TopicEnds, sequences_in, topic_ends
 from tests.kit.waiting import wait_until
 
 RUN = "moved"
-EVENTS = 160_000
+EVENTS = 80_000
 DELIVERY_TIMEOUT_S = 2.0
 # As fast as possible, and ten seconds of it: a process begins meanwhile, however busy the machine is.
-SLOWLY = 80_000
+SLOWLY = 40_000
 # Five requests, as many as a client has on their way to a broker, and more than half as many events as fit into one of
 # each: those of customer_events have some 480 bytes.
 BEGUN = 5 * BATCH_BYTES // 400
@@ -87,7 +87,7 @@ def ended_at_last(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[s
         process.communicate(timeout=10)
 
 
-def at_random(process: subprocess.Popen[str], ends: TopicEnds, chance: random.Random, most: int = EVENTS // 2) -> None:
+def at_random(process: subprocess.Popen[str], ends: TopicEnds, chance: random.Random, most: int = EVENTS // 4) -> None:
     """Return somewhere in the middle of what a process sends."""
     enough = chance.randint(1, most)
     wait_until(lambda: ends.count() >= enough, "events", timeout_s=60, poll_s=0.002, while_runs=process)

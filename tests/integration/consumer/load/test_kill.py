@@ -34,14 +34,14 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(each_rig: Any) 
     idle = 0  # kills in a row that came before the first batch, as on a busy machine: the next one waits longer
     # Go on until half of them met a loader at work.
     while kills < LOADER_KILLS or len(set(seen)) <= LOADER_KILLS / 2:
-        assert kills < 4 * LOADER_KILLS, f"the kills hardly met a loader at work: {seen}"
-        if not seen or seen[-1] > produced - 60_000:
-            values = each_rig.values(range(produced, produced + 90_000))
+        assert kills < 12 + 4 * LOADER_KILLS, f"the kills hardly met a loader at work: {seen}"
+        if not seen or seen[-1] > produced - 30_000:
+            values = each_rig.values(range(produced, produced + 45_000))
             for partition in range(3):
                 each_rig.produce(values[partition::3], partition=partition)
             produced += len(values)
         loader = subprocess.Popen(
-            each_rig.command("--batch-rows", "1500"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            each_rig.command("--batch-rows", "750"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )
         each_rig.wait_until_at_work(loader)
         if kills % 3:
@@ -67,8 +67,8 @@ def test_kills_at_random_moments_lose_nothing_and_double_nothing(each_rig: Any) 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_command_ends_within_four_seconds_and_the_same_command_continues(each_rig: Any, number: int) -> None:
     each_rig.create()
-    each_rig.produce(each_rig.values(range(60_000)))
-    loader = subprocess.Popen(each_rig.command("--batch-rows", "1000"), stderr=subprocess.PIPE, text=True)
+    each_rig.produce(each_rig.values(range(24_000)))
+    loader = subprocess.Popen(each_rig.command("--batch-rows", "400"), stderr=subprocess.PIPE, text=True)
     each_rig.wait_until_at_work(loader)
     began = time.monotonic()
     loader.send_signal(number)
@@ -78,7 +78,7 @@ def test_a_stopped_command_ends_within_four_seconds_and_the_same_command_continu
     assert "The same command continues" in said
     assert each_rig.run().returncode == 0
     each_rig.prove()
-    assert each_rig.rows("SELECT count(*) FROM events") == [(60_000,)]
+    assert each_rig.rows("SELECT count(*) FROM events") == [(24_000,)]
 
 
 def test_a_second_loader_waits_and_then_names_the_process_that_holds_the_file(rig: Any) -> None:
@@ -107,22 +107,22 @@ def test_a_second_loader_waits_and_then_names_the_process_that_holds_the_file(ri
 def test_two_loaders_at_once_store_everything_once(rig: Any) -> None:
     rig.create(partitions=2)
     for partition in range(2):
-        rig.produce(rig.values(range(partition * 20_000, (partition + 1) * 20_000)), partition=partition)
+        rig.produce(rig.values(range(partition * 8_000, (partition + 1) * 8_000)), partition=partition)
     loaders = [
-        subprocess.Popen(rig.command("--batch-rows", "500", "--wait", "60"), stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(rig.command("--batch-rows", "200", "--wait", "60"), stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     for loader in loaders:
         _, said = loader.communicate(timeout=90)
         assert loader.returncode == 0, said
     rig.prove()
-    assert rig.rows("SELECT count(*), count(DISTINCT n) FROM events") == [(40_000, 40_000)]
+    assert rig.rows("SELECT count(*), count(DISTINCT n) FROM events") == [(16_000, 16_000)]
 
 
 def test_a_loader_frozen_while_another_waits_loses_nothing(rig: Any) -> None:
     rig.create()
-    rig.produce(rig.values(range(40_000)))
-    frozen = subprocess.Popen(rig.command("--batch-rows", "500"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    rig.produce(rig.values(range(16_000)))
+    frozen = subprocess.Popen(rig.command("--batch-rows", "200"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     rig.wait_until_at_work(frozen)
     frozen.send_signal(signal.SIGSTOP)
     try:
@@ -131,4 +131,4 @@ def test_a_loader_frozen_while_another_waits_loses_nothing(rig: Any) -> None:
         frozen.send_signal(signal.SIGCONT)
     assert frozen.wait(60) == 0
     rig.prove()
-    assert rig.rows("SELECT count(*) FROM events") == [(40_000,)]
+    assert rig.rows("SELECT count(*) FROM events") == [(16_000,)]
