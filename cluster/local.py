@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cluster.errors import StoreFailed
 from cluster.text.names import check_topic_name
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
@@ -94,7 +95,10 @@ class LocalStack:
 
 
 def read_local_stack(folder: Path) -> LocalStack | None:
-    """Return the local stack recorded in ``folder`` when its supervisor still runs, else ``None``."""
+    """Return the local stack recorded in ``folder`` when its supervisor still runs, else ``None``.
+
+    :raises StoreFailed: there is a record, and the disk does not give it.
+    """
     try:
         record = as_written_now(json.loads((folder / RECORD_NAME).read_text()))
         supervisor = record["supervisor"]
@@ -103,8 +107,14 @@ def read_local_stack(folder: Path) -> LocalStack | None:
             return None
         endpoints = {str(name): Endpoint(**told) for name, told in record["endpoints"].items()}
         return LocalStack(folder, endpoints) if {"kafka", "registry"} <= endpoints.keys() else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    except OSError as error:
+        raise StoreFailed(
+            f"the record of the local stack cannot be read: {error.strerror}",
+            where=str(folder / RECORD_NAME),
+            hint="See that it may be read, or name another folder in STREAMPROOF_STATE_DIR",
+        ) from None
 
 
 def as_written_now(record: dict[str, Any]) -> dict[str, Any]:

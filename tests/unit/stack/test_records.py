@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.errors import Misconfigured
+from cluster.errors import Misconfigured, StoreFailed
 from cluster.local import process_started, read_local_stack
 from stack.children import members
 from stack.down import stop_stack
@@ -30,6 +30,14 @@ def test_a_record_from_before_a_reboot_is_not_taken_for_a_running_stack(start, s
     assert read_local_stack(state) is None
     assert start(service("kafka")).started == ("kafka",)
     assert process_started(os.getpid()) is not None
+
+
+def test_a_state_folder_that_is_none_has_no_stack_and_a_record_that_cannot_be_read_is_told(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    assert read_local_stack(tmp_path / "file" / "below") is None
+    (tmp_path / "stack.json").mkdir()
+    with pytest.raises(StoreFailed, match="the record of the local stack cannot be read"):
+        read_local_stack(tmp_path)
 
 
 def as_format_1(state: Path) -> None:
