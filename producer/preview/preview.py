@@ -193,9 +193,17 @@ def _earliest_and_latest(column: Any, name: str) -> list[dt.datetime]:
         return [_moment(found[end], unit) for end in ("min", "max") if found[end] is not None]
     except (pa.ArrowException, ValueError, TypeError, OverflowError):
         raise Misconfigured(
-            f"the field {name} is said to be the event's time, and holds no times",
+            f"the field {name} is said to be the event's time, and holds {_no_times(column)}",
             hint="Let event_time name a timestamp, or a text of the form 2026-01-31T12:00:00Z",
         ) from None
+
+
+def _no_times(column: Any) -> str:
+    if not pa.types.is_integer(column.type):
+        return "no times"
+    found: Any = pc.min_max(column).as_py()
+    unit = "milliseconds" if column.type == pa.int64() else "seconds"
+    return f"{found['min']:,} to {found['max']:,}, which are no {unit} of the years 1 to 9999"
 
 
 def _moment(value: Any, unit: int) -> dt.datetime:

@@ -78,6 +78,12 @@ class Sources:
         """
         paths = self.files.find()
         reading = replace(self.reading, format=format_named(self.reading.format or None, paths))
+        if reading.names and reading.format != "csv":
+            raise Misconfigured(
+                f"names are given, and files of {reading.format} have their own",
+                where=str(self.files.folder),
+                hint="Leave names out; columns gives other ones",
+            )
         return stage(paths, reading, copies_home(), told=told, stop=stop)
 
 

@@ -43,7 +43,7 @@ def read_lines(
         try:
             piece = opened.read(chunk_bytes)
         except EndsTooEarly as error:
-            yield SetAside(number, TRUNCATED, f"the file is damaged or cut off here: {error}", rest)
+            yield SetAside(number, TRUNCATED, f"the file is damaged or cut off here: {error}{_doubt(error)}", rest)
             return
         if not piece:
             break
@@ -64,6 +64,12 @@ def read_lines(
         yield SetAside(number, TOO_LONG, _too_long(), rest, part)
     elif rest:
         yield Lines(number, rest)
+
+
+def _doubt(error: EndsTooEarly) -> str:
+    """Return what is to be said of what came before: where a checksum differs, nobody knows where the damage is."""
+    wrong = any(word in str(error) for word in ("CRC", "checksum", "Incorrect length"))
+    return "; rows before it may be damaged too" if wrong else ""
 
 
 def _too_long() -> str:

@@ -190,6 +190,13 @@ def test_what_is_whole_before_a_damage_is_taken_however_short_it_is(read_csv, pa
     assert found.aside[0].line == len(found.rows) + 2
 
 
+def test_where_a_checksum_differs_the_rows_before_are_said_to_be_in_doubt(read_csv):
+    content = bytearray(gzip.compress(HEADER + b"1,2,3\n"))
+    content[-6] ^= 1
+    (told,) = read_csv(bytes(content), compression=None).aside
+    assert told.detail.endswith("; rows before it may be damaged too")
+
+
 @pytest.mark.parametrize("packed", PACK)
 def test_a_file_may_be_packed_in_parts(read_csv, packed):
     pack = PACK[packed]

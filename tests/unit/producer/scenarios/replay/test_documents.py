@@ -218,6 +218,17 @@ def test_a_preview_of_files_without_a_row_says_so(write):
         preview(write("schema: click_stream\n", rows="", name="orders_1.csv"))
 
 
+def test_names_of_files_that_have_their_own_are_refused(write):
+    with pytest.raises(Misconfigured, match="names are given, and files of jsonl have their own"):
+        preview(write("names: [a]\n", rows='{"a":1}\n', name="orders_1.jsonl"))
+
+
+def test_a_preview_says_which_numbers_are_no_times(write):
+    micros = 1_767_225_600_000_000
+    with pytest.raises(Misconfigured, match="holds 1,767,225,600,000,000 to 1,767,225,600,000,000, which are no milli"):
+        preview(write("event_time: at\n", rows=f"id,at\n1,{micros}\n"))
+
+
 def test_a_stop_ends_the_reading_of_files_without_a_schema_too(write, tmp_path):
     stop = threading.Event()
     stop.set()
