@@ -79,7 +79,7 @@ def _in_memory(connection: Connection, topic: str) -> pa.Table:
     with TopicReader(connection.kafka, topic) as source, Registry(connection.registry) as registry:
         marks = source.watermarks(range(source.identify().partitions))
         source.assign({p: mark.low for p, mark in marks.items()}, {p: mark.high for p, mark in marks.items()})
-        readers = Readers(registry, {}, lambda _id, _text, schema: schema.names)
+        readers = Readers(registry, {}, lambda _id, _text, root: [name for name, _ in root.fields])
         while not source.finished:
             records, spans = source.fetch(CHUNK_ROWS, threading.Event())
             tables += [group.table for group in decode(records, spans, readers, Frames()).groups]

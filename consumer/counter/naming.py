@@ -37,7 +37,8 @@ from consumer.pipeline.topic.json_members import read_object
 from consumer.pipeline.topic.naming import WITHOUT_A_CONTRACT, AnyNaming, plain_schema
 from consumer.sinks.batch import EventGroup
 from schemas.formats import Salvaged, WrittenSchema, value_format
-from schemas.types.tree import Node, parse
+from schemas.types.arrow import arrow_schema
+from schemas.types.node import Node
 from schemas.undecodable import UndecodableValue
 
 _MOST_CHARACTERS = 1_000
@@ -137,9 +138,9 @@ class FieldNames:
     def _reader_of(self, schema_id: int) -> Reader:
         return self._loose if schema_id == WITHOUT_A_CONTRACT else self._readers(schema_id)
 
-    def _adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:
+    def _adopt(self, schema_id: int, written: WrittenSchema, root: Node) -> list[str]:  # noqa: ARG002
         """Find the field in a schema. Columns are called by numbers: no field is called like what a record has."""
-        root = parse(written.text)
+        schema = arrow_schema(root)
         self._other |= {path: _kind(node) for path, node in _paths(root)}
         node = _at(root, self._path)
         if node is not None and _kind(node) == "string":

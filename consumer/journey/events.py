@@ -18,8 +18,8 @@ from cluster.errors import Misconfigured
 from cluster.text.nearest import meant
 from consumer.sinks.batch import Chunk, EventGroup, Reject, Tally
 from schemas.formats import WrittenSchema
-from schemas.types.node import member_names
-from schemas.types.tree import parse
+from schemas.types.arrow import arrow_schema
+from schemas.types.node import Node, member_names
 
 
 class Application(StrEnum):
@@ -79,11 +79,12 @@ class Shelf:
     # What the fields are called in a document, where names that differ in nothing but case are one.
     _members: dict[int, list[str]] = field(default_factory=dict)
 
-    def adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:
+    def adopt(self, schema_id: int, written: WrittenSchema, root: Node) -> list[str]:  # noqa: ARG002
         """Take a schema, and return the columns of its fields: numbers, which no column of ours is called.
 
         :raises Misconfigured: it lacks a field that the application needs.
         """
+        schema = arrow_schema(root)
         needed = {"--user-field": self.fields.user}
         if self.application is Application.ANALYTIC:
             needed["--type-field"] = self.fields.type
@@ -100,7 +101,7 @@ class Shelf:
                     f"the field {name} of {self.topic} is no single value", where=flag, hint="Name a field inside it"
                 )
         self.known[schema_id] = schema
-        self._members[schema_id] = member_names(parse(written.text))
+        self._members[schema_id] = member_names(root)
         return [str(number) for number in range(len(schema))]
 
     def batch(self, chunk: Chunk) -> Batch:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import Protocol
 from uuid import UUID
 
-import pyarrow as pa
-
 from cluster.connection import Connection
 from cluster.errors import Misconfigured, Refused, RegistryUnreachable, SchemaReplaced, StreamproofError
 from consumer.load.decode import Reader
@@ -23,13 +21,14 @@ from schemas.manifest import SchemaUsed
 from schemas.registry.client import UnknownSchema
 from schemas.registry.contract import subject_for
 from schemas.registry.gate import Registry
+from schemas.types.node import Node
 from schemas.types.tree import parse
 from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _NO_ANSWER = "the registry does not answer"
 
-# Makes the sink ready for a schema (id, contract and format, Arrow schema) and returns the columns of its fields.
-Adopt = Callable[[int, WrittenSchema, pa.Schema], list[str]]
+# Makes the sink ready for a schema (id, contract and format, its record) and returns the columns of its fields.
+Adopt = Callable[[int, WrittenSchema, Node], list[str]]
 
 
 class SchemaShelf:
@@ -42,13 +41,13 @@ class SchemaShelf:
         self._registry = registry
         self.kept = sink.schemas()
 
-    def adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:  # noqa: ARG002
+    def adopt(self, schema_id: int, written: WrittenSchema, root: Node) -> list[str]:
         """Make the sink accept a schema, keep its text and format, and return the columns of its fields.
 
         :raises SchemaConflict: the sink cannot hold it beside what it holds.
         """
         with barrier("schema"):
-            columns = self._sink.adopt(schema_id, parse(written.text))
+            columns = self._sink.adopt(schema_id, root)
         if schema_id not in self.kept:
             self._sink.keep_schema(schema_id, written, self._named(written))
             self.kept[schema_id] = written
@@ -198,7 +197,7 @@ class Readers:
             self._compare(schema_id, schema)
         with barrier("schema"):
             decoder = schema.written.decoder(schema.text)
-        return Reader(schema_id, decoder, lambda: self._adopt(schema_id, schema, decoder.arrow_schema), schema.written)
+        return Reader(schema_id, decoder, lambda: self._adopt(schema_id, schema, decoder.root), schema.written)
 
     def _compare(self, schema_id: int, kept: WrittenSchema) -> None:
         """Compare a kept schema with the registry's. One that does not answer is asked once, and stops nothing."""

@@ -116,6 +116,15 @@ class ValueDecoder(Protocol):
         ...
 
 
+class ContractDecoder(ValueDecoder, Protocol):
+    """Decodes values whose contract is known."""
+
+    @property
+    def root(self) -> Node:
+        """Return the record that the values are of."""
+        ...
+
+
 class ValueFormat(Protocol):
     """One way of writing records as values.
 
@@ -150,7 +159,7 @@ class ValueFormat(Protocol):
         """
         ...
 
-    def decoder(self, schema: str) -> ValueDecoder:
+    def decoder(self, schema: str) -> ContractDecoder:
         """Return what reads values of a schema.
 
         :raises UnsupportedSchema: no typed table can hold it; every value of it is undecodable.

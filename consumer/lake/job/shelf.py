@@ -28,6 +28,7 @@ from schemas.formats import WrittenSchema
 from schemas.formats.headers import UnknownGuid
 from schemas.registry.client import Registry
 from schemas.registry.contract import subject_for
+from schemas.types.arrow import arrow_schema
 from schemas.types.tree import Node, parse
 from schemas.undecodable import UndecodableValue
 
@@ -165,11 +166,11 @@ class Shelf:
     def _plain_by_number(self) -> Mapping[int, WrittenSchema]:
         return self._plain
 
-    def _adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:
+    def _adopt(self, schema_id: int, written: WrittenSchema, root: Node) -> list[str]:
         places = self._places.get(schema_id)
         if places is None:
-            grown, places = self.columns.grown(parse(written.text), widen=self._widen)
-            self._check_time(schema)
+            grown, places = self.columns.grown(root, widen=self._widen)
+            self._check_time(arrow_schema(root))
             if grown != self.columns:
                 self.columns = grown
                 self._write_columns()

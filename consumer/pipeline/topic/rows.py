@@ -44,7 +44,7 @@ from consumer.pipeline.topic.naming import WITHOUT_A_CONTRACT, AnyNaming, plain_
 from consumer.sinks.batch import ID_COLUMN, Chunk, Fate, ids_in_headers, metadata
 from schemas.formats import WrittenSchema, value_format
 from schemas.formats.frame import HEADER_BYTES, MAGIC
-from schemas.types.tree import parse
+from schemas.types.node import Node
 from schemas.undecodable import UndecodableValue
 
 FATE = "_fate"
@@ -224,8 +224,8 @@ class TopicRows:
                     error.where = f"topic {self.info.name}"
                     raise
 
-    def _adopt(self, schema_id: int, written: WrittenSchema, schema: pa.Schema) -> list[str]:  # noqa: ARG002
-        return self._columns.adopt(schema_id, parse(written.text))
+    def _adopt(self, schema_id: int, written: WrittenSchema, root: Node) -> list[str]:  # noqa: ARG002
+        return self._columns.adopt(schema_id, root)
 
     def _reader_of(self, schema_id: int) -> Reader:
         return self._loose if schema_id == WITHOUT_A_CONTRACT else self._readers(schema_id)

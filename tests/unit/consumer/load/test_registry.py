@@ -41,7 +41,7 @@ class Answers:
 def readers(answer: str | WrittenSchema | Exception, known: dict[int, str]) -> tuple[Readers, Answers]:
     registry: Any = Answers(answer)
     kept = {schema_id: WrittenSchema(text) for schema_id, text in known.items()}
-    return Readers(registry, kept, lambda _id, _text, schema: list(schema.names)), registry
+    return Readers(registry, kept, lambda _id, _text, root: [name for name, _ in root.fields]), registry
 
 
 @pytest.mark.parametrize(
