@@ -15,7 +15,7 @@ from cluster.admin import CALL_TIMEOUT_S
 from cluster.connection import Connection
 from cluster.errors import Misconfigured
 from cluster.silence import telling_if_silent
-from cluster.topics import admin_client, describe
+from cluster.topics import Admin, TopicInfo, admin_client, describe
 from producer.faults import Injector
 from producer.plan.destination import (
     Takes,
@@ -28,7 +28,7 @@ from producer.plan.injection import agreed_targets, make_injector, refuse_hidden
 from producer.plan.mixing import Mixing
 from producer.plan.plan import Plan
 from producer.plan.unchanged import refuse_other_run, refuse_other_settings
-from producer.resume.earlier import read_run
+from producer.resume.earlier import RunSaid, read_run
 from producer.scenarios import Asked, Scenario, contract_of, find_scenario
 from producer.scenarios.options import filled
 from schemas.fingerprint import fingerprint, number_of
@@ -116,24 +116,57 @@ def agree(
         takes = what_it_takes(admin, plan.topic)
     scenario = find_scenario(plan.scenario, registry=connection.known_registry)
     scenario.prepare(asked_of(plan, scenario, stop=stop))
-    schema, used = _schema(connection, plan, scenario)
-    newer, newer_used, mixing = _next_schema(connection, plan, scenario)
-    schemas = {used.id: schema} | ({newer_used.id: newer} if newer is not None and newer_used is not None else {})
+    written = _written(connection, plan, scenario)
     fenced()
     said = read_run(connection.kafka, plan.topic, plan.run_id, plan.shard)
-    earlier = said.own
-    refuse_other_topic(plan.run_id, info, said.bounds, earlier, said.others)
-    if earlier is not None:
-        refuse_other_settings(plan, scenario, used, earlier)
+    refuse_other_topic(plan.run_id, info, said.bounds, said.own, said.others)
+    attempt = _Attempt(connection, plan, scenario, info, takes, written, said, stop)
+    return attempt.first(admin) if said.own is None else attempt.after(said.own)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What the values follow: a version of the contract, and in a run that mixes two the one after it."""
+
+    schema: ContractVersion
+    used: SchemaUsed
+    newer: ContractVersion | None = None
+    newer_used: SchemaUsed | None = None
+    mixing: Mixing | None = None
+
+    @property
+    def by_id(self) -> dict[int, ContractVersion]:
+        if self.newer is None or self.newer_used is None:
+            return {self.used.id: self.schema}
+        return {self.used.id: self.schema, self.newer_used.id: self.newer}
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """An attempt at a shard, with all that was looked up for it."""
+
+    connection: Connection
+    plan: Plan
+    scenario: Scenario
+    info: TopicInfo
+    takes: Takes
+    written: _Written
+    said: RunSaid
+    stop: threading.Event | None
+
+    def after(self, earlier: Manifest) -> Agreement:
+        """Agree on what the attempt before was agreed on."""
+        plan, scenario = self.plan, self.scenario
+        refuse_other_settings(plan, scenario, self.written.used, earlier)
         announced = earlier.model_copy(
             update={
-                "settings": dict(scenario.resumed(earlier.settings, asked_of(plan, scenario, stop=stop))),
-                "topic_id": earlier.topic_id or info.topic_id,
-                "schema_used": used,
+                "settings": dict(scenario.resumed(earlier.settings, asked_of(plan, scenario, stop=self.stop))),
+                "topic_id": earlier.topic_id or self.info.topic_id,
+                "schema_used": self.written.used,
                 "status": "running",
                 "resumed": earlier.resumed + 1,
-                "brokers": connection.kafka.shown,
-                "registry": _shown(connection),
+                "brokers": self.connection.kafka.shown,
+                "registry": _shown(self.connection),
                 "ended_at": None,
                 "interrupted": False,
                 "faults": [],
@@ -141,87 +174,89 @@ def agree(
                 "injected_unsure": 0,
             }
         )
+        refuse_other_run(announced, self.said.others)
+        injector = make_injector(plan, scenario, targets=earlier.fault_targets, schemas=self.written.by_id)
+        return self._agreed(announced, injector, earlier=earlier)
+
+    def first(self, admin: Admin) -> Agreement:
+        """Agree on what nothing was agreed on before, beside what other shards of the run have."""
+        plan, scenario, said, written = self.plan, self.scenario, self.said, self.written
+        _refuse_conflicts(self.connection, plan, scenario, list(written.by_id.values()))
+        now = dt.datetime.now(dt.UTC)
+        targets = None
+        if plan.faults:
+            refuse_hidden_clock(admin, plan)
+            targets = agreed_targets(plan, scenario, _settings(plan.for_shard(0), scenario, now, self.stop))
+        injector = make_injector(plan, scenario, targets=targets, schemas=written.by_id)
+        asked = plan.settings() | ({} if written.newer_used is None else {"next schema id": written.newer_used.id})
+        announced = Manifest(
+            status="running",
+            run_id=plan.run_id,
+            shard=plan.shard,
+            shards=plan.shards,
+            topic=plan.topic,
+            topic_id=self.info.topic_id,
+            scenario=scenario.name,
+            scenario_version=scenario.version,
+            seed=plan.seed,
+            settings=asked | _settings(plan, scenario, now, self.stop),
+            common=sorted({*asked, *scenario.libraries(), *scenario.common} - plan.own_settings),
+            schema_used=written.used,
+            value_format=scenario.format,
+            contract=None if scenario.format in FRAMED else written.schema.text,
+            pack=queries_of(find_pack(scenario.name, beside=_folder_of(plan.scenario))),
+            started_at=now.isoformat(timespec="milliseconds"),
+            start_offsets={partition: high for partition, (_, high) in said.bounds.items()},
+            brokers=self.connection.kafka.shown,
+            registry=_shown(self.connection),
+            asked=plan.asked,
+            fault_targets=targets,
+        )
         refuse_other_run(announced, said.others)
-        injector = make_injector(plan, scenario, targets=earlier.fault_targets, schemas=schemas)
+        refuse_other_contract(self.connection.kafka, announced)
+        look = (said.empty or said.taken_back) and not plan.new_run_id
+        unaccounted = {partition: high for partition, (low, high) in said.bounds.items() if look and low < high}
+        return self._agreed(announced, injector, unaccounted=unaccounted, taken_back=said.taken_back)
+
+    def _agreed(
+        self,
+        announced: Manifest,
+        injector: Injector | None,
+        *,
+        earlier: Manifest | None = None,
+        unaccounted: Mapping[int, int] = {},
+        taken_back: bool = False,
+    ) -> Agreement:
         return Agreement(
-            scenario,
-            schema,
+            self.scenario,
+            self.written.schema,
             announced,
             earlier,
             injector,
-            newer,
-            newer_used,
-            mixing,
-            takes=takes,
-            lease=said.lease,
-            control_ends=said.control_ends,
+            newer=self.written.newer,
+            newer_used=self.written.newer_used,
+            mixing=self.written.mixing,
+            unaccounted=unaccounted,
+            taken_back=taken_back,
+            takes=self.takes,
+            lease=self.said.lease,
+            control_ends=self.said.control_ends,
         )
-    _refuse_conflicts(connection, plan, scenario, [schema, *([] if newer is None else [newer])])
-    now = dt.datetime.now(dt.UTC)
-    targets = None
-    if plan.faults:
-        refuse_hidden_clock(admin, plan)
-        targets = agreed_targets(plan, scenario, _settings(plan.for_shard(0), scenario, now, stop))
-    injector = make_injector(plan, scenario, targets=targets, schemas=schemas)
-    asked = plan.settings() | ({} if newer_used is None else {"next schema id": newer_used.id})
-    announced = Manifest(
-        status="running",
-        run_id=plan.run_id,
-        shard=plan.shard,
-        shards=plan.shards,
-        topic=plan.topic,
-        topic_id=info.topic_id,
-        scenario=scenario.name,
-        scenario_version=scenario.version,
-        seed=plan.seed,
-        settings=asked | _settings(plan, scenario, now, stop),
-        common=sorted({*asked, *scenario.libraries(), *scenario.common} - plan.own_settings),
-        schema_used=used,
-        value_format=scenario.format,
-        contract=None if scenario.format in FRAMED else schema.text,
-        pack=queries_of(find_pack(scenario.name, beside=_folder_of(plan.scenario))),
-        started_at=now.isoformat(timespec="milliseconds"),
-        start_offsets={partition: high for partition, (_, high) in said.bounds.items()},
-        brokers=connection.kafka.shown,
-        registry=_shown(connection),
-        asked=plan.asked,
-        fault_targets=targets,
-    )
-    refuse_other_run(announced, said.others)
-    refuse_other_contract(connection.kafka, announced)
-    look = (said.empty or said.taken_back) and not plan.new_run_id
-    unaccounted = {partition: high for partition, (low, high) in said.bounds.items() if look and low < high}
-    return Agreement(
-        scenario,
-        schema,
-        announced,
-        None,
-        injector,
-        newer,
-        newer_used,
-        mixing,
-        unaccounted,
-        said.taken_back,
-        takes,
-        said.lease,
-        said.control_ends,
-    )
 
 
-def _next_schema(
-    connection: Connection, plan: Plan, scenario: Scenario
-) -> tuple[ContractVersion | None, SchemaUsed | None, Mixing | None]:
-    """Return the version that a mixed run writes beside its own, registered, and which events get it."""
+def _written(connection: Connection, plan: Plan, scenario: Scenario) -> _Written:
+    """Return what the values follow, as it is registered."""
+    schema, used = _schema(connection, plan, scenario)
     number = next_version(plan, contract_of(scenario))
     if number is None:
-        return None, None, None
+        return _Written(schema, used)
     if scenario.format not in FRAMED:
         raise Misconfigured(
             f"a run of {scenario.format} cannot mix versions of its schema: its values do not say which they follow",
             hint="Leave the next version out, or let the scenario have a format whose values name their schemas",
         )
-    newer, used = _schema(connection, replace(plan, schema_version=number), scenario)
-    return newer, used, plan.mixing
+    newer, newer_used = _schema(connection, replace(plan, schema_version=number), scenario)
+    return _Written(schema, used, newer, newer_used, plan.mixing)
 
 
 def next_version(plan: Plan, contract: Contract) -> int | None:
