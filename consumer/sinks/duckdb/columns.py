@@ -20,7 +20,7 @@ from consumer.sinks.batch import ID_COLUMN, METADATA_COLUMNS, NAME_COLUMN, RECOR
 from consumer.sinks.conversion import converted, returned
 from consumer.sinks.duckdb.at_hand import RULES
 from consumer.sinks.duckdb.column_types import column_type
-from consumer.sinks.duckdb.record_columns import has_record_names, kept_record_names, name_records
+from consumer.sinks.duckdb.record_columns import RecordNames
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.columns.column_type import ColumnType, SchemaConflict, quote, text_literal
 from schemas.columns.held import Held, NotAColumn, Place
@@ -71,8 +71,7 @@ class EventColumns:
                 hint="Somebody changed it. Restore a copy of the file, or load the topic into a new one",
             ) from error
         self._sources: dict[int, ColumnType] = {}
-        self._record_names: dict[int, str] | None = None
-        self._has_record_names = False
+        self._record_names = RecordNames(warehouse)
         self._statements: dict[tuple[int, tuple[str, ...]], str] = {}
 
     def adopt(self, schema_id: int, root: Node) -> list[str]:
@@ -89,19 +88,9 @@ class EventColumns:
             if not known or judgement.held.to_document() != self.held.to_document():
                 self._grow(schema_id, judgement, wants_id=not has_identity(root))
         self._sources[schema_id] = columns_of(root)
-        self._name_records(schema_id, root.name)
-        return [str(number) for number, _ in enumerate(root.fields)]
-
-    def _name_records(self, schema_id: int, name: str) -> None:
-        """See to it that events say which type their records are of, once there are several."""
-        if self._record_names is None:
-            self._record_names = kept_record_names(self._warehouse)
-            self._has_record_names = has_record_names(self._warehouse)
-        self._record_names[schema_id] = name
-        if not self._has_record_names and len(set(self._record_names.values())) > 1:
-            name_records(self._warehouse, self._record_names)
-            self._has_record_names = True
+        if self._record_names.met(schema_id, root.name):
             self._statements.clear()
+        return [str(number) for number, _ in enumerate(root.fields)]
 
     def inserting(self, schema_id: int, names: Iterable[str], rows: str) -> str:
         """Return the statement that stores decoded rows of a schema; its parameter is the number of the batch.
@@ -120,8 +109,9 @@ class EventColumns:
                     continue
                 value = converted(quote(name), field.source, field.place, field.target)
                 values.append(f"{value} AS {quote(field.column)}")
-            if self._has_record_names and self._record_names is not None:
-                values.append(f"{text_literal(self._record_names[schema_id])} AS {NAME_COLUMN}")
+            record_name = self._record_names.of(schema_id)
+            if record_name is not None:
+                values.append(f"{text_literal(record_name)} AS {NAME_COLUMN}")
             self._statements[key] = _INSERT.format(values=", ".join(values), rows=rows)
         return self._statements[key]
 

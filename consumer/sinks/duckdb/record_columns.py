@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
-
 import duckdb
 
 from consumer.sinks.batch import KEY_COLUMN, NAME_COLUMN
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.columns.column_type import quote, text_literal
-from schemas.types.tree import parse
-from schemas.undecodable import UnsupportedSchema
+from consumer.sinks.record_names import are_several, name_of_row, record_names
+from schemas.columns.column_type import quote
 
 _THERE = "SELECT count(*) > 0 FROM pragma_table_info('events') WHERE name = ?"
 _KEPT = "SELECT schema_id, schema FROM key_schemas ORDER BY ALL"
@@ -39,38 +35,40 @@ def kept_record_names(warehouse: Warehouse) -> dict[int, str]:
     return record_names(warehouse.rows(_SCHEMAS))
 
 
-def record_names(schemas: Iterable[tuple[Any, ...]]) -> dict[int, str]:
-    """Return the full names of the record types of schemas, by id.
-
-    :param schemas: ids and texts.
-    """
-    names: dict[int, str] = {}
-    for schema_id, text in schemas:
-        try:
-            names[int(schema_id)] = parse(str(text)).name
-        except UnsupportedSchema:  # nothing of it is in the table
-            continue
-    return names
-
-
 def has_record_names(warehouse: Warehouse) -> bool:
     """Tell whether events say which type their records are of."""
     return bool(warehouse.rows(_THERE, [NAME_COLUMN])[0][0])
 
 
-def name_records(warehouse: Warehouse, names: Mapping[int, str]) -> None:
-    """Make the column of record types, and fill it for the events that are there.
+class RecordNames:
+    """Which type each event's record is of: a column that is there once a topic has several."""
 
-    :param names: of the types, by schema id.
-    """
-    known = " ".join(f"WHEN {schema_id} THEN {text_literal(name)}" for schema_id, name in sorted(names.items()))
-    with warehouse.transaction() as connection:
-        make_room(connection, NAME_COLUMN)
-        # Half of what an UPDATE takes: the column is written once, and no older version of it is kept.
-        connection.execute(
-            f"ALTER TABLE events ALTER COLUMN {NAME_COLUMN} SET DATA TYPE VARCHAR USING CASE _schema_id {known} END"
-        )
-    warehouse.checkpoint()
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._names: dict[int, str] = {}
+        self._is_there = False
+
+    def met(self, schema_id: int, name: str) -> bool:
+        """Take the record type of a schema that was adopted, and tell whether the column came with it."""
+        if not self._names:
+            self._names = kept_record_names(self._warehouse)
+            self._is_there = has_record_names(self._warehouse)
+        self._names[schema_id] = name
+        if self._is_there or not are_several(self._names):
+            return False
+        with self._warehouse.transaction() as connection:
+            make_room(connection, NAME_COLUMN)
+            # Half of what an UPDATE takes: the column is written once, and no older version of it is kept.
+            connection.execute(
+                f"ALTER TABLE events ALTER COLUMN {NAME_COLUMN} SET DATA TYPE VARCHAR USING {name_of_row(self._names)}"
+            )
+        self._warehouse.checkpoint()
+        self._is_there = True
+        return True
+
+    def of(self, schema_id: int) -> str | None:
+        """Return what a row says; ``None`` where there is no such column."""
+        return self._names[schema_id] if self._is_there else None
 
 
 def make_room(connection: duckdb.DuckDBPyConnection, column: str) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from consumer.sinks.batch import KEY_COLUMN, NAME_COLUMN
-from consumer.sinks.duckdb.record_columns import record_names
 from consumer.sinks.postgres.columns import LOCK
 from consumer.sinks.postgres.connecting import BoundedConnection
 from consumer.sinks.postgres.migrations import lock_name
 from consumer.sinks.postgres.values.types import described, postgres_type
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
-from schemas.columns.column_type import ColumnType, quote, text_literal
+from consumer.sinks.record_names import are_several, name_of_row, record_names
+from schemas.columns.column_type import ColumnType, quote
 
 TEXT = ColumnType("VARCHAR")
 _KEPT = "SELECT schema_id, schema FROM key_schemas ORDER BY 1"
@@ -50,18 +50,15 @@ class RecordNames:
         if not self._names:
             self._names = self._kept()
         self._names[schema_id] = name
-        if len(set(self._names.values())) == 1:
+        if not are_several(self._names):
             self._names |= self._kept()  # another loader may have met one since
-        if self._is_there or len(set(self._names.values())) == 1:
+        if self._is_there or not are_several(self._names):
             return
         with self._warehouse.transaction() as connection, connection.patient(_CHANGE_S):
             connection.execute(LOCK, [lock_name(self._warehouse.schema)])
             if make_room(connection, NAME_COLUMN):
-                known = " ".join(
-                    f"WHEN {number} THEN {text_literal(each)}" for number, each in sorted(self._names.items())
-                )
                 connection.execute(
-                    f"ALTER TABLE events ALTER COLUMN {NAME_COLUMN} TYPE text USING CASE _schema_id {known} END"
+                    f"ALTER TABLE events ALTER COLUMN {NAME_COLUMN} TYPE text USING {name_of_row(self._names)}"
                 )
 
     def look(self) -> None:
