@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+import time
 import uuid
 from typing import Any
 
@@ -24,6 +25,7 @@ from producer.send.supply import identified
 from schemas.formats.avro.codec import Decoder, Encoder
 from tests.kit import ROOT
 from tests.kit.depth import examples
+from tests.kit.seconds import held
 
 START_MS = 1_760_000_000_000
 ITEM = {
@@ -584,6 +586,39 @@ def test_a_type_in_itself_is_filled_with_values_that_end(declare):
     encoder.verify(rows)
     # What the rows hold of the type itself is JSON text, of several shapes.
     assert len({str(row["other"]) for row in rows.column(0).to_pylist()}) > 5
+
+
+@pytest.mark.parametrize("kind", ["union", "strings", "lists"])
+def test_many_types_that_hold_each_other_are_filled_by_the_shortest_way_to_an_end(declare, kind):
+    """Whatever was chosen at random while it still ended took a time that multiplied with each type."""
+
+    def record(number: int) -> dict[str, Any]:
+        below: list[Any] = [f"R{other}" for other in range(number + 1)]
+        below += [record(number + 1)] if number < 14 else []
+        fields: list[Any] = [["string", one] if kind == "strings" else {"type": "array", "items": one} for one in below]
+        if kind == "union":
+            fields = [["int", *below], ["int", *below[: number + 1]]]
+        named = [{"name": f"f{place}", "type": one} for place, one in enumerate(fields)]
+        return {"type": "record", "name": f"R{number}", "fields": named}
+
+    path = declare("fields: {}", [{"name": "web", "type": record(0)}])
+    encoder = Encoder(contract_of(find_scenario(path)).version(1).text, 1)
+    began = time.process_time()
+    rows = identified(block(path).slice(0, 60), encoder, "run", 0, np.arange(60), identity="header")
+    held(time.process_time() - began, 3, "making 60 events of types that hold each other")
+    encoder.verify(rows)
+
+
+def test_a_type_whose_smallest_value_is_huge_is_refused_in_words(declare):
+    def record(number: int) -> dict[str, Any]:
+        below = [record(number - 1)] if number else []
+        above = [f"R{number + 1}"] * 2 if number < 20 else ["int"]
+        kinds: list[Any] = [*above, *({"type": "array", "items": one} for one in below)]
+        named = [{"name": f"f{place}", "type": one} for place, one in enumerate(kinds)]
+        return {"type": "record", "name": f"R{number}", "fields": named}
+
+    with pytest.raises(Misconfigured, match="its smallest one has"):
+        find_scenario(declare("fields: {}", [{"name": "tower", "type": record(20)}]))
 
 
 def test_lists_deep_in_each_other_do_not_multiply(declare):
