@@ -217,8 +217,10 @@ class EventColumns:
         if wants_id and ID_COLUMN not in self._types_in_table():
             added[ID_COLUMN] = "VARCHAR"
         renamed = [(path[0], name) for path, name in judgement.renamed if len(path) == 1]
+        tables = self._warehouse
+        change = tables.change_of_tables if added or changed or renamed else tables.transaction
         try:
-            with self._warehouse.transaction() as connection:
+            with change() as connection:
                 for old, new in renamed:
                     connection.execute(f"ALTER TABLE events RENAME COLUMN {quote(old)} TO {quote(new)}")
                     connection.execute("UPDATE event_columns SET column_name = ? WHERE column_name = ?", [new, old])
@@ -231,9 +233,6 @@ class EventColumns:
         self.held = judgement.held
         self._places[schema_id] = [each.place for each in judgement.columns]
         self._statements.clear()
-        if added or changed or renamed:
-            # A write-ahead log that changes tables is the one whose replay fails most often: keep it out of batches.
-            self._warehouse.checkpoint()
 
     def _changes(self, judgement: Judgement) -> tuple[dict[str, str], dict[str, str]]:
         """Return the columns that come with their types, and of those that change what follows their names."""

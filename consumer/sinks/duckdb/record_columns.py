@@ -22,12 +22,10 @@ def key_schemas(warehouse: Warehouse) -> dict[int, str]:
 
 def keep_key_schema(warehouse: Warehouse, schema_id: int, text: str) -> None:
     """Make the column of decoded keys where it is not there yet, and keep a schema of them."""
-    with warehouse.transaction() as connection:
+    with warehouse.change_of_tables() as connection:
         make_room(connection, KEY_COLUMN)
         if connection.execute(_IS_KEPT, [schema_id]).fetchall() == [(False,)]:
             connection.execute("INSERT INTO key_schemas VALUES (?, ?, now())", [schema_id, text])
-    # As after every change of a table: its log is kept out of the batches.
-    warehouse.checkpoint()
 
 
 def kept_record_names(warehouse: Warehouse) -> dict[int, str]:
@@ -56,13 +54,12 @@ class RecordNames:
         self._names[schema_id] = name
         if self._is_there or not are_several(self._names):
             return False
-        with self._warehouse.transaction() as connection:
+        with self._warehouse.change_of_tables() as connection:
             make_room(connection, NAME_COLUMN)
             # Half of what an UPDATE takes: the column is written once, and no older version of it is kept.
             connection.execute(
                 f"ALTER TABLE events ALTER COLUMN {NAME_COLUMN} SET DATA TYPE VARCHAR USING {name_of_row(self._names)}"
             )
-        self._warehouse.checkpoint()
         self._is_there = True
         return True
 

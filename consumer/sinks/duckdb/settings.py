@@ -67,6 +67,16 @@ def keep_row_groups_apart(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET max_vacuum_tasks = 0")
 
 
+def log_nothing(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a commit write into the file itself what it would write into the log, until :func:`log_as_usual`."""
+    connection.execute("SET checkpoint_threshold = '0B'; SET auto_checkpoint_skip_wal_threshold = 0")
+
+
+def log_as_usual(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let a commit write into the log again."""
+    connection.execute("RESET checkpoint_threshold; RESET auto_checkpoint_skip_wal_threshold")
+
+
 def spill_bytes(path: Path) -> int:
     """Return how much a session on a database file may spill, bytes."""
     size_bytes = path.stat().st_size if path.exists() else 0

@@ -26,7 +26,14 @@ from consumer.sinks.duckdb.catalogue import refuse_impostors
 from consumer.sinks.duckdb.errors import as_store_errors, is_locked, locked, store_error
 from consumer.sinks.duckdb.leftovers import clear, workshop
 from consumer.sinks.duckdb.migrations import NEWEST, format_of, migrate
-from consumer.sinks.duckdb.settings import LOAD, PROVE, Purpose, keep_row_groups_apart
+from consumer.sinks.duckdb.settings import (
+    LOAD,
+    PROVE,
+    Purpose,
+    keep_row_groups_apart,
+    log_as_usual,
+    log_nothing,
+)
 from consumer.sinks.open_batch import LARGE_VALUE_BYTES
 from schemas.columns.column_type import text_literal
 
@@ -89,6 +96,25 @@ class Warehouse:
         except BaseException:
             self.rollback()
             raise
+
+    @contextmanager
+    def change_of_tables(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Commit what changes tables as :meth:`transaction` does, but straight into the file, past the write-ahead log.
+
+        The log would hold the expressions of the change, and DuckDB 2.0 loads their functions only when it has replayed
+        the log of the file that it opens: it could not open a file whose process was killed behind the commit.
+
+        :raises StoreFailed: as :meth:`commit`.
+        """
+        with self.errors():
+            log_nothing(self.connection)
+        try:
+            with self.transaction() as connection:
+                yield connection
+        finally:
+            with suppress(duckdb.Error):  # a commit that could not be written closes the database
+                log_as_usual(self.connection)
+        self.checkpoint()  # the log is used where another session reads
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """Run one query and return its rows."""

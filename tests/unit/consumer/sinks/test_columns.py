@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from cluster.errors import WarehouseDamaged
 from consumer.sinks.batch import METADATA_COLUMNS, RECORD_COLUMNS
 from consumer.sinks.duckdb.column_types import column_type
 from consumer.sinks.duckdb.columns import EventColumns
-from consumer.sinks.duckdb.warehouse import Warehouse, open_warehouse
+from consumer.sinks.duckdb.warehouse import Warehouse, open_as_it_is, open_warehouse
 from schemas.columns.column_type import quote
 from schemas.types.node import Node
 from schemas.types.tree import parse
@@ -115,19 +116,23 @@ def test_every_version_is_given_back_as_it_was_by_every_process(warehouse: Wareh
 
 
 _KILLED = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
 from consumer.sinks.duckdb.columns import EventColumns
-from consumer.sinks.duckdb.warehouse import open_warehouse
+from consumer.sinks.duckdb.warehouse import open_as_it_is, open_warehouse
 from schemas.types.tree import parse
 
 warehouse = open_warehouse(Path(sys.argv[1]))
-warehouse.checkpoint = lambda: os._exit(9)
+warehouse.checkpoint = lambda: os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[3] == "in the log":  # as before the change went past it
+    warehouse.change_of_tables = warehouse.transaction
 EventColumns(warehouse).adopt(2, parse(sys.argv[2]))
+warehouse.checkpoint()
 """
 
 
-def test_a_kill_behind_the_commit_of_a_new_type_leaves_a_file_that_opens(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["past the log", "in the log"])
+def test_a_kill_behind_the_commit_of_a_new_type_leaves_a_file_that_opens(tmp_path: Path, change: str) -> None:
     """DuckDB writes the expression that changes a column into its log, and has to know its functions again."""
     path = tmp_path / "it's.duckdb"
     lines: Any = {"type": "array", "items": "int"}
@@ -144,12 +149,14 @@ def test_a_kill_behind_the_commit_of_a_new_type_leaves_a_file_that_opens(tmp_pat
     with open_warehouse(path, topic="t") as warehouse:
         columns = EventColumns(warehouse)
         store(columns, warehouse, 1, root, ([1, 2], "x"))
-    done = subprocess.run([sys.executable, "-c", _KILLED, str(path), text], check=False, timeout=60)
-    assert done.returncode == 9
-    with open_warehouse(path, topic="t") as warehouse:
-        columns = EventColumns(warehouse)
-        assert stored(columns, warehouse, 1, root) == [([1, 2], "x")]
-        assert columns.misfits(2, parse(text)) == {}
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(path), text, change], check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    # Who only reads cannot do what whoever writes does about such a log.
+    for opened in (open_as_it_is, open_warehouse) if change == "past the log" else (open_warehouse,):
+        with opened(path) as warehouse:
+            columns = EventColumns(warehouse)
+            assert stored(columns, warehouse, 1, root) == [([1, 2], "x")]
+            assert columns.misfits(2, parse(text)) == {}
 
 
 def test_a_schema_of_which_nothing_was_kept_is_judged_again(warehouse: Warehouse) -> None:
