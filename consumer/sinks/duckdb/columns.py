@@ -39,6 +39,7 @@ _TYPE_REFUSED = (
 _LAYOUT = "SELECT document FROM event_layout"
 _PLACES = "SELECT schema_id, document FROM schema_places ORDER BY ALL"
 _PAIRS = "SELECT field, column_name FROM event_columns ORDER BY rowid"
+_NOTE_FIELDS = "INSERT INTO event_columns SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])"
 _IS_KEPT = "SELECT count(*) > 0 FROM schema_versions WHERE schema_id = ?"
 _IS_EMPTY = "SELECT count(*) = 0 FROM (SELECT 1 FROM events LIMIT 1)"
 # What the loader's table calls the columns of fields is their number in the schema.
@@ -258,9 +259,9 @@ class EventColumns:
 
     def _note(self, connection: duckdb.DuckDBPyConnection, schema_id: int, judgement: Judgement) -> None:
         there = set(connection.execute(_PAIRS).fetchall())
-        for each in judgement.columns:
-            if (each.field, each.column) not in there:
-                connection.execute("INSERT INTO event_columns VALUES (?, ?)", [each.field, each.column])
+        new = [pair for each in judgement.columns if (pair := (each.field, each.column)) not in there]
+        if new:
+            connection.execute(_NOTE_FIELDS, [list(each) for each in zip(*new, strict=True)])
         write_layout(connection, judgement.held)
         write_places(connection, schema_id, [each.place for each in judgement.columns])
 

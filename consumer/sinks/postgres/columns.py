@@ -37,15 +37,20 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 _HOLD_STILL = "LOCK TABLE events IN ROW EXCLUSIVE MODE"
 _LAYOUT = "SELECT document FROM event_layout"
 _PLACES = "SELECT schema_id, document FROM schema_places"
-_ADD_TYPE = "INSERT INTO event_types (column_name, name, type) VALUES (%s, %s, %s::jsonb)"
+_ADD_TYPES = """
+    INSERT INTO event_types (column_name, name, type)
+    SELECT added.column_name, added.name, added.type::jsonb
+    FROM unnest(%s::text[], %s::text[], %s::text[]) AS added (column_name, name, type)
+"""
 _RENAME_TYPE = "UPDATE event_types SET column_name = %s, name = %s WHERE column_name = %s"
 _NOTE_PLACES = """
     INSERT INTO schema_places (schema_id, document) VALUES (%s, %s)
     ON CONFLICT (schema_id) DO UPDATE SET document = excluded.document
 """
-_NOTE_FIELD = """
+_NOTE_FIELDS = """
     INSERT INTO event_columns (field, column_name)
-    SELECT %s, %s WHERE NOT EXISTS (SELECT FROM event_columns WHERE (field, column_name) = (%s, %s))
+    SELECT field, column_name FROM unnest(%s::text[], %s::text[]) AS placed (field, column_name)
+    EXCEPT SELECT field, column_name FROM event_columns
 """
 _IS_KEPT = "SELECT EXISTS (SELECT FROM schema_versions WHERE schema_id = %s)"
 _SAME_NUMBERS = frozenset({("INTEGER", "BIGINT"), ("INTEGER", "DOUBLE"), ("FLOAT", "DOUBLE")})
@@ -148,23 +153,29 @@ class EventColumns:
         judgement = judged(self.layout.held, self.layout.columns, theirs, root)
         before = self.layout.held.record.members
         names = dict(self.layout.columns)
+        added: list[tuple[str, ColumnType]] = []
         for at, (name, kind) in enumerate(judgement.held.record.members):
             if at >= len(before):
-                names[name] = self._add(connection, name, kind)
+                names[name] = cut_name(name)
+                added.append((name, kind))
                 continue
             names[name] = column = self.layout.columns[before[at][0]]
             self._change(connection, column, before[at][1], kind)
             if name != before[at][0]:
                 names[name] = self._rename(connection, column, name)
         if not has_identity(root) and ID_COLUMN not in names:
-            self._add(connection, ID_COLUMN, ColumnType("VARCHAR"))
+            added.append((ID_COLUMN, ColumnType("VARCHAR")))
+        if added:
+            self._add(connection, added)
         self._note(connection, schema_id, judgement, names)
 
-    def _add(self, connection: BoundedConnection, name: str, kind: ColumnType) -> str:
-        column = cut_name(name)
-        connection.execute(f"ALTER TABLE events ADD COLUMN {quote(column)} {postgres_type(kind)}")
-        connection.execute(_ADD_TYPE, [column, name, json.dumps(described(kind))])
-        return column
+    def _add(self, connection: BoundedConnection, added: Iterable[tuple[str, ColumnType]]) -> None:
+        """Add columns, all by one statement: the server looks through the whole table's columns for each."""
+        columns = [(cut_name(name), name, kind) for name, kind in added]
+        new = ", ".join(f"ADD COLUMN {quote(column)} {postgres_type(kind)}" for column, _, kind in columns)
+        connection.execute(f"ALTER TABLE events {new}")
+        told = [(column, name, json.dumps(described(kind))) for column, name, kind in columns]
+        connection.execute(_ADD_TYPES, [list(each) for each in zip(*told, strict=True)])
 
     def _change(self, connection: BoundedConnection, column: str, before: ColumnType, after: ColumnType) -> None:
         if after == before:
@@ -207,8 +218,9 @@ class EventColumns:
         connection.execute("INSERT INTO event_layout (document) VALUES (%s)", [document])
         places = json.dumps([each.place.to_document() for each in judgement.columns])
         connection.execute(_NOTE_PLACES, [schema_id, places])
-        for each in judgement.columns:
-            connection.execute(_NOTE_FIELD, [each.field, names[each.column]] * 2)
+        pairs = [(each.field, names[each.column]) for each in judgement.columns]
+        if pairs:
+            connection.execute(_NOTE_FIELDS, [list(each) for each in zip(*pairs, strict=True)])
 
 
 def judged(held: Held, columns: Mapping[str, str], theirs: Iterable[str], root: Node) -> Judgement:
