@@ -115,6 +115,31 @@ def test_every_version_is_given_back_as_it_was_by_every_process(warehouse: Wareh
     assert types(warehouse) == before
 
 
+class Counted:
+    """A connection that counts what it is asked."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection, self.asked = connection, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    def execute(self, *words: Any) -> Any:
+        self.asked += 1
+        return self.connection.execute(*words)
+
+
+def test_a_wide_schema_is_noted_by_as_many_statements_as_a_narrow_one(tmp_path: Path) -> None:
+    asked = []
+    for width in (2, 200):
+        with open_warehouse(tmp_path / f"{width}.duckdb", topic="t") as warehouse:
+            counted: Any = Counted(warehouse.connection)
+            warehouse.connection = counted
+            EventColumns(warehouse).adopt(1, record(*((f"f{number}", "int") for number in range(width))))
+            asked.append(counted.asked)
+    assert asked[0] == asked[1]
+
+
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
