@@ -19,7 +19,7 @@ CREATE OR REPLACE TEMP VIEW quarantine_identities AS
 SELECT
     * EXCLUDE (headers),
     coalesce(
-        TRY(decode(list_filter(headers, lambda header: header.name = '{header}')[1].value)),
+        TRY(decode(list_filter(headers, lambda header: struct_extract(header, 'name') = '{header}')[1].value)),
         {identity_in_value}
     ) AS event_id
 FROM quarantine;

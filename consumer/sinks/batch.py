@@ -29,6 +29,8 @@ KEY_COLUMN = "_key_json"  # there only where a key was decoded
 NAME_COLUMN = "_record_name"  # there only where values of several record types were met
 OPTIONAL_COLUMNS = (ID_COLUMN, KEY_COLUMN, NAME_COLUMN)
 METADATA_COLUMNS = (*RECORD_COLUMNS, *OPTIONAL_COLUMNS)
+# No field's column is called so: a proof and a publication put columns of the last three names beside those of events.
+RESERVED_NAMES = (*METADATA_COLUMNS, "_shard", "_sequence", "_run_id")
 HEADERS = pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())]))
 
 

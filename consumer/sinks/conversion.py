@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from schemas.columns.column_type import NULL, ColumnType, quote, text_literal
+from schemas.columns.column_type import NULL, ColumnType, member, quote, text_literal
 from schemas.columns.held import Place
 
 
@@ -64,13 +64,13 @@ class _Conversion:
             case "STRUCT":
                 return self.struct(value, own, place, held)
             case "LIST":
-                item = f'"v {next(self._numbers)}"'
+                item = f"item_{next(self._numbers)}"
                 inner = self.convert(item, own.members[0][1], place.inside[0], held.members[0][1])
                 return f"list_transform({value}, lambda {item}: {inner})"
             case "MAP":
-                entry = f'"v {next(self._numbers)}"'
-                inner = self.convert(f"{entry}.value", own.members[1][1], place.inside[1], held.members[1][1])
-                pairs = f"lambda {entry}: struct_pack(key := {entry}.key, value := {inner})"
+                entry = f"entry_{next(self._numbers)}"
+                inner = self.convert(member(entry, "value"), own.members[1][1], place.inside[1], held.members[1][1])
+                pairs = f"lambda {entry}: struct_pack(key := {member(entry, 'key')}, value := {inner})"
                 return f"map_from_entries(list_transform(map_entries({value}), {pairs}))"
         return self.scalar(value, own, held)
 
@@ -106,7 +106,7 @@ class _Forward(_Conversion):
     def struct(self, value: str, own: ColumnType, place: Place, held: ColumnType) -> str:
         members = {at: f"CAST(NULL AS {kind})" for at, (_, kind) in enumerate(held.members)}
         for (name, kind), below in zip(own.members, place.inside, strict=True):
-            part = f"struct_extract({value}, {text_literal(name)})"
+            part = member(value, name)
             members[below.at] = self.convert(part, kind, below, held.members[below.at][1])
         packed = ", ".join(f"{quote(name)} := {members[at]}" for at, (name, _) in enumerate(held.members))
         return f"CASE WHEN {value} IS NULL THEN NULL ELSE struct_pack({packed}) END"
@@ -137,7 +137,7 @@ class _Back(_Conversion):
         members = []
         for (name, kind), below in zip(own.members, place.inside, strict=True):
             there, held_kind = held.members[below.at]
-            part = f"struct_extract({value}, {text_literal(there)})"
+            part = member(value, there)
             members.append(f"{quote(name)} := {self.convert(part, kind, below, held_kind)}")
         return f"CASE WHEN {value} IS NULL THEN NULL ELSE struct_pack({', '.join(members)}) END"
 

@@ -36,19 +36,25 @@ DEFAULT_SAMPLE = 200
 
 _POSITIONS = "SELECT partition, next_offset, cluster_id, topic_id FROM load_offsets ORDER BY ALL"
 _BEYOND = """
-    SELECT _partition, count(*), min(_offset) FROM events JOIN ends ON _partition = partition WHERE _offset >= "end"
+    SELECT _partition, count(*), min(_offset)
+    FROM events JOIN ends ON events._partition = ends.partition WHERE events._offset >= ends."end"
     GROUP BY 1 ORDER BY 1
 """
 _TEXTS = "SELECT schema_id, min(schema), arg_min(format, schema) FROM schema_versions GROUP BY 1 ORDER BY 1"
 # As many of each partition, drawn by a hash of the place: the same seed draws the same records.
 _DRAWN = """
-    SELECT _partition, _offset FROM {table} JOIN ends ON _partition = partition
-    WHERE _offset >= "start" AND _offset < "end"
+    SELECT _partition, _offset FROM {table} AS held JOIN ends ON held._partition = ends.partition
+    WHERE held._offset >= ends."start" AND held._offset < ends."end"
     QUALIFY row_number() OVER (PARTITION BY _partition ORDER BY hash(_partition, _offset, $seed), _offset) <= $each
     ORDER BY _partition, _offset
 """
-_GONE = 'SELECT count(*) FROM {table} JOIN ends ON _partition = partition WHERE _offset < "start"'
+_GONE = """
+    SELECT count(*) FROM {table} AS held JOIN ends ON held._partition = ends.partition WHERE held._offset < ends."start"
+"""
 _TABLES = {"events": "events", "quarantine": "quarantined records", "tombstones": "tombstones"}
+# Of the columns of events, those that somebody wants. A field may be called as a column of theirs, so no other is seen.
+_WANTED = "events SEMI JOIN wanted ON events._partition = wanted.p AND events._offset = wanted.o"
+_MS = "time in ms"  # no field has a blank in its name
 _TIME = "coalesce(_timestamp_ms, epoch_ms(_timestamp))"
 _HELD = f"SELECT {_TIME}, key, value, headers FROM quarantine WHERE _partition = ? AND _offset = ?"  # noqa: S608 - a constant
 _VOID = f"SELECT {_TIME}, key, event_id FROM tombstones WHERE _partition = ? AND _offset = ?"  # noqa: S608 - a constant
@@ -262,7 +268,7 @@ def _rows_at(warehouse: Warehouse, places: Iterable[Place]) -> dict[Place, dict[
     wanted = pa.table({"p": pa.array(partitions, pa.int32()), "o": pa.array(offsets, pa.int64())})
     warehouse.connection.register("wanted", wanted)
     with warehouse.errors():
-        query = f"SELECT events.*, {_TIME} AS _ms FROM events JOIN wanted ON _partition = p AND _offset = o"  # noqa: S608 - a constant
+        query = f"SELECT *, {_TIME} AS {quote(_MS)} FROM {_WANTED}"  # noqa: S608 - constants
         rows: list[dict[str, Any]] = warehouse.connection.sql(query).to_arrow_table().to_pylist()
     warehouse.connection.unregister("wanted")
     return {(row["_partition"], row["_offset"]): row for row in rows}
@@ -273,7 +279,7 @@ def _of_record(row: dict[str, Any], message: Message) -> Iterator[str]:
     value = message.value() or b""
     if row["_key"] != message.key():
         yield "its key is another"
-    if row["_ms"] != _time(message):
+    if row[_MS] != _time(message):
         yield "its time is another"
     if _pairs(row["_headers"]) != _pairs(message.headers()):
         yield "its headers are others"
@@ -299,14 +305,15 @@ def _values_at(
     warehouse.connection.register("wanted", wanted)
     selected = [f"{value} AS {quote(f'f{number}')}" for number, value in enumerate(fields.values())]
     with warehouse.errors():
-        said = ", ".join([*selected, "p", "o", f"{odd} AS odd"])
-        query = f"SELECT {said} FROM events JOIN wanted ON _partition = p AND _offset = o"  # noqa: S608 - quoted
+        said = ", ".join([*selected, "_partition", "_offset", f"{odd} AS odd"])
+        query = f"SELECT {said} FROM {_WANTED}"  # noqa: S608 - quoted
         rows = warehouse.connection.sql(query).to_arrow_table().to_pylist()
     warehouse.connection.unregister("wanted")
-    return {
-        (row["p"], row["o"]): ({name: row[f"f{number}"] for number, name in enumerate(fields)}, row["odd"])
-        for row in rows
-    }
+    found = {}
+    for row in rows:
+        said_of = {name: row[f"f{number}"] for number, name in enumerate(fields)}
+        found[row["_partition"], row["_offset"]] = said_of, row["odd"]
+    return found
 
 
 def _of_value(value_there: _Value | None, message: Message, reading: _Reading, found: _Compared) -> list[str]:

@@ -25,7 +25,7 @@ _SCHEMAS = """
 """
 # Events without a schema, and those of other programs, whose encoders may write a value in more bytes than ours.
 _UNKNOWN = """
-    SELECT (SELECT count(*) FROM events ANTI JOIN schema_versions ON schema_id = _schema_id)
+    SELECT (SELECT count(*) FROM events ANTI JOIN schema_versions AS kept ON kept.schema_id = events._schema_id)
          + (SELECT count(*) FROM run_events WHERE _shard IS NULL)
 """
 _HELD = "SELECT _partition, sum(octet_length(value)) FROM quarantine GROUP BY 1"

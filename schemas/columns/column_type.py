@@ -29,6 +29,14 @@ def text_literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def member(value: str, name: str) -> str:
+    """Return an SQL expression of a member of a record: the one way to one, as `value.name` may mean something else.
+
+    A table may be called as the value, and a column as the parameter of a lambda: DuckDB lets those win.
+    """
+    return f"struct_extract({value}, {text_literal(name)})"
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnType:
     """A type: a scalar by its name in SQL, or ``STRUCT``, ``UNION``, ``LIST`` or ``MAP`` of others.

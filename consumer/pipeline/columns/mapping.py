@@ -14,7 +14,7 @@ from consumer.pipeline.asked import ColumnAsked
 from consumer.pipeline.stored import KEY, StoredColumn
 from consumer.pipeline.values.alike import NESTED, alike, retyped
 from consumer.pipeline.values.sides import NotComparable, Sides, digests
-from schemas.columns.column_type import quote
+from schemas.columns.column_type import member, quote
 
 _SHOWN_NAMES = 20
 _JOINED_BY = (".", "_", "__")
@@ -186,7 +186,7 @@ def _leaves(leaf: Leaf) -> Iterator[Leaf]:
 
 
 def _child(leaf: Leaf, name: str, kind: str) -> Leaf:
-    return Leaf(f"{leaf.path}.{name}", f"({leaf.sql}).{quote(name)}", kind)
+    return Leaf(f"{leaf.path}.{name}", member(leaf.sql, name), kind)
 
 
 def _inside(leaf: Leaf, path: Sequence[str]) -> Leaf | None:

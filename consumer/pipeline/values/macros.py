@@ -23,7 +23,8 @@ MACROS = r"""
             list_transform([{'whole': parts[1],
                              'fraction': ltrim(CASE WHEN len(parts) = 3 THEN parts[2] ELSE '' END, '.'),
                              'exponent': TRY_CAST(parts[-1] AS INTEGER)}], lambda part:
-                list_transform([without_exponent(part.whole, part.fraction, part.exponent)], lambda digits:
+                list_transform([without_exponent(struct_extract(part, 'whole'), struct_extract(part, 'fraction'),
+                                                 struct_extract(part, 'exponent'))], lambda digits:
                     shortest_digits(digits))[1])[1])[1];
     CREATE OR REPLACE TEMP MACRO plain_number(x) AS
         list_transform([trim(x)], lambda text:

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from consumer.pipeline.values.sides import Sides
-from schemas.columns.column_type import quote
+from schemas.columns.column_type import member, quote
 
 # How two simple values are compared: stored expression and type, sent expression and type.
 Alike = Callable[[str, str, str, str], Sides]
@@ -68,7 +68,7 @@ def _records(stored: str, here: Any, sent: str, there: Any, alike: Alike, depth:
     mine, theirs = [], []
     for number, (name, kind) in enumerate(there.children):
         stored_name, stored_kind = given[name.casefold()]
-        form = _form(f"({stored}).{quote(stored_name)}", stored_kind, f"({sent}).{quote(name)}", kind, alike, depth)
+        form = _form(member(stored, stored_name), stored_kind, member(sent, name), kind, alike, depth)
         if form is None:
             return None
         mine.append(f"m{number}: {form.stored}")
@@ -83,7 +83,7 @@ def _maps(stored: str, here: Any, sent: str, there: Any, alike: Alike, depth: in
     one = f"one_{depth}"
     kinds, others = dict(here.children), dict(there.children)
     pairs = [
-        _form(f"{one}.{part}", kinds[part], f"{one}.{part}", others[part], alike, depth + 1)
+        _form(member(one, part), kinds[part], member(one, part), others[part], alike, depth + 1)
         for part in ("key", "value")
     ]
     if any(pair is None for pair in pairs):

@@ -31,8 +31,7 @@ from schemas.undecodable import UndecodableValue, UnsupportedSchema
 
 _CHUNK_ROWS = 20_480
 _THREADS = 2  # the encoders let go of the GIL
-# A name with a blank is no field's: DuckDB would take a column for the parameter.
-_NAMES = 'list_transform(_headers, lambda "a header": "a header".name)'
+_NAMES = "list_transform(_headers, lambda header: struct_extract(header, 'name'))"
 _IN_HEADER = f"coalesce(list_contains({_NAMES}, '{VALUE_SCHEMA}'), FALSE) AS in_header"
 _PLACE = '_crc32 AS crc32, _shard AS shard, _sequence AS sequence, _partition AS partition, _offset AS "offset"'
 

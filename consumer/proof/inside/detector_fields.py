@@ -15,7 +15,7 @@ import duckdb
 
 from consumer.sinks.duckdb.columns import EventColumns
 from consumer.sinks.duckdb.warehouse import Warehouse
-from schemas.columns.column_type import quote
+from schemas.columns.column_type import member
 from schemas.fault_targets import FaultTargets
 from schemas.manifest import Manifest
 from schemas.types.tree import parse
@@ -109,8 +109,8 @@ class _Columns:
         if first not in values:
             return "", ""
         sql = values[first]
-        if inside:
-            sql = ".".join([f"({sql})", *map(quote, inside)])
+        for name in inside:
+            sql = member(sql, name)
         try:
             relation = self._warehouse.connection.sql(f"SELECT {sql} FROM events LIMIT 0")  # noqa: S608 - quoted above
         except duckdb.BinderException:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from cluster.errors import WarehouseDamaged
-from consumer.sinks.batch import METADATA_COLUMNS
+from consumer.sinks.batch import RESERVED_NAMES
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.columns.at_hand import AtHand
 from schemas.columns.held import Held
 from schemas.columns.judge import StoreRules
 
-RULES = StoreRules(reserved=METADATA_COLUMNS)
+RULES = StoreRules(reserved=RESERVED_NAMES)
 _TABLES = "SELECT table_name FROM duckdb_tables() WHERE table_name IN ('event_layout', 'schema_places')"
 
 

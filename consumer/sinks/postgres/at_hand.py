@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from cluster.errors import WarehouseDamaged
-from consumer.sinks.batch import METADATA_COLUMNS
+from consumer.sinks.batch import RESERVED_NAMES
 from consumer.sinks.postgres.connecting import BoundedConnection
 from consumer.sinks.postgres.place import schema_of
 from schemas.columns.at_hand import AtHand
@@ -51,4 +51,4 @@ def reserved(theirs: list[str]) -> tuple[str, ...]:
 
     :param theirs: columns that are none of ours.
     """
-    return (*METADATA_COLUMNS, *SYSTEM_COLUMNS, *theirs)
+    return (*RESERVED_NAMES, *SYSTEM_COLUMNS, *theirs)

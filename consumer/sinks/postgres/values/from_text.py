@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from consumer.sinks.postgres.values.types import is_nested
-from schemas.columns.column_type import NULL, ColumnType, quote, text_literal
+from schemas.columns.column_type import NULL, ColumnType, member, quote, text_literal
 
 
 def value_expression(text: str, kind: ColumnType) -> str:
@@ -56,7 +56,7 @@ _READ = ("VARCHAR", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTIN
 def _layout(kind: ColumnType) -> Any:
     match kind.name:
         case "STRUCT":
-            return {name: _layout(member) for name, member in kind.members}
+            return {name: _layout(child) for name, child in kind.members}
         case "LIST":
             return [_layout(kind.members[0][1])]
         case "MAP":
@@ -69,7 +69,7 @@ def _layout(kind: ColumnType) -> Any:
 def _is_plain(kind: ColumnType) -> bool:
     match kind.name:
         case "STRUCT":
-            return all(_is_plain(member) for _, member in kind.members)
+            return all(_is_plain(child) for _, child in kind.members)
         case "LIST":
             return _is_plain(kind.members[0][1])
     return kind.name in _READ
@@ -81,10 +81,7 @@ def _value(value: str, kind: ColumnType, names: Iterator[int]) -> str:
         return value
     match kind.name:
         case "STRUCT":
-            members = [
-                f"{quote(name)} := {_value(f'struct_extract({value}, {text_literal(name)})', member, names)}"
-                for name, member in kind.members
-            ]
+            members = [f"{quote(name)} := {_value(member(value, name), child, names)}" for name, child in kind.members]
             return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(members)}) END"
         case "LIST":
             item = f"item_{next(names)}"
@@ -92,8 +89,8 @@ def _value(value: str, kind: ColumnType, names: Iterator[int]) -> str:
         case "MAP":
             item = f"item_{next(names)}"
             key, held = (
-                _value(f"struct_extract({item}, '{part}')", member, names)
-                for part, (_, member) in zip(("key", "value"), kind.members, strict=True)
+                _value(member(item, part), child, names)
+                for part, (_, child) in zip(("key", "value"), kind.members, strict=True)
             )
             entries = f"list_transform({value}, lambda {item}: struct_pack(key := {key}, value := {held}))"
             return f"CASE WHEN {value} IS NOT NULL THEN map_from_entries({entries}) END"
@@ -103,18 +100,18 @@ def _value(value: str, kind: ColumnType, names: Iterator[int]) -> str:
 
 
 def _union(value: str, kind: ColumnType, names: Iterator[int]) -> str:
-    document = f"struct_extract({value}, 'value')"
+    document = member(value, "value")
     branches = []
-    for name, member in kind.members:
-        if member.name == NULL:
+    for name, kept in kind.members:
+        if kept.name == NULL:
             continue
-        if is_nested(member):
-            read = _parsed(f"CAST({document} AS VARCHAR)", member, names)
+        if is_nested(kept):
+            read = _parsed(f"CAST({document} AS VARCHAR)", kept, names)
         else:
-            read = _value(f"CAST(json_extract_string({document}, '$') AS VARCHAR)", _as_text(member), names)
-            read = read if _as_text(member) == member else f"CAST({read} AS {member})"
+            read = _value(f"CAST(json_extract_string({document}, '$') AS VARCHAR)", _as_text(kept), names)
+            read = read if _as_text(kept) == kept else f"CAST({read} AS {kept})"
         branches.append(f"WHEN {text_literal(name)} THEN CAST(union_value({quote(name)} := {read}) AS {kind})")
-    return f"CASE struct_extract({value}, 'tag') {' '.join(branches)} END"
+    return f"CASE {member(value, 'tag')} {' '.join(branches)} END"
 
 
 def _as_text(kind: ColumnType) -> ColumnType:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from consumer.sinks.conversion import converted, is_kept
 from consumer.sinks.postgres.values.types import is_nested
-from schemas.columns.column_type import NULL, ColumnType, quote, text_literal
+from schemas.columns.column_type import NULL, ColumnType, member, quote, text_literal
 from schemas.columns.held import Place
 from schemas.columns.judge import identity
 
@@ -106,7 +106,7 @@ def _document(value: str, own: ColumnType, place: Place, kind: ColumnType, names
         case "STRUCT":
             members = [
                 f"{quote(kind.members[at.at][0])} := "
-                + _document(f"struct_extract({value}, {text_literal(name)})", child, at, kind.members[at.at][1], names)
+                + _document(member(value, name), child, at, kind.members[at.at][1], names)
                 for (name, child), at in zip(own.members, place.inside, strict=True)
             ]
             made = f"struct_pack({', '.join(members)})" if members else "json_object()"
@@ -117,7 +117,7 @@ def _document(value: str, own: ColumnType, place: Place, kind: ColumnType, names
         case _:
             item = f"item_{next(names)}"
             key, held = (
-                _document(f"struct_extract({item}, '{part}')", child, at, there, names)
+                _document(member(item, part), child, at, there, names)
                 for part, (_, child), at, (_, there) in zip(
                     ("key", "value"), own.members, place.inside, kind.members, strict=True
                 )
