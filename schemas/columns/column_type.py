@@ -54,6 +54,11 @@ class ColumnType:
     branch: str = field(default="", compare=False)
     fields: tuple[tuple[str, ...], ...] = field(default=(), compare=False)
 
+    @property
+    def leaves(self) -> int:
+        """Return how many types without members it is made of."""
+        return sum(kind.leaves for _, kind in self.members) if self.members else 1
+
     def __str__(self) -> str:
         """Return the type as SQL."""
         match self.name:

@@ -21,6 +21,7 @@ from consumer.sinks.conversion import converted, returned
 from consumer.sinks.duckdb.at_hand import RULES
 from consumer.sinks.duckdb.column_types import column_type
 from consumer.sinks.duckdb.record_columns import RecordNames
+from consumer.sinks.duckdb.settings import give_room_for
 from consumer.sinks.duckdb.warehouse import Warehouse
 from schemas.columns.column_type import ColumnType, SchemaConflict, quote, text_literal
 from schemas.columns.held import Held, NotAColumn, Place
@@ -89,6 +90,7 @@ class EventColumns:
             if not known or judgement.held.to_document() != self.held.to_document():
                 self._grow(schema_id, judgement, wants_id=not has_identity(root))
         self._sources[schema_id] = columns_of(root)
+        give_room_for(self._warehouse.connection, self.held.record.leaves)
         if self._record_names.met(schema_id, root.name):
             self._statements.clear()
         return [str(number) for number, _ in enumerate(root.fields)]

@@ -10,7 +10,8 @@ publish   1 GB    all      the snapshot's own database, and the events on their 
 
 Sessions run in UTC, and draw no bar on standard output, as DuckDB does where it takes the program for a person. No
 order is kept that no query asks for: keeping it costs memory. A warehouse of large values keeps its row groups apart
-(:func:`keep_row_groups_apart`).
+(:func:`keep_row_groups_apart`), and a load into a table of more than 2,500 columns has more memory
+(:func:`give_room_for`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ _GIB = 1024**3
 # A proof that spills more than this is not about the rows that are there. An identity takes less room than its row.
 _LEAST_SPILL_BYTES = 2 * _GIB
 _SPILL_PER_FILE_BYTE = 4
+# A vector of 2,048 texts is 32 kB. An insert has one as it comes, one as it is stored, and one that is written.
+_MB_PER_LEAF = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,16 @@ def log_nothing(connection: duckdb.DuckDBPyConnection) -> None:
 def log_as_usual(connection: duckdb.DuckDBPyConnection) -> None:
     """Let a commit write into the log again."""
     connection.execute("RESET checkpoint_threshold; RESET auto_checkpoint_skip_wal_threshold")
+
+
+def give_room_for(connection: duckdb.DuckDBPyConnection, leaves: int) -> None:
+    """Let a load into a table of very many columns have the memory that it takes, however few rows come.
+
+    :param leaves: columns of the table, and members of those that have some.
+    """
+    needed = 100 + leaves * _MB_PER_LEAF
+    if needed > 400:
+        connection.execute(f"SET memory_limit = '{needed:.0f}MB'")
 
 
 def spill_bytes(path: Path) -> int:

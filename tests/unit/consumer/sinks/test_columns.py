@@ -140,6 +140,16 @@ def test_a_wide_schema_is_noted_by_as_many_statements_as_a_narrow_one(tmp_path: 
     assert asked[0] == asked[1]
 
 
+def test_a_row_of_as_many_texts_as_a_table_may_have_is_stored(warehouse: Warehouse) -> None:
+    """DuckDB needs some memory for each column at an insert, however few rows come: more than a load had."""
+    width = 9_990
+    root = parse(json.dumps({"type": "record", "name": "R", "fields": [
+        {"name": f"f{number}", "type": "string"} for number in range(width)
+    ]}))  # fmt: skip
+    store(EventColumns(warehouse), warehouse, 1, root, ("x",) * width)
+    assert warehouse.rows("SELECT f0, f9989 FROM events") == [("x", "x")]
+
+
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
