@@ -26,7 +26,8 @@ _BESIDE = (
 
 def answer_pools() -> dict[str, dict[str, Any]]:
     """Return the pools: a status with what it means, the usual ones several times."""
-    codes, exits = CHOICES["http status"], [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 127, 137, 143]
+    codes = [int(code) for code in CHOICES["http status"]]
+    exits = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 127, 137, 143]
     return {
         HTTP: _pool(codes, [code < 400 for code in codes], [_PHRASES[code] for code in codes]),
         EXITS: _pool(exits, [code == 0 for code in exits], ["failed" if code else "completed" for code in exits]),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from producer.scenarios.declared.defaults.field import Field
+from producer.scenarios.declared.defaults.ranges import KINDS
 from producer.scenarios.declared.defaults.words import compiled, search, singular
 
 _ENDING = r"(.*?)\s?\b(id|ids|uid|uuid|guid|identifier|key|number|ref|reference|code|sk|pk|oid)$"
@@ -33,7 +34,7 @@ _ONCE = r"^(event|message|impression|auction|bid request|end to end|tracking|rec
 # Things that fields are called after without saying that they hold an identifier of it.
 ENTITIES = (
     r"^((source|target|from|to|debit|credit|sender|receiver|origin|destination|parent|home|current|serving|base) )?"
-    r"(account|station|sensor|terminal|meter|asset|machine|tenant|visit|detector|beacon|"
+    r"(account|(work|purchase|sales|production|transfer|manufacturing|service|change|delivery|maintenance) order|(serving|originating|terminating|target|source) cell|lot|station|sensor|terminal|meter|asset|machine|tenant|visit|detector|beacon|"
     r"customer|visitor|session|antenna|turbine|inverter|pump|robot|rack|bay|shard|mrn|eui|(\w+ )?serial( number)?|warehouse|depot|"
     r"(\w+ )?eui|icao ?24|dev address|(id|rfid|nfc|badge|key|asset|equipment|animal|ear|inventory|bag|luggage) ?(tag|card|fob|badge)|(\w+ )+(terminal|sensor|meter|turbine|inverter|robot|pump|depot|warehouse|locker|kiosk|antenna|substation|ledger|beacon)|cost cent(er|re)|profit cent(er|re)|ledger|portfolio|tracking number|locker|kiosk|pos terminal|gateway|circuit|feeder|substation)$"
 )
@@ -124,8 +125,10 @@ def is_reference(field: Field) -> bool:
         return True
     if field.node.kind == "string":
         return field.is_named(_TEXT_ENDING) and not field.is_named(r"^(key|code|number|reference)$")
-    return field.is_named(r"\b(ids?|uid|key|sk|pk|oid|fk)$") or field.is_named(
-        r"\b(visit|account|store|customer|device|station|product|order) number$"
+    return (
+        field.is_named(r"\b(ids?|uid|key|sk|pk|oid|fk)$") and not field.is_named(r"\b(direction|vlan) id$")
+    ) or field.is_named(
+        r"\b(visit|account|store|customer|device|station|product|order) number$|\b(mmsi|imo)( number)?$"
     )
 
 
@@ -164,6 +167,8 @@ def references(field: Field) -> tuple[str, dict[str, Any]]:
         return f"(ids of {what} in hex)", _rows({"pattern": "[1-9a-f][0-9a-f]{15}"})
     if field.node.kind == "string":
         return f"(ids of {what})", _rows({"sequence": {"prefix": f"{what}-", "width": 6}})
+    if field.is_named(r"\b(mmsi|imo)( number)?$"):  # of a ship's radio, of its hull
+        return f"(numbers of {what})", _rows({"distribution": KINDS["mmsi" if field.is_named(r"\bmmsi\b") else "imo"]})
     return f"(numbers of {what})", _rows({"sequence": {}})
 
 

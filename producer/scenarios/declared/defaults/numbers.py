@@ -86,6 +86,8 @@ def _meant(kind: str, field: Field) -> str:
             )
             else "few"
         )
+    if kind == "tax rate":
+        return "percent of tax" if whole or field.is_named(r"\bpercent\b") else "share of tax"
     if kind == "temperature c" and field.is_named(AROUND["machines"]):
         return "engine temperature"
     return kind

@@ -14,6 +14,7 @@ from producer.scenarios.declared.defaults.field import Field, fields_of
 from producer.scenarios.declared.defaults.people import PEOPLE, people_pool
 from producer.scenarios.declared.defaults.places import place_pools
 from producer.scenarios.declared.defaults.properties import listed_in, range_in, rows_of, said_of
+from producer.scenarios.declared.defaults.readings import AROUND
 from producer.scenarios.declared.defaults.together import follow
 from producer.scenarios.declared.field_paths import Place
 from producer.scenarios.declared.rules import NULLS, Pool, Rule
@@ -29,6 +30,10 @@ _SELDOM = re.compile(
 )
 # Faker fills a pool for each: a few hundred of what nobody tells apart are enough.
 _FAKER_POOL = {"sentence": 300, "street_address": 500}
+# What a number says by a number, and a text in words.
+_IN_WORDS = frozenset(
+    ["kind", "flag", "level of ten", "place in a list", "dose", "anything", "score of 100", "tri-state"]
+)
 # A text that nothing is known of is one of a few words: most texts name kinds.
 _FEW_WORDS = {"faker": {"provider": "word", "pool": 24}}
 _CODE_ON_CARD = r"\b(expiration|expiry|exp)\b"
@@ -122,7 +127,7 @@ class _Drawn:
             field.is_named(_CODE_ON_CARD) and field.is_near(r"\b(card|cards|cvv|pan)\b")
         ):
             return times.moment(field)
-        if field.is_named(ids.ENTITIES):
+        if field.is_named(ids.ENTITIES) and not (field.says == "terminal" and field.is_near(AROUND["travel"])):
             return self._reference(field)
         if len(listed := listed_in(field.doc)) > 1:
             return {"choice": listed}
@@ -130,7 +135,8 @@ class _Drawn:
             return self._with_pool(found)
         if ids.is_reference(field):
             return self._reference(field)
-        return numbers.number_rule(field) or _FEW_WORDS
+        kind = numbers.kind_of(field)
+        return _FEW_WORDS if kind is None or kind in _IN_WORDS else numbers.rule_of(kind, field)
 
     def _number(self, field: Field) -> dict[str, Any]:
         if field.place.path in self.own:

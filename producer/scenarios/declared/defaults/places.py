@@ -10,7 +10,7 @@ from producer.scenarios.declared.defaults.lists import choice_of
 from producer.scenarios.declared.defaults.tables import lines_of
 from producer.scenarios.declared.defaults.words import search
 
-_COLUMNS = (
+COLUMNS = (
     "city",
     "region",
     "region_code",
@@ -37,7 +37,7 @@ def place_pools() -> dict[str, dict[str, Any]]:
 
 def _pool(rows: list[tuple[str, ...]]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    for place, name in enumerate(_COLUMNS):
+    for place, name in enumerate(COLUMNS):
         values = [row[place] for row in rows]
         columns[name] = {"cycle": [float(value) for value in values] if name in ("latitude", "longitude") else values}
     return {"size": len(rows), "skew": 0.5, "columns": columns}

@@ -18,6 +18,8 @@ _READINGS = readings_of("texts.txt")
 _DOER = re.compile(
     r"\b(?!(?:[a-z]+(?:tainer|inter|outer|nsor|itor|puter|meter|older|eader|ayer|luster|umber|order|acter|apter|etter|eater|enter|aper|ilter|ogger|uler|ector|ator|actor|olor|loor|door|rror|otor|ower|ater|iver|rver|fer|ver|ker)|user|folder|tier)\b)[a-z]{3,}(?:er|or|ist|ian|ee) name$"
 )
+# What is called something, whatever it is.
+_NAMES = ("Alpha", "Bravo", "Delta", "Echo", "Lima", "Nova", "Omega", "Sierra", "Tango", "Vega")
 _NOTES = (
     (r"iso[ -]?4217", "list:currency"),
     (r"iso[ -]?3166.*alpha[ -]?3", "place:alpha3"),
@@ -45,11 +47,16 @@ def text_rule(field: Field) -> dict[str, Any] | None:
         return rule_of(found.values, field)
     if _DOER.search(field.says):
         return rule_of("faker:name", field)
+    if field.is_named(r"^number of \w+$"):
+        return {"distribution": {"kind": "poisson", "mean": 3, "min": 1, "max": 40}}
     told = next((values for pattern, values in _NOTES if search(pattern, field.notes)), None)
     if told is None and search(r"\b[b-df-hj-np-tv-xz]{3,5}$", field.says):
         return rule_of("form:short_code", field)  # letters without a vowel are a short form of some code
     if told is None and (other := field.plainer() or field.of_one()) is not None:
         return text_rule(other)
+    if told is None and field.is_named(r"^\w.* name$"):
+        noun = field.says.removesuffix(" name").capitalize()
+        return {"choice": {f"{noun} {word}": round(1 / rank, 3) for rank, word in enumerate(_NAMES, 1)}}
     return rule_of(told, field) if told else None
 
 

@@ -129,6 +129,10 @@ def is_moment(field: Field) -> bool:
         field.notes,
     ):
         return True
+    if field.is_named("^epochs?$") and field.is_near(
+        r"\b(loss|learning rate|train|training|batch size|accuracy|optimi[sz]er)\b"
+    ):
+        return False
     if kind == "int" and field.is_named(r"\bdate (key|id|sk)$"):
         return True
     if kind not in ("string", "long", "int", "double", "float") or field.is_named(_NEVER):
@@ -137,6 +141,8 @@ def is_moment(field: Field) -> bool:
         r"^(view|visit|call|date|request|reading|scan|login|current|device|system|server) time$"
     ):
         return False
+    if kind == "int" and field.is_named(r"^(last|first) (\w{2,}ed|contact|seen|activity|login|heartbeat|sync|update)$"):
+        return True
     if field.is_named(_MOMENT):
         return not (kind in ("int", "float", "double") and field.is_named(r"\bday$"))
     return kind in ("string", "long") and _is_moment_in_full(field)

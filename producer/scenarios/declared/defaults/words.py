@@ -38,7 +38,7 @@ _WHOLE = (
 )
 # Words that a number ends.
 _NUMBERED = re.compile(
-    r"(last|ipv|utf|base|sha|md|icd|spo|co|pm|load|iso|alpha|p|h|o|no|so|m|r|x|y|z|e|v|s|t|c|b|a|d|f|g|q|l|k|n)\d+"
+    r"(last|icao|ipv|utf|base|sha|md|icd|spo|co|pm|load|iso|alpha|p|h|o|no|so|m|r|x|y|z|e|v|s|t|c|b|a|d|f|g|q|l|k|n)\d+"
 )
 # Short forms that everybody writes, and what they stand for.
 _SHORT = dict(pairs_of("short_forms.txt"))
