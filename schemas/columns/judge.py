@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from schemas.columns.column_type import NULL, ColumnType
+from schemas.columns.column_type import NULL, ColumnType, SchemaConflict
 from schemas.columns.held import Held, Place
 from schemas.columns.of_nodes import columns_of
 from schemas.columns.widening import wider
@@ -62,6 +62,10 @@ def _any_type(_old: ColumnType, _new: ColumnType) -> bool:
     return True
 
 
+def _any_table(_columns: ColumnType) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class StoreRules:
     """What differs between stores.
@@ -69,11 +73,13 @@ class StoreRules:
     :ivar reserved: names that no column of a field has; case does not matter.
     :ivar may_become: whether a column that is there may get a type.
     :ivar renames: whether a column that is there may get a name.
+    :ivar refuses: why there can be no table of all columns, given as a struct's members; empty where there can.
     """
 
     reserved: tuple[str, ...] = ()
     may_become: Callable[[ColumnType, ColumnType], bool] = _any_type
     renames: bool = True
+    refuses: Callable[[ColumnType], str] = _any_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,8 @@ def judge(held: Held, root: Node, rules: StoreRules | None = None) -> Judgement:
     source = columns_of(root)
     fitting = _Fitting(rules)
     record, place = fitting.struct(held.record, source, (), ())
+    if why := rules.refuses(record):
+        raise SchemaConflict(why)
     return Judgement(
         Held(record), placed(Held(record), source, place.inside), tuple(fitting.remarks), tuple(fitting.renamed)
     )

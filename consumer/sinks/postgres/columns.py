@@ -16,7 +16,7 @@ import psycopg
 
 from cluster.errors import StreamproofError, WarehouseDamaged
 from consumer.sinks.batch import ID_COLUMN, has_identity
-from consumer.sinks.postgres.at_hand import THEIRS, reserved
+from consumer.sinks.postgres.at_hand import THEIRS, reserved, rules
 from consumer.sinks.postgres.catalogue import TYPES, damaged
 from consumer.sinks.postgres.connecting import BoundedConnection
 from consumer.sinks.postgres.migrations import lock_name
@@ -25,7 +25,7 @@ from consumer.sinks.postgres.values.types import cut_name, described, is_nested,
 from consumer.sinks.postgres.warehouse import PostgresWarehouse
 from schemas.columns.column_type import NULL, ColumnType, SchemaConflict, quote
 from schemas.columns.held import Held, NotAColumn, Place
-from schemas.columns.judge import Judgement, Placed, StoreRules, judge, placed
+from schemas.columns.judge import Judgement, Placed, judge, placed
 from schemas.columns.of_nodes import columns_of
 from schemas.types.node import Node
 
@@ -231,7 +231,7 @@ def judged(held: Held, columns: Mapping[str, str], theirs: Iterable[str], root: 
     """
     names = list(reserved(list(theirs)))
     while True:
-        judgement = judge(held, root, StoreRules(reserved=tuple(names)))
+        judgement = judge(held, root, rules(names))
         clashing = list(_clashing(held, judgement, {name.lower() for name in (*names, *columns.values())}))
         if not clashing:
             return judgement

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.columns.column_type import ColumnType
+from schemas.columns.column_type import ColumnType, SchemaConflict
 from schemas.columns.held import Held, NotAColumn, Place, undescribed
 from schemas.columns.judge import Judgement, StoreRules, judge
 from schemas.types.tree import Node, parse
@@ -271,3 +271,12 @@ def test_documents_come_back_as_they_went_and_nothing_else_is_read() -> None:
         with pytest.raises(NotAColumn):
             Place.from_document(wrong_place)
     assert undescribed({"type": "DATE"}) == ColumnType("DATE")
+
+
+def test_a_store_says_why_it_has_no_table_of_so_many_columns() -> None:
+    rules = StoreRules(refuses=lambda columns: "three are too many" if len(columns.members) > 2 else "")
+    root = record(("a", "int"), ("b", "int"))
+    (first,) = judged(root, rules=rules)
+    assert judge(first.held, record(("b", "long")), rules).held.columns.keys() == {"a", "b"}
+    with pytest.raises(SchemaConflict, match="three are too many"):
+        judge(first.held, record(("a", "string")), rules)

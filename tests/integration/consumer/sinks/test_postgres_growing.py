@@ -206,7 +206,13 @@ def test_a_warehouse_of_before_goes_on_with_the_columns_that_it_has(url: str) ->
 
 def test_a_gate_is_told_what_the_columns_hold_and_changes_nothing(url: str) -> None:
     place = place_named(url, "t")
-    assert place.at_hand("t") is None
+    table = place.at_hand("t")
+    assert table is not None
+    assert (table.where, table.held.columns) == ("", {})
+    too_many = json.dumps(record("R", *(one(f"c{n}", "int") for n in range(1_589))))
+    assert told_in_turn(table, [(None, too_many)])[0].impossible == (
+        "the fields need 1,589 columns; a table of PostgreSQL's has room for 1,588 beside ours"
+    )
     assert asked(url, "SELECT count(*) FROM pg_namespace WHERE nspname = 't'") == [(0,)]
     texts = [json.dumps(record("R", one("n", kind), one("note", "int"))) for kind in ("long", "double")]
     filled(place, {1: texts[0]}, [framed(1, texts[0], [{"n": 1, "note": 2}])])
