@@ -24,7 +24,9 @@ def draw(rng: np.random.Generator, distribution: Floats, size: int) -> Ints:
 
 def draw_by_row(rng: np.random.Generator, table: Floats, rows: Ints) -> Ints:
     """Return for each of ``rows`` an index distributed as that row of a table of ``cumulative`` rows."""
-    chosen: Ints = (rng.random(len(rows))[:, None] >= table[rows]).sum(axis=1)
+    chance, chosen = rng.random(len(rows)), np.zeros(len(rows), dtype=np.int64)
+    for column in np.ascontiguousarray(table.T):  # by columns: there are few, and one after the other lies together
+        chosen += chance >= column[rows]
     return chosen
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,17 @@ def examine(connection: Any, source: str, run: Examined, progress: Callable[[Rul
     return Realism(events, run.seed, rules, figures, [curve] if events else [])
 
 
+@cache
+def _declared() -> dict[str, float]:
+    """Return the share of each type on paths through a site. Drawing them takes as long as to check the rules."""
+    rng = np.random.default_rng(0)
+    events = np.bincount(draw_paths(rng, build_site(rng)).events, minlength=len(EVENT_TYPES))
+    return dict(zip(EVENT_TYPES, (events / events.sum()).tolist(), strict=True))
+
+
 def _mix(counted: dict[str, int]) -> tuple[list[Figure], Curve]:
     """Return the shares of the types beside what paths come to."""
-    rng = np.random.default_rng(0)
-    declared = np.bincount(draw_paths(rng, build_site(rng)).events, minlength=len(EVENT_TYPES))
-    shares = dict(zip(EVENT_TYPES, (declared / declared.sum()).tolist(), strict=True))
+    shares = _declared()
     total = sum(counted.values())
     figures = [
         share_of(f"events, {name}", share, total, counted.get(name, 0), _TOLERANCE) for name, share in shares.items()

@@ -170,7 +170,8 @@ def _page_of(rng: np.random.Generator, site: Site, kinds: Ints) -> Ints:
     """Draw a page of each kind, by popularity."""
     chance, place = rng.random(len(kinds)), np.zeros(len(kinds), dtype=np.int64)
     for kind, popularity in enumerate(site.popularity):
-        place = np.where(kinds == kind, np.searchsorted(popularity, chance, side="right"), place)
+        at = np.flatnonzero(kinds == kind)
+        place[at] = np.searchsorted(popularity, chance[at], side="right")
     pages: Ints = site.starts[kinds] + place
     return pages
 
