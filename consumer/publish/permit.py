@@ -14,7 +14,7 @@ from consumer.proof.findings import find
 from consumer.proof.found import CLASSES, Example, Findings, PartitionPosition
 from consumer.proof.kept_audits import latest_audit, loaded_since
 from consumer.proof.kept_manifests import stored_manifests
-from consumer.proof.run_scope import enter_run
+from consumer.proof.run_scope import enter_run, leave_nothing_out
 from consumer.proof.verdict import Judgement, judge
 from consumer.sinks.duckdb.warehouse import Warehouse
 
@@ -23,7 +23,7 @@ _LOADED_TO = "SELECT partition, next_offset FROM load_offsets"
 
 
 def permit(warehouse: Warehouse, run_id: str) -> str:
-    """Refuse to publish what is not proved now, and return the id of the audit that permits it.
+    """Refuse to publish what is not proved now, and return the id of the audit that permits it. The run stays entered.
 
     What the file says of its own proofs only says what to look for.
 
@@ -47,7 +47,9 @@ def permit(warehouse: Warehouse, run_id: str) -> str:
         )
     _look_again(warehouse, run_id, found)
     failed = [
-        result for result in evaluate(warehouse, run_id) if result.severity == "blocking" and result.passed is False
+        result
+        for result in evaluate(warehouse, run_id, entered=True)
+        if result.severity == "blocking" and result.passed is False
     ]
     if failed:
         raise VerdictFailed(
@@ -55,6 +57,7 @@ def permit(warehouse: Warehouse, run_id: str) -> str:
             where=run_id,
             hint=_DETAILS,
         )
+    leave_nothing_out(warehouse)  # the checks left out what was injected
     return str(found["audit_id"])
 
 
@@ -78,7 +81,7 @@ def _check_audit(warehouse: Warehouse, run_id: str, found: dict[str, Any]) -> No
 
 def _look_again(warehouse: Warehouse, run_id: str, audited: dict[str, Any]) -> None:
     """Refuse what is not as the audit saw it, or is not what the judge lets pass, whatever the audit's record says."""
-    findings = find(warehouse, run_id, stored_manifests(warehouse, run_id))
+    findings = find(warehouse, run_id, stored_manifests(warehouse, run_id), entered=True)
     now = {"loaded": findings.loaded, "uncompared": findings.uncompared, "lost": findings.missing}
     now |= {name: getattr(findings, name) for name in CLASSES if name not in now}
     differing = [
@@ -104,7 +107,6 @@ def _look_again(warehouse: Warehouse, run_id: str, audited: dict[str, Any]) -> N
 
 def proved_now(warehouse: Warehouse, run_id: str) -> str:
     """Return why a run that was published before is not proved any more, empty if it is."""
-    enter_run(warehouse, run_id)
     audited = latest_audit(warehouse, run_id)
     try:
         manifests = stored_manifests(warehouse, run_id)

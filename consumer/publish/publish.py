@@ -25,7 +25,7 @@ import duckdb
 from cluster.errors import Busy, StoreFailed, StoreFull
 from cluster.machine.disk import is_full
 from cluster.machine.turns import take_turn
-from consumer.proof.run_scope import chosen_run, enter_run
+from consumer.proof.run_scope import chosen_run
 from consumer.publish.files import keep
 from consumer.publish.lease import is_read
 from consumer.publish.paths import run_slug, topic_folder
@@ -92,7 +92,6 @@ def publish(
     with place_of(place).to_prove(topic=topic, wait_s=wait_s) as warehouse:
         run = chosen_run(warehouse, run_id)
         audit_id = permit(warehouse, run)
-        enter_run(warehouse, run)  # the checks left out what was injected
         with _as_publication_errors(folder), _alone(folder, wait_s):
             now = datetime.now(UTC)
             name = f"{now:%Y%m%dT%H%M%S.%fZ}-{run_slug(run)}"

@@ -120,14 +120,18 @@ def run_checks(
     return CheckReport(run, now.isoformat(), results)
 
 
-def evaluate(warehouse: Warehouse, run_id: str | None, checks: Sequence[SqlFile] | None = None) -> list[CheckResult]:
+def evaluate(
+    warehouse: Warehouse, run_id: str | None, checks: Sequence[SqlFile] | None = None, *, entered: bool = False
+) -> list[CheckResult]:
     """Run checks on a run of an open warehouse, and keep nothing. What was injected is left out of the run at hand.
 
     :param checks: those to run; all of this folder and of the pack of the run's scenario when ``None``.
+    :param entered: the caller entered the run, and nothing is left out of it yet.
     """
     pack = pack_of_run(warehouse, run_id)
     wanted = checks_of(pack) if checks is None else checks
-    enter_run(warehouse, run_id)
+    if not entered:
+        enter_run(warehouse, run_id)
     with as_store_errors(warehouse.path):
         warehouse.connection.execute(_SCOPE.read_text())
     results = [_run(warehouse, check, run_id) for check in wanted]
