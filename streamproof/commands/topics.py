@@ -53,7 +53,7 @@ def apply(
         info = result.info
         output.show(
             f"[bold]{result.name}[/] {result.action}: "
-            f"{info.partitions} partitions, {info.replication_factor} replicas, id {info.topic_id}"
+            f"{_many(info.partitions, 'partition')}, {_many(info.replication_factor, 'replica')}, id {info.topic_id}"
         )
         if result.action == "differs":
             output.show(_table(result.changes))
@@ -121,6 +121,10 @@ def _specs(file: Path | None, topic: str | None) -> list[TopicSpec]:
     from cluster.topics import load_topics, specs_for
 
     return specs_for(topic, file) if topic is not None else load_topics(file)
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def _table(changes: tuple[TopicChange, ...]) -> Table:

@@ -158,7 +158,8 @@ def lake(
 def _show(output: Output, result: LakeResult) -> None:
     for topic in result.topics:
         counts = f"{topic.rows:,} rows  {topic.quarantined:,} quarantined  {topic.tombstones:,} tombstones"
-        output.show(f"took [bold]{topic.topic}[/]: {counts}  in {topic.batches:,} batches and {topic.seconds:.1f} s")
+        batches = f"{topic.batches:,} {'batch' if topic.batches == 1 else 'batches'}"
+        output.show(f"took [bold]{topic.topic}[/]: {counts}  in {batches} and {topic.seconds:.1f} s")
     output.show(plain(f"lake {result.lake}  {result.seconds:.1f} s, of which {result.startup_seconds:.1f} s to start"))
     for topic in result.topics:
         if topic.quarantined:
