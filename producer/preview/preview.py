@@ -38,7 +38,8 @@ class Preview:
     """Figures of the first events of a run. ``value_bytes`` counts the whole framed value.
 
     ``limit`` is where a shard ends at the latest, such as where an option says so; ``remarks`` are what a table makes
-    of the schema otherwise than it is written; ``calibration`` is what this machine reaches, if that was asked for.
+    of the schema otherwise than it is written, and what the scenario leaves out; ``calibration`` is what this machine
+    reaches, if that was asked for.
 
     ``event_time`` is from the earliest to the latest event; events that come late are counted as all others.
 
@@ -150,7 +151,7 @@ def preview(
         event_time=(_utc(min(times)), _utc(max(times))) if times else None,
         samples=[samples[name] for name, _ in mix.most_common() if name in samples],
         limit=stream.limit,
-        remarks=told_of_contract(contract, schema.version),
+        remarks=[*told_of_contract(contract, schema.version), *chosen.remarks],
         calibration=calibrate(endless, encoder, key=chosen.key, identity=chosen.identity) if endless else None,
     )
 

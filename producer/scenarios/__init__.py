@@ -185,6 +185,11 @@ class Scenario(Protocol):
         """Return names of settings that every shard of a run must have alike."""
         ...
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """Return what a preview says of the values beside showing them, such as what was left out."""
+        ...
+
     def prepare(self, asked: Asked, /) -> None:
         """Do what takes long before the first event, once for all that is asked afterwards.
 
@@ -246,6 +251,7 @@ class BaseScenario:
     event_time: str | None = None
     fault_targets: FaultTargets | None = None
     common: Sequence[str] = ()
+    remarks: Sequence[str] = ()
 
     def prepare(self, asked: Asked, /) -> None:
         """Do nothing: the first event is there at once."""

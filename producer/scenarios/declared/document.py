@@ -40,6 +40,7 @@ class Declaration:
     digest: str
     fault_targets: FaultTargets
     format: str
+    remarks: tuple[str, ...]
 
 
 def read_declaration(path: Path, *, registry: RegistrySettings | None) -> Declaration:
@@ -79,6 +80,7 @@ def read_declaration(path: Path, *, registry: RegistrySettings | None) -> Declar
         digest=_digest(version.text, head, rules, pools),
         fault_targets=fault_targets(root, rules, pools, key=head.key, event_time=head.event_time),
         format=head.format,
+        remarks=unsaid.remarks,
     )
 
 

@@ -23,6 +23,8 @@ _CATEGORIES = {"CATEGORY_DIGIT": _DIGITS, "CATEGORY_WORD": _WORD, "CATEGORY_SPAC
 # What has no upper end is at most so much longer than its lower one.
 _OPEN_END = 8
 _MOST_CHARACTERS = 1000
+# Of so many texts those are taken that are as long as is asked for.
+_TRIED = 4000
 
 
 class UnknownPattern(ValueError):
@@ -55,6 +57,36 @@ def checked_pattern(text: str) -> str:
     """
     Pattern(text).draw(np.random.default_rng(0), 1)
     return text
+
+
+def texts_within(text: str, least: int, most: int) -> list[str]:
+    """Return different texts of an expression that are so long; none if it has none, or none can be drawn of it.
+
+    A repetition without an end may go on for as long.
+    """
+    try:
+        octets = _joined(np.random.default_rng(0), _ended(_parsed(text), most), _TRIED)
+    except UnknownPattern:
+        return []
+    texts = [row[row != 0].tobytes().decode() for row in octets]
+    return [one for one in dict.fromkeys(texts) if least <= len(one) <= most]
+
+
+def _ended(parts: Any, most: int) -> list[Any]:
+    """Return the parts of an expression, with an end for each repetition that has none."""
+    found: list[Any] = []
+    for kind, said in parts:
+        match str(kind):
+            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+                end = said[1] if int(said[1]) < int(_PARSER.MAXREPEAT) else max(int(said[0]), most)
+                found.append((kind, (said[0], end, _ended(said[2], most))))
+            case "SUBPATTERN":
+                found.append((kind, (*said[:3], _ended(said[3], most))))
+            case "BRANCH":
+                found.append((kind, (said[0], [_ended(branch, most) for branch in said[1]])))
+            case _:
+                found.append((kind, said))
+    return found
 
 
 @cache

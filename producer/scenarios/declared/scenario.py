@@ -49,6 +49,7 @@ class DeclaredScenario(BaseScenario):
         self.mix = declaration.mix
         self.event_time = declaration.event_time
         self.fault_targets = declaration.fault_targets
+        self.remarks = declaration.remarks
         self.most = int(_HORIZON_MS / declaration.spacing_ms)
 
     def settings(

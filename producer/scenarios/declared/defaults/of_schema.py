@@ -13,7 +13,7 @@ from producer.scenarios.declared.defaults.codes import FORMS
 from producer.scenarios.declared.defaults.field import Field, fields_of
 from producer.scenarios.declared.defaults.people import PEOPLE, people_pool
 from producer.scenarios.declared.defaults.places import place_pools
-from producer.scenarios.declared.defaults.properties import listed_in, range_in, rows_of, said_of
+from producer.scenarios.declared.defaults.properties import listed_in, range_in, rows_of, said_of, unread_of
 from producer.scenarios.declared.defaults.readings import AROUND
 from producer.scenarios.declared.defaults.together import follow
 from producer.scenarios.declared.field_paths import Place
@@ -41,10 +41,14 @@ _CODE_ON_CARD = r"\b(expiration|expiry|exp)\b"
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """Rules by path, and the pools that they draw from; no pool of a file has such a name."""
+    """Rules by path, and the pools that they draw from; no pool of a file has such a name.
+
+    ``remarks``: what the schema says of its values that is left out, in words.
+    """
 
     rules: Mapping[str, Rule]
     pools: Mapping[str, Pool]
+    remarks: tuple[str, ...] = ()
 
 
 def defaults_of(root: Node, there: Mapping[str, Place], named: Mapping[str, Rule]) -> Defaults:
@@ -64,7 +68,15 @@ def defaults_of(root: Node, there: Mapping[str, Place], named: Mapping[str, Rule
         decided = any(name in way for name in NULLS)
         some = node.nullable and node.kind != "null" and path not in drawn.own and not decided
         rules[path] = Rule.model_validate(way | ({"nulls": _NULLS} if some else {} if way else {"nulls": 0.0}))
-    return Defaults(rules, {name: Pool.model_validate(pool) for name, pool in drawn.pools(ways).items()})
+    pools = {name: Pool.model_validate(pool) for name, pool in drawn.pools(ways).items()}
+    return Defaults(rules, pools, _remarks(there, named))
+
+
+def _remarks(there: Mapping[str, Place], named: Mapping[str, Rule]) -> tuple[str, ...]:
+    """Return one remark for all that ``arg.properties`` say and that is left out, if the file says nothing instead."""
+    ruled = {path for path, rule in named.items() if rule.way is not None}
+    left = [f"{what} ({path})" for path, place in there.items() if path not in ruled for what in unread_of(place.node)]
+    return (f"arg.properties are not followed in: {', '.join(left)}",) if left else ()
 
 
 class _Drawn:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from producer.scenarios.declared.defaults.words import search
-from producer.scenarios.declared.patterns import UnknownPattern, checked_pattern
+from producer.scenarios.declared.patterns import UnknownPattern, checked_pattern, texts_within
 from producer.scenarios.declared.rules import MAX_BYTES, MAX_LENGTH
 from schemas.types.node import Node, member_names
 
@@ -33,6 +33,24 @@ def said_of(node: Node) -> dict[str, Any] | None:
     if node.kind == "string" and isinstance(allowed, str) and allowed.strip(", "):
         return {"choice": [one for one in allowed.split(",") if one]}
     return None
+
+
+def unread_of(node: Node) -> list[str]:
+    """Return what a schema says of a type's values that is left out, in words."""
+    said = node.properties.get("arg.properties")
+    if not isinstance(said, Mapping):
+        return []
+    found = []
+    if isinstance(said.get("options"), Mapping):
+        found.append("options from a file")
+    if node.kind == "map" and "keys" in said:
+        found.append("keys of a map")
+    asked = {"options", "range", "regex", "iteration", "odds", "length", "position", "distribution"} & said.keys()
+    if not found and asked and said_of(node) is None and not rows_of(node):
+        found.append(" and ".join(sorted(asked)))
+    if isinstance(said.get("regex"), str) and "length" in said and (said_of(node) or {}).get("pattern"):
+        found.append("length beside a regex of which no text is so long")
+    return found
 
 
 def listed_in(doc: str) -> list[str]:
@@ -93,11 +111,12 @@ def _of_text(node: Node, said: Mapping[str, Any]) -> dict[str, Any] | None:
         return kind
     if node.kind != "string" or not {"regex", "length", "prefix", "suffix"} & set(said):
         return None
-    wanted = said.get("regex")
-    if wanted is None:
-        least, most = _length(said.get("length", _USUAL_LENGTH), MAX_LENGTH) or [8, 15]
-        wanted = f"[A-Za-z0-9]{{{least},{most}}}"
+    wanted, length = said.get("regex"), _length(said.get("length", _USUAL_LENGTH), MAX_LENGTH) or [8, 15]
     try:
+        if wanted is None:
+            wanted = f"[A-Za-z0-9]{{{length[0]},{length[1]}}}"
+        elif "length" in said and (texts := texts_within(str(wanted), *length)):
+            return {"choice": [f"{before}{one}{after}" for one in texts]}
         return {"pattern": checked_pattern(f"{re.escape(before)}({wanted}){re.escape(after)}")}
     except UnknownPattern:
         return None

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from producer.preview.preview import preview
 from producer.scenarios import find_scenario
 from producer.scenarios.declared.defaults.codes import FORMS, checked
 from producer.scenarios.declared.defaults.lists import LISTS
@@ -276,6 +277,9 @@ ENUM = {"type": "enum", "name": "E", "symbols": ["A", "B", "C"]}
         (said("string", regex="User_[1-9]{0,1}"), lambda v: all(re.fullmatch("User_[1-9]?", one) for one in v)),
         (said("string", length=5), lambda v: {len(one) for one in v} == {5}),
         (said("string", length={"min": 3, "max": 6}), lambda v: {len(one) for one in v} == {3, 4, 5}),
+        (said("string", regex="[a-z]*", length={"min": 5, "max": 8}), lambda v: {len(one) for one in v} == {5, 6, 7} and len(set(v)) > 500),
+        (said("string", regex="id-(ab|cde)+[0-9]{0,20}", length=12, prefix="x."), lambda v: {len(one) for one in v} == {14} and len(set(v)) > 20),
+        (said("string", regex="[a-z]{2}", length=5), lambda v: {len(one) for one in v} == {2}),
         (said("string", prefix="a.", options=["x"]), lambda v: set(v) == {"a.x"}),
         (said("string", kind="uuid"), lambda v: len(set(v)) == EVENTS),
         (said("int", range={"min": 18, "max": 21}), lambda v: set(v) == {18, 19, 20}),
@@ -315,6 +319,30 @@ def test_what_is_said_and_not_understood_is_as_if_it_were_not_there(draw):
     for properties in unknown:
         for kind in ("string", "int", "boolean", "bytes"):
             assert len(draw(record_of("Any", x=said(kind, **properties)))["x"]) == EVENTS
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (said("string", options={"file": "x.json"}), "options from a file (x)"),
+        (said({"type": "map", "values": "string"}, keys={"length": 3}), "keys of a map (x)"),
+        (said("string", regex="(?=a)b"), "regex (x)"),
+        (said("string", regex="[a-z]{2}", length=5), "length beside a regex of which no text is so long (x)"),
+        (said("int", range={}), "range (x)"),
+        (said("string", regex="[a-z]*", length=5), None),
+        (said("string", length=5, prefix="a"), None),
+        (said({"type": "map", "values": "string"}, length=2), None),
+        ("string", None),
+    ],
+)
+def test_what_a_schema_says_of_its_values_and_is_left_out_is_told_in_one_remark(tmp_path, kind, told):
+    (tmp_path / "r.avsc").write_text(json.dumps(record_of("Any", x=kind, y=said("boolean", odds=3))))
+    (tmp_path / "r.yaml").write_text("schema: r.avsc\n")
+    path = str(tmp_path / "r.yaml")
+    left = f"{told}, odds (y)" if told else "odds (y)"
+    assert preview(path, events=10).remarks == [f"arg.properties are not followed in: {left}"]
+    (tmp_path / "r.yaml").write_text("schema: r.avsc\nfields: {y: {constant: true}}\n")
+    assert find_scenario(path).remarks == ((f"arg.properties are not followed in: {told}",) if told else ())
 
 
 def test_the_fields_of_a_record_that_is_listed_whole_come_from_one_of_its_rows(draw):
