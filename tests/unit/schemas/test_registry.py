@@ -414,6 +414,23 @@ def test_the_registrys_own_refusal_counts(stub):
     assert len(held.texts) == 1
 
 
+def test_a_registry_that_compares_nothing_with_types_of_other_subjects_is_told_in_the_verdict(stub):
+    held, inner = Held(stub), {"type": "record", "name": "P", "fields": [{"name": "x", "type": "int"}]}
+    held.says = (422, {"error_code": 42201, "message": "could not compare"})
+    stub.replies["GET /subjects/p/versions/1"] = (200, {"schema": json.dumps(inner)})
+    refers = {"references": [{"name": "P", "subject": "p", "version": 1}]}
+    answer = {"subject": "s", "version": 1, "id": 101, "schema": json.dumps(record(a="P"))}
+    with client(stub.url) as registry:
+        held.texts = [json.dumps(record(a="P"))]
+        stub.replies["GET /subjects/s/versions/1"] = (200, answer | refers)
+        with pytest.raises(SchemaIncompatible, match="types from other subjects, and with that the registry rejects"):
+            gate(registry, contract(record(a={"type": inner}, b=["null", "int"])), "s", level="NONE")
+        held.texts = [json.dumps(ONE)]
+        stub.replies["GET /subjects/s/versions/1"] = (200, answer | {"schema": held.texts[0]})
+        with pytest.raises(Misconfigured, match="could not compare"):
+            gate(registry, contract(TWO), "s", level="NONE")
+
+
 def test_a_refusal_while_registering_is_told(stub):
     held = Held(stub)
     held.says = (
