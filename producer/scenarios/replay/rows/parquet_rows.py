@@ -187,8 +187,12 @@ def _told(value: Any) -> Any:
     """Return a value of Arrow as one that JSON takes, also where Python has none like it."""
     try:
         return value.as_py()
-    except UnicodeDecodeError:
-        raw = value.as_buffer() if hasattr(value, "as_buffer") else None
-        return str(value) if raw is None else raw.to_pybytes().decode("utf-8", "surrogateescape")
-    except (ValueError, OverflowError):  # nanoseconds, and years beyond 9999
-        return f"{value.value} {value.type}" if hasattr(value, "value") else str(value)
+    except (ValueError, OverflowError):  # texts that are none, nanoseconds, and years beyond 9999
+        if pa.types.is_struct(value.type):
+            return {field.name: _told(value[place]) for place, field in enumerate(value.type)}
+        if pa.types.is_nested(value.type):  # a list; a map is one of pairs
+            return [_told(each) for each in value.values]
+        if family(value.type) == "text":
+            return value.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
+        inner = value.value
+        return _told(inner) if isinstance(inner, pa.Scalar) else f"{inner} {value.type}"

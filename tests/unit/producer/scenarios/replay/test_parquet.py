@@ -183,6 +183,30 @@ def test_what_is_within_is_held_against_the_schema_and_its_row_set_aside(folder,
         assert fitted(batch.column(name), node, name).values.to_pylist()[-1] == rows[-1][name]
 
 
+def test_a_row_is_kept_whatever_it_holds_and_however_deep(folder, tmp_path):
+    raw = pa.array([b"\xff"])
+    bad = pa.Array.from_buffers(pa.string(), 1, raw.buffers())
+    far = pa.array([2**62], UTC)
+    maps: Any = pa.MapArray
+    one: Any = pa.array([0, 1], pa.int32())
+    table = pa.table({
+        "a": pa.StructArray.from_arrays([bad, far], ["x", "y"]),
+        "b": pa.ListArray.from_arrays(one, bad),
+        "c": maps.from_arrays(one, bad, far),
+        "d": bad.dictionary_encode(),
+        "e": pa.array([1_000_000_001], pa.timestamp("ns")),
+        "f": bad.cast(pa.large_binary()),
+    })  # fmt: skip
+    kinds = dict.fromkeys("abcdef", "long")
+    found = staged(folder, tmp_path, schema(**kinds), x=table)
+    (kept,) = found.read_aside()
+    assert kept.aside.raw == (
+        b'{"a": {"x": "\xff", "y": "4611686018427387904 timestamp[us, tz=UTC]"}, "b": ["\xff"], '
+        b'"c": [{"key": "\xff", "value": "4611686018427387904 timestamp[us, tz=UTC]"}], "d": "\xff", '
+        b'"e": "1000000001 timestamp[ns]", "f": "b\'\\\\xff\'"}'
+    )
+
+
 def test_moments_of_int96_are_what_they_say_beyond_the_nanoseconds_of_64_bits(folder, tmp_path):
     nanos = pa.array([1_000, 1_001, None], pa.timestamp("ns"))
     pq.write_table(pa.table({"a": nanos}), folder / "x.parquet", use_deprecated_int96_timestamps=True)
