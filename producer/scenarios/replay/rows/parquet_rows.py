@@ -107,7 +107,7 @@ class ParquetFile:
                     batch,
                     {} if fine is None else {n: _is_finer(batch.column(n), fine.column(n)) for n in self.instants},
                 )
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise StoreFailed(
                 f"the file is damaged: {_said(error)}", where=str(self._path), hint="Bring the file again"
             ) from None
@@ -127,7 +127,7 @@ def open_parquet(path: Path) -> Iterator[ParquetFile]:
             stack.enter_context(file)
             finer = stack.enter_context(pq.ParquetFile(path, buffer_size=_BUFFER_BYTES)) if _int96(file) else None
             found = ParquetFile(path, file, finer)
-        except pa.ArrowException as error:
+        except (pa.ArrowException, UnicodeDecodeError) as error:  # of a name
             raise Misconfigured(f"the file is not Parquet: {_said(error)}", where=str(path)) from None
         except OSError as error:
             raise unreadable(path, error) from None

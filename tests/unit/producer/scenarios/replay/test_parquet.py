@@ -272,6 +272,15 @@ def test_columns_that_cannot_be_are_refused_by_file_and_name(folder, tmp_path, t
     assert refused.value.where.endswith("b.parquet")
 
 
+def test_a_name_that_is_no_text_is_a_file_that_is_no_parquet(folder, tmp_path):
+    pq.write_table(pa.table({"column_name": [1]}), folder / "x.parquet", store_schema=False)
+    raw = (folder / "x.parquet").read_bytes()
+    (folder / "x.parquet").write_bytes(raw.replace(b"column_name", b"column_nam\xff"))
+    for text in (None, schema(a="long")):
+        with pytest.raises(Misconfigured, match="the file is not Parquet"):
+            staged(folder, tmp_path, text)
+
+
 @pytest.mark.parametrize("kind", [["long", "string"], {"type": "array", "items": ["long", "string"]}])
 @pytest.mark.parametrize("data", ["parquet", "jsonl"])
 def test_a_field_of_several_types_is_refused_before_a_row_is_read(folder, tmp_path, kind, data):
