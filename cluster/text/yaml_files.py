@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 from cluster.errors import Misconfigured
 
 MAX_BYTES = 4_000_000
+_HALF = re.compile("[\ud800-\udfff]")
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -34,17 +36,28 @@ def read_yaml(path: Path, what: str) -> Any:
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         twice = list(_twice(root, "", set()))
+        half = _half_character(text)
         content = None if root is None else loader.construct_document(root)
     except yaml.YAMLError as error:
         raise Misconfigured(f"{what} is not YAML{_reason(error, text)}", where=str(path)) from None
     except (ValueError, RecursionError) as error:  # a date such as 2026-02-30; a thousand brackets
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Misconfigured(f"{what} is not YAML: {reason}", where=str(path)) from None
+    if half is not None:
+        raise Misconfigured(f"{what} is not YAML at line {half}: an escape is half a character", where=str(path))
     if twice:
         raise Misconfigured(
             f"{what} has a key twice: {'; '.join(twice)}", where=str(path), hint="Keep one: the other would not count"
         )
     return content
+
+
+def _half_character(text: str) -> int | None:
+    """Return the line of the first text with half a character, which nothing can write; only escapes make one."""
+    if "\\u" not in text and "\\U" not in text:
+        return None
+    tokens = (token for token in yaml.scan(text, yaml.SafeLoader) if isinstance(token, yaml.ScalarToken))
+    return next((token.start_mark.line + 1 for token in tokens if _HALF.search(token.value)), None)
 
 
 def _twice(node: Any, within: str, seen: set[int]) -> Iterator[str]:

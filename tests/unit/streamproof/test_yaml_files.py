@@ -20,6 +20,7 @@ from cluster.text.yaml_files import read_yaml
         ("a: b: c\n", "not YAML at line 1, column 5: mapping values are not allowed here"),
         ("a: [1\n", "not YAML at line 2, column 1: expected ',' or ']'"),
         ("a: 1\nb: \x07\n", "not YAML at line 2: special characters are not allowed"),
+        ('a: "\\U0001F600"\nb: "\\ud83d"\n', "not YAML at line 2: an escape is half a character"),
         ("a: 2026-02-30\n", "not YAML: day is out of range"),
         ("[" * 3000, "not YAML: it is nested too deeply"),
         ("a: 1\n---\nb: 2\n", "not YAML at line 2, column 1: but found another document"),
