@@ -12,19 +12,20 @@ from tests.kit.topics import make_topic
 from tests.kit.whole_way import scenario_of
 from tests.kit.words_of_sql import members, names
 
-EVENTS = 40
+EVENTS = 20
 
 
 def named_as_ours() -> dict[str, Any]:
     """Return a schema with a field for each name: a record where a point stands behind it, every other in capitals."""
     inside = members()
     fields = [{"name": "event_id", "type": "string"}]
-    for number, name in enumerate(sorted({*names(), *inside} - {"event_id"})):
+    below = {name for each in inside.values() for name in each}
+    for number, name in enumerate(sorted({*names(), *inside, *below} - {"event_id"})):
         called = name.upper() if number % 2 else name
         kind: Any = "int"
         if name in inside:
-            below = [{"name": each, "type": "int"} for each in inside[name]]
-            kind = {"type": "record", "name": f"Of_{name}", "fields": below}
+            members_of = [{"name": each, "type": "int"} for each in inside[name]]
+            kind = {"type": "record", "name": f"Of_{name}", "fields": members_of}
         fields.append({"name": called, "type": kind})
     return {"type": "record", "name": "Names", "fields": fields}
 
@@ -44,7 +45,7 @@ def test_fields_with_the_names_of_our_own_sql_are_loaded_proved_and_published(
         ("publish", topic, "--warehouse", file, "--publications", published),
         ("verify", file),
         ("verify", published / topic, "--warehouse", file),
-        ("audit", topic, "--at", f"{file}#events", "--compare", "--scenario", scenario),
+        ("audit", topic, "--at", f"{file}#events"),
     ):
         ended = streamproof(*words, "--json")
         assert ended.exit_code == 0, (words, ended.text)
