@@ -36,8 +36,9 @@ from tests.kit.waiting import wait_until
 RUN = "moved"
 EVENTS = 80_000
 DELIVERY_TIMEOUT_S = 2.0
-# As fast as possible, and ten seconds of it: a process begins meanwhile, however busy the machine is.
-SLOWLY = 40_000
+# As fast as possible; twenty seconds of it, in which another process begins however busy the machine is; and six.
+SLOWLY, BRIEFLY = 40_000, 30_000
+RATES = {SLOWLY: 2_000, BRIEFLY: 5_000}
 # Five requests, as many as a client has on their way to a broker, and more than half as many events as fit into one of
 # each: those of customer_events have some 480 bytes.
 BEGUN = 5 * BATCH_BYTES // 400
@@ -65,7 +66,7 @@ def machine(connection: Connection, ready_topic: str, tmp_path: Path) -> Callabl
         words += ["--events", str(events), "--seed", "4", "--delivery-timeout", str(DELIVERY_TIMEOUT_S)]
         words += ["--bootstrap-servers", connection.kafka.bootstrap_servers]
         words += ["--registry-url", connection.registry.url]
-        words += ["--rate", str(SLOWLY // 10)] if events == SLOWLY else []
+        words += ["--rate", str(RATES[events])] if events in RATES else []
         return subprocess.Popen(
             words,
             env=os.environ | {"STREAMPROOF_MACHINE": name, "STREAMPROOF_STATE_DIR": str(folder)},
@@ -163,7 +164,7 @@ def test_a_process_that_still_sends_ends_when_its_shard_is_begun_elsewhere(
     connection: Connection, ready_topic: str, ends: TopicEnds, machine, tmp_path: Path, seed: int
 ) -> None:
     with ended_at_last(machine("a", SLOWLY)) as first:
-        at_random(first, ends, random.Random(seed), most=SLOWLY // 4)
+        at_random(first, ends, random.Random(seed), most=SLOWLY // 20)
         with ended_at_last(machine("b", SLOWLY)) as second:
             assert "another process took the shard over" in taken_from(first)
             # The first says that it has stopped, so that the second need not wait for what it cannot know.
@@ -191,23 +192,23 @@ def test_a_shard_that_was_given_back_or_died_on_this_machine_is_waited_for_by_no
     connection: Connection, ready_topic: str, ends: TopicEnds, machine, tmp_path: Path
 ) -> None:
     chance = random.Random(3)
-    with ended_at_last(machine("a", SLOWLY)) as stopped:
-        at_random(stopped, ends, chance, most=SLOWLY // 4)
+    with ended_at_last(machine("a", BRIEFLY)) as stopped:
+        at_random(stopped, ends, chance, most=BRIEFLY // 4)
         stopped.terminate()
         stopped.communicate(timeout=10)
         assert stopped.returncode == 75
-    with ended_at_last(machine("b", SLOWLY)) as killed:
-        wait_until(lambda: ends.count() > SLOWLY // 2, "events", timeout_s=60, while_runs=killed)
+    with ended_at_last(machine("b", BRIEFLY)) as killed:
+        wait_until(lambda: ends.count() > BRIEFLY // 2, "events", timeout_s=60, while_runs=killed)
         killed.kill()
-    with ended_at_last(machine("b", SLOWLY)) as last:
-        assert UNTOLD not in finished(last, SLOWLY)
-    refuse_twice(connection, ready_topic, tmp_path / "w.duckdb", SLOWLY)
+    with ended_at_last(machine("b", BRIEFLY)) as last:
+        assert UNTOLD not in finished(last, BRIEFLY)
+    refuse_twice(connection, ready_topic, tmp_path / "w.duckdb", BRIEFLY)
 
 
 def test_a_stop_ends_the_wait_for_another_machine_at_once(ends: TopicEnds, machine) -> None:
-    with ended_at_last(machine("a", SLOWLY)) as first:
-        at_random(first, ends, random.Random(5), most=SLOWLY // 4)
-    with ended_at_last(machine("b", SLOWLY)) as waiting:
+    with ended_at_last(machine("a", BRIEFLY)) as first:
+        at_random(first, ends, random.Random(5), most=BRIEFLY // 4)
+    with ended_at_last(machine("b", BRIEFLY)) as waiting:
         assert waiting.stderr is not None
         said = ""
         while UNTOLD not in said:
