@@ -16,9 +16,11 @@ from stack.ports import LOOPBACK
 from stack.services.airflow import airflow_connections
 from stack.services.postgres import USER
 from tests.kit.dag_process import dag_runs
+from tests.kit.depth import DEEP
 from tests.kit.postgres import PostgresServer
 
 pytestmark = pytest.mark.timeout(600)
+WAYS = ("green", "troubled") if DEEP else ("troubled",)
 STEPS = ("ensure_topics", "schema_gate", "plan", "incidents", "load", "audit", "check", "publish", "report")
 
 
@@ -66,7 +68,7 @@ def runs(
         **airflow_connections(stack.bootstrap_servers, stack.registry_url),
         "warehouse_e2e": {"conn_type": "postgres_warehouse", **server, "schema": database},
     }
-    return dag_runs(tmp_path_factory.mktemp("dag_test"), connections, env, topic)
+    return dag_runs(tmp_path_factory.mktemp("dag_test"), connections, env, topic, *WAYS)
 
 
 def states(run: dict[str, Any]) -> dict[str, str]:
@@ -83,6 +85,7 @@ def report_of(data: Path, run: dict[str, Any]) -> str:
     return path.read_text()
 
 
+@pytest.mark.skipif(not DEEP, reason="test_airflow.py has such a run in any case, by Airflow's own scheduler")
 def test_a_run_in_which_all_is_well_is_green_and_published(runs: dict[str, Any], topic: str, data: Path) -> None:
     run = runs["green"]
     assert run["state"] == "success"
@@ -100,6 +103,7 @@ def test_a_scenario_of_a_folder_is_rehearsed_with_its_own_schema_into_the_databa
     run = runs["own"]
     assert run["run_id"].startswith("rehearse_orders/")
     assert run["state"] == "success", states(run)
+    assert states(run) == dict.fromkeys((*STEPS, "generate[0]", "generate[1]"), "success")
     schema = f'"{topic}-own"'
     counted = postgres.run(f"SELECT count(*), count(customer), count(total) FROM {schema}.events", database)
     assert counted == [(4000,) * 3]

@@ -21,11 +21,11 @@ SCRIPT = PROJECT_ROOT / "tests" / "e2e" / "dag_runs.py"
 def dag_runs(
     folder: Path, connections: Mapping[str, Mapping[str, object]], env: Mapping[str, str], *arguments: str
 ) -> dict[str, Any]:
-    """Run the Dag in all ways that the script knows and return what became of each.
+    """Run the Dag in some of the ways that the script knows and return what became of each.
 
     :param folder: gets Airflow's home, with its database, and ``said.log``, with what the tasks said.
     :param connections: what ``airflow_connections`` makes.
-    :param arguments: of the script: a topic, and ``green`` where that way is enough.
+    :param arguments: of the script: a topic, and the ways.
     """
     addresses = airflow_addresses(folder, port=1)
     addresses.home.mkdir()
