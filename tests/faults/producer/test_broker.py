@@ -188,12 +188,12 @@ def accounted(manifest: Manifest) -> int:
 def test_a_broker_that_restarts_within_the_delivery_timeout_loses_and_doubles_nothing(broker, topic_name, number):
     topic = topic_name("restart")
     make_ready(broker.connection, topic)
-    restart = Once(10_000, lambda: broker.restart(number))
-    request = ProduceRequest(topic=topic, run_id="restart", events=50_000, rate=10_000, delivery_timeout_s=60)
+    restart = Once(5_000, lambda: broker.restart(number))
+    request = ProduceRequest(topic=topic, run_id="restart", events=25_000, rate=5_000, delivery_timeout_s=60)
     manifest = produce_shard(broker.connection, request, stop=threading.Event(), progress=restart)
     restart.join()
-    assert (manifest.acknowledged, manifest.failed, manifest.unknown) == (50_000, [], [])
-    assert sequences_in(broker.connection, topic) == {0: list(range(50_000))}
+    assert (manifest.acknowledged, manifest.failed, manifest.unknown) == (25_000, [], [])
+    assert sequences_in(broker.connection, topic) == {0: list(range(25_000))}
     # The stall shows: it is in the delay of the events that were due meanwhile.
     assert manifest.publish_delay_ms["max"] > 1000
 
@@ -232,13 +232,13 @@ def test_what_a_frozen_broker_has_of_a_killed_producer_is_not_sent_again(broker,
     make_ready(broker.connection, topic)
     arguments = [
         *command_line("produce", "customer_events", "--topic", topic, "--json"),
-        *("--events", "40000", "--rate", "10000", "--run-id", "frozen"),
+        *("--events", "20000", "--rate", "5000", "--run-id", "frozen"),
         *("--bootstrap-servers", broker.connection.kafka.bootstrap_servers),
         *("--registry-url", broker.connection.registry.url),
     ]
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         with topic_ends(broker.connection, topic) as ends:
-            wait_until(lambda: ends.count() >= 5000, "5,000 records", timeout_s=60, while_runs=process)
+            wait_until(lambda: ends.count() >= 2500, "2,500 records", timeout_s=60, while_runs=process)
         broker.process.suspend()
         try:
             time.sleep(0.5)  # twenty times as long as a request is put together: some are on their way
@@ -250,7 +250,7 @@ def test_what_a_frozen_broker_has_of_a_killed_producer_is_not_sent_again(broker,
             broker.process.resume()
     _, said = again.communicate(timeout=120)
     assert again.returncode == 0, said
-    assert sequences_in(broker.connection, topic) == {0: list(range(40_000))}
+    assert sequences_in(broker.connection, topic) == {0: list(range(20_000))}
 
 
 def test_a_topic_that_goes_away_ends_the_run_in_time_with_every_event_accounted_for(broker, topic_name):

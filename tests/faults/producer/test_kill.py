@@ -18,13 +18,13 @@ from tests.kit.kafka import TopicEnds, sequences_in, topic_ends
 from tests.kit.seconds import within
 from tests.kit.waiting import wait_until
 
-EVENTS = 12_000 * PRODUCER_KILLS
+EVENTS = 6_000 * PRODUCER_KILLS
 
 
 def command(connection: Connection, topic: str) -> list[str]:
     return [
         *command_line("produce", "customer_events", "--topic", topic, "--json"),
-        *("--events", str(EVENTS), "--rate", "15000", "--run-id", "killed", "--seed", "4"),
+        *("--events", str(EVENTS), "--rate", "7500", "--run-id", "killed", "--seed", "4"),
         *("--bootstrap-servers", connection.kafka.bootstrap_servers, "--registry-url", connection.registry.url),
     ]
 

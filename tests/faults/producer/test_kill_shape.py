@@ -29,7 +29,7 @@ from tests.kit.depth import SHAPE_KILLS
 from tests.kit.kafka import read_topic, sequence_of, topic_ends
 from tests.kit.waiting import wait_until
 
-SHAPE = "ramp(1000, 8000, 3s) + constant(8000, 2s)"
+SHAPE = "ramp(500, 3000, 3s) + constant(3000, 2s)"
 PLANNED = parse(SHAPE).schedule(seed=4).planned or 0
 STALL_S = 0.5
 

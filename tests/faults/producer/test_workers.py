@@ -21,7 +21,7 @@ class Killer:
         self.shard = shard
         self.left = times
         self.killed: list[int | None] = []
-        self.beyond = 2000
+        self.beyond = 1000
 
     def __call__(self, progress: Progress) -> None:
         if not self.left or progress.shard != self.shard or progress.acknowledged < self.beyond:
@@ -36,19 +36,19 @@ class Killer:
 
 
 def run(connection, topic: str, events: int, progress: Killer) -> RunResult:
-    request = ProduceRequest(topic=topic, run_id="workers", shards=2, events=events, rate=10_000)
+    request = ProduceRequest(topic=topic, run_id="workers", shards=2, events=events, rate=5_000)
     return produce_run(connection, request, shards=(0, 1), stop=threading.Event(), progress=progress)
 
 
 def test_a_killed_worker_is_started_again_and_the_run_ends_whole(connection, ready_topic):
     killer = Killer(shard=1, times=1)
     with capture_logs() as logs:
-        result = run(connection, ready_topic, 40_000, killer)
+        result = run(connection, ready_topic, 20_000, killer)
     assert killer.left == 0
     assert result.error is None
     assert [manifest.resumed for manifest in result.manifests] == [0, 1]
-    assert result.document()["acknowledged"] == 40_000
-    assert sequences_in(connection, ready_topic) == {0: list(range(20_000)), 1: list(range(20_000))}
+    assert result.document()["acknowledged"] == 20_000
+    assert sequences_in(connection, ready_topic) == {0: list(range(10_000)), 1: list(range(10_000))}
     (said,) = (line for line in logs if "worker died" in line["event"])
     assert (said["shard"], said["how"], said["log_level"]) == (1, "it was killed by SIGKILL", "warning")
 

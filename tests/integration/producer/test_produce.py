@@ -186,24 +186,24 @@ def test_kafkas_console_consumer_sees_the_count(connection, ready_topic):
 
 
 def test_a_kill_in_the_middle_and_the_same_command_again_make_each_event_once(connection, ready_topic):
-    arguments = ("--events", "60000", "--rate", "20000", "--run-id", "killed", "--seed", "4")
+    arguments = ("--events", "24000", "--rate", "8000", "--run-id", "killed", "--seed", "4")
     process = start(connection, ready_topic, *arguments)
-    wait_until_landed(connection, ready_topic, 8_000, process)
+    wait_until_landed(connection, ready_topic, 3_200, process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=10)
 
     left = len(records(connection, ready_topic))
-    assert 8_000 <= left < 60_000
+    assert 3_200 <= left < 24_000
     again = subprocess.run(
         command(connection, ready_topic, *arguments), capture_output=True, text=True, timeout=120, check=False
     )
     assert again.returncode == 0, again.stderr
     found = records(connection, ready_topic)
-    assert sequences(found) == list(range(60_000))
+    assert sequences(found) == list(range(24_000))
 
     manifest = read_manifest(connection.kafka, ready_topic, "killed", 0)
     assert manifest is not None
-    assert (manifest.acknowledged, manifest.resumed, manifest.interrupted) == (60_000, 1, False)
+    assert (manifest.acknowledged, manifest.resumed, manifest.interrupted) == (24_000, 1, False)
     assert manifest.crc is not None
     assert sum(manifest.crc.sums) == sum(zlib.crc32(value) for _, _, value in found)
 
@@ -212,9 +212,9 @@ def test_a_kill_in_the_middle_and_the_same_command_again_make_each_event_once(co
 def test_a_signal_ends_within_four_seconds_with_a_manifest_and_the_run_can_go_on(
     connection, ready_topic, number, shards
 ):
-    arguments = ("--events", "24000", "--rate", "8000", "--run-id", "stopped", "--shards", shards)
+    arguments = ("--events", "9000", "--rate", "3000", "--run-id", "stopped", "--shards", shards)
     process = start(connection, ready_topic, *arguments)
-    wait_until_landed(connection, ready_topic, 3000, process)
+    wait_until_landed(connection, ready_topic, 1200, process)
     process.send_signal(number)
     signalled = time.monotonic()
     stdout, stderr = process.communicate(timeout=10)
@@ -230,9 +230,9 @@ def test_a_signal_ends_within_four_seconds_with_a_manifest_and_the_run_can_go_on
         command(connection, ready_topic, *arguments), capture_output=True, text=True, timeout=60, check=False
     )
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout)["acknowledged"] == 24_000
+    assert json.loads(again.stdout)["acknowledged"] == 9_000
     ids = [value[6:42] for _, _, value in records(connection, ready_topic)]
-    assert len(ids) == len(set(ids)) == 24_000
+    assert len(ids) == len(set(ids)) == 9_000
 
 
 def test_a_finished_shard_is_recognised_and_nothing_is_sent(connection, ready_topic):

@@ -215,26 +215,28 @@ def test_a_shard_that_was_stopped_and_continued_is_told_again_at_both_times(
 ) -> None:
     topic = topic_name("stopped")
     prepare(connection, topic, "customer_events")
-    asked = ProduceRequest(topic=topic, run_id=RUN, seed=7, events=30_000, faults=HOT, rate=30_000)
-    display = stop_at(9_000, total=30_000)
+    asked = ProduceRequest(topic=topic, run_id=RUN, seed=7, events=12_000, faults=HOT, rate=12_000)
+    display = stop_at(3_600, total=12_000)
     with pytest.raises(Interrupted):
         produce_shard(connection, asked, stop=display.stop, progress=display)
     control = read_control_topic(connection.kafka, topic)
     stopped = control.manifests[RUN, 0]
-    assert 9_000 <= stopped.next_sequence < 30_000
+    assert 3_600 <= stopped.next_sequence < 12_000
     compared(connection, [stopped])
     whole = produce_shard(connection, asked, stop=threading.Event())
-    assert (whole.resumed, whole.acknowledged + whole.dropped) == (1, 30_000)
-    assert compared(connection, [whole]) > 29_000
+    assert (whole.resumed, whole.acknowledged + whole.dropped) == (1, 12_000)
+    assert compared(connection, [whole]) > 11_600
 
 
 def test_a_run_of_a_time_is_told_again(connection: Connection, topic_name: Callable[[str], str]) -> None:
     topic = topic_name("timed")
     prepare(connection, topic, "customer_events")
     faults = ("dropped=0.002", "altered=0.01", "late=0.01")
-    timed = {"events": None, "seconds": 1.0, "faults": faults}
-    for number, more in enumerate([timed, timed | {"rate": 4_000.0, "options": {"time_compression": 3_600}}]):
-        manifests = produced(connection, topic, "customer_events", run_id=f"{RUN}/{number}", **more)
+    timed = {"events": None, "faults": faults}
+    # As fast as it goes, which is tens of thousands of events a second; and so many.
+    paces = ({"seconds": 0.4}, {"seconds": 1.0, "rate": 4_000.0, "options": {"time_compression": 3_600}})
+    for number, pace in enumerate(paces):
+        manifests = produced(connection, topic, "customer_events", run_id=f"{RUN}/{number}", **timed, **pace)
         assert compared(connection, manifests) > 1_000
 
 

@@ -203,26 +203,26 @@ def test_a_replay_whose_process_is_killed_goes_on_at_its_row(
 ) -> None:
     topic = topic_name("killed")
     prepare(connection, topic)
-    folder = write_clicks(tmp_path / "data", 30_000)
+    folder = write_clicks(tmp_path / "data", 15_000)
     monkeypatch.setenv("STREAMPROOF_BOOTSTRAP_SERVERS", connection.kafka.bootstrap_servers)
     monkeypatch.setenv("STREAMPROOF_REGISTRY_URL", connection.registry.url)
     words = ("produce", "click_stream", "--topic", topic, "-o", f"folder={folder}", "--run-id", "replay/one")
     env = {**os.environ, "STREAMPROOF_STATE_DIR": str(tmp_path / "state")}
     with subprocess.Popen(
-        command_line(*words, "--shard", "0", "--rate", "6000"),
+        command_line(*words, "--shard", "0", "--rate", "3000"),
         env=env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
         with topic_ends(connection, topic) as ends:
-            wait_until(lambda: ends.count() > 3_000, "events", timeout_s=60, while_runs=process)
+            wait_until(lambda: ends.count() > 1_500, "events", timeout_s=60, while_runs=process)
         process.kill()
-    assert 3_000 < len(read_topic(connection, topic)) < 30_000
+    assert 1_500 < len(read_topic(connection, topic)) < 15_000
     monkeypatch.setattr("producer.scenarios.replay.scenario.copies_home", lambda: tmp_path / "state" / "replay")
-    manifest = produce_shard(connection, request(topic, folder, rate=6000.0), stop=threading.Event())
-    assert manifest.acknowledged == 30_000
+    manifest = produce_shard(connection, request(topic, folder, rate=3000.0), stop=threading.Event())
+    assert manifest.acknowledged == 15_000
     result = proved(connection, topic, tmp_path)
-    assert (result.verdict, result.expected, result.loaded) == ("PASSED", 30_000, 30_000), result.reason
+    assert (result.verdict, result.expected, result.loaded) == ("PASSED", 15_000, 15_000), result.reason
 
 
 def test_a_shard_whose_files_are_empty_ends_at_once_and_the_run_is_proved(

@@ -93,18 +93,18 @@ def test_clickstream_from_its_flags_to_a_passed_audit(connection, stack, topic, 
     )
     flags = ("--topic", topic, "--properties", tmp_path / "client.properties", "--shards", 2)
     log = tmp_path / "log"
-    streamproof("produce", "clickstream", *flags, "--events", 30_001, "--no-delay", "--run-id", "c", "--event-log", log)
+    streamproof("produce", "clickstream", *flags, "--events", 9_001, "--no-delay", "--run-id", "c", "--event-log", log)
     found = judged(connection, topic, tmp_path, "c")
-    assert (found.verdict, found.expected, found.reordered) == ("PASSED", 30_001, 0)
+    assert (found.verdict, found.expected, found.reordered) == ("PASSED", 9_001, 0)
     assert rows(tmp_path, "SELECT min(globalseq), max(globalseq), count(DISTINCT globalseq) FROM events") == [
-        (1, 30_001, 30_001)
+        (1, 9_001, 9_001)
     ]
     astray = """
         SELECT count(*) FROM events AS event LEFT JOIN events AS before ON before.globalseq = event.prevglobalseq
         WHERE event.prevglobalseq <> 0 AND before.userid IS DISTINCT FROM event.userid
     """
     assert rows(tmp_path, astray) == [(0,)]
-    assert sum(len(path.read_text().splitlines()) for path in log.glob("clickstream-c-*.jsonl")) == 30_001
+    assert sum(len(path.read_text().splitlines()) for path in log.glob("clickstream-c-*.jsonl")) == 9_001
 
     # Another run on the same topic has the same numbers; identities tell the two apart.
     document = streamproof("produce", "clickstream", *flags, "--users", 500, "--rate", 0, "--run-id", "d")
@@ -215,16 +215,16 @@ def test_what_a_refusal_says_takes_a_registered_schema_to_another_topic(connecti
 def test_a_kill_and_the_same_command_again_make_each_event_once_by_their_headers(
     connection, stack, topic, orders, tmp_path
 ):
-    arguments = ("produce", orders, "--topic", topic, "--events", 12_000, "--rate", 3000, "--run-id", "k", "--json")
+    arguments = ("produce", orders, "--topic", topic, "--events", 8_000, "--rate", 2000, "--run-id", "k", "--json")
     process = subprocess.Popen(command_line(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with topic_ends(connection, topic) as ends:
-        wait_until(lambda: ends.count() >= 3000, "3,000 records", timeout_s=60, while_runs=process)
+        wait_until(lambda: ends.count() >= 2000, "2,000 records", timeout_s=60, while_runs=process)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     document = streamproof(*arguments[:-1])
-    assert (document["acknowledged"], document["shards"][0]["resumed"]) == (12_000, 1)
+    assert (document["acknowledged"], document["shards"][0]["resumed"]) == (8_000, 1)
     found = judged(connection, topic, tmp_path, "k")
-    assert (found.verdict, found.expected, found.duplicated) == ("PASSED", 12_000, 0)
+    assert (found.verdict, found.expected, found.duplicated) == ("PASSED", 8_000, 0)
     orders.write_text(ORDERS.replace("[0, 20]", "[0, 21]"))
     refused = streamproof(*arguments[:-1], ok=False)
     assert "the scenario file or its schema was changed since then" in refused["error"]["message"]

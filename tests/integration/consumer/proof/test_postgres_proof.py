@@ -25,7 +25,7 @@ from tests.kit.depth import DEEP
 from tests.kit.postgres import PostgresServer
 from tests.kit.topics import make_ready
 
-EVENTS, DUPLICATES, BROKEN, EMPTY = 3000, 20, 5, 3
+EVENTS, DUPLICATES, BROKEN, EMPTY = 1000, 20, 5, 3
 ROWS = EVENTS + DUPLICATES - BROKEN - EMPTY
 FAULTS = (f"duplicate={DUPLICATES}", "late=15", f"undecodable.truncated={BROKEN}", f"tombstone={EMPTY}")
 

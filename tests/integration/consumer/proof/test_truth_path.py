@@ -25,7 +25,7 @@ from tests.kit.commands import streamproof, streamproof_process
 from tests.kit.topics import delete_topic, make_gated
 
 RUN = "rehearsal/one"
-EVENTS = 3000
+EVENTS = 1000
 SHARDS = 2
 
 
@@ -145,7 +145,7 @@ def test_a_lost_event_fails_audit_check_and_publication_and_is_reported(
     terminal: Terminal, delivered: Delivered
 ) -> None:
     place = ["--warehouse", delivered.warehouse]
-    lost = event_id(RUN, 0, 1234)
+    lost = event_id(RUN, 0, 234)
     sql(delivered.warehouse, f"DELETE FROM events WHERE event_id = '{lost}'")
     code, said, stderr = terminal.type("audit", delivered.topic, *place)
     assert (code, said["verdict"], said["lost"], said["examples"]["lost"]) == (65, "FAILED", 1, [lost])
