@@ -169,7 +169,7 @@ def test_what_a_scenario_leaves_unsaid_is_none(folder, base):
 def test_whatever_a_scenario_may_leave_unsaid_is_taken_when_it_is_said(folder):
     """The next member of the interface as well: what is asked for here is read from it."""
     said = {"format": "json", "pace": 2.5, "mix": "sensor", "event_time": "tick", "fault_targets": FaultTargets()}
-    said |= {"common": ("colour",)}
+    said |= {"common": ("colour",), "remarks": ("a note",)}
     unsaid = {name for name, value in vars(BaseScenario).items() if not (name.startswith("_") or callable(value))}
     assert said.keys() == unsaid - {"options"}
     lines = "".join(f"SCENARIO.{name} = {value!r}\n" for name, value in said.items())
