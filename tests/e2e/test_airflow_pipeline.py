@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 import httpx
@@ -80,7 +81,11 @@ def test_what_the_pipeline_loses_doubles_and_rounds_is_named_exactly(
     run_id = trigger("e2e-theirs", consumer_fault="all")
     run = ended(airflow, run_id)
     assert run.state == "failed"
-    assert [each.task_id for each in run.failed_tasks()] == ["audit_sink"]
+    # The page is written all the same, and says what was found.
+    assert [each.task_id for each in run.failed_tasks()] == ["audit_sink", "report"]
+    page = api.get(f"/streamproof/runs/{DAG_ID}/{quote(run_id, safe='')}").text
+    assert "<h1>FAILED</h1>" in page
+    assert "Audit of sink" in page
     audit = task(run, "audit_sink")
     assert audit.tries == 1
     damage, found = consumer_module(), figures(api, run_id)
