@@ -6,7 +6,6 @@ for all workers together. Unit tests do not ask, and cannot reach a stack that a
 
 from __future__ import annotations
 
-import gc
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -80,11 +79,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if name in item.path.parts:
                 item.add_marker(name)
     items[:] = arranged(items)
-
-
-def pytest_collection_finish() -> None:
-    """Set what was collected aside: every full garbage collection went through its 700,000 objects, for 0.3 s."""
-    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
