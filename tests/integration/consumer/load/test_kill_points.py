@@ -36,7 +36,7 @@ STEPS = {
     "postgres": {
         "making the schema": (POSTGRES + "warehouse:upgrade", 1),
         "noting positions": (POSTGRES + "sink:PostgresSink.begin", 1),
-        "making columns": (POSTGRES + "columns:EventColumns._add", 2),
+        "making columns": (POSTGRES + "columns:EventColumns._add", 1),
         "keeping a schema": (POSTGRES + "sink:PostgresSink.keep_schema", 1),
         "claiming a position": (POSTGRES + "ledger:claim", 2),
         "copying rows": (POSTGRES + "batches:copy_in", 2),
