@@ -1,6 +1,7 @@
 """A consumer as many are: it stores first and tells Kafka afterwards, so that a kill in between stores twice.
 
-Run as a program: ``at_least_once.py BOOTSTRAP TOPIC GROUP FILE``. It ends at the end of the topic.
+Run as a program: ``at_least_once.py BOOTSTRAP TOPIC GROUP FILE SCHEMA [LINES]``. It ends at the end of the topic, or
+waits to be killed between storing and telling, and says so, once so many lines are in the file.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from confluent_kafka import Consumer, KafkaError
 
 _FRAME_BYTES = 5
 _AT_ONCE = 40
-# Between storing and telling: where it is killed.
-_PAUSE_S = 0.05
+# How long it waits to be killed.
+_PAUSE_S = 300.0
 
 
-def consume(bootstrap: str, topic: str, group: str, path: str, schema: str) -> None:
+def consume(bootstrap: str, topic: str, group: str, path: str, schema: str, most: str = "") -> None:
     """Store the id and type of each event as a line of JSON, whole lines at a time, until nothing is left."""
     parsed = fastavro.parse_schema(json.loads(schema))
     consumer = Consumer(
@@ -50,7 +51,9 @@ def consume(bootstrap: str, topic: str, group: str, path: str, schema: str) -> N
                     lines.append(json.dumps({"event_id": event["event_id"], "event_type": event["event_type"]}))
             if lines:
                 os.write(file.fileno(), "".join(f"{line}\n" for line in lines).encode())
-                time.sleep(_PAUSE_S)
+                if most and len(Path(path).read_bytes().splitlines()) >= int(most):
+                    print("stored", flush=True)
+                    time.sleep(_PAUSE_S)
                 consumer.commit(asynchronous=False)
             elif ended >= {partition.partition for partition in consumer.assignment()} != set():
                 break
