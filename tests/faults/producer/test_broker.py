@@ -31,6 +31,7 @@ from stack.down import stop_stack
 from stack.record import read_record
 from stack.request import UpRequest
 from tests.kit.commands import command_line
+from tests.kit.freezing import freeze_process
 from tests.kit.kafka import answers, is_gone, sequences_in, topic_ends
 from tests.kit.looking import looking_at, sight
 from tests.kit.seconds import within
@@ -121,7 +122,7 @@ def test_offsets_that_nobody_tells_are_an_error_and_never_a_number(broker: Broke
     topic = make_ready(broker.connection, "unanswered")
     admin = admin_client(broker.connection.kafka)
     assert watermarks(admin, topic, range(3)) == {0: (0, 0), 1: (0, 0), 2: (0, 0)}
-    broker.process.suspend()
+    freeze_process(broker.process.pid)
     with pytest.raises(BrokerUnreachable):
         watermarks(admin, topic, range(3))
     seen = look_at_groups(admin, topic, 3, only=["nobody"], timeout_s=1.0)
@@ -146,7 +147,7 @@ def test_who_looks_on_is_told_unknown_while_the_broker_is_away_and_numbers_when_
 
     with looking_at(broker.connection, topic, tmp_path) as looking:
         sight(looking, whole, "the whole topic")
-        broker.process.suspend()
+        freeze_process(broker.process.pid)
         unknown = sight(looking, hidden, "that nothing is known")
         assert [stage.count for stage in unknown.stages[:4]] == [None] * 4
         assert [stage.gap for stage in unknown.stages[:4]] == [None] * 4
@@ -205,7 +206,7 @@ def test_a_full_queue_before_a_frozen_broker_is_bounded_and_counted_and_the_run_
 
     def freeze() -> None:
         frozen_at.append(time.monotonic())
-        broker.process.suspend()
+        freeze_process(broker.process.pid)
         threading.Timer(8, os.kill, (broker.process.pid, signal.SIGCONT)).start()
 
     watch = Once(5000, freeze)
@@ -239,7 +240,7 @@ def test_what_a_frozen_broker_has_of_a_killed_producer_is_not_sent_again(broker,
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         with topic_ends(broker.connection, topic) as ends:
             wait_until(lambda: ends.count() >= 2500, "2,500 records", timeout_s=60, while_runs=process)
-        broker.process.suspend()
+        freeze_process(broker.process.pid)
         try:
             time.sleep(0.5)  # twenty times as long as a request is put together: some are on their way
             process.kill()
@@ -287,7 +288,7 @@ def test_a_broker_that_does_not_answer_is_warned_of_within_ten_seconds_and_again
 
     def freeze() -> None:
         frozen_at.append(time.monotonic())
-        broker.process.suspend()
+        freeze_process(broker.process.pid)
         try:
             deadline = time.monotonic() + 20
             while not said and time.monotonic() < deadline:
@@ -316,7 +317,7 @@ def test_a_broker_that_freezes_and_one_that_dies_end_the_shard_in_time_with_the_
     def freeze_once(progress: Progress) -> None:
         if progress.acknowledged > 2000 and not frozen_at:
             frozen_at.append(time.monotonic())
-            broker.process.suspend()
+            freeze_process(broker.process.pid)
             threading.Timer(6, os.kill, (broker.process.pid, signal.SIGCONT)).start()
 
     outcome = run_shard(broker.connection, request.plan, stop=threading.Event(), progress=freeze_once)

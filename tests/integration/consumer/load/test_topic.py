@@ -20,6 +20,7 @@ from cluster.reading import TopicReader
 from cluster.topics import admin_client, describe
 from consumer.proof.audit import audit
 from tests.kit.commands import streamproof
+from tests.kit.freezing import freeze_process
 from tests.kit.seconds import within
 from tests.kit.topics import delete_topic
 from tests.kit.waiting import wait_until
@@ -192,7 +193,7 @@ def test_a_broker_that_falls_silent_below_the_bound_is_an_error_and_not_an_end(r
     (broker,) = [p["process"]["pid"] for p in record["processes"] if p["name"] == "kafka"]
     with TopicReader(rig.connection.kafka, rig.topic, silence_s=2) as source:
         source.watermarks(range(source.identify().partitions))
-        os.kill(broker, signal.SIGSTOP)
+        freeze_process(broker)
         try:
             source.assign({0: 0}, {0: 2000})
             fetch_all = iter(lambda: source.fetch(2000, threading.Event()), None)  # for ever

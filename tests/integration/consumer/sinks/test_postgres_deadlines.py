@@ -14,6 +14,7 @@ from cluster.errors import Interrupted, WarehouseLocked, WarehouseUnreachable
 from consumer.sinks.postgres.connecting import connect
 from consumer.sinks.postgres.place import address_of
 from consumer.sinks.postgres.warehouse import PostgresWarehouse, open_warehouse
+from tests.kit.freezing import freeze_process
 from tests.kit.postgres import PostgresServer
 from tests.kit.seconds import within
 from tests.kit.waiting import wait_until
@@ -35,7 +36,7 @@ def warehouse(url: str) -> Iterator[PostgresWarehouse]:
 def test_a_server_that_stands_still_is_given_up(warehouse: PostgresWarehouse) -> None:
     ((pid,),) = warehouse.rows("SELECT pg_backend_pid()")
     warehouse.connection.answer_s = 1
-    os.kill(pid, signal.SIGSTOP)
+    freeze_process(pid)
     began = time.monotonic()
     try:
         with pytest.raises(WarehouseUnreachable):
