@@ -30,6 +30,7 @@ from producer.resume.earlier import read_manifest
 from producer.send.delivery import BATCH_BYTES
 from tests.kit.commands import command_line, streamproof
 from tests.kit.depth import TAKEOVERS
+from tests.kit.freezing import freeze_process
 from tests.kit.kafka import TopicEnds, sequences_in, topic_ends
 from tests.kit.waiting import wait_until
 
@@ -142,7 +143,7 @@ def test_a_frozen_process_whose_shard_was_finished_elsewhere_hands_over_nothing_
 ) -> None:
     with ended_at_last(machine("a")) as first:
         at_random(first, ends, random.Random(seed))
-        first.send_signal(signal.SIGSTOP)
+        freeze_process(first.pid)
         with ended_at_last(machine("b")) as second:
             said = finished(second)
         assert (UNTOLD in said, TOLD in said) == (True, False)

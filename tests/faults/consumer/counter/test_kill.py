@@ -18,6 +18,7 @@ from consumer.counter.output import last_totals
 from tests.integration.consumer.counter.conftest import Counted, counted  # noqa: F401 - a fixture
 from tests.kit.commands import command_line
 from tests.kit.depth import COUNTER_KILLS, DEEP
+from tests.kit.freezing import freeze_process
 from tests.kit.kafka import TopicEnds, topic_ends
 from tests.kit.seconds import within
 from tests.kit.waiting import wait_until
@@ -94,7 +95,7 @@ def test_a_counter_that_was_frozen_ends_when_another_took_over(
     with topic_ends(connection, clicks.output.name) as ends:
         zombie = counter(clicks)
         wait_until_at_work(zombie, ends)
-    zombie.send_signal(signal.SIGSTOP)
+    freeze_process(zombie.pid)
     try:
         assert sum(clicks.count().progress.totals.values()) == FRESH
         fill(clicks, 300, chance)

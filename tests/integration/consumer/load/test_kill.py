@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.kit.depth import DEEP, LOADER_KILLS
+from tests.kit.freezing import freeze_process
 from tests.kit.seconds import within
 
 pytestmark = pytest.mark.faults
@@ -124,7 +125,7 @@ def test_a_loader_frozen_while_another_waits_loses_nothing(rig: Any) -> None:
     rig.produce(rig.values(range(16_000)))
     frozen = subprocess.Popen(rig.command("--batch-rows", "200"), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     rig.wait_until_at_work(frozen)
-    frozen.send_signal(signal.SIGSTOP)
+    freeze_process(frozen.pid)
     try:
         assert rig.run("--wait", "0.5").returncode == 75
     finally:
